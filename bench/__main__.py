@@ -1,0 +1,33 @@
+"""``python -m bench``: the guard for the import name ``datasets``, then the command line."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def guard() -> None:
+    """Exit with one line where ``datasets`` is another package than this checkout's (Hugging Face's has that name)."""
+    spec = importlib.util.find_spec("datasets")
+    if spec is None or spec.origin is None or Path(spec.origin).resolve().parent != CHECKOUT / "datasets":
+        found = "missing" if spec is None else f"that of {spec.origin}"
+        sys.exit(f"bench: the package `datasets` is {found}, not this project's; run `python -m bench` in {CHECKOUT}")
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        guard()
+    except SystemExit as fault:
+        print(fault.code, file=sys.stderr)
+        sys.exit(2)
+    from bench.cli import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

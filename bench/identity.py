@@ -1,0 +1,84 @@
+"""What decides a result, as a hash: parameters, the plugin's source and the libraries it uses.
+
+A stored result is reused exactly when nothing that made it has changed. The source of a plugin is its module and
+every module of the same project that it imports, wherever the import stands; comments, docstrings and formatting do not
+count. Its libraries are the distributions that those modules import, with their versions.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from functools import cache
+from hashlib import blake2b
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+
+def digest(value: Any) -> str:
+    """32 hex digits of a value made of JSON's types: equal values, equal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@cache
+def source_identity(module: str) -> dict[str, Any]:
+    """The hash of a module's source with all it imports from its own project, and the libraries' versions."""
+    sources: dict[str, str] = {}
+    libraries: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in sources:
+            continue
+        tree = _parse(name)
+        sources[name] = ast.dump(_without_docstrings(tree))
+        for imported in _imports(tree, name):
+            top = imported.partition(".")[0]
+            if top in (module.partition(".")[0], "bench"):
+                waiting.append(imported)
+            elif top not in sys.stdlib_module_names:
+                libraries.add(top)
+    return {"source": digest(sources), "libraries": _versions(libraries)}
+
+
+def _parse(module: str) -> ast.Module:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return ast.Module(body=[], type_ignores=[])
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _imports(tree: ast.Module, module: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), module.rpartition(".")[0])
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if _is_module(f"{base}.{alias.name}") else base
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ModuleNotFoundError, AttributeError, ValueError):
+        return False
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+    return tree
+
+
+def _versions(tops: set[str]) -> dict[str, str]:
+    known = packages_distributions() if tops else {}
+    return {name: version(name) for top in sorted(tops) for name in sorted(set(known.get(top, ())))}

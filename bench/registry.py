@@ -1,0 +1,109 @@
+"""Names to plugins: found by entry point, read without importing, loaded when used.
+
+The built-in plugins register in ``setup.cfg`` exactly as anybody else's: a package that declares an entry point in one
+of the four groups is on the list, in the grids and on the command line, without touching this repository.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import inspect
+import json
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+Kind = Literal["dataset", "embedder", "hasher", "index"]
+GROUPS: dict[Kind, str] = {
+    "dataset": "bench.datasets",
+    "embedder": "bench.embedders",
+    "hasher": "bench.hashers",
+    "index": "bench.indexes",
+}
+
+
+@cache
+def plugins(kind: Kind) -> dict[str, EntryPoint]:
+    """All registered plugins of a kind, by name."""
+    return {point.name: point for point in sorted(entry_points(group=GROUPS[kind]), key=lambda p: p.name)}
+
+
+def find(kind: Kind, name: str) -> EntryPoint:
+    """The entry point of a plugin. ValueError: there is none of that name."""
+    known = plugins(kind)
+    if name not in known:
+        raise ValueError(unknown(f"{kind} {name!r}", name, known))
+    return known[name]
+
+
+def unknown(what: str, name: str, known: Any) -> str:
+    """One line that says what is unknown, what was probably meant and what there is."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what}{hint} Known: {', '.join(known) or 'none'}"
+
+
+def describe(point: EntryPoint) -> str:
+    """The first line of a plugin's docstring, read from its source: nothing of the plugin is imported."""
+    spec = importlib.util.find_spec(point.module)
+    if spec is None or spec.origin is None:
+        return "(not importable)"
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == point.attr:
+            return (ast.get_docstring(node) or "").split("\n")[0]
+    return ""
+
+
+def load(kind: Kind, name: str) -> type:
+    """The plugin's class. ValueError: unknown name, or its module can't be imported."""
+    point = find(kind, name)
+    try:
+        plugin: type = point.load()
+    except ImportError as fault:
+        raise ValueError(f"{kind} {name!r} ({point.value}) can't be imported: {fault}") from fault
+    return plugin
+
+
+def parameters(plugin: type) -> dict[str, inspect.Parameter]:
+    """The constructor's parameters, by name."""
+    signature = inspect.signature(plugin)
+    return {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
+
+
+@cache
+def _schema(plugin: type) -> type[BaseModel]:
+    hints = get_type_hints(plugin.__init__)  # type: ignore[misc]
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in parameters(plugin).items()
+    }
+    config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid")
+    return create_model(plugin.__name__, __config__=config, **fields)
+
+
+def build(kind: Kind, name: str, values: dict[str, Any]) -> Any:
+    """An instance of a plugin with these parameters. ValueError names the parameter that is unknown or wrong.
+
+    Values have JSON's types (a path is a string); they are checked against the constructor's annotations.
+    """
+    plugin = load(kind, name)
+    known = parameters(plugin)
+    for key in values:
+        if key not in known:
+            raise ValueError(unknown(f"parameter {key!r} of {name}", key, known))
+    try:
+        checked = _schema(plugin).model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else "?"
+        raise ValueError(f"{name}: {key} = {values.get(key)!r}: {first['msg']}") from fault
+    try:
+        return plugin(**{key: getattr(checked, key) for key in values})
+    except ValueError as fault:
+        raise ValueError(f"{name}: {fault}") from fault

@@ -1,0 +1,65 @@
+"""Backbones: the image networks that the deep methods are cut from, and how a method chooses one.
+
+A backbone is cut behind its third stage: what lies before is the trunk (images to maps E), the fourth stage
+may be taken several times, with stride 2 or 1. This module is cheap to import; ``load`` builds the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from methods.backbones.backbone import Backbone
+
+BackboneName = Literal["resnet18", "resnet50", "small", "efficientnet_lite0"]
+
+
+@dataclass(frozen=True)
+class BackboneChoice:
+    """Which backbone, from which weights, and how it is trained.
+
+    ``weights``: "imagenet" (published ones), "none" (random), or the path of a state-dict file.
+    ``image_size``: side in pixels that images are resized to. ``frozen_trunk``: the trunk is not trained with
+    the method, its outputs are computed once. ``pretrain_epochs``: epochs of classification of the train
+    items before that. ValueError: a value that is not allowed, or a trunk that would stay random.
+    """
+
+    name: BackboneName
+    weights: str
+    image_size: int
+    frozen_trunk: bool
+    pretrain_epochs: int
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(BackboneName):
+            raise ValueError(f"backbone={self.name!r}: must be one of {', '.join(get_args(BackboneName))}")
+        if self.weights == "imagenet" and self.name == "small":
+            raise ValueError(
+                "weights='imagenet': the backbone 'small' has no published weights, use 'none' or a path"
+            )
+        if self.weights not in ("imagenet", "none") and not Path(self.weights).is_file():
+            raise ValueError(
+                f"weights={self.weights!r}: must be 'imagenet', 'none' or the path of a state-dict file"
+            )
+        if self.image_size < 16:
+            raise ValueError(f"image_size={self.image_size}: must be at least 16 pixels")
+        if self.pretrain_epochs < 0:
+            raise ValueError(f"pretrain_epochs={self.pretrain_epochs}: must be 0 or more")
+        if self.frozen_trunk and self.weights == "none" and not self.pretrain_epochs:
+            raise ValueError(
+                "frozen_trunk=True with weights='none' and pretrain_epochs=0: the trunk would stay random, "
+                "set pretrain_epochs to 1 or more, or give weights"
+            )
+
+
+def load(choice: BackboneChoice, seed: int) -> Backbone:
+    """The chosen backbone; ``seed`` decides what is random. ValueError: its weights can't be had or don't fit."""
+    from methods.backbones import efficientnet_lite, resnet, small
+
+    if choice.name == "small":
+        return small.load(choice, seed)
+    if choice.name == "efficientnet_lite0":
+        return efficientnet_lite.load(choice, seed)
+    return resnet.load(choice, seed)

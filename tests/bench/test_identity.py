@@ -1,0 +1,46 @@
+import importlib
+
+import pytest
+
+from bench.identity import digest, source_identity
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / "some_package"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "a.py").write_text("def f():\n    from some_package import b\n    return b.g()\n")
+    (folder / "b.py").write_text("import numpy\n\ndef g():\n    'Says one.'\n    return 1  # one\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    source_identity.cache_clear()
+    yield folder
+    source_identity.cache_clear()
+
+
+def identity():
+    source_identity.cache_clear()
+    return source_identity("some_package.a")
+
+
+def test_a_change_in_what_a_module_imports_changes_its_identity(package):
+    before = identity()
+    (package / "b.py").write_text("import numpy\n\ndef g():\n    return 2\n")
+    assert identity()["source"] != before["source"]
+
+
+def test_comments_and_docstrings_do_not_count(package):
+    before = identity()
+    (package / "b.py").write_text("import numpy\n\n\ndef g():\n    'Says the same.'\n    return 1\n")
+    assert identity() == before
+
+
+def test_the_libraries_that_are_imported_stand_with_their_versions(package):
+    import numpy
+
+    assert identity()["libraries"] == {"numpy": numpy.__version__}
+
+
+def test_a_digest_depends_on_values_and_not_on_the_order_of_keys():
+    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})

@@ -1,0 +1,108 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.references import KEYS, QUERIES, attach, load_reference
+
+
+def hash_cell(**changes: object) -> dict[str, object]:
+    cell = {"index": "hash_tables", "dim": 512, "bits": 32, "key_bits": 16, "candidates": 3000}
+    return cell | changes
+
+
+def test_the_supplementary_table_has_each_of_its_twenty_cells_once():
+    table = load_reference("supp_table1")
+    cells = {(d, b, n) for d in (512, 1024) for b in (8, 16) for n in (1000, 2000, 3000, 4000, 5000)}
+    assert sorted(zip(table["dim"], table["key_bits"], table["candidates"], strict=True)) == sorted(cells)
+    assert table["precision_at_10"].between(0.70, 0.80).all()
+
+
+def test_published_precision_grows_with_candidates_table_length_and_dimension():
+    table = load_reference("supp_table1")
+    for axis in ("candidates", "key_bits", "dim"):
+        for _, line in table.groupby([name for name in ("dim", "key_bits", "candidates") if name != axis]):
+            values = line.sort_values(axis)["precision_at_10"]
+            assert values.is_monotonic_increasing and values.is_unique
+    assert all(line["seconds"].is_monotonic_increasing for _, line in table.groupby(["dim", "key_bits"]))
+
+
+def test_both_published_tables_agree_on_the_cell_they_share():
+    shared = load_reference("supp_table1").query("candidates == 3000 and key_bits == 16")
+    paper = load_reference("paper_table1").query("index == 'hash_tables'")
+    columns = ["dim", "bits", "key_bits", "candidates", "precision_at_10", "seconds"]
+    assert np.array_equal(shared[columns].to_numpy(float), paper[columns].to_numpy(float))
+
+
+def test_the_printed_speed_ups_follow_from_the_printed_times():
+    table = load_reference("paper_table1")
+    scan = table[table["index"] == "linear_scan"].set_index("dim")["seconds"]
+    assert np.allclose(table["dim"].map(scan) / table["seconds"], table["speed_up"], rtol=5e-4)
+
+
+def test_the_printed_memory_is_that_of_101000_images():
+    table = load_reference("paper_table1").set_index(["index", "dim"])["bytes"]
+    assert table["hash_tables", 512] == 101_000 * 32 / 8
+    for dim in (512, 1024):
+        assert table["linear_scan", dim] == pytest.approx(101_000 * (4 * dim + 4), rel=5e-4)
+
+
+def test_memory_in_bytes_is_the_printed_memory():
+    table = load_reference("paper_table1")
+    printed = [float(words.split()[0]) * {"KB": 1e3, "MB": 1e6}[words.split()[1]] for words in table["memory"]]
+    assert table["bytes"].to_numpy() == pytest.approx(printed)
+
+
+def test_paper_table_lists_five_methods_at_two_dimensions():
+    table = load_reference("paper_table1")
+    methods = {"linear_scan", "ball_tree", "kd_tree", "ivfadc", "hash_tables"}
+    assert {(i, d) for i, d in zip(table["index"], table["dim"], strict=True)} == {
+        (i, d) for i in methods for d in (512, 1024)
+    }
+    assert len(table) == 10
+    assert table["precision_at_10"].between(0, 1).all()
+
+
+def test_published_figures_are_set_beside_the_cell_they_belong_to_and_no_other():
+    rows = [
+        hash_cell(),
+        hash_cell(candidates=2500),
+        hash_cell(bits=48),
+        hash_cell(index="linear_scan", bits=None, key_bits=None, candidates=None),
+        hash_cell(dim=64),
+    ]
+    found = attach(pd.DataFrame(rows, index=[7, 3, 1, 0, 9]), "supp_table1")
+    assert found["reference_precision_at_10"].iloc[0] == 0.7769
+    assert found["reference_seconds"].iloc[0] == 40.54
+    assert found.loc[[3, 1, 0, 9], ["reference_precision_at_10", "reference_seconds"]].isna().all(axis=None)
+    assert list(found.index) == [7, 3, 1, 0, 9]
+
+
+def test_cells_without_code_columns_match_the_methods_that_have_none():
+    cells = pd.DataFrame({"index": ["linear_scan", "ivfadc", "hash_tables"], "dim": [1024, 512, 512]})
+    found = attach(cells, "paper_table1")
+    assert found["reference_bytes"].tolist()[:2] == [414_100_000, 524_500]
+    assert np.isnan(found["reference_bytes"].iloc[2])
+
+
+def test_cells_of_any_column_type_match():
+    cells = pd.DataFrame([hash_cell()])
+    for kind in ("Int64", "float64", "object"):
+        typed = cells.astype(dict.fromkeys(KEYS[1:], kind))
+        assert attach(typed, "supp_table1")["reference_seconds"].tolist() == [40.54]
+
+
+def test_attaching_twice_changes_nothing_and_no_reference_leaves_the_columns_empty():
+    once = attach(pd.DataFrame([hash_cell()]), "paper_table1")
+    pd.testing.assert_frame_equal(attach(once, "paper_table1"), once)
+    none = attach(once, None)
+    assert none[["reference_precision_at_10", "reference_seconds"]].isna().all(axis=None)
+    assert "reference_bytes" not in none
+
+
+def test_an_unknown_reference_is_named_with_those_that_exist():
+    with pytest.raises(ValueError, match=r"table9.*paper_table1, supp_table1"):
+        load_reference("table9")
+
+
+def test_published_times_are_for_every_food101_query():
+    assert QUERIES == 101 * 250

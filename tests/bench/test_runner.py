@@ -1,0 +1,166 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from bench import grid as grids
+from bench import records
+from bench.grid import Options
+from bench.interfaces import Context
+from bench.pipeline import Pipeline
+from bench.runner import Run, summary
+from bench.store import Store
+from tests.conftest import CHECKOUT, PLUGINS, bench
+
+pytestmark = pytest.mark.usefixtures("third_party")
+QUALITY = ["index", "key_bits", "candidates", "precision_at_10", "recall_at_10", "status"]
+
+
+@pytest.fixture
+def make_run(tmp_path, vectors_dir, small_grid):
+    def make(text="", track=None, settings=()):
+        path = small_grid
+        if text:
+            path.write_text(path.read_text().replace("[recipes.quick]", text + "\n[recipes.quick]"))
+        plan = grids.load(str(path), Options(data_dir=vectors_dir, dataset="vectors", settings=settings))
+        cache = tmp_path / "cache"
+        cache.mkdir(exist_ok=True)
+        context = Context(cache=cache) if track is None else Context(cache=cache, track=track)
+        return Run(Pipeline(plan, Store(cache), context, lambda _: None), Store(tmp_path / "out"), lambda _: None)
+
+    return make
+
+
+def frame(run):
+    return records.frame(run.pipeline, run.results)
+
+
+def test_a_run_finishes_every_cell_with_quality_and_time(make_run, vectors_dir):
+    run = make_run()
+    assert (frame(run)["status"] == "pending").all()
+    assert run() == {}
+    cells = frame(run)
+    assert (cells["status"] == "ok").all() and len(cells) == 5
+    exact = cells[cells["index"] == "linear_scan"].iloc[0]
+    train, test = np.load(vectors_dir / "train.npy"), np.load(vectors_dir / "test.npy")
+    labels, asked = np.load(vectors_dir / "train_labels.npy"), np.load(vectors_dir / "test_labels.npy")
+    near = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(train).kneighbors(test, return_distance=False)
+    assert exact["recall_at_10"] == 1
+    assert exact["precision_at_10"] == pytest.approx((labels[near] == asked[:, None]).mean())
+    tables = cells[cells["index"] == "hash_tables"]
+    assert ((tables["recall_at_10"] > 0) & (tables["recall_at_10"] <= 1)).all() and (tables["map"] > 0.2).all()
+    for column in ("latency_ms_p50", "throughput_qps", "build_seconds", "index_bytes", "encode_ms", "floor_percent"):
+        assert (cells[column] > 0).all(), column
+    one_by_one = cells["seconds_all_queries"] / 60 * 1e3
+    assert (one_by_one >= cells["latency_ms_p50"] * 0.2).all()
+
+
+def test_a_finished_grid_does_nothing_on_the_second_run(make_run, tmp_path):
+    make_run()()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = make_run()
+    assert again() == {}
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert "dataset" not in vars(again.pipeline)
+
+
+def test_grids_share_what_is_already_made(make_run, tmp_path):
+    make_run()()
+    make_run(settings=["candidates=30"])()
+    assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n"
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_seed_others(make_run, tmp_path):
+    first = make_run()
+    first()
+    other = make_run(settings=["seeds=[1]"])
+    other()
+    assert not frame(first)["recall_at_10"].equals(frame(other)["recall_at_10"])
+    (tmp_path / "out").rename(tmp_path / "moved")
+    (tmp_path / "cache").rename(tmp_path / "moved_cache")
+    again = make_run()
+    again()
+    pd.testing.assert_frame_equal(frame(first_moved(first, tmp_path))[QUALITY], frame(again)[QUALITY])
+
+
+def first_moved(run, tmp_path):
+    return Run(run.pipeline, Store(tmp_path / "moved"), run.say)
+
+
+FAILING = """
+[[cells]]
+embedder = "toy_failing"
+index = "linear_scan"
+[[cells]]
+embedder = "identity"
+index = "toy_wrong_ids"
+crash = [false, true]
+"""
+
+
+def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_run):
+    run = make_run(FAILING)
+    failed = run()
+    cells = frame(run).set_index(["embedder", "index"])
+    assert len(failed) == 3 and (cells["status"] == "ok").sum() == 5
+    reasons = dict(zip(cells.index, cells["reason"], strict=True))
+    assert reasons["toy_failing", "linear_scan"] == "RuntimeError: the toy fails on purpose"
+    wrong = cells.loc[("identity", "toy_wrong_ids"), "reason"].tolist()
+    assert wrong[0].startswith("ValueError: search returned ids from 400 to 400, expected -1 .. 399")
+    assert wrong[1] == "MemoryError: the toy is out of memory"
+    assert len(summary(failed.values())) == 3
+
+
+def test_a_failed_cell_is_tried_again_by_the_next_run(make_run):
+    run = make_run(FAILING)
+    assert len(run()) == 3
+    assert len(make_run()()) == 3
+
+
+def test_an_interruption_in_the_timed_rounds_keeps_the_finished_ones(make_run, tmp_path):
+    def interrupted(steps, description, total=None):
+        for number, step in enumerate(steps):
+            if description == "timed rounds" and number == 2:
+                raise KeyboardInterrupt
+            yield step
+
+    with pytest.raises(KeyboardInterrupt):
+        make_run(track=interrupted)()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "rounds").rglob("*.npy")}
+    assert len(kept) == 2 * 5
+    run = make_run()
+    assert run() == {} and (frame(run)["status"] == "ok").all()
+    assert all(path.stat().st_mtime_ns == changed for path, changed in kept.items())
+
+
+def test_killed_at_five_moments_and_started_again_the_figures_are_those_of_an_undisturbed_run(
+    tmp_path, small_grid, vectors_dir
+):
+    def arguments(name):
+        where = ("--data-dir", vectors_dir, "--out", tmp_path / name, "--cache-dir", tmp_path / f"{name}-cache")
+        return ["run", "--grid", str(small_grid), *map(str, where)]
+
+    start = time.monotonic()
+    assert bench(*arguments("undisturbed")).returncode == 0
+    duration = time.monotonic() - start
+    environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
+    moments = random.Random(0)
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench", *arguments("killed")], cwd=CHECKOUT, env=environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(moments.uniform(0.2, 0.9) * duration)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = bench(*arguments("killed"))
+    assert done.returncode == 0, done.stderr
+    left, right = (pd.read_csv(tmp_path / name / "small" / "vectors" / "cells.csv") for name in ("undisturbed", "killed"))
+    pd.testing.assert_frame_equal(left[QUALITY], right[QUALITY])

@@ -1,0 +1,214 @@
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.tables import COLUMNS, GridInfo, escape, write_tables
+
+CANDIDATES = GridInfo("supp_table1", "Look-up & re-ranking", "candidates", "supp_table1", "quick", ("64 x 64 pixels",))
+METHODS = GridInfo("paper_table1", "Methods", "methods", "paper_table1", "paper", ())
+SCAN = {"index": "linear_scan", "precision_at_10": 0.8, "recall_at_10": 1.0, "seconds_all_queries": 400.0}
+TABLES = {
+    "index": "hash_tables",
+    "hasher": "exchnet",
+    "bits": 32,
+    "database_codes": "learned",
+    "key_bits": 16,
+    "candidates": 3000,
+    "precision_at_10": 0.76,
+    "recall_at_10": 0.5,
+    "seconds_all_queries": 50.54,
+    "paper_bytes": 303_000,
+    "index_bytes": 160_000_000,
+}
+
+
+def frame(*rows: dict[str, object]) -> pd.DataFrame:
+    common = {"dataset": "food101", "embedder": "triplet", "dim": 512, "k": 10, "seed": 0}
+    return pd.DataFrame([common | {"queries": 25_250, "database_items": 75_750, "status": "ok"} | r for r in rows])
+
+
+def printed(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> pd.DataFrame:
+    write_tables(cells, grid, folder)
+    return pd.read_csv(folder / "table.csv", dtype=str, keep_default_na=False)
+
+
+def figure(table: pd.DataFrame, row: str, heading: str) -> dict[str, str]:
+    line = table[(table["row"] == row) & (table["figure"] == heading)]
+    assert len(line) == 1
+    return line.iloc[0].to_dict()
+
+
+def test_a_cell_shows_ours_the_published_value_and_ours_minus_it(tmp_path):
+    table = printed(frame(SCAN, TABLES), CANDIDATES, tmp_path)
+    row = "Hash tables (L = 16)"
+    assert figure(table, row, "P@10, %")["N = 3000"] == "76.00 (77.69, −1.69)"
+    assert figure(table, row, "P@10, % of exact search")["N = 3000"] == "95.0"
+    assert figure(table, row, "Recall@10, %")["N = 3000"] == "50.00"
+    assert figure(table, row, "Time for all queries, s")["N = 3000"] == "50.54 (40.54, +10.00)"
+
+
+def test_the_linear_scan_stands_on_top_with_one_value(tmp_path):
+    table = printed(frame(TABLES, TABLES | {"candidates": 1000}, SCAN), CANDIDATES, tmp_path)
+    assert table.iloc[0].to_dict() == {
+        "section": "512-d features: quality",
+        "row": "Linear scan",
+        "figure": "P@10, %",
+        "N = 1000": "80.00",
+        "N = 3000": "",
+    }
+    assert r"\multicolumn{2}{c}{80.00}" in (tmp_path / "table.tex").read_text()
+
+
+def test_what_failed_and_what_was_not_run_is_visible(tmp_path):
+    failed = TABLES | {"candidates": 1000, "status": "timeout", "precision_at_10": None}
+    pending = TABLES | {"candidates": 2000, "status": None, "precision_at_10": None}
+    cells = frame(SCAN, failed, pending, TABLES, TABLES | {"key_bits": 8, "candidates": 1000})
+    table = printed(cells, CANDIDATES, tmp_path)
+    sixteen = figure(table, "Hash tables (L = 16)", "P@10, %")
+    assert sixteen["N = 1000"] == "timeout (73.11)"
+    assert sixteen["N = 2000"] == "– (76.50)"
+    assert figure(table, "Hash tables (L = 8)", "P@10, %")["N = 3000"] == "–"
+
+
+def test_seeds_become_mean_and_standard_deviation_and_a_failed_seed_is_counted(tmp_path):
+    seeds = [TABLES | {"seed": s, "precision_at_10": p} for s, p in enumerate([0.75, 0.76, 0.77])]
+    lost = TABLES | {"seed": 3, "precision_at_10": None, "status": "error"}
+    table = printed(frame(*seeds), CANDIDATES, tmp_path)
+    assert figure(table, "Hash tables (L = 16)", "P@10, %")["N = 3000"] == "76.00 ± 1.00 (77.69, −1.69)"
+    table = printed(frame(*seeds, lost), CANDIDATES, tmp_path)
+    assert figure(table, "Hash tables (L = 16)", "P@10, %")["N = 3000"].startswith("76.00 ± 1.00 [1 error]")
+
+
+def test_cells_that_differ_by_more_than_the_seed_are_not_averaged(tmp_path):
+    table = printed(frame(TABLES, TABLES | {"precision_at_10": 0.5}), CANDIDATES, tmp_path)
+    assert figure(table, "Hash tables (L = 16)", "P@10, %")["N = 3000"].startswith("several")
+
+
+def test_learned_and_encoded_codes_are_two_rows(tmp_path):
+    cells = frame(TABLES, TABLES | {"database_codes": "encoded", "precision_at_10": 0.7})
+    table = printed(cells, CANDIDATES, tmp_path)
+    assert figure(table, "Hash tables (L = 16, learned)", "P@10, %")["N = 3000"].startswith("76.00")
+    assert figure(table, "Hash tables (L = 16, encoded)", "P@10, %")["N = 3000"].startswith("70.00")
+
+
+def test_no_difference_of_times_where_ours_are_for_fewer_queries(tmp_path):
+    table = printed(frame(TABLES | {"queries": 5000}), CANDIDATES, tmp_path)
+    assert figure(table, "Hash tables (L = 16)", "Time for all queries, s")["N = 3000"] == "50.54 (40.54)"
+    assert "Ours are for 5,000 queries" in (tmp_path / "table.tex").read_text()
+
+
+def test_methods_show_speed_up_over_our_scan_and_both_memories(tmp_path):
+    ball = {"index": "ball_tree", "status": "timeout"}
+    table = printed(frame(TABLES, ball, SCAN), METHODS, tmp_path).set_index("row")
+    assert list(table.index) == ["Linear scan", "BallTree", "Hash tables (N = 3000, L = 16)"]
+    ours = table.iloc[2]
+    assert ours["Speed-up"] == "7.91 (233.85)"
+    assert ours["Memory as the paper counts, MB"] == "0.303 (0.404, −0.101)"
+    assert ours["Memory needed, MB"] == "160.000"
+    assert table.loc["BallTree", "P@10, %"] == "timeout (77.22)"
+    assert table.loc["Linear scan", "Speed-up"] == "1.00 (1.00)"
+
+
+def test_speed_up_and_share_are_over_the_scan_of_the_same_dimension(tmp_path):
+    wide = {"dim": 1024}
+    cells = frame(SCAN, SCAN | wide | {"seconds_all_queries": 800.0, "precision_at_10": 0.4}, TABLES, TABLES | wide)
+    write_tables(cells, METHODS, tmp_path)
+    tidy = pd.read_csv(tmp_path / "cells.csv")
+    assert tidy["share_of_exact"].tolist() == pytest.approx([1, 1, 0.95, 1.9])
+    assert tidy["speed_up"].tolist() == pytest.approx([1, 1, 400 / 50.54, 800 / 50.54])
+
+
+def test_cells_csv_has_every_cell_and_the_agreed_columns_first(tmp_path):
+    cells = frame(SCAN, TABLES, TABLES | {"status": "error"}).assign(host="a")
+    paths = write_tables(cells, CANDIDATES, tmp_path)
+    assert [path.name for path in paths] == ["cells.csv", "table.csv", "table.tex"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)
+    tidy = pd.read_csv(paths[0])
+    assert list(tidy.columns[: len(COLUMNS)]) == COLUMNS
+    assert tidy["host"].tolist() == ["a", "a", "a"]
+    assert tidy["status"].tolist() == ["ok", "ok", "error"]
+    assert "hash_tables,16,3000,," in paths[0].read_text()
+
+
+def test_a_table_that_fails_leaves_the_one_before_it(tmp_path):
+    write_tables(frame(SCAN), CANDIDATES, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (broken := tmp_path / "broken").mkdir()
+    (broken / "table.csv").mkdir()
+    with pytest.raises(OSError):
+        write_tables(frame(SCAN), CANDIDATES, broken)
+    assert not [path for path in broken.iterdir() if path.name.startswith(".")]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path != broken} == before
+
+
+def test_an_unknown_reference_is_refused_before_anything_is_written(tmp_path):
+    grid = GridInfo("x", "X", "methods", "table9", "quick", ())
+    with pytest.raises(ValueError, match="table9"):
+        write_tables(frame(SCAN), grid, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("dataset", "foreign"), [("food101", False), ("parquet", True), ("synthetic_food101", True)])
+def test_the_caption_says_what_was_run_and_whose_data_it_was(tmp_path, dataset, foreign):
+    cells = frame(SCAN, TABLES | {"seed": 1}).assign(dataset=dataset)
+    write_tables(cells, CANDIDATES, tmp_path)
+    words = (tmp_path / "table.tex").read_text()
+    assert ("not the paper's" in words) == foreign
+    for part in (r"Look-up \& re-ranking.", "75,750 database items, 25,250 queries", "recipe quick", "seeds: 0, 1"):
+        assert part in words
+    assert "64 x 64 pixels." in words
+    assert "has no unit; it is read as seconds for all 25,250 queries" in words
+
+
+def test_a_grid_without_reference_shows_no_published_values(tmp_path):
+    grid = GridInfo("own", "Own", "candidates", None, "quick", ())
+    table = printed(frame(SCAN, TABLES), grid, tmp_path)
+    assert figure(table, "Hash tables (L = 16)", "P@10, %")["N = 3000"] == "76.00"
+    assert "ublished" not in (tmp_path / "table.tex").read_text()
+
+
+@settings(max_examples=200)
+@given(st.text())
+def test_escaped_text_holds_no_bare_special_character(words):
+    commands = r"\\(textbackslash|textasciitilde|textasciicircum)\{\}|\\[&%$#_{}]|\$(\\pm|\\times|-)\$"
+    rest = re.sub(commands, "", escape(words))
+    assert not set(rest) & set("\\&%$#_{}~^\n")
+    assert all(ord(character) < 0x180 for character in rest)
+
+
+def hostile(folder: Path) -> Path:
+    grid = GridInfo("g", "50 % of $x_1$ & #2 {a} \\ ~ ^ → µ", "methods", "paper_table1", "quick", ("a_b", "c\n\nd"))
+    cells = frame(SCAN, TABLES, {"index": "my_index&co", "status": "out_of_memory"}).assign(dataset="my_data%")
+    write_tables(cells, grid, folder)
+    return folder / "table.tex"
+
+
+def test_latex_environments_and_braces_are_balanced_and_rows_equally_long(tmp_path):
+    source = hostile(tmp_path).read_text()
+    assert re.findall(r"\\begin\{(\w+)\}", source) == re.findall(r"\\end\{(\w+)\}", source)[::-1]
+    bare = re.sub(r"\\[{}]", "", source)
+    assert bare.count("{") == bare.count("}")
+    rows = [line for line in source.splitlines() if line.endswith(r"\\") and r"\multicolumn" not in line]
+    assert len(rows) == 4
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in rows} == {6}
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("layout", ["candidates", "methods"])
+def test_table_compiles_on_its_own(tmp_path, layout):
+    if layout == "methods":
+        hostile(tmp_path)
+    else:
+        cells = [TABLES | {"seed": seed, "candidates": n} for seed in (0, 1) for n in range(1000, 6000, 1000)]
+        write_tables(frame(SCAN, *cells), CANDIDATES, tmp_path)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert outcome.returncode == 0, outcome.stdout[-2000:]
+    assert "Overfull" not in outcome.stdout
+    assert "Output written on table.pdf (1 page" in outcome.stdout

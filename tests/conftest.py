@@ -1,0 +1,77 @@
+"""What several tests share: the third party's plugins, a small vector data set, and the command line in a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import registry
+
+CHECKOUT = Path(__file__).parents[1]
+PLUGINS = CHECKOUT / "tests" / "plugins"
+
+
+@pytest.fixture
+def third_party(monkeypatch):
+    """The toy plugins are installed, as far as entry points go."""
+    monkeypatch.syspath_prepend(str(PLUGINS))
+    registry.plugins.cache_clear()
+    yield
+    registry.plugins.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def vectors_dir(tmp_path_factory):
+    """Five clusters in 16 dimensions: 400 train and 60 test vectors, labelled by cluster."""
+    folder = tmp_path_factory.mktemp("vectors")
+    generator = np.random.default_rng(0)
+    centres = generator.standard_normal((5, 16)) * 2
+    for name, count in (("train", 400), ("test", 60)):
+        labels = generator.integers(5, size=count)
+        vectors = centres[labels] + generator.standard_normal((count, 16))
+        np.save(folder / f"{name}.npy", vectors.astype(np.float32))
+        np.save(folder / f"{name}_labels.npy", labels.astype(np.int64))
+    return folder
+
+
+@pytest.fixture
+def small_grid(tmp_path):
+    """A grid over vectors that finishes in a second, with a hasher of a third party."""
+    path = tmp_path / "small.toml"
+    path.write_text(
+        """
+        title = "A small grid"
+        dataset = "vectors"
+        recipe = "quick"
+        layout = "candidates"
+        seeds = [0]
+        [measure]
+        rounds = 3
+        queries_per_round = 10
+        warm_up = 2
+        [[cells]]
+        embedder = "identity"
+        index = "linear_scan"
+        [[cells]]
+        embedder = "identity"
+        hasher = "toy_signs"
+        bits = 16
+        index = "hash_tables"
+        key_bits = [8, 16]
+        candidates = [20, 50]
+        [recipes.quick]
+        """
+    )
+    return path
+
+
+def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), **options):
+    """``python -m bench ARGUMENTS``, finished; its output is text."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False, **options,
+    )  # fmt: skip

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from bench.interfaces import Context
+from datasets.vectors import FILES, Vectors
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {
+        "train": rng.standard_normal((20, 4), dtype=np.float32),
+        "train_labels": np.arange(20) % 3,
+        "test": rng.standard_normal((6, 4), dtype=np.float32),
+        "test_labels": np.arange(6) % 3,
+    }
+
+
+def save(folder, arrays):
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+
+
+def load(folder, arrays):
+    save(folder, arrays)
+    return Vectors(data_dir=folder).load(Context())
+
+
+def test_vectors_and_labels_are_those_of_the_files(tmp_path, arrays):
+    dataset = load(tmp_path, arrays)
+    database, query = dataset.split("train"), dataset.split("query")
+    assert np.array_equal(database.vectors, arrays["train"]) and database.vectors.dtype == np.float32
+    assert np.array_equal(query.vectors, arrays["test"])
+    assert np.array_equal(database.labels, arrays["train_labels"])
+    assert np.array_equal(query.labels, arrays["test_labels"])
+    assert dataset.classes == ("0", "1", "2")
+    assert dataset.split("database") is database
+    assert np.array_equal(np.concatenate([database.ids, query.ids]), np.arange(26))
+
+
+def test_fortran_order_is_read_right(tmp_path, arrays):
+    expected = arrays["train"]
+    dataset = load(tmp_path, {**arrays, "train": np.asfortranarray(expected)})
+    assert np.array_equal(dataset.split("train").vectors, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_value_that_is_not_finite_is_named_by_file_row_and_column(tmp_path, arrays, value):
+    arrays["test"][4, 2] = arrays["test"][5, 0] = value
+    with pytest.raises(ValueError, match=rf"test\.npy: {value} at row 4, column 2; must be finite"):
+        load(tmp_path, arrays)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("train", np.zeros((20, 4)), r"train\.npy: float64 \[20, 4\], must be float32 \[n, d\]"),
+        ("train", np.zeros(20, np.float32), r"train\.npy: float32 \[20\], must be float32 \[n, d\]"),
+        ("train", np.zeros((20, 0), np.float32), r"train\.npy: vectors of no dimension"),
+        ("test", np.zeros((6, 5), np.float32), r"test\.npy: 5 columns, but .*train\.npy has 4"),
+        ("train_labels", np.zeros(19, np.int64), r"train_labels\.npy: 19 labels for 20 vectors"),
+        ("test_labels", np.zeros(6, np.int32), r"test_labels\.npy: int32 \[6\], must be int64 \[n\]"),
+        ("test_labels", np.full(6, -1), "query item 0 has label -1"),
+        ("test_labels", np.array([0, "x"] * 3, dtype=object), r"test_labels\.npy: .*without pickles"),
+    ],
+)
+def test_wrong_array_is_named(tmp_path, arrays, name, array, message):
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, {**arrays, name: array})
+
+
+def test_one_class_is_refused(tmp_path, arrays):
+    one = {"train_labels": np.zeros(20, np.int64), "test_labels": np.zeros(6, np.int64)}
+    with pytest.raises(ValueError, match="1 class: retrieval by label needs at least 2"):
+        load(tmp_path, {**arrays, **one})
+
+
+def test_query_vector_that_stands_in_the_database_is_a_leak(tmp_path, arrays):
+    arrays["test"][2] = arrays["train"][11]
+    with pytest.raises(ValueError, match=r"1 of 6 queries .* query item 2 = database item 11"):
+        load(tmp_path, arrays)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_missing_or_damaged_file_is_named(tmp_path, arrays, name):
+    save(tmp_path, arrays)
+    before = Vectors(data_dir=tmp_path).fingerprint()
+    (tmp_path / name).write_bytes(b"damaged")
+    assert Vectors(data_dir=tmp_path).fingerprint() != before
+    with pytest.raises(ValueError, match=rf"{name}: not a readable \.npy"):
+        Vectors(data_dir=tmp_path).load(Context())
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=rf"{name}: no such file"):
+        Vectors(data_dir=tmp_path).fingerprint()
+
+
+def test_data_dir_is_needed():
+    with pytest.raises(ValueError, match=r"--data-dir is needed: a folder holding train\.npy"):
+        Vectors().load(Context())
