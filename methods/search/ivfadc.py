@@ -30,10 +30,8 @@ class IVFADC:
         self.set_query(nprobe=nprobe)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: no features, or ``code_bytes`` does not divide their dimension."""
-        if dim is None:
-            raise ValueError("ivfadc needs an embedder (the features to quantise)")
-        if dim % self.code_bytes:
+        """ValueError: ``code_bytes`` does not divide the features' dimension."""
+        if dim is not None and dim % self.code_bytes:
             raise ValueError(f"code_bytes = {self.code_bytes} must divide the features' dimension, {dim}")
 
     def build(self, database: Corpus) -> Self:

@@ -28,9 +28,7 @@ class _Tree:
         self.leaf_size = leaf_size
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: no features."""
-        if dim is None:
-            raise ValueError(f"{self.name} needs an embedder (the features to build the tree on)")
+        """Any features will do."""
 
     def build(self, database: Corpus) -> Self:
         """Fit the PCA on the database (none where the features are short enough) and build the tree."""

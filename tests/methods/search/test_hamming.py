@@ -83,7 +83,7 @@ def test_top_n_survives_the_worst_orders_of_the_database(bits, farthest_first):
     np.testing.assert_array_equal(hamming.top_n(query, database, 150)[0], brute_force(query, database, 150)[0])
 
 
-def test_popcount_is_vectorised_by_the_compiler_or_at_least_right():
+def test_distances_of_whole_words_are_right():
     words = np.array([[0], [1], [2**63], [2**64 - 1], [0xF0F0]], dtype=np.uint64)
     _, distances = hamming.top_n(Codes(np.zeros((1, 1), np.uint64), 64), Codes(words, 64), 5)
     assert distances.tolist() == [[0, 1, 1, 8, 64]]

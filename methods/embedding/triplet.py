@@ -1,0 +1,72 @@
+"""Triplet embedding (FaceNet, CVPR 2015): the real-valued features of ExchNet's re-ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+from bench.interfaces import Context, Float, Items
+from methods.backbones import BackboneChoice, BackboneName
+
+if TYPE_CHECKING:
+    from methods.embedding.triplet_training import Fitted
+
+
+@dataclass(kw_only=True, eq=False)
+class Triplet:
+    """Deep features of unit length, trained with the triplet loss on semi-hard triplets.
+
+    ExchNet's supplement, section 1: semi-hard sampling, ResNet-50, SGD with ``weight_decay`` 5e-4, ``learning_rate``
+    1e-5 divided by ``lr_divisor`` every ``lr_step`` epochs, 512 or 1024 dimensions. It does not state, and these are
+    choices: FaceNet's ``margin`` on squared distances and unit length; ``momentum``, ``epochs``, and batches of
+    ``images_per_class`` images of each of ``classes_per_batch`` classes. ``optimizer`` "adamw" is for short trainings.
+
+    Backbone: see `methods.backbones.BackboneChoice`. ``log.csv`` and the checkpoint are in ``context.folder``.
+    """
+
+    dim: int = 512
+    backbone: BackboneName = "resnet50"
+    weights: str = "imagenet"
+    image_size: int = 224
+    frozen_trunk: bool = False
+    pretrain_epochs: int = 0
+    epochs: int = 90
+    classes_per_batch: int = 16
+    images_per_class: int = 4
+    margin: float = 0.2
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 1e-5
+    lr_divisor: float = 3.0
+    lr_step: int = 30
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        for name, low in (("dim", 1), ("epochs", 1), ("lr_step", 1), ("classes_per_batch", 2), ("images_per_class", 2)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least {low}")
+        for name in ("margin", "learning_rate", "lr_divisor"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}={getattr(self, name)}: must be above 0")
+        for name in ("momentum", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)}: must be 0 or more")
+        if self.optimizer not in ("sgd", "adamw"):
+            raise ValueError(f"optimizer={self.optimizer!r}: must be one of sgd, adamw")
+        self.choice = BackboneChoice(
+            self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
+        )
+        self._fitted: Fitted | None = None
+
+    def fit(self, train: Items, context: Context) -> Self:
+        """Train, or go on from the checkpoint in ``context.folder``. ValueError: no images, or too few classes."""
+        from methods.embedding.triplet_training import fit
+
+        self._fitted = fit(self, train, context)
+        return self
+
+    def embed(self, items: Items) -> Float:
+        """Features of unit length, float32 [n, dim]."""
+        if self._fitted is None:
+            raise ValueError("triplet: fit comes before embed")
+        return self._fitted.embed(items)

@@ -1,0 +1,64 @@
+"""ExchNet's database codes V: the targets they are pulled to, the objective, and the bit-by-bit update.
+
+The similarity matrix S (outputs x items) is never made: S has one value where labels agree and one where they differ,
+so every product with it is a sum per class.
+
+Class weighting, as in ADSH (Jiang & Li 2018) and in the code derived from it: +1 for a pair of one class and
+-r for any other, r = (pairs of one class) / (other pairs), in place of -1. It is the target that is weighted, not the
+term, so that S sums to zero; the update below is exact for any two values, because it only sees S in S^T U.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.interfaces import Float, Int
+
+
+def dissimilar_target(output_counts: Int, code_counts: Int, class_weighting: bool) -> float:
+    """S of a pair of different classes: -1, or -r with class weighting. Counts: int64 [classes] of each side."""
+    if not class_weighting:
+        return -1.0
+    same = int(output_counts @ code_counts)
+    other = int(output_counts.sum()) * int(code_counts.sum()) - same
+    return -same / other if other else -1.0
+
+
+def class_sums(values: Float, classes: Int, count: int) -> Float:
+    """Sum of the rows of each class: values float32 [n, d], classes int64 [n] -> float32 [count, d]."""
+    columns = [np.bincount(classes, weights=column, minlength=count) for column in values.T]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def similarity_sums(values: Float, classes: Int, count: int, dissimilar: float) -> Float:
+    """For each class c the sum over rows j of S_cj values_j, float32 [count, d]: the rows of S^T U that differ."""
+    sums = class_sums(values, classes, count)
+    return (1 - dissimilar) * sums + dissimilar * sums.sum(axis=0)
+
+
+def objective(outputs: Float, output_classes: Int, codes: Float, code_classes: Int, dissimilar: float) -> float:
+    """Eq. (11) summed over all pairs: sum_ij (u_i . v_j - q S_ij)^2, for outputs [m, q] and codes [n, q]."""
+    bits, count = codes.shape[1], int(max(output_classes.max(), code_classes.max())) + 1
+    u, v = outputs.astype(np.float64), codes.astype(np.float64)
+    squares = np.sum((u.T @ u) * (v.T @ v))
+    products = np.sum(similarity_sums(outputs, output_classes, count, dissimilar)[code_classes] * v)
+    same = int(np.bincount(output_classes, minlength=count) @ np.bincount(code_classes, minlength=count))
+    targets = same + dissimilar**2 * (len(u) * len(v) - same)
+    return float(squares - 2 * bits * products + bits**2 * targets)
+
+
+def update_codes(outputs: Float, output_classes: Int, codes: Float, code_classes: Int, dissimilar: float) -> Float:
+    """One sweep over the bits, each set to its minimiser with the others fixed; codes ±1 float32 [n, q], new.
+
+    Outputs U float32 [m, q]; classes int64 from 0. Eq. (17) with its sign put right: the paper prints the negative of
+    the minimiser V_k = sign(q Q_k - V_{/k} U_{/k}^T U_k), Q = S^T U. A bit on which nothing depends stays.
+    """
+    codes = codes.copy()
+    bits, count = codes.shape[1], int(max(output_classes.max(), code_classes.max())) + 1
+    wanted = bits * similarity_sums(outputs, output_classes, count, dissimilar)[code_classes]
+    gram = outputs.T @ outputs
+    np.fill_diagonal(gram, 0)
+    for bit in range(bits):
+        minimiser = wanted[:, bit] - codes @ gram[:, bit]
+        codes[:, bit] = np.where(minimiser == 0, codes[:, bit], np.where(minimiser > 0, 1, -1))
+    return codes

@@ -1,0 +1,157 @@
+"""One training loop for all deep methods, on Lightning Fabric: device, precision, checkpoint, exact resume, log.
+
+A training is a number of steps (epochs, or outer iterations). A step must draw its randomness from the seed and the
+step's number alone; then the checkpoint written after each step (weights, optimiser, the method's own tensors, history)
+is the whole state, and a training that was killed at any moment ends as it would have ended without.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from bench.interfaces import Context
+
+FORMAT = 1
+
+
+def make_fabric(device: str) -> Fabric:
+    """Fabric on one device ("cpu", "cuda", "auto"): mixed precision on CUDA, float32 elsewhere."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device='cuda': torch finds no CUDA device, use 'cpu' or 'auto'")
+    accelerator = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
+    if accelerator != "cuda":
+        return Fabric(accelerator=accelerator, devices=1, precision="32-true")
+    precision: Any = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    return Fabric(accelerator="cuda", devices=1, precision=precision)
+
+
+def evaluate(network: nn.Module, fabric: Fabric, batches: Iterable[Tensor]) -> Iterator[Any]:
+    """The network's outputs for each batch, in evaluation mode and without gradients."""
+    network.to(fabric.device).eval()
+    for batch in batches:
+        with torch.inference_mode(), fabric.autocast():
+            yield network(batch)
+
+
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` make a file under a temporary name, then give it its name: it is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Training:
+    """A network and its optimiser on a device, with all that a resume needs.
+
+    ``identity`` (JSON values) decides what is trained: a checkpoint of another identity is refused. ``state`` holds
+    the method's own tensors, ``history`` one row of figures per finished step. ``prefix`` starts the file names in
+    ``context.folder``: PREFIXcheckpoint.safetensors and PREFIXlog.csv.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        context: Context,
+        identity: dict[str, Any],
+        prefix: str = "",
+    ) -> None:
+        self.context = context
+        self.fabric = make_fabric(context.device)
+        self.network = network
+        self.optimizer = optimizer
+        self.forward, self._optimizer = self.fabric.setup(network, optimizer)
+        self.state: dict[str, Tensor] = {}
+        self.history: list[dict[str, Any]] = []
+        self._identity = json.dumps({"format": FORMAT, **identity}, sort_keys=True)
+        self._checkpoint = context.folder and context.folder / f"{prefix}checkpoint.safetensors"
+        self._log = context.folder and context.folder / f"{prefix}log.csv"
+
+    def run(self, steps: int, one_step: Callable[[int], dict[str, Any]], description: str) -> None:
+        """Do the steps that are left; ``one_step(step)`` returns the step's figures for the log.
+
+        ValueError: the checkpoint in ``context.folder`` is of another training.
+        """
+        self._resume()
+        done = len(self.history)
+        for step in self.context.track(range(done, steps), description, steps - done):
+            self.history.append({"step": step, **one_step(step)})
+            self._save()
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The learning rate of the next updates, for all parameters."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def update(self, loss: Tensor) -> None:
+        """One step of the optimiser down the gradient of ``loss``."""
+        self._optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self._optimizer.step()
+
+    def _save(self) -> None:
+        if self._checkpoint is None or self._log is None:
+            return
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"state.{name}": value for name, value in self.state.items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{key}": value for key, value in values.items() if value is not None}
+        stored = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+        metadata = {"identity": self._identity, "history": json.dumps(self.history)}
+        write_file(self._checkpoint, lambda path: save_file(stored, path, metadata))
+        table = _table(self.history)
+        write_file(self._log, lambda path: _write_text(path, table))
+
+    def _resume(self) -> None:
+        if self._checkpoint is None or not self._checkpoint.exists():
+            return
+        with safe_open(self._checkpoint, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["identity"] != self._identity:
+            raise ValueError(
+                f"{self._checkpoint}: the checkpoint of another training; remove it, or use another folder"
+            )
+        self.history = json.loads(metadata["history"])
+        self.network.load_state_dict(_part(tensors, "network."))
+        self.state = {name: value.to(self.fabric.device) for name, value in _part(tensors, "state.").items()}
+        values: dict[int, dict[str, Tensor]] = {}
+        for name, value in _part(tensors, "optimizer.").items():
+            number, key = name.split(".")
+            values.setdefault(int(number), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": values})
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _table(history: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,196 @@
+"""What a deep method is trained on: images, or the outputs of a trunk that is not trained with it.
+
+A frozen trunk's outputs are computed once per set of items and kept in the cache; only what follows is trained on
+them, which is what makes the deep methods usable without a GPU. A backbone without published weights learns to
+classify the train items first; the result is kept in the cache too, so that all methods and dimensions share it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.interfaces import Context, Images, Int, Items
+from methods.backbones import BackboneChoice, load
+from methods.backbones.backbone import Backbone, fill, read_state, seeded
+from methods.batches import ImageBatches, Seed, in_order, load_batches, shuffled
+from methods.training import Training, evaluate, make_fabric, write_file
+
+EVALUATION_BATCH = 256
+# Classification before a trunk is frozen: our choice, a common recipe for small residual networks.
+PRETRAINING = {"batch_size": 128, "peak_learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "warm_up": 0.25}
+
+
+class Inputs(Protocol):
+    """What a network consumes, for rows of some items."""
+
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+        """float32 tensors, one per batch of rows. Images are augmented where a seed is given."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """Normalised images."""
+
+    images: Images
+    backbone: Backbone
+    device: torch.device
+
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+        """float32 [b, 3, image_size, image_size]."""
+        dataset = ImageBatches(self.images, self.backbone.image_size, plan, augment_seed)
+        return map(self.backbone.normalise, load_batches(dataset, self.device))
+
+
+@dataclass(frozen=True)
+class TrunkInputs:
+    """Outputs of a frozen trunk, float16 [n, h, w, channels]; there is nothing to augment."""
+
+    maps: NDArray[np.float16]
+    device: torch.device
+
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+        """float32 [b, channels, h, w], channels last in memory."""
+        for rows in plan:
+            yield torch.from_numpy(np.asarray(self.maps[rows])).permute(0, 3, 1, 2).to(self.device).float()
+
+
+def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: Context) -> Inputs:
+    """The items as a network behind (``frozen_trunk``) or with its trunk consumes them. ValueError: no images."""
+    device = make_fabric(context.device).device
+    if frozen_trunk:
+        return TrunkInputs(_trunk_outputs(items, backbone, context), device)
+    return ImageInputs(images_of(items), backbone, device)
+
+
+def images_of(items: Items) -> Images:
+    """The items' images. ValueError: they have none."""
+    if items.images is None:
+        raise ValueError("the items have vectors and no images: a deep method needs a data set of images")
+    return items.images
+
+
+def prepare_backbone(choice: BackboneChoice, train: Items, context: Context) -> Backbone:
+    """The chosen backbone, taught to classify the train items first where ``pretrain_epochs`` says so."""
+    backbone = load(choice, context.seed)
+    if choice.pretrain_epochs == 0:
+        return backbone
+    identity = {
+        "backbone": backbone.identity(),
+        "train": train.fingerprint,
+        "epochs": choice.pretrain_epochs,
+        "seed": context.seed,
+        **PRETRAINING,
+    }
+    stages = nn.ModuleDict({"first_stages": backbone.trunk(), "last_stage": backbone.stage_four(2)})
+    path = context.cache and context.cache / f"pretrained-{_digest(identity)}.safetensors"
+    if path is not None and path.exists():
+        fill(stages, read_state(path), str(path))
+    else:
+        _pretrain(stages, backbone, choice.pretrain_epochs, train, context, identity)
+        if path is not None:
+            _save_stages(stages, path)
+    return replace(backbone, first_stages=stages["first_stages"], last_stage=stages["last_stage"], pretrained=True)
+
+
+def _pretrain(
+    stages: nn.ModuleDict, backbone: Backbone, epochs: int, train: Items, context: Context, identity: dict[str, Any]
+) -> None:
+    """Classify the train items: cross-entropy, SGD with a one-cycle learning rate, random crops and flips."""
+    classes, labels = np.unique(train.labels, return_inverse=True)
+    targets = torch.from_numpy(labels)
+    with seeded(context.seed):
+        classifier = nn.Linear(backbone.feature_channels, len(classes))
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = nn.Sequential(stages["first_stages"], stages["last_stage"], pool, classifier)
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=PRETRAINING["peak_learning_rate"],
+        momentum=PRETRAINING["momentum"],
+        weight_decay=PRETRAINING["weight_decay"],
+        nesterov=True,
+    )
+    training = Training(network, optimizer, context, identity, prefix="pretraining-")
+    inputs = ImageInputs(images_of(train), backbone, training.fabric.device)
+
+    def one_epoch(epoch: int) -> dict[str, float]:
+        rng = np.random.default_rng((context.seed, epoch))
+        plan = shuffled(np.arange(len(train)), int(PRETRAINING["batch_size"]), rng)
+        network.train()
+        total, right = 0.0, 0
+        for number, rows, batch in zip(count(), plan, inputs.batches(plan, (context.seed, epoch)), strict=False):
+            training.set_learning_rate(_one_cycle((epoch + number / len(plan)) / epochs))
+            target = targets[rows].to(batch.device)
+            scores = training.forward(batch)
+            loss = functional.cross_entropy(scores, target)
+            training.update(loss)
+            total += loss.item() * len(rows)
+            right += int((scores.argmax(1) == target).sum())
+        return {"cross_entropy": total / len(train), "accuracy": right / len(train)}
+
+    training.run(epochs, one_epoch, "trunk: epochs of classification")
+    network.cpu()
+
+
+def _one_cycle(progress: float) -> float:
+    """Linear warm-up to the peak, then a cosine to zero; progress is from 0 to 1."""
+    warm_up, peak = PRETRAINING["warm_up"], PRETRAINING["peak_learning_rate"]
+    if progress < warm_up:
+        return peak * (0.04 + 0.96 * progress / warm_up)
+    return peak * 0.5 * (1 + float(np.cos(np.pi * (progress - warm_up) / (1 - warm_up))))
+
+
+def _trunk_outputs(items: Items, backbone: Backbone, context: Context) -> NDArray[np.float16]:
+    """The trunk's outputs, float16 [n, h, w, channels]: memory-mapped from the cache, or in memory without one."""
+    if context.cache is None:
+        return _compute(items, backbone, context, None)
+    key = _digest({"backbone": backbone.identity(), "items": items.fingerprint})
+    path = context.cache / f"trunk-{key}.npy"
+    if not path.exists():
+        write_file(path, lambda temporary: _flush(_compute(items, backbone, context, temporary)))
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _compute(items: Items, backbone: Backbone, context: Context, path: Path | None) -> NDArray[np.float16]:
+    fabric = make_fabric(context.device)
+    plan = in_order(len(items), EVALUATION_BATCH)
+    batches = ImageInputs(images_of(items), backbone, fabric.device).batches(plan)
+    outputs = evaluate(backbone.trunk(), fabric, batches)
+    maps: NDArray[np.float16] | None = None
+    for rows, output in context.track(zip(plan, outputs, strict=True), "trunk outputs", len(plan)):
+        block = output.half().permute(0, 2, 3, 1).cpu().numpy()
+        if maps is None:
+            shape = (len(items), *block.shape[1:])
+            empty = np.empty(shape, np.float16)
+            maps = empty if path is None else np.lib.format.open_memmap(path, "w+", np.float16, shape)
+        maps[rows[0] : rows[-1] + 1] = block
+    if maps is None:
+        raise ValueError("there are no items to compute trunk outputs of")
+    return maps
+
+
+def _flush(maps: NDArray[np.float16]) -> None:
+    if isinstance(maps, np.memmap):
+        maps.flush()
+
+
+def _save_stages(stages: nn.ModuleDict, path: Path) -> None:
+    tensors = {name: value.contiguous() for name, value in stages.state_dict().items()}
+    write_file(path, lambda temporary: save_file(tensors, temporary))
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    return blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()

