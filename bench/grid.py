@@ -124,12 +124,13 @@ def load(name: str, options: Options = Options()) -> Grid:
     if recipe_name not in recipes:
         raise ValueError(f"{where}: {registry.unknown(f'recipe {recipe_name!r}', recipe_name, recipes)}")
     dataset = _dataset(raw, options, plugin_settings, where)
+    recipe = {plugin: _for_dataset(table, dataset.name) for plugin, table in recipes[recipe_name].items()}
     seeds = [options.seed] if options.seed is not None else raw.get("seeds", [0])
     cells: list[Cell] = []
     for number, block in enumerate(_typed(raw["cells"], list[dict[str, Any]], f"{where}: cells"), start=1):
         place = f"{where}: [[cells]] number {number}"
         seed_axis = _typed(seeds, list[int], f"{where}: seeds")
-        cells += _expand(block, recipes[recipe_name], plugin_settings, seed_axis, place)
+        cells += _expand(block, recipe, plugin_settings, seed_axis, place)
     _used(plugin_settings, cells, dataset)
     return Grid(
         name=path.stem,
@@ -235,10 +236,14 @@ def _dataset(raw: dict[str, Any], options: Options, settings: dict[str, dict[str
     return Choice(name, values)
 
 
+def _for_dataset(table: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """The table's own values, and over them those of its sub-table that is named as the data set."""
+    own = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    return {**own, **table.get(dataset, {})}
+
+
 def _measure(table: dict[str, Any], dataset: str, where: str) -> Measure:
-    """``[measure]``, with ``[measure.DATASET]`` over it where the data set is that one."""
-    general = {key: value for key, value in table.items() if not isinstance(value, dict)}
-    values = {**general, **table.get(dataset, {})}
+    values = _for_dataset(table, dataset)
     _only(values, [f.name for f in fields(Measure)], f"{where}: [measure]")
     try:
         return Measure(**{key: _typed(value, int, f"{where}: [measure] {key}") for key, value in values.items()})

@@ -101,18 +101,18 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def tree_hash(root: Path, listings: Iterable[Listing]) -> str:
-    """One hash of the files' names below ``root``, labels, sizes and times of change, in order.
+    """One hash of the files' names below ``root``, sizes and times of change, in order.
 
     ValueError: a file is missing.
     """
     digest = blake2b(digest_size=16)
     for listing in listings:
         digest.update(f"{len(listing.paths)}\n".encode())
-        for path, label in zip(listing.paths, listing.labels, strict=True):
+        for path in listing.paths:
             try:
                 status = path.stat()
             except OSError as error:
                 raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
             name = path.relative_to(root).as_posix()
-            digest.update(f"{name}\0{label}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -36,7 +36,7 @@ class Food101:
         self._items: dict[str, Items] = {}
 
     def fingerprint(self) -> str:
-        """A hash of the images' names, labels, sizes and times of change. ValueError: as ``load``.
+        """A hash of the images' names, sizes and times of change. ValueError: as ``load``.
 
         Where the images come from the publisher's archive, its MD5 stands for them.
         """

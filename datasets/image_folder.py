@@ -13,7 +13,7 @@ HOLDING = "train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg with a split_f
 
 
 class ImageFolder:
-    """Image files in a folder per class: train/CLASS/ and test/CLASS/, or CLASS/ and a split file.
+    """Image files in a folder per class: train/CLASS/ and test/CLASS/, or a split file.
 
     ``split_file``: lines ``relative/path/of/image train`` or ``... test``, paths relative to the data folder
     and starting with the class; a relative ``split_file`` is looked for in the data folder. Classes are
@@ -30,7 +30,7 @@ class ImageFolder:
         self._items: dict[str, Items] = {}
 
     def fingerprint(self) -> str:
-        """A hash of the images' names, labels, sizes and times of change. ValueError: as ``load``."""
+        """A hash of the images' names, sizes and times of change. ValueError: as ``load``."""
         root, (_, train, test) = self._list()
         return tree_hash(root, (train, test))
 

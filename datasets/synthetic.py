@@ -32,7 +32,7 @@ MAX_FAMILY = 67  # a first class, and the 12 + 54 ways to change the variants of
 
 
 class SyntheticFood101:
-    """Procedural fine-grained images at Food-101's scale, made in half a minute: no download.
+    """Procedural fine-grained images at Food-101's scale, made in seconds: no download.
 
     ``class_count`` classes in families of ``family_size``, whose classes show the same part types in other
     variants; ``distractors``: parts per image that are not of its class (0 to 4); ``radius_low`` and

@@ -2,7 +2,8 @@
 
 A training is a number of steps (epochs, or outer iterations). A step must draw its randomness from the seed and the
 step's number alone; then the checkpoint written after each step (weights, optimiser, the method's own tensors, history)
-is the whole state, and a training that was killed at any moment ends as it would have ended without.
+is the whole state, and a training that was killed at any moment ends as it would have ended without: on a processor
+bit for bit, with the same number of threads.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ FORMAT = 1
 
 def make_fabric(device: str) -> Fabric:
     """Fabric on one device ("cpu", "cuda", "auto"): mixed precision on CUDA, float32 elsewhere."""
+    if device not in ("cpu", "cuda", "auto"):
+        raise ValueError(f"device={device!r}: must be cpu, cuda or auto")
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device='cuda': torch finds no CUDA device, use 'cpu' or 'auto'")
-    accelerator = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-    if accelerator != "cuda":
-        return Fabric(accelerator=accelerator, devices=1, precision="32-true")
+    if device == "cpu" or not torch.cuda.is_available():
+        return Fabric(accelerator="cpu", devices=1, precision="32-true")
     precision: Any = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     return Fabric(accelerator="cuda", devices=1, precision=precision)
 

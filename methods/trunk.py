@@ -154,8 +154,10 @@ def _one_cycle(progress: float) -> float:
 
 
 def _trunk_outputs(items: Items, backbone: Backbone, context: Context) -> NDArray[np.float16]:
-    """The trunk's outputs, float16 [n, h, w, channels]: memory-mapped from the cache, or in memory without one."""
-    if context.cache is None:
+    """The trunk's outputs, float16 [n, h, w, channels]: memory-mapped from the cache, or in memory where the context has
+    none or the items no fingerprint.
+    """
+    if context.cache is None or not items.fingerprint:
         return _compute(items, backbone, context, None)
     key = _digest({"backbone": backbone.identity(), "items": items.fingerprint})
     path = context.cache / f"trunk-{key}.npy"

@@ -79,12 +79,14 @@ def test_splits_have_fingerprints_of_their_own(shards):
     assert dataset.split("train").fingerprint != dataset.split("query").fingerprint
 
 
+@pytest.mark.parametrize("row", [0, 2, 3])
 @pytest.mark.parametrize("damage", ["no image", "truncated"])
-def test_undecodable_image_is_named_by_file_and_row(shards, make, damage):
+def test_undecodable_image_is_named_by_file_and_row(shards, make, damage, row):
     folder, train, _ = shards
-    bad = b"no image" if damage == "no image" else make.encoded(9, "JPEG", (64, 64))[:-200]
-    make.write_parquet(folder / "train-00001-of-00002.parquet", [*train[7:9], bad, train[10]], [0, 0, 1, 2], NAMES)
-    with pytest.raises(ValueError, match=r"train-00001-of-00002\.parquet, row 2: not a readable image"):
+    contents = train[7:]
+    contents[row] = b"no image" if damage == "no image" else make.encoded(9, "JPEG", (64, 64))[:-200]
+    make.write_parquet(folder / "train-00001-of-00002.parquet", contents, [0, 0, 1, 2], NAMES)
+    with pytest.raises(ValueError, match=rf"train-00001-of-00002\.parquet, row {row}: not a readable image"):
         load(folder)
 
 

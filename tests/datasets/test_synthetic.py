@@ -151,6 +151,15 @@ def test_place_and_rotation_say_nothing_of_the_class():
     assert (np.abs(means - means.mean(axis=0)) < 5 * error).all()
 
 
+def test_every_part_of_a_class_stands_in_the_middle_as_often():
+    """Of five places one is near the middle: each part has it in a fifth of the images, within 5 standard errors."""
+    parts = made(class_count=4, train_per_class=400).parts("train")
+    middle = parts[:, :, :2].mean(axis=1, keepdims=True)
+    nearest = np.linalg.norm(parts[:, :, :2] - middle, axis=2).argmin(axis=1)
+    share = np.bincount(nearest, minlength=5) / len(parts)
+    assert (np.abs(share - 0.2) < 5 * np.sqrt(0.2 * 0.8 / len(parts))).all()
+
+
 def test_classes_are_distinct_and_differ_from_a_neighbour_in_one_or_two_variants():
     glyphs = scenes.class_glyphs(101, 8, 0)
     assert glyphs.shape == (101, 4) and len({tuple(row) for row in glyphs}) == 101

@@ -159,7 +159,8 @@ class Alternation:
                 made: Outputs = self.training.forward(batch, swapped, generator)
                 terms = self._loss_terms(made, classes, hash_loss)
                 self.training.update(sum(terms.values(), torch.zeros((), device=device)))
-                outputs[plan[number]] = made.codes.detach().float().cpu().numpy()
+                if epoch + 1 == settings.epochs:
+                    outputs[plan[number]] = made.codes.detach().float().cpu().numpy()
                 for name, value in terms.items():
                     totals[name] = totals.get(name, 0) + value.detach() * len(batch)
         return outputs, {name: value.item() / len(places) for name, value in totals.items()}

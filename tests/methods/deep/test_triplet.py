@@ -62,7 +62,9 @@ def test_seed_decides_the_embedding_and_global_generators_stay(train, queries):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.integers(0, 9), min_size=20, max_size=200), st.integers(2, 12), st.integers(2, 5), st.integers(0, 99))
+@given(
+    st.lists(st.integers(0, 9), min_size=20, max_size=200), st.integers(2, 12), st.integers(2, 5), st.integers(0, 99)
+)
 def test_class_batches_hold_p_classes_of_k_images(labels, classes, images, seed):
     labels = np.array(labels)
     names, sizes = np.unique(labels, return_counts=True)

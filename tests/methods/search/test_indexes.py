@@ -258,7 +258,6 @@ MISUSE = [
     (lambda c: LinearScan().build(c).search(c, 0), "k = 0"),
     (lambda c: LinearScan().set_query(nprobe=3), "no query parameters, not nprobe"),
     (lambda c: BallTree(leaf_size=0), "leaf_size = 0"),
-    (lambda c: KDTree().check(None, 32), "needs an embedder"),
     (lambda c: IVFADC(nprobe=301), "nprobe = 301 .* from 1 to centroids = 300"),
     (lambda c: IVFADC(code_bytes=7).check(24, None), "code_bytes = 7 must divide the features' dimension, 24"),
     (lambda c: IVFADC().build(part(c, slice(0, 299))), "299 items are too few to train 300 centroids"),
