@@ -27,6 +27,7 @@ from rich.table import Table
 
 from bench import grid as grids
 from bench import registry
+from bench.environment import check_faiss
 from bench.interfaces import Context
 from bench.pipeline import Pipeline
 from bench.store import Store
@@ -139,8 +140,8 @@ def run(
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
-        options = grids.Options(dataset, data_dir, recipe, seed, set_ or ())
-        plan = grids.load(grid, options)
+        plan = grids.load(grid, grids.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        check_faiss()
         with reporting() as reporter:
             context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
             pipeline = _pipeline(plan, cache_dir, context, reporter.say)

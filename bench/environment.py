@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,18 @@ def environment() -> dict[str, Any]:
     memory = psutil.Process().memory_info().rss
     pools = [{key: pool.get(key) for key in ("internal_api", "version", "num_threads")} for pool in threadpool_info()]
     return {**machine(), "load": os.getloadavg(), "resident_bytes": memory, "thread_pools": pools}
+
+
+def check_faiss() -> None:
+    """ValueError where two packages provide the module ``faiss``: what is imported is then a mixture of both."""
+    names = {str(found.metadata["Name"]).lower() for found in distributions() if found.metadata is not None}
+    providers = sorted(name for name in names if name.startswith("faiss-"))
+    if len(providers) > 1:
+        raise ValueError(
+            f"{' and '.join(providers)} both provide the module faiss; keep one: "
+            f"`python -m pip uninstall -y {' '.join(providers)}`, "
+            f"then `python -m pip install --no-deps {providers[-1]}`"
+        )
 
 
 def _cpu_model() -> str:

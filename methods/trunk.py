@@ -154,8 +154,9 @@ def _one_cycle(progress: float) -> float:
 
 
 def _trunk_outputs(items: Items, backbone: Backbone, context: Context) -> NDArray[np.float16]:
-    """The trunk's outputs, float16 [n, h, w, channels]: memory-mapped from the cache, or in memory where the context has
-    none or the items no fingerprint.
+    """The trunk's outputs, float16 [n, h, w, channels]: memory-mapped from the cache.
+
+    In memory, and computed anew, where the context has no cache or the items no fingerprint.
     """
     if context.cache is None or not items.fingerprint:
         return _compute(items, backbone, context, None)

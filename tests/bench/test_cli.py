@@ -183,3 +183,11 @@ def test_outside_the_checkout_a_foreign_datasets_package_is_named_in_one_line(hu
 
 def test_outside_the_checkout_without_another_datasets_package_it_works(tmp_path):
     assert bench("list", cwd=tmp_path, path=(PLUGINS,)).returncode == 0
+
+
+def test_two_packages_that_provide_faiss_are_refused_with_what_to_do(tmp_path):
+    folder = tmp_path / "faiss_gpu_cu12-1.9.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: faiss-gpu-cu12\nVersion: 1.9\n")
+    done = bench("run", "--grid", "supp_table1", path=(tmp_path,))
+    refused(done, "faiss-cpu and faiss-gpu-cu12", "uninstall -y faiss-cpu faiss-gpu-cu12")

@@ -25,9 +25,13 @@ class ExchNet:
     printed (twice the mean distance), ``aggregation`` of Eq. (5) over channels is "sum" in the text.
 
     Backbone: see `methods.backbones.BackboneChoice`. ``anchor_samples``: train items per class that an anchor is the
-    mean of (drawn anew each iteration; None: all, Eq. 18). ``validation``: train items set aside by seed, from which
-    nothing is learned; every ``validate_every`` iterations the log gets their mAP against the learned codes, and in
-    ``database_codes_`` they have encoded codes. ``log.csv`` and the checkpoint are in ``context.folder``.
+    mean of (drawn anew each iteration; None: all, Eq. 18). ``validation``: train items set aside by seed, whose images
+    are not trained on (but a trunk pretrained on the train items has seen them); every ``validate_every`` iterations
+    the log gets their mAP against the learned codes of the others. They have learned codes too, which take labels
+    only. ``log.csv`` and the checkpoint are in ``context.folder``.
+
+    The hash layer's inputs are many and not centred: a ``learning_rate`` above about 0.005 can drive all outputs to
+    zero, from where nothing is learned.
     """
 
     bits: int = 32

@@ -66,15 +66,15 @@ def fit(settings: ExchNet, train: Items, context: Context) -> Fitted:
     inputs = open_inputs(train, backbone, settings.frozen_trunk, context)
     alternation = Alternation(settings, backbone, inputs, train, context)
     alternation.training.run(settings.iterations, alternation.iteration, f"exchnet, {settings.bits} bits: iterations")
-    codes = alternation.all_codes()
+    codes = alternation.learned_codes()
     return Fitted(alternation.network, backbone, settings.frozen_trunk, context, codes)
 
 
 class Alternation:
     """The state of the alternating optimisation, and its steps.
 
-    ``rows``: the train items learned from; ``held_out``: the others. V is ``training.state["codes"]``, int8, for
-    ``rows``.
+    V is ``training.state["codes"]``, int8 [n, q], for all train items: it depends on their labels alone. ``rows``: the
+    items whose images the network learns from; ``held_out``: the others.
     """
 
     def __init__(self, settings: ExchNet, backbone: Backbone, inputs: Inputs, train: Items, context: Context) -> None:
@@ -99,7 +99,7 @@ class Alternation:
         identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": backbone.identity()}
         self.training = Training(self.network, optimizer, context, identity)
         # Not zero, as in ADSH: with V = 0 the hash loss has no gradient (Eq. 12 has no other term with u).
-        start = np.random.default_rng((self.seed, CODES)).integers(0, 2, (len(self.rows), settings.bits)) * 2 - 1
+        start = np.random.default_rng((self.seed, CODES)).integers(0, 2, (len(train), settings.bits)) * 2 - 1
         self.training.state["codes"] = torch.from_numpy(start.astype(np.int8))
 
     def iteration(self, step: int) -> dict[str, Any]:
@@ -112,15 +112,15 @@ class Alternation:
         self.training.set_learning_rate(settings.learning_rate * self._decay(step))
         anchors = self.anchors(step) if step >= settings.exchange_from * settings.iterations else None
         rng = np.random.default_rng((self.seed, ITERATION, step))
-        places = rng.choice(len(self.rows), min(settings.samples, len(self.rows)), replace=False)
-        sampled, learned = self.classes[self.rows[places]], self.classes[self.rows]
-        counts = [np.bincount(c, minlength=self.class_count) for c in (sampled, learned)]
+        rows = rng.choice(self.rows, min(settings.samples, len(self.rows)), replace=False)
+        sampled = self.classes[rows]
+        counts = [np.bincount(classes, minlength=self.class_count) for classes in (sampled, self.classes)]
         dissimilar = dissimilar_target(counts[0], counts[1], settings.class_weighting)
         codes = self._codes()
-        outputs, terms = self._train_network(step, places, self._hash_loss(codes, dissimilar), anchors, rng)
-        codes = update_codes(outputs, sampled, codes, learned, dissimilar)
+        outputs, terms = self._train_network(step, rows, self._hash_loss(codes, dissimilar), anchors, rng)
+        codes = update_codes(outputs, sampled, codes, self.classes, dissimilar)
         self.training.state["codes"] = torch.from_numpy(codes.astype(np.int8))
-        left = objective(outputs, sampled, codes, learned, dissimilar) / (outputs.size * len(codes))
+        left = objective(outputs, sampled, codes, self.classes, dissimilar) / (outputs.size * len(codes))
         figures: dict[str, Any] = {
             "learning_rate": settings.learning_rate * self._decay(step),
             **terms,
@@ -131,30 +131,25 @@ class Alternation:
             figures["held_out_map"] = self._held_out_map() if due else ""
         return figures
 
-    def all_codes(self) -> Codes:
-        """Codes of all train items in order: learned, and encoded where held out."""
-        values = np.empty((len(self.classes), self.settings.bits), np.float32)
-        values[self.rows] = self._codes()
-        if len(self.held_out):
-            values[self.held_out] = self._encode_held_out()
-        return Codes.pack(values)
+    def learned_codes(self) -> Codes:
+        """V, of all train items in order."""
+        return Codes.pack(self._codes())
 
     def _train_network(
-        self, step: int, places: Int, hash_loss: HashLoss, anchors: Tensor | None, rng: np.random.Generator
+        self, step: int, rows: Int, hash_loss: HashLoss, anchors: Tensor | None, rng: np.random.Generator
     ) -> tuple[Float, dict[str, float]]:
         """Epochs over the sampled rows. Returns U, the outputs in the last epoch, [m, q], and the mean loss terms."""
         settings, device = self.settings, self.training.fabric.device
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        outputs = np.empty((len(places), settings.bits), np.float32)
+        outputs = np.empty((len(rows), settings.bits), np.float32)
         totals: dict[str, Tensor] = {}
         self.network.train()
         for epoch in range(settings.epochs):
-            plan = shuffled(np.arange(len(places)), settings.batch_size, rng)
-            rows = [self.rows[places[batch]] for batch in plan]
-            batches = self.inputs.batches(rows, (self.seed, step, epoch))
+            plan = shuffled(np.arange(len(rows)), settings.batch_size, rng)
+            batches = self.inputs.batches([rows[places] for places in plan], (self.seed, step, epoch))
             totals = {}
             for number, batch in zip(count(), batches, strict=False):
-                classes = torch.from_numpy(self.classes[rows[number]]).to(device)
+                classes = torch.from_numpy(self.classes[rows[plan[number]]]).to(device)
                 swapped = None if anchors is None else anchors[classes]
                 made: Outputs = self.training.forward(batch, swapped, generator)
                 terms = self._loss_terms(made, classes, hash_loss)
@@ -163,13 +158,13 @@ class Alternation:
                     outputs[plan[number]] = made.codes.detach().float().cpu().numpy()
                 for name, value in terms.items():
                     totals[name] = totals.get(name, 0) + value.detach() * len(batch)
-        return outputs, {name: value.item() / len(places) for name, value in totals.items()}
+        return outputs, {name: value.item() / len(rows) for name, value in totals.items()}
 
     def _loss_terms(self, made: Outputs, classes: Tensor, hash_loss: HashLoss) -> dict[str, Tensor]:
         """The weighted terms of Eq. (13), means over the batch."""
         settings = self.settings
         ordered = settings.diversity_pairs == "ordered"
-        scale = 12 / (settings.bits * len(self.rows))
+        scale = 12 / (settings.bits * len(self.classes))
         spatial = spatial_loss(made.maps, settings.aggregation, ordered).mean()
         channel = channel_loss(made.local, settings.channel_margin, ordered).mean()
         return {
@@ -179,9 +174,9 @@ class Alternation:
         }
 
     def _hash_loss(self, codes: Float, dissimilar: float) -> HashLoss:
-        classes, device = self.classes[self.rows], self.training.fabric.device
-        counts = np.bincount(classes, minlength=self.class_count)
-        similar = similarity_sums(codes, classes, self.class_count, dissimilar)
+        device = self.training.fabric.device
+        counts = np.bincount(self.classes, minlength=self.class_count)
+        similar = similarity_sums(codes, self.classes, self.class_count, dissimilar)
         squares = (counts + dissimilar**2 * (len(codes) - counts)).astype(np.float32)
         parts = (codes.T @ codes, similar, squares)
         return HashLoss(*(torch.from_numpy(part).to(device) for part in parts))
@@ -198,12 +193,11 @@ class Alternation:
     def _evaluate(self, plan: list[Int]) -> Iterator[Outputs]:
         return evaluate(self.network, self.training.fabric, self.inputs.batches(plan))
 
-    def _encode_held_out(self) -> Float:
-        plan = [self.held_out[batch] for batch in in_order(len(self.held_out), EVALUATION_BATCH)]
-        return np.concatenate([outputs.codes.float().cpu().numpy() for outputs in self._evaluate(plan)])
-
     def _held_out_map(self) -> float:
-        queries, database = Codes.pack(self._encode_held_out()), Codes.pack(self._codes())
+        """mAP of the held-out items' encoded codes against the learned codes of the others."""
+        plan = [self.held_out[batch] for batch in in_order(len(self.held_out), EVALUATION_BATCH)]
+        encoded = np.concatenate([outputs.codes.float().cpu().numpy() for outputs in self._evaluate(plan)])
+        queries, database = Codes.pack(encoded), Codes.pack(self._codes()[self.rows])
         return mean_average_precision(queries, database, self.labels[self.held_out], self.labels[self.rows])
 
     def _codes(self) -> Float:
