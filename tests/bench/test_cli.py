@@ -155,7 +155,9 @@ def test_table_writes_the_same_files_again_without_running(finished):
 
 def test_a_failed_cell_ends_the_run_with_1_and_its_reason(finished, tmp_path):
     _, grid, where, _ = finished
-    text = grid.read_text().replace("[recipes.r]", '[[cells]]\nembedder = "toy_failing"\nindex = "linear_scan"\n[recipes.r]')
+    text = grid.read_text().replace(
+        "[recipes.r]", '[[cells]]\nembedder = "toy_failing"\nindex = "linear_scan"\n[recipes.r]'
+    )
     failing = tmp_path / "failing.toml"
     failing.write_text(text)
     done = bench("run", "--grid", failing, *where)

@@ -13,7 +13,7 @@ def test_a_third_party_is_on_the_list_beside_the_built_in_plugins(third_party):
 
 def test_a_plugin_that_cannot_be_imported_is_still_described(third_party):
     assert registry.describe(registry.find("embedder", "toy_broken")) == "Described though it can't be imported."
-    with pytest.raises(ValueError, match="'toy_broken'.*a_library_that_is_not_there"):
+    with pytest.raises(ValueError, match=r"'toy_broken'.*a_library_that_is_not_there"):
         registry.load("embedder", "toy_broken")
 
 

@@ -162,5 +162,7 @@ def test_killed_at_five_moments_and_started_again_the_figures_are_those_of_an_un
         process.wait()
     done = bench(*arguments("killed"))
     assert done.returncode == 0, done.stderr
-    left, right = (pd.read_csv(tmp_path / name / "small" / "vectors" / "cells.csv") for name in ("undisturbed", "killed"))
+    left, right = (
+        pd.read_csv(tmp_path / name / "small" / "vectors" / "cells.csv") for name in ("undisturbed", "killed")
+    )
     pd.testing.assert_frame_equal(left[QUALITY], right[QUALITY])
