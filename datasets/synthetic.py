@@ -56,10 +56,10 @@ class SyntheticFood101:
         distractors: int = 1,
         radius_low: float = 0.13,
         radius_high: float = 0.17,
-        detail: float = 0.6,
+        detail: float = 0.9,
         colour_jitter: float = 1.0,
-        occlusion: float = 0.2,
-        noise: float = 0.04,
+        occlusion: float = 0.1,
+        noise: float = 0.03,
     ) -> None:
         _in_range("image_size", image_size, 8, 1024)
         _in_range("class_count", class_count, 2, 10_000)
