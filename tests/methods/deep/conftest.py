@@ -1,9 +1,10 @@
 """Toy images that a small network learns in a second, and an interruption."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from bench.interfaces import Items
 
@@ -50,6 +51,15 @@ def toy_items(count: int, seed: int) -> Items:
     """The toy images as items."""
     images, labels = draw(count, seed)
     return Items(np.arange(count), labels, f"toy-{count}-{seed}", images=images)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Toy batches are too small to share: threads would only wait for each other, long ones on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

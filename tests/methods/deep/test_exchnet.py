@@ -138,20 +138,26 @@ def test_learning_rate_falls_at_60_and_80_percent(train, tmp_path):
     assert rates == pytest.approx([0.01] * 6 + [0.001] * 2 + [0.0001] * 2)
 
 
-def test_attention_lies_on_the_parts_of_its_own_image():
-    """On the synthetic data: more on the image's own parts than on the places of another image's parts."""
-    data = SyntheticFood101(class_count=8, train_per_class=100, query_per_class=20).load(Context())
-    train, queries = data.split("train"), data.split("query")
-    settings = {**SHORT, "image_size": 32, "pretrain_epochs": 4, "samples": 800}
-    exchnet = ExchNet(**settings).fit(train, Context())
-    attention = exchnet.attention(queries).sum(axis=1)
-    share = attention / attention.sum(axis=(1, 2), keepdims=True)
-    y, x = (np.mgrid[: share.shape[1], : share.shape[2]] + 0.5) / share.shape[1]
+def test_attention_finds_the_parts_of_its_own_image():
+    """A map of the synthetic data's images lies on their own parts more than on the places of other images' parts.
+
+    Not every map does: others look at what is around the parts.
+    """
+    easy = {"occlusion": 0.0, "noise": 0.0, "distractors": 0, "colour_jitter": 0.0, "detail": 1.0}
+    made = SyntheticFood101(class_count=4, family_size=1, train_per_class=100, query_per_class=20, **easy)
+    data = made.load(Context())
+    settings = {**SHORT, "image_size": 32, "pretrain_epochs": 4, "samples": 400, "learning_rate": 0.003}
+    exchnet = ExchNet(**settings).fit(data.split("train"), Context())
+    attention = exchnet.attention(data.split("query"))
+    share = attention / np.maximum(attention.sum(axis=(2, 3), keepdims=True), 1e-9)
+    y, x = (np.mgrid[: share.shape[2], : share.shape[3]] + 0.5) / share.shape[2]
     parts = data.parts("query")[:, :, :3, None, None]
-    inside = np.any(np.hypot(x - parts[:, :, 0], y - parts[:, :, 1]) < parts[:, :, 2], axis=1)
-    own = np.mean(np.sum(share * inside, axis=(1, 2)))
-    others = np.mean([np.sum(share * np.roll(inside, k, axis=0), axis=(1, 2)) for k in range(1, 20)])
-    assert own > 1.15 * others
+    inside = np.any(np.hypot(x - parts[:, :, 0], y - parts[:, :, 1]) < parts[:, :, 2], axis=1)[:, None]
+    own = np.sum(share * inside, axis=(2, 3)).mean(axis=0)
+    others = np.mean(
+        [np.sum(share * np.roll(inside, k, axis=0), axis=(2, 3)).mean(axis=0) for k in range(1, 20)], axis=0
+    )
+    assert np.max(own / others) > 1.25
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Batches of images, and the frozen trunk's outputs and their cache."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -90,6 +92,16 @@ def test_other_items_and_other_weights_have_other_files(train, queries, tmp_path
         trunk.open_inputs(items, network, True, context)
     assert len(list(tmp_path.glob("trunk-*.npy"))) == 3
     assert len(list(tmp_path.glob("pretrained-*.safetensors"))) == 2
+
+
+def test_items_without_a_fingerprint_leave_nothing_in_the_cache(train, tmp_path):
+    """Such items are for timing the encoding: it must be done, not looked up."""
+    backbone = trunk.prepare_backbone(CHOICE, train, Context())
+    plan, context = in_order(len(train), 50), Context(cache=tmp_path)
+    made = trunk.open_inputs(replace(train, fingerprint=""), backbone, True, context).batches(plan)
+    wanted = trunk.open_inputs(train, backbone, True, Context()).batches(plan)
+    assert torch.equal(torch.cat(list(made)), torch.cat(list(wanted)))
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_dimensions_share_one_pretrained_trunk(train, tmp_path):
