@@ -41,6 +41,7 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
+SHOWN = ("embedder", "dim", "hasher", "bits", "database_codes", "index", "key_bits", "candidates", "nprobe", "seed")
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="Another data set than the grid's.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the data set's files are.")]
@@ -225,11 +226,20 @@ def _print_names(title: str, described: dict[str, str]) -> None:
 
 
 def _print_cells(pipeline: Pipeline, results: Store) -> None:
+    """The cells as a table: what they have in common stands in its title."""
     from bench import records
 
+    grid = pipeline.grid
     cells = records.frame(pipeline, results).fillna({"status": "pending"})
-    k = pipeline.grid.k
-    shown = [
+    measured = {
+        f"precision_at_{grid.k}": f"P@{grid.k}",
+        f"recall_at_{grid.k}": f"recall@{grid.k}",
+        "map": "mAP",
+        "latency_ms_p50": "ms",
+        "throughput_qps": "queries/s",
+        "status": "status",
+    }
+    settings = [
         "embedder",
         "dim",
         "hasher",
@@ -241,9 +251,13 @@ def _print_cells(pipeline: Pipeline, results: Store) -> None:
         "nprobe",
         "seed",
     ]
-    measured = [f"precision_at_{k}", f"recall_at_{k}", "map", "latency_ms_p50", "throughput_qps", "status"]
-    columns = [name for name in shown + measured if name in cells and cells[name].notna().any()]
-    view = Table(*columns, title=f"{pipeline.grid.name} on {pipeline.grid.dataset.name}")
+    settings = [name for name in settings if name in cells and cells[name].notna().any()]
+    common = [name for name in settings if cells[name].dropna().nunique() == 1]
+    title = ", ".join(f"{name} {_short(cells[name].dropna().iloc[0])}" for name in common)
+    view = Table(title=f"{grid.name} on {grid.dataset.name}: {title}", title_justify="left")
+    columns = [name for name in settings if name not in common] + [name for name in measured if name in cells]
+    for name in columns:
+        view.add_column(measured.get(name, name), justify="left" if name in ("index", "status") else "right")
     for _, row in cells[columns].iterrows():
         view.add_row(*(_short(value) for value in row))
     console.print(view)

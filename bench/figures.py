@@ -15,7 +15,6 @@ from bench.tables import SECTION, VARIANT, GridInfo, complete, replace, section_
 # Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-PRECISION = "Precision@10, %"
 PUBLISHED = ", published"
 SERIES = ["index", "key_bits", *VARIANT]
 
@@ -27,8 +26,8 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
     left out where fewer than two numbers of candidates were run, ``precision_against_time`` where nothing was
     timed. ValueError: an unknown reference.
     """
-    tidy = complete(cells, grid)
-    done = tidy[(tidy["status"] == "ok") & tidy["precision_at_10"].notna()]
+    tidy = complete(cells, grid).rename(columns={f"precision_at_{grid.k}": "precision"})
+    done = tidy[(tidy["status"] == "ok") & tidy["precision"].notna()]
     figures = {}
     if done["candidates"].nunique() > 1:
         figures["precision_against_candidates"] = _draw(done, grid, _against_candidates)
@@ -61,7 +60,7 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Any) -> matplotlib.figure.F
         axes.set_axisbelow(True)
         handles, labels = axes.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    panels[0].set_ylabel(PRECISION)
+    panels[0].set_ylabel(f"Precision@{grid.k}, %")
     ordered = sorted(entries, key=lambda label: (styles[label.removesuffix(PUBLISHED)], label))
     figure.legend([entries[label] for label in ordered], ordered, loc="outside lower center", ncols=3, fontsize="small")
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
@@ -72,7 +71,7 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Any) -> matplotlib.figure.F
 def _against_candidates(axes: Any, series: pd.DataFrame, label: str, style: int) -> None:
     axes.set_xlabel("Candidates N that are re-ranked")
     if series["candidates"].isna().all():
-        level = 100 * series["precision_at_10"].mean()
+        level = 100 * series["precision"].mean()
         axes.axhline(level, color=COLOURS[style % len(COLOURS)], linestyle="--", linewidth=1.2, label=label)
         return
     points = _means(series)
@@ -93,8 +92,8 @@ def _means(series: pd.DataFrame) -> pd.DataFrame:
     figures = ["latency_ms_p50", "reference_precision_at_10", "reference_seconds"]
     groups = series.groupby(["candidates", "nprobe"], dropna=False, sort=True)
     means = groups[figures].mean()
-    means["precision"] = 100 * groups["precision_at_10"].mean()
-    means["spread"] = 100 * groups["precision_at_10"].std().fillna(0.0)
+    means["precision"] = 100 * groups["precision"].mean()
+    means["spread"] = 100 * groups["precision"].std().fillna(0.0)
     return means.reset_index().astype(float)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -124,7 +124,10 @@ def load(name: str, options: Options = Options()) -> Grid:
     if recipe_name not in recipes:
         raise ValueError(f"{where}: {registry.unknown(f'recipe {recipe_name!r}', recipe_name, recipes)}")
     dataset = _dataset(raw, options, plugin_settings, where)
-    recipe = {plugin: _for_dataset(table, dataset.name) for plugin, table in recipes[recipe_name].items()}
+    recipe = {
+        plugin: _for_dataset(table, dataset.name, f"{where}: [recipes.{recipe_name}.{plugin}]")
+        for plugin, table in recipes[recipe_name].items()
+    }
     seeds = [options.seed] if options.seed is not None else raw.get("seeds", [0])
     cells: list[Cell] = []
     for number, block in enumerate(_typed(raw["cells"], list[dict[str, Any]], f"{where}: cells"), start=1):
@@ -170,7 +173,7 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not valid TOML: {fault}") from fault
 
 
-def _only(table: dict[str, Any], allowed: Sequence[str], where: str) -> None:
+def _only(table: dict[str, Any], allowed: Collection[str], where: str) -> None:
     for key in table:
         if key not in allowed:
             raise ValueError(f"{where}: {registry.unknown(f'key {key!r}', key, allowed)}")
@@ -227,6 +230,7 @@ def _value(text: str) -> Any:
 def _dataset(raw: dict[str, Any], options: Options, settings: dict[str, dict[str, Any]], where: str) -> Choice:
     name = options.dataset or _typed(raw["dataset"], str, f"{where}: dataset")
     plugin = registry.load("dataset", name)
+    _only(raw.get("datasets", {}), registry.plugins("dataset"), f"{where}: [datasets]")
     values = {**raw.get("datasets", {}).get(name, {}), **settings.get(name, {})}
     if options.data_dir is not None:
         if "data_dir" not in registry.parameters(plugin):
@@ -236,14 +240,15 @@ def _dataset(raw: dict[str, Any], options: Options, settings: dict[str, dict[str
     return Choice(name, values)
 
 
-def _for_dataset(table: dict[str, Any], dataset: str) -> dict[str, Any]:
+def _for_dataset(table: dict[str, Any], dataset: str, where: str) -> dict[str, Any]:
     """The table's own values, and over them those of its sub-table that is named as the data set."""
+    _only({key: value for key, value in table.items() if isinstance(value, dict)}, registry.plugins("dataset"), where)
     own = {key: value for key, value in table.items() if not isinstance(value, dict)}
     return {**own, **table.get(dataset, {})}
 
 
 def _measure(table: dict[str, Any], dataset: str, where: str) -> Measure:
-    values = _for_dataset(table, dataset)
+    values = _for_dataset(table, dataset, f"{where}: [measure]")
     _only(values, [f.name for f in fields(Measure)], f"{where}: [measure]")
     try:
         return Measure(**{key: _typed(value, int, f"{where}: [measure] {key}") for key, value in values.items()})

@@ -227,6 +227,7 @@ class Corpora:
             "encode_ms": features["encode_ms"] + codes.get("encode_ms", 0.0),
             "fit_seconds": features["fit_seconds"] + codes.get("fit_seconds", 0.0),
             "map": codes.get(f"map_{cell.database_codes}"),
+            **{name: value for name, value in codes.items() if name.startswith("map_")},
         }
 
     def _features(self, cell: Cell) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ INTEGERS = ["dim", "bits", "key_bits", "candidates", "nprobe", "k", "seed", "que
 COLUMNS = [
     *("dataset", "embedder", "dim", "hasher", "bits", "database_codes"),
     *("index", "key_bits", "candidates", "nprobe", "k", "seed"),
-    *("precision_at_10", "recall_at_10", "map", "complete_share"),
+    *("precision_at_{k}", "recall_at_{k}", "map", "complete_share"),
     *("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "throughput_qps", "seconds_all_queries"),
     *("encode_ms", "build_seconds", "index_bytes", "paper_bytes", "floor_ms", "floor_percent"),
     *("queries", "status", "reference_precision_at_10", "reference_seconds"),
@@ -44,13 +45,15 @@ class GridInfo:
     reference: str | None
     recipe: str
     notes: tuple[str, ...]
+    k: int = 10
 
 
 @dataclass(frozen=True)
 class Figure:
     """A printed quantity: its heading, the column it comes from, the factor to its unit, and its decimals.
 
-    ``reference`` is the column of the published value; a difference is shown where the two compare.
+    ``reference`` is the column of the published value; a difference is shown where the two compare. Heading and column
+    may hold ``{k}``.
     """
 
     heading: str
@@ -60,10 +63,14 @@ class Figure:
     reference: str = ""
     compares: bool = True
 
+    def at(self, k: int) -> Figure:
+        """The quantity for k neighbours."""
+        return dataclasses.replace(self, heading=self.heading.format(k=k), column=self.column.format(k=k))
 
-PRECISION = Figure("P@10, %", "precision_at_10", 100, reference="reference_precision_at_10")
-SHARE = Figure("P@10, % of exact search", "share_of_exact", 100, digits=1)
-RECALL = Figure("Recall@10, %", "recall_at_10", 100)
+
+PRECISION = Figure("P@{k}, %", "precision_at_{k}", 100, reference="reference_precision_at_10")
+SHARE = Figure("P@{k}, % of exact search", "share_of_exact", 100, digits=1)
+RECALL = Figure("Recall@{k}, %", "recall_at_{k}", 100)
 SECONDS = Figure("Time for all queries, s", "seconds_all_queries", reference="reference_seconds")
 SPEED_UP = Figure("Speed-up", "speed_up", reference="reference_speed_up", compares=False)
 PAPER_MEMORY = Figure("Memory as the paper counts, MB", "paper_bytes", 1e-6, digits=3, reference="reference_bytes")
@@ -87,19 +94,22 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 
 
 def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
-    """The cells with every column of COLUMNS in that order, the published figures, ``share_of_exact`` (precision
-    over that of the linear scan on the same features) and ``speed_up`` (over that linear scan's time).
+    """The cells with every column of COLUMNS (for the grid's k) in that order, the published figures,
+    ``share_of_exact`` (precision over that of the linear scan on the same features) and ``speed_up`` (over that linear
+    scan's time).
     """
-    tidy = attach(cells, grid.reference)
-    tidy = tidy.reindex(columns=[*COLUMNS, *(name for name in tidy.columns if name not in COLUMNS)])
-    for name in COLUMNS:
+    columns = [name.format(k=grid.k) for name in COLUMNS]
+    precision = PRECISION.at(grid.k).column
+    tidy = attach(cells, grid.reference if grid.k == 10 else None)
+    tidy = tidy.reindex(columns=[*columns, *(name for name in tidy.columns if name not in columns)])
+    for name in columns:
         if name not in TEXTS:
             numbers = pd.to_numeric(tidy[name]).astype("float64")
             tidy[name] = numbers.round().astype("Int64") if name in INTEGERS else numbers
     scans = tidy[(tidy["index"] == "linear_scan") & (tidy["status"] == "ok")]
-    exact = scans.groupby(SECTION, dropna=False)[["precision_at_10", "seconds_all_queries"]].mean()
+    exact = scans.groupby(SECTION, dropna=False)[[precision, "seconds_all_queries"]].mean()
     beside = tidy[SECTION].merge(exact, how="left", left_on=SECTION, right_index=True)
-    tidy["share_of_exact"] = tidy["precision_at_10"] / beside["precision_at_10"]
+    tidy["share_of_exact"] = tidy[precision] / beside[precision]
     tidy["speed_up"] = beside["seconds_all_queries"] / tidy["seconds_all_queries"]
     return tidy
 
@@ -110,31 +120,31 @@ def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     rows = [
         row
         for keys, section in tidy.groupby(SECTION, dropna=False, sort=True)
-        for row in build(section, section_name(keys, tidy), tidy)
+        for row in build(section, section_name(keys, tidy), tidy, grid.k)
     ]
     return pd.DataFrame(rows).fillna("")
 
 
-def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame) -> list[dict[str, str]]:
+def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """The supplementary Table 1: columns are candidates N, rows exact search and each table length L."""
     columns = sorted(tidy["candidates"].dropna().unique())
     rows = []
     for block, figures in (("quality", [PRECISION, SHARE, RECALL]), ("time", [SECONDS])):
         for label, series in split_series(section, tidy, ["index", "key_bits", "nprobe", *VARIANT]):
             single = series["candidates"].isna().all()
-            for figure in figures:
+            for figure in (figure.at(k) for figure in figures):
                 row = {"section": f"{name}: {block}", "row": label, "figure": figure.heading}
                 for position, candidates in enumerate(columns):
                     group = series if single else series[(series["candidates"] == candidates).fillna(False)]
                     row[f"N = {candidates}"] = "" if single and position else text(group, figure)
-                if not (single and figure is SHARE):
+                if not (single and figure.column == SHARE.column):
                     rows.append(row)
     return rows
 
 
-def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame) -> list[dict[str, str]]:
+def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """The paper's Table 1: rows are methods, columns quality, time and memory."""
-    figures = [PRECISION, RECALL, SECONDS, SPEED_UP, PAPER_MEMORY, MEMORY]
+    figures = [figure.at(k) for figure in (PRECISION, RECALL, SECONDS, SPEED_UP, PAPER_MEMORY, MEMORY)]
     by = ["index", "key_bits", "candidates", "nprobe", *VARIANT]
     return [
         {"section": name, "row": label} | {figure.heading: text(series, figure) for figure in figures}
@@ -197,7 +207,7 @@ def text(group: pd.DataFrame, figure: Figure) -> str:
         return shown
     other = float(published.iloc[0]) * figure.scale
     beside = _number(other, figure.digits)
-    if len(values) and figure.compares and (figure is not SECONDS or (done["queries"] == QUERIES).all()):
+    if len(values) and figure.compares:
         beside += f", {_difference(values.mean() - other, figure.digits)}"
     return f"{shown} ({beside})"
 
@@ -232,24 +242,18 @@ def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
         "Precision is by label: codes learned with labels may pass exact search, so recall stands beside it."
     )
     if grid.reference:
-        sentences += _reference_sentences(tidy)
+        sentences += [
+            "In brackets: the published value, and ours minus it.",
+            f"The published time has no unit; it is read as seconds for all {QUERIES:,} queries.",
+            "Ours is the mean time of a query on one thread, times all queries of the data.",
+        ]
     if grid.layout == "methods":
         sentences.append(
-            "Speed-up is over our own linear scan, which is a BLAS matrix product; the published one is over the "
+            "Speed-up is over our own linear scan, which runs at the speed of memory; the published one is over the "
             "paper's own scan, so the two do not compare. Memory as the paper counts leaves out what a search "
             "reads besides (features, tables, codes); memory needed counts it. 1 MB is 1,000,000 bytes."
         )
     return " ".join(sentences)
-
-
-def _reference_sentences(tidy: pd.DataFrame) -> list[str]:
-    sentences = [
-        "In brackets: the published value, and ours minus it.",
-        f"The published time has no unit; it is read as seconds for all {QUERIES:,} queries.",
-    ]
-    if (tidy["queries"].dropna() != QUERIES).any():
-        sentences.append(f"Ours are for {_span(tidy['queries'])} queries, so no difference of times is given.")
-    return sentences
 
 
 def _span(counts: pd.Series) -> str:

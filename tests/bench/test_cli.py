@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +22,7 @@ def images(folder, classes=("apple", "pear"), count=3):
     return folder
 
 
-def refused(done, *words, seconds=None):
+def refused(done, *words):
     """Exit code 2, one line on stderr with these words, no traceback."""
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -163,6 +165,22 @@ def test_a_failed_cell_ends_the_run_with_1_and_its_reason(finished, tmp_path):
     done = bench("run", "--grid", failing, *where)
     assert done.returncode == 1 and "1 of 4 cells failed" in done.stderr and "fails on purpose" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_ctrl_c_ends_with_130_and_says_that_finished_work_is_kept(finished, tmp_path):
+    _, grid, where, _ = finished
+    arguments = ["run", "--grid", grid, *where[:2], "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache"]
+    arguments += ["--set", "measure.rounds=100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", *map(str, arguments)], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(PLUGINS)}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while not list(tmp_path.glob("out/rounds/*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "interrupted" in message and "Traceback" not in message
 
 
 @pytest.fixture

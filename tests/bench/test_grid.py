@@ -22,7 +22,7 @@ bits = [32]
 index = "hash_tables"
 key_bits = [8, 16]
 [recipes.quick.triplet]
-backbone = "small"
+backbone = "resnet18"
 [recipes.paper]
 """
 
@@ -47,7 +47,14 @@ def test_a_grid_is_the_product_of_its_lists_and_seeds(file):
         for c in cells
     }
     assert seen == {(s, d, 32, b) for s in (0, 1) for d in (512, 1024) for b in (8, 16)} and len(cells) == 8
-    assert all(c.embedder.parameters["backbone"] == "small" for c in cells)
+    assert all(c.embedder.parameters["backbone"] == "resnet18" for c in cells)
+
+
+def test_a_recipe_has_a_table_for_one_data_set(file, tmp_path):
+    path = file(FILE, ('"resnet18"', '"resnet18"\n[recipes.quick.triplet.synthetic_food101]\nmargin = 0.7'))
+    assert {c.embedder.parameters["margin"] for c in grids.load(path).cells} == {0.7}
+    other = grids.load(path, Options(dataset="parquet", data_dir=tmp_path))
+    assert all("margin" not in c.embedder.parameters for c in other.cells)
 
 
 def test_measure_has_a_table_for_one_data_set(file, vectors_dir):
@@ -77,6 +84,13 @@ def test_options_stand_over_the_file(file):
         ("rounds = 2", "rounds = 0", r"g\.toml: \[measure\] rounds = 0 must be at least 1"),
         ("rounds = 2", "runds = 2", r"\[measure\]: unknown key 'runds'; did you mean 'rounds'"),
         ("quick.triplet]", "quick.tripled]", r"\[recipes.quick\]: unknown key 'tripled'; did you mean 'triplet'"),
+        ("measure.synth", "measure.sinth", r"\[measure\]: unknown key 'sinthetic_food101'; did you mean 'synthetic"),
+        (
+            '"resnet18"',
+            '"resnet18"\n[recipes.quick.triplet.vektors]\ndim = 8',
+            r"\[recipes.quick.triplet\]: .* 'vectors'",
+        ),
+        ("[recipes.paper]", "[recipes.paper]\n[datasets.vektors]", r"\[datasets\]: .*did you mean 'vectors'"),
         ('index = "hash_tables"', "", r"number 1: key 'index' is missing"),
         ("bits = [32]", 'bits = [32]\ndatabase_codes = "lerned"', r"database_codes = 'lerned': allowed are"),
         ("backbone =", "backbon =", r"unknown parameter 'backbon' of triplet; did you mean 'backbone'"),
