@@ -80,17 +80,18 @@ class Run:
 
     def _stages(self, cells: Iterable[Cell]) -> dict[str, Exception]:
         """Make the features and codes that are missing. What could not be made, by its key, with the reason."""
-        faults: dict[str, Exception] = {}
+        stages: dict[str, tuple[str, Callable[[Cell], Any], Cell]] = {}
         for cell in cells:
-            stages = [(self.pipeline.features_key(cell), self.pipeline.features)]
+            stages.setdefault(self.pipeline.features_key(cell), ("features", self.pipeline.features, cell))
             if cell.hasher is not None:
-                stages.append((str(self.pipeline.codes_key(cell)), self.pipeline.codes))
-            for key, make in stages:
-                try:
-                    if key not in faults:
-                        make(cell)
-                except Exception as fault:
-                    faults[key] = fault
+                stages.setdefault(str(self.pipeline.codes_key(cell)), ("codes", self.pipeline.codes, cell))
+        faults: dict[str, Exception] = {}
+        for key, (kind, make, cell) in stages.items():
+            try:
+                if not self.pipeline.store.has(kind, key):
+                    make(cell)
+            except Exception as fault:
+                faults[key] = fault
         return faults
 
     def _answer(self, key: str, cell: Cell, corpora: Corpora, built: dict[str, tuple[Index, float]]) -> Prepared:
