@@ -122,9 +122,12 @@ def reporting() -> Iterator[Reporter]:
 
 
 def _pipeline(grid: grids.Grid, cache_dir: Path | None, context: Context, say: Callable[[str], None]) -> Pipeline:
+    """The grid's pipeline. ValueError: the data are not where they should be."""
     root = cache_dir or default_cache()
     root.mkdir(parents=True, exist_ok=True)
-    return Pipeline(grid, Store(root), context, say)
+    pipeline = Pipeline(grid, Store(root), context, say)
+    _ = pipeline.dataset_identity
+    return pipeline
 
 
 @app.command()

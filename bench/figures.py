@@ -26,8 +26,7 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
     left out where fewer than two numbers of candidates were run, ``precision_against_time`` where nothing was
     timed. ValueError: an unknown reference.
     """
-    tidy = complete(cells, grid).rename(columns={f"precision_at_{grid.k}": "precision"})
-    done = tidy[(tidy["status"] == "ok") & tidy["precision"].notna()]
+    done = finished(cells, grid)
     figures = {}
     if done["candidates"].nunique() > 1:
         figures["precision_against_candidates"] = _draw(done, grid, _against_candidates)
@@ -38,6 +37,12 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
         for name, figure in figures.items()
         for kind in ("png", "pdf")
     ]
+
+
+def finished(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
+    """The completed cells that can be drawn; their precision at the grid's k is in the column ``precision``."""
+    tidy = complete(cells, grid).rename(columns={f"precision_at_{grid.k}": "precision"})
+    return tidy[(tidy["status"] == "ok") & tidy["precision"].notna()]
 
 
 def _save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:

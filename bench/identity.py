@@ -11,7 +11,7 @@ import ast
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import packages_distributions, version
@@ -37,9 +37,10 @@ def source_identity(module: str) -> dict[str, Any]:
             continue
         tree = _parse(name)
         sources[name] = ast.dump(_without_docstrings(tree))
-        for imported in _imports(tree, name):
+        own = (module.partition(".")[0], "bench")
+        for imported in _imports(tree, name, own):
             top = imported.partition(".")[0]
-            if top in (module.partition(".")[0], "bench"):
+            if top in own:
                 waiting.append(imported)
             elif top not in sys.stdlib_module_names:
                 libraries.add(top)
@@ -53,21 +54,22 @@ def _parse(module: str) -> ast.Module:
     return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
-def _imports(tree: ast.Module, module: str) -> Iterator[str]:
+def _imports(tree: ast.Module, module: str, own: tuple[str, ...]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), module.rpartition(".")[0])
             for alias in node.names:
-                yield f"{base}.{alias.name}" if _is_module(f"{base}.{alias.name}") else base
+                inner = f"{base}.{alias.name}"
+                yield inner if base.partition(".")[0] in own and _holds(base, alias.name) else base
 
 
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ModuleNotFoundError, AttributeError, ValueError):
-        return False
+def _holds(package: str, name: str) -> bool:
+    """Whether a module of that name stands in a package; found on disk, since importlib would import its parent."""
+    spec = importlib.util.find_spec(package)
+    folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    return any((folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file() for folder in folders)
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
@@ -80,5 +82,10 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _versions(tops: set[str]) -> dict[str, str]:
-    known = packages_distributions() if tops else {}
+    known = _distributions() if tops else {}
     return {name: version(name) for top in sorted(tops) for name in sorted(set(known.get(top, ())))}
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()

@@ -70,8 +70,8 @@ class Pipeline:
         return None if cell.hasher is None else self._key("hasher", cell.hasher, cell.seed)
 
     def _key(self, kind: registry.Kind, choice: Choice, seed: int) -> str:
-        made_by = [kind, choice.name, choice.parameters, _source(kind, choice.name)]
-        return digest([self.dataset_identity, made_by, seed])
+        data = self.dataset_identity
+        return digest([data, [kind, choice.name, choice.parameters, _source(kind, choice.name)], seed])
 
     def features(self, cell: Cell) -> Entry:
         """Arrays ``database`` and ``query`` (float32 [n, d]); meta: ``fit_seconds``, ``encode_ms``."""

@@ -44,8 +44,8 @@ def find(kind: Kind, name: str) -> EntryPoint:
 def unknown(what: str, name: str, known: Any) -> str:
     """One line that says what is unknown, what was probably meant and what there is."""
     near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown {what}{hint} Known: {', '.join(known) or 'none'}"
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what}; {hint}known: {', '.join(known) or 'none'}"
 
 
 def describe(point: EntryPoint) -> str:

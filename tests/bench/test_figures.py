@@ -4,8 +4,8 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from bench.figures import _against_candidates, _against_time, _draw, write_figures
-from bench.tables import GridInfo, complete
+from bench.figures import _against_candidates, _against_time, _draw, finished, write_figures
+from bench.tables import GridInfo
 
 GRID = GridInfo("supp_table1", "Look-up", "candidates", "supp_table1", "quick", ())
 
@@ -33,7 +33,7 @@ def frame(candidates: tuple[int, ...] = (1000, 3000)) -> pd.DataFrame:
 
 def lines(panel, cells: pd.DataFrame) -> dict[str, tuple[list[float], list[float]]]:
     """The drawn lines of the first panel, by their label in the legend."""
-    axes = _draw(complete(cells, GRID), GRID, panel).axes[0]
+    axes = _draw(finished(cells, GRID), GRID, panel).axes[0]
     handles, labels = axes.get_legend_handles_labels()
     drawn = [handle[0] if hasattr(handle, "errorbar") or isinstance(handle, tuple) else handle for handle in handles]
     return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in zip(labels, drawn, strict=True)}
@@ -73,7 +73,7 @@ def test_precision_against_time_puts_published_totals_on_the_scale_of_one_query(
 def test_axes_are_labelled_with_units_and_one_series_keeps_its_colour_in_every_panel():
     cells = frame()
     missing = (cells["dim"] == 512) & (cells["key_bits"] == 8)
-    figure = _draw(complete(cells[~missing], GRID), GRID, _against_time)
+    figure = _draw(finished(cells[~missing], GRID), GRID, _against_time)
     assert [axes.get_title() for axes in figure.axes] == ["512-d features", "1024-d features"]
     assert figure.axes[0].get_ylabel() == "Precision@10, %"
     assert "ms" in figure.axes[0].get_xlabel() and figure.axes[0].get_xscale() == "log"

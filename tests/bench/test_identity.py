@@ -1,4 +1,6 @@
 import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -40,6 +42,16 @@ def test_the_libraries_that_are_imported_stand_with_their_versions(package):
     import numpy
 
     assert identity()["libraries"] == {"numpy": numpy.__version__}
+
+
+def test_finding_the_identity_of_a_deep_method_does_not_import_torch():
+    code = """
+import sys
+from bench.identity import source_identity
+found = source_identity("methods.hashing.deep.exchnet")
+sys.exit("torch" in sys.modules or "torch" not in found["libraries"])
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_digest_depends_on_values_and_not_on_the_order_of_keys():

@@ -24,7 +24,7 @@ def test_every_built_in_plugin_has_a_one_line_description():
 
 
 def test_an_unknown_name_is_answered_with_the_near_and_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown index 'linear_scam'; did you mean 'linear_scan'\? Known: .*kd_tree"):
+    with pytest.raises(ValueError, match=r"unknown index 'linear_scam'; did you mean 'linear_scan'\? known: .*kd_tree"):
         registry.find("index", "linear_scam")
 
 
