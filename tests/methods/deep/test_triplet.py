@@ -13,7 +13,7 @@ from methods.embedding.triplet import Triplet
 from methods.embedding.triplet_training import class_batches
 from tests.methods.deep.conftest import QUICK, Interrupted, InterruptingTrack
 
-SHORT = {"dim": 16, "epochs": 6, "classes_per_batch": 4, "images_per_class": 8, "learning_rate": 0.02, **QUICK}
+SHORT = {"dim": 16, "epochs": 6, "classes_per_batch": 4, "images_per_class": 8, "learning_rate": 0.005, **QUICK}
 
 
 def triplet_loss(features, labels):
@@ -34,7 +34,7 @@ def test_loss_falls_and_neighbours_are_of_the_same_class(train, queries, tmp_pat
     nearest = np.argmax(asked @ database.T, axis=1)
     assert np.mean(train.labels[nearest] == queries.labels) > 0.7
     untrained = Triplet(**{**settings, "epochs": 1, "learning_rate": 1e-9}).fit(train, Context())
-    assert triplet_loss(asked, queries.labels) < 0.8 * triplet_loss(untrained.embed(queries), queries.labels)
+    assert triplet_loss(asked, queries.labels) < 0.5 * triplet_loss(untrained.embed(queries), queries.labels)
     with (tmp_path / "log.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["0", "1", "2", "3", "4", "5"]
 
