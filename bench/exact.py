@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
-from bench.interfaces import Float, Int
+from bench.interfaces import Float, Int, untracked
 
 MARGIN = 10
 BLOCK = 1024
 
 
-def exact_neighbours(queries: Float, database: Float, k: int) -> Int:
+def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..., Iterable[int]] = untracked) -> Int:
     """Ids of the k nearest by Euclidean distance, int64 [q, k], ties by id, -1 where the database has fewer.
 
     faiss finds k + 10 in float32; these are ordered by (float64 distance, id), so that rounding does not decide
@@ -20,7 +22,7 @@ def exact_neighbours(queries: Float, database: Float, k: int) -> Int:
 
     found = min(k + MARGIN, len(database))
     ids = np.full((len(queries), k), -1, dtype=np.int64)
-    for start in range(0, len(queries), BLOCK):
+    for start in track(range(0, len(queries), BLOCK), "exact neighbours"):
         block = np.ascontiguousarray(queries[start : start + BLOCK])
         _, near = faiss.knn(block, database, found)
         near.sort(axis=1)

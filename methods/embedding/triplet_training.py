@@ -48,7 +48,8 @@ class Fitted:
     def embed(self, items: Items) -> Float:
         """Features of the items, float32 [n, dim]."""
         inputs = open_inputs(items, self.backbone, self.frozen_trunk, self.context)
-        batches = inputs.batches(in_order(len(items), EVALUATION_BATCH))
+        plan = in_order(len(items), EVALUATION_BATCH)
+        batches = self.context.track(inputs.batches(plan), "embed", len(plan))
         fabric = make_fabric(self.context.device)
         return np.concatenate([features.cpu().numpy() for features in evaluate(self.network, fabric, batches)])
 

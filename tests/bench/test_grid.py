@@ -128,7 +128,7 @@ def test_an_unknown_grid_name_is_refused(name):
 
 @pytest.mark.parametrize("name", sorted(grids.names()))
 def test_every_built_in_grid_is_valid_in_all_its_recipes(name):
-    for recipe in ("paper", "quick"):
+    for recipe in ("paper", "quick", "pretrained"):
         assert grids.load(name, Options(recipe=recipe)).cells
 
 

@@ -52,7 +52,8 @@ class Fitted:
     def _outputs(self, items: Items) -> Iterator[Outputs]:
         inputs = open_inputs(items, self.backbone, self.frozen_trunk, self.context)
         plan = in_order(len(items), EVALUATION_BATCH)
-        return evaluate(self.network, make_fabric(self.context.device), inputs.batches(plan))
+        batches = self.context.track(inputs.batches(plan), "encode", len(plan))
+        return evaluate(self.network, make_fabric(self.context.device), batches)
 
 
 def fit(settings: ExchNet, train: Items, context: Context) -> Fitted:
