@@ -22,7 +22,7 @@ CHUNK = 256
 
 def decode(content: bytes) -> NDArray[np.uint8]:
     """The pixels of an encoded image, uint8 [height, width, 3], RGB."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     with Image.open(BytesIO(content)) as image:
         return np.asarray(image.convert("RGB"))
@@ -50,7 +50,7 @@ def checked_hashes(
 
 
 def _checked_hash(read: Callable[[int], bytes], where: Callable[[int], str], position: int) -> bytes:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         content = read(position)
@@ -58,7 +58,8 @@ def _checked_hash(read: Callable[[int], bytes], where: Callable[[int], str], pos
             image.draft("RGB", (1, 1))  # an eighth of the size: reads all of a JPEG, in less than half the time
             image.load()
     except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
-        raise ValueError(f"{where(position)}: not a readable image ({error})") from error
+        reason = "no known format" if isinstance(error, UnidentifiedImageError) else error
+        raise ValueError(f"{where(position)}: not a readable image ({reason})") from error
     return content_hash(content)
 
 
