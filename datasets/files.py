@@ -22,7 +22,7 @@ CHUNK = 256
 
 def decode(content: bytes) -> NDArray[np.uint8]:
     """The pixels of an encoded image, uint8 [height, width, 3], RGB."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     with Image.open(BytesIO(content)) as image:
         return np.asarray(image.convert("RGB"))
