@@ -21,6 +21,7 @@ Float = NDArray[np.float32]
 Int = NDArray[np.int64]
 Words = NDArray[np.uint64]
 SplitName = Literal["train", "database", "query"]
+Model = Literal["last", "best_on_validation", "oracle"]
 T = TypeVar("T")
 
 
@@ -47,7 +48,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class Items:
-    """Labelled items of one split: ids and labels int64 [n], and images or vectors (float32 [n, d]).
+    """Labelled items of one split: ids and labels int64 [n], and images or vectors (float32 [n, d]), or both.
 
     ``fingerprint`` identifies the content: equal fingerprints mean equal items in equal order. An empty one identifies
     nothing: what is computed from such items is not cached.
@@ -133,7 +134,8 @@ class Context:
 
     ``folder`` is the plugin's own, survives an interruption (checkpoints, logs) and is kept; ``cache`` is shared by all
     plugins and runs (name files by content); without them nothing is kept. ``track(steps, description, total)`` passes
-    the steps through and shows progress.
+    the steps through and shows progress. ``oracle(encode, database_codes)`` is the mAP of a model on the test queries,
+    lent only where a grid asks for the model that is best on them.
     """
 
     seed: int = 0
@@ -141,13 +143,18 @@ class Context:
     folder: Path | None = None
     cache: Path | None = None
     track: Callable[..., Iterable[Any]] = untracked
+    oracle: Callable[[Callable[[Items], Codes], Codes | None], float] | None = None
 
 
 class Dataset(Protocol):
-    """Items with an official split. ``train_in_database``: the train items are the database items."""
+    """Items with an official split. ``train_in_database``: the train items are the database items.
+
+    ``content``: what its items hold, "images" or "vectors".
+    """
 
     classes: tuple[str, ...]
     train_in_database: bool
+    content: Literal["images", "vectors"]
 
     def fingerprint(self) -> str:
         """Identity of the content, found without reading all of it into memory. ValueError: it can't be read."""
@@ -168,7 +175,14 @@ class Embedder(Protocol):
 
 
 class Hasher(Protocol):
-    """Items to codes of ``bits`` bits. ``database_codes_``: codes learned for the train items, where there are."""
+    """Items to codes of ``bits`` bits. ``database_codes_``: codes learned for the train items, where there are.
+
+    Two more members are optional. ``models``: which kinds of ``Model`` its training, as its parameters stand, can end with;
+    without it there is only the last. ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's.
+
+    A scikit-learn transformer with a parameter ``bits`` is a hasher too (see ``bench.estimators``): ``fit(X, y)``,
+    ``transform(X)`` to {0, 1}; its ``random_state``, if it has one, is the seed.
+    """
 
     bits: int
     database_codes_: Codes | None

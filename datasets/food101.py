@@ -26,6 +26,7 @@ class Food101:
     """
 
     train_in_database = True
+    content = "images"
 
     def __init__(self, *, data_dir: Path | None = None, download: bool = False, full: bool = True) -> None:
         self.data_dir = data_dir

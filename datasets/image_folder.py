@@ -21,6 +21,7 @@ class ImageFolder:
     """
 
     train_in_database = True
+    content = "images"
 
     def __init__(self, *, data_dir: Path | None = None, split_file: Path | None = None) -> None:
         self.data_dir = data_dir

@@ -30,6 +30,7 @@ class Parquet:
     """
 
     train_in_database = True
+    content = "images"
 
     def __init__(self, *, data_dir: Path | None = None) -> None:
         self.data_dir = data_dir

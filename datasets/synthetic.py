@@ -43,6 +43,7 @@ class SyntheticFood101:
     """
 
     train_in_database = True
+    content = "images"
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class Vectors:
     """
 
     train_in_database = True
+    content = "vectors"
 
     def __init__(self, *, data_dir: Path | None = None) -> None:
         self.data_dir = data_dir
