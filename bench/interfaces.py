@@ -177,8 +177,8 @@ class Embedder(Protocol):
 class Hasher(Protocol):
     """Items to codes of ``bits`` bits. ``database_codes_``: codes learned for the train items, where there are.
 
-    Two more members are optional. ``models``: which kinds of ``Model`` its training, as its parameters stand, can end with;
-    without it there is only the last. ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's.
+    Two more members are optional. ``models``: the kinds of ``Model`` that its training, as its parameters stand, can
+    end with; without it, only the last. ``use(model)``: from now on ``encode`` and ``database_codes_`` are that one's.
 
     A scikit-learn transformer with a parameter ``bits`` is a hasher too (see ``bench.estimators``): ``fit(X, y)``,
     ``transform(X)`` to {0, 1}; its ``random_state``, if it has one, is the seed.
