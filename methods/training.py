@@ -65,7 +65,7 @@ class Training:
 
     ``identity`` (JSON values) decides what is trained: a checkpoint of another identity is refused. ``state`` holds
     the method's own tensors, ``history`` one row of figures per finished step. ``prefix`` starts the file names in
-    ``context.folder``: PREFIXcheckpoint.safetensors and PREFIXlog.csv.
+    ``context.folder``: PREFIXcheckpoint.safetensors, PREFIXlog.csv, and PREFIXNAME.safetensors of what is kept.
     """
 
     def __init__(
@@ -84,6 +84,8 @@ class Training:
         self.state: dict[str, Tensor] = {}
         self.history: list[dict[str, Any]] = []
         self._identity = json.dumps({"format": FORMAT, **identity}, sort_keys=True)
+        self._folder, self._prefix = context.folder, prefix
+        self._kept: dict[str, dict[str, Tensor]] = {}
         self._checkpoint = context.folder and context.folder / f"{prefix}checkpoint.safetensors"
         self._log = context.folder and context.folder / f"{prefix}log.csv"
 
@@ -99,15 +101,52 @@ class Training:
             self._save()
 
     def set_learning_rate(self, rate: float) -> None:
-        """The learning rate of the next updates, for all parameters."""
+        """The learning rate of the next updates; a group of parameters with a ``scale`` gets that share of it."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
 
     def update(self, loss: Tensor) -> None:
         """One step of the optimiser down the gradient of ``loss``."""
         self._optimizer.zero_grad()
         self.fabric.backward(loss)
         self._optimizer.step()
+
+    def keep(self, name: str) -> None:
+        """Keep the network and the state as they are under a name, in ``context.folder`` where there is one."""
+        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        tensors |= {f"state.{key}": value for key, value in self.state.items()}
+        kept = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+        if self._folder is None:
+            self._kept[name] = kept
+        else:
+            metadata = {"identity": self._identity}
+            write_file(self._kept_file(self._folder, name), lambda path: save_file(kept, path, metadata))
+
+    def restore(self, name: str) -> None:
+        """Go on with what was kept under a name. ValueError: nothing was."""
+        if self._folder is not None and (path := self._kept_file(self._folder, name)).exists():
+            tensors, _ = self._read(path)
+        elif name in self._kept:
+            tensors = self._kept[name]
+        else:
+            raise ValueError(f"model {name!r} was not kept in this training")
+        self._load(tensors)
+
+    def _kept_file(self, folder: Path, name: str) -> Path:
+        return folder / f"{self._prefix}{name}.safetensors"
+
+    def _load(self, tensors: dict[str, Tensor]) -> None:
+        self.network.load_state_dict(_part(tensors, "network."))
+        self.state = {name: value.to(self.fabric.device) for name, value in _part(tensors, "state.").items()}
+
+    def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """A file's tensors and metadata. ValueError: it is of another training."""
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["identity"] != self._identity:
+            raise ValueError(f"{path}: the checkpoint of another training; remove it, or use another folder")
+        return tensors, metadata
 
     def _save(self) -> None:
         if self._checkpoint is None or self._log is None:
@@ -125,16 +164,9 @@ class Training:
     def _resume(self) -> None:
         if self._checkpoint is None or not self._checkpoint.exists():
             return
-        with safe_open(self._checkpoint, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata["identity"] != self._identity:
-            raise ValueError(
-                f"{self._checkpoint}: the checkpoint of another training; remove it, or use another folder"
-            )
+        tensors, metadata = self._read(self._checkpoint)
         self.history = json.loads(metadata["history"])
-        self.network.load_state_dict(_part(tensors, "network."))
-        self.state = {name: value.to(self.fabric.device) for name, value in _part(tensors, "state.").items()}
+        self._load(tensors)
         values: dict[int, dict[str, Tensor]] = {}
         for name, value in _part(tensors, "optimizer.").items():
             number, key = name.split(".")

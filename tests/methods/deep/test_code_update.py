@@ -51,6 +51,23 @@ def test_update_never_raises_the_objective(case):
 
 
 @settings(deadline=None, max_examples=50)
+@given(problems, st.floats(0, 50))
+def test_update_with_a_pull_never_raises_the_objective_with_a_quantisation_term(case, gamma):
+    """ADSH's Eq. (5): gamma times the squared distance of some items' codes from their outputs, here the first ones."""
+    outputs, of_outputs, codes, of_codes, dissimilar = case
+    s = similarities(of_outputs, of_codes, dissimilar)
+    count = min(len(outputs), len(codes))
+    pull = np.zeros_like(codes)
+    pull[:count] = gamma * outputs[:count]
+
+    def whole(v):
+        return loss(outputs, v, s) + gamma * np.square(v[:count].astype(float) - outputs[:count]).sum()
+
+    updated = update_codes(*case, pull)
+    assert whole(updated) <= whole(codes) * (1 + 1e-6) + 1e-6
+
+
+@settings(deadline=None, max_examples=50)
 @given(problems)
 def test_each_bit_is_the_better_of_its_two_values(case):
     outputs, of_outputs, codes, of_codes, dissimilar = case

@@ -11,19 +11,18 @@ from bench.interfaces import Context
 from bench.metrics import mean_average_precision
 from datasets.synthetic import SyntheticFood101
 from methods.backbones.backbone import seeded
+from methods.hashing.deep import exchnet_network
+from methods.hashing.deep.alternation import Alternation
 from methods.hashing.deep.exchnet import ExchNet
-from methods.hashing.deep.exchnet_training import Alternation, some_of_each
+from methods.hashing.deep.exchnet_network import anchors, some_of_each
 from methods.training import evaluate
-from methods.trunk import open_inputs, prepare_backbone
 from tests.methods.deep.conftest import QUICK, Interrupted, InterruptingTrack
 
 SHORT = {"bits": 12, "iterations": 6, "epochs": 2, "samples": 120, "batch_size": 32, "learning_rate": 0.01, **QUICK}
 
 
 def alternation(train, **values):
-    settings, context = ExchNet(**{**SHORT, **values}), Context()
-    backbone = prepare_backbone(settings.choice, train, context)
-    return Alternation(settings, backbone, open_inputs(train, backbone, True, context), train, context)
+    return Alternation(ExchNet(**{**SHORT, **values}), train, Context())
 
 
 @pytest.mark.parametrize("frozen_trunk", [True, False])
@@ -73,13 +72,13 @@ def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(
 
 def test_anchors_are_the_class_means_of_the_part_features(train):
     subject = alternation(train)
-    anchors = subject.anchors(step=0)
+    means = anchors(subject, None, step=0)
     batches = subject.inputs.batches([np.arange(len(train))])
     (made,) = evaluate(subject.network, subject.training.fabric, batches)
     for label in range(4):
         wanted = made.local.numpy()[train.labels == label].mean(axis=0)
-        np.testing.assert_allclose(anchors[label], wanted, rtol=1e-4, atol=1e-5)
-    assert not anchors.requires_grad
+        np.testing.assert_allclose(means[label], wanted, rtol=1e-4, atol=1e-5)
+    assert not means.requires_grad
 
 
 def test_anchors_of_a_sample_take_as_many_of_each_class():
@@ -95,14 +94,18 @@ def test_anchors_of_a_sample_take_as_many_of_each_class():
 def test_parts_are_exchanged_from_the_stated_iteration_on(train, monkeypatch, exchange_from):
     asked = []
     subject = alternation(train, exchange_from=exchange_from, iterations=4, epochs=1)
-    anchors = subject.anchors
-    monkeypatch.setattr(subject, "anchors", lambda step: asked.append(step) or anchors(step))
-    subject.training.run(4, subject.iteration, "test")
+
+    def spy(learning, per_class, step):
+        asked.append(step)
+        return anchors(learning, per_class, step)
+
+    monkeypatch.setattr(exchnet_network, "anchors", spy)
+    subject.run()
     assert asked == list(range(int(4 * exchange_from), 4))
 
 
 def test_held_out_images_are_never_trained_on(train, monkeypatch):
-    subject = alternation(train, validation=30, exchange_from=0.0)
+    subject = alternation(train, validation=30, exchange_from=0.0, iterations=3)
     read = set()
     batches = type(subject.inputs).batches
 
@@ -112,10 +115,10 @@ def test_held_out_images_are_never_trained_on(train, monkeypatch):
 
     monkeypatch.setattr(type(subject.inputs), "batches", spy)
     monkeypatch.setattr(subject, "_held_out_map", lambda: 0.0)
-    subject.training.run(3, subject.iteration, "test")
+    subject.run()
     assert len(subject.held_out) == 30
     assert read == set(range(160)) - set(subject.held_out.tolist())
-    assert len(subject.learned_codes()) == 160
+    assert len(subject.database_codes()) == 160
 
 
 def test_held_out_images_change_nothing(train):

@@ -9,9 +9,9 @@ from scipy.special import softmax
 from scipy.stats import binom
 
 from methods.backbones import BackboneChoice, load
+from methods.hashing.deep.alternation import HashLoss
 from methods.hashing.deep.exchnet_network import (
     ExchNetNetwork,
-    HashLoss,
     channel_loss,
     exchange,
     hellinger,
@@ -148,8 +148,8 @@ def test_a_part_is_the_map_times_the_attention_through_the_shared_network(networ
     """Eqs. (1)-(3), one part at a time."""
     network.eval()
     with torch.no_grad():
-        made, maps = network(images), network.trunk(images)
+        made, maps = network(images), network.parts.trunk(images)
         for part in range(PARTS):
-            alone = network.local_refinement(maps * made.attention[:, part : part + 1])
+            alone = network.parts.local_refinement(maps * made.attention[:, part : part + 1])
             np.testing.assert_allclose(made.maps[:, part], alone, atol=1e-4)
             np.testing.assert_allclose(made.local[:, part], alone.mean((2, 3)), atol=1e-4)

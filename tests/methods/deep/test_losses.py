@@ -1,0 +1,180 @@
+"""Each loss against its published formula in numpy; the fixed codes; the interaction of channels."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit, log_softmax
+from torch import nn
+
+from methods.hashing.deep.a2_net import A2Net
+from methods.hashing.deep.a2_net_network import A2Outputs
+from methods.hashing.deep.codebooks import hadamard_codebook, random_codebook
+from methods.hashing.deep.csq import CSQ
+from methods.hashing.deep.dpsh import DPSH
+from methods.hashing.deep.dsh import DSH
+from methods.hashing.deep.epochs import Batch
+from methods.hashing.deep.greedy_hash import GreedyHash
+from methods.hashing.deep.hashnet import HashNet
+from methods.hashing.deep.networks import HashNetwork, Outputs
+from methods.hashing.deep.orthohash import OrthoHash
+from methods.hashing.deep.semicon_network import ChannelInteraction, mask
+
+BITS, CLASSES = 8, 3
+
+
+@pytest.fixture
+def case():
+    """Outputs of six images, classes, and a memory of ten items, in numpy and as a batch."""
+    rng = np.random.default_rng(0)
+    outputs, memory = rng.standard_normal((6, BITS)), rng.standard_normal((10, BITS))
+    classes, memory_classes = np.arange(6) % CLASSES, np.arange(10) % CLASSES
+    made = Outputs(torch.tensor(outputs, requires_grad=True), torch.tensor(rng.standard_normal((6, CLASSES))))
+    batch = Batch(
+        made, torch.from_numpy(classes), torch.from_numpy(memory).float(), torch.from_numpy(memory_classes), 0.5
+    )
+    return outputs, memory, classes, memory_classes, batch
+
+
+def value(terms):
+    return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def test_dpsh_is_the_negative_log_likelihood_of_the_pairs(case):
+    outputs, memory, classes, memory_classes, batch = case
+    likelihood = 0.0
+    for u, c in zip(outputs, classes, strict=True):
+        for v, d in zip(memory, memory_classes, strict=True):
+            p = expit(u @ v / 2)
+            likelihood -= np.log(p if c == d else 1 - p)
+    got = value(DPSH(bits=BITS, quantisation=3.0).loss(batch))
+    assert got["pair_loss"] == pytest.approx(likelihood / 60, rel=1e-5)
+    distance = np.square(np.sign(outputs) - outputs).sum()
+    assert got["quantisation_loss"] == pytest.approx(3 * distance / 60, rel=1e-5)
+
+
+def test_dsh_pulls_similar_pairs_together_and_others_beyond_the_margin(case):
+    outputs, _, classes, _, batch = case
+    wanted = 0.0
+    for i, j in combinations(range(6), 2):
+        distance = np.square(outputs[i] - outputs[j]).sum()
+        wanted += distance / 2 if classes[i] == classes[j] else max(2 * BITS - distance, 0) / 2
+    terms = DSH(bits=BITS).loss(batch)
+    assert value(terms)["pair_loss"] == pytest.approx(2 * wanted / 36, rel=1e-5)
+    sum(terms.values()).backward()
+    assert torch.isfinite(batch.made.codes.grad).all()
+
+
+@pytest.mark.parametrize("pairs", ["memory", "batch"])
+def test_hashnet_weighs_similar_and_dissimilar_pairs_alike(case, pairs):
+    outputs, memory, classes, memory_classes, batch = case
+    beta = np.sqrt(1 + 50 * 0.5)
+    left = np.tanh(beta * outputs)
+    right, of_right = (np.tanh(beta * memory), memory_classes) if pairs == "memory" else (left, classes)
+    same = classes[:, None] == of_right
+    products = 10 / BITS * left @ right.T
+    terms = np.log1p(np.exp(products)) - same * products
+    wanted = terms[same].mean() + terms[~same].mean()
+    got = value(HashNet(bits=BITS, pairs=pairs).loss(batch))
+    assert got["pair_loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_csq_is_the_cross_entropy_of_each_bit_with_the_hash_centre(case):
+    outputs, _, classes, _, batch = case
+    method = CSQ(bits=BITS)
+    centres = hadamard_codebook(CLASSES, BITS, np.random.default_rng(0))
+    method._centres = torch.from_numpy(centres)
+    tanh = np.tanh(outputs)
+    share, wanted = (tanh + 1) / 2, (centres[classes] + 1) / 2
+    entropy = -(wanted * np.log(share) + (1 - wanted) * np.log(1 - share)).mean()
+    got = value(method.loss(batch._replace(made=Outputs(torch.from_numpy(tanh)))))
+    assert got["centre_loss"] == pytest.approx(entropy, rel=1e-5)
+    assert got["quantisation_loss"] == pytest.approx(0.05 * np.square(np.abs(tanh) - 1).mean(), rel=1e-5)
+
+
+def test_orthohash_is_the_cross_entropy_of_cosines_with_a_margin(case):
+    outputs, _, classes, _, batch = case
+    method = OrthoHash(bits=BITS, scale=8.0, margin=0.2)
+    codebook = random_codebook(CLASSES, BITS, np.random.default_rng(0))
+    method._codebook = torch.from_numpy(codebook)
+    cosines = outputs @ codebook.T / np.linalg.norm(outputs, axis=1, keepdims=True) / np.sqrt(BITS)
+    cosines[np.arange(6), classes] -= 0.2
+    wanted = -log_softmax(8 * cosines, axis=1)[np.arange(6), classes].mean()
+    assert value(method.loss(batch))["cosine_loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_greedy_hash_passes_the_gradient_through_the_sign(case):
+    outputs, _, classes, _, batch = case
+    got = value(GreedyHash(bits=BITS, regularisation=0.1).loss(batch))
+    scores = batch.made.scores.numpy()
+    assert got["cross_entropy"] == pytest.approx(-log_softmax(scores, axis=1)[np.arange(6), classes].mean(), rel=1e-5)
+    assert got["regularisation_loss"] == pytest.approx(0.1 * np.abs(np.abs(outputs) - 1).__pow__(3).mean(), rel=1e-5)
+
+    from methods.backbones import BackboneChoice, load
+
+    network = HashNetwork(load(BackboneChoice("small", "none", 16, False, 1), 0), BITS, False, classes=CLASSES)
+    made = network(torch.randn(4, 3, 16, 16))
+    signs = torch.where(made.codes >= 0, 1.0, -1.0)
+    torch.testing.assert_close(made.scores, network.classifier(signs), atol=1e-5, rtol=1e-4)
+    (gradient,) = torch.autograd.grad(made.scores.sum(), made.codes)
+    torch.testing.assert_close(gradient, network.classifier.weight.sum(dim=0).expand(4, BITS), atol=1e-5, rtol=1e-4)
+
+
+def test_a2_net_rebuilds_and_decorrelates_from_its_start_on(case):
+    outputs, _, _, _, _ = case
+    rng = np.random.default_rng(1)
+    features, rebuilt, codes = rng.random((6, 20)), rng.random((6, 20)), np.tanh(outputs)
+    made = A2Outputs(*(torch.from_numpy(array) for array in (codes, features, rebuilt)))
+    method = A2Net(bits=BITS, refine_from=0.5)
+    assert set(value(method.terms(made, 0.4)).values()) == {0.0}
+    got = value(method.terms(made, 0.5))
+    assert got["reconstruction_loss"] == pytest.approx(np.square(rebuilt - features).mean(), rel=1e-5)
+    wanted = np.square(codes.T @ codes - 6 * np.eye(BITS)).mean() / (6 * BITS)
+    assert got["decorrelation_loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize(("classes", "bits"), [(4, 2), (10, 12), (101, 32), (8, 3)])
+def test_random_codes_are_distinct_and_farther_apart_than_chance(classes, bits):
+    codes = random_codebook(classes, bits, np.random.default_rng(0))
+    assert len(np.unique(codes, axis=0)) == classes and set(np.unique(codes)) <= {-1.0, 1.0}
+    plain = np.random.default_rng(0).integers(0, 2, (classes, bits)) * 2 - 1
+    products = [(np.triu(book @ book.T, 1)).max() for book in (codes, plain)]
+    assert products[0] <= products[1]
+
+
+def test_more_classes_than_codes_are_refused():
+    with pytest.raises(ValueError, match="bits=2"):
+        random_codebook(5, 2, np.random.default_rng(0))
+
+
+def test_hash_centres_are_half_the_bits_apart_where_a_hadamard_matrix_allows():
+    codes = hadamard_codebook(100, 64, np.random.default_rng(0))
+    products = codes @ codes.T
+    assert np.all(np.isin(products, [64, 0, -64])) and np.all(np.diag(products) == 64)
+    assert len(hadamard_codebook(100, 12, np.random.default_rng(0))) == 100
+    assert len(hadamard_codebook(100, 32, np.random.default_rng(0))) == 100
+
+
+def test_a_mask_is_around_one_and_strongest_where_attention_is():
+    attention = torch.zeros(2, 1, 3, 3)
+    attention[0, 0, 1, 1] = 5.0
+    masked = mask(attention, 0.15)
+    assert masked[0].argmax() == 4 and float(masked[0].max()) > 1.3
+    assert torch.all(masked >= 0) and torch.all(masked <= 2)
+    torch.testing.assert_close(masked[1], torch.ones(1, 3, 3))
+
+
+def test_channels_of_other_groups_interact_only_through_the_shuffle():
+    """The first stage mixes channels inside a group; the second connects every channel with every other group."""
+    torch.manual_seed(0)
+    layer = ChannelInteraction(32).eval()
+    for module in layer.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight)
+    maps = torch.randn(1, 32, 2, 2, requires_grad=True)
+    (gradient,) = torch.autograd.grad(layer(maps)[0, 0].sum(), maps)
+    assert maps.shape == layer(maps).shape
+    assert int((gradient.abs().sum(dim=(0, 2, 3)) > 0).sum()) == 32
+    with pytest.raises(ValueError, match="channels"):
+        ChannelInteraction(24)
