@@ -11,6 +11,7 @@ import difflib
 import importlib.util
 import inspect
 import json
+from dataclasses import is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -78,7 +79,8 @@ def parameters(plugin: type) -> dict[str, inspect.Parameter]:
 
 @cache
 def _schema(plugin: type) -> type[BaseModel]:
-    hints = get_type_hints(plugin.__init__)  # type: ignore[misc]
+    # A dataclass's hints are read from its class: those it inherits were written in another module.
+    hints = get_type_hints(plugin if is_dataclass(plugin) else plugin.__init__, include_extras=True)  # type: ignore[misc]
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in parameters(plugin).items()

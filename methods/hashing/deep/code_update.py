@@ -1,4 +1,4 @@
-"""ExchNet's database codes V: the targets they are pulled to, the objective, and the bit-by-bit update.
+"""The free database codes V of ADSH and its kin: their targets, the objective, and the bit-by-bit update.
 
 The similarity matrix S (outputs x items) is never made: S has one value where labels agree and one where they differ,
 so every product with it is a sum per class.
@@ -47,15 +47,19 @@ def objective(outputs: Float, output_classes: Int, codes: Float, code_classes: I
     return float(squares - 2 * bits * products + bits**2 * targets)
 
 
-def update_codes(outputs: Float, output_classes: Int, codes: Float, code_classes: Int, dissimilar: float) -> Float:
+def update_codes(
+    outputs: Float, output_classes: Int, codes: Float, code_classes: Int, dissimilar: float, pull: Float | float = 0.0
+) -> Float:
     """One sweep over the bits, each set to its minimiser with the others fixed; codes ±1 float32 [n, q], new.
 
-    Outputs U float32 [m, q]; classes int64 from 0. Eq. (17) with its sign put right: the paper prints the negative of
-    the minimiser V_k = sign(q Q_k - V_{/k} U_{/k}^T U_k), Q = S^T U. A bit on which nothing depends stays.
+    Outputs U float32 [m, q]; classes int64 from 0; ``pull`` [n, q]: gamma times the output of each item that has one
+    and 0 elsewhere, for a term gamma ||v_i - u_i||^2 (ADSH's Eq. 10). With Q = S^T U the minimiser is V_k =
+    sign(q Q_k + pull_k - V_{/k} U_{/k}^T U_k); ExchNet's Eq. (17) prints its negative. A bit on which nothing depends
+    stays.
     """
     codes = codes.copy()
     bits, count = codes.shape[1], int(max(output_classes.max(), code_classes.max())) + 1
-    wanted = bits * similarity_sums(outputs, output_classes, count, dissimilar)[code_classes]
+    wanted = bits * similarity_sums(outputs, output_classes, count, dissimilar)[code_classes] + pull
     gram = outputs.T @ outputs
     np.fill_diagonal(gram, 0)
     for bit in range(bits):

@@ -1,20 +1,25 @@
-"""ExchNet's network and its losses (Cui et al., ECCV 2020, section 3)."""
+"""ExchNet's network, its losses and its anchors (Cui et al., ECCV 2020, section 3)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from methods.backbones.backbone import Backbone, initialise
+from bench.interfaces import Int
+from methods.backbones.backbone import Backbone
+from methods.hashing.deep.learning import ANCHORS, Learning
+from methods.hashing.deep.networks import PartFeatures
 
 # Keeps the gradient of a distance finite where the distance is zero.
 TINY = 1e-12
 
 
-class Outputs(NamedTuple):
+class ExchNetOutputs(NamedTuple):
     """What the network makes of b images with M parts."""
 
     codes: Tensor  # tanh outputs û, [b, bits]
@@ -24,41 +29,28 @@ class Outputs(NamedTuple):
 
 
 class ExchNetNetwork(nn.Module):
-    """Attention maps -> parts refined by one shared network, the whole by another -> tanh of a linear layer.
+    """Parts and whole -> tanh of a linear layer.
 
     With ``frozen_trunk`` its input is E, the output of the backbone's trunk, else images.
     """
 
+    new_layers = ("hash_layer", "parts.attention.1")
+
     def __init__(self, backbone: Backbone, parts: int, bits: int, frozen_trunk: bool) -> None:
         super().__init__()
-        channels = backbone.feature_channels
-        self.trunk = nn.Identity() if frozen_trunk else backbone.trunk()
-        # The paper does not say how maps come of the fourth stage: a 1x1 convolution, normalisation and ReLU,
-        # as in the independent implementation aassxun/DSH_Analysis, so that maps are >= 0 and unbounded.
-        to_maps = nn.Sequential(nn.Conv2d(channels, parts, 1, bias=False), nn.BatchNorm2d(parts), nn.ReLU())
-        initialise(to_maps)
-        self.attention = nn.Sequential(backbone.stage_four(1), to_maps)
-        self.local_refinement = backbone.stage_four(2)
-        self.global_refinement = backbone.stage_four(2)
-        self.hash_layer = nn.Linear((parts + 1) * channels, bits)
+        self.parts = PartFeatures(backbone, parts, frozen_trunk)
+        self.hash_layer = nn.Linear((parts + 1) * backbone.feature_channels, bits)
 
     def forward(
         self, inputs: Tensor, anchors: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Outputs:
+    ) -> ExchNetOutputs:
         """Eqs. (1)-(4), (8), (12). ``anchors`` [b, M, C'] of the images' classes: exchanged with, in training only."""
-        maps = self.trunk(inputs)
-        attention = self.attention(maps)
-        batch, parts = attention.shape[:2]
-        # Channels last: [b, 1, h, w, C] * [b, M, h, w, 1], and all parts of all images are one batch.
-        masked = maps.permute(0, 2, 3, 1)[:, None] * attention[..., None]
-        refined = self.local_refinement(masked.flatten(0, 1).permute(0, 3, 1, 2))
-        local = refined.mean((2, 3)).unflatten(0, (batch, parts))
-        whole = self.global_refinement(maps).mean((2, 3))
-        used = local
+        seen = self.parts(inputs)
+        used = seen.local
         if self.training and anchors is not None:
-            used = exchange(local, anchors, generator)
-        codes = torch.tanh(self.hash_layer(torch.cat([used.flatten(1), whole], dim=1)))
-        return Outputs(codes, attention, refined.unflatten(0, (batch, parts)), local)
+            used = exchange(seen.local, anchors, generator)
+        codes = torch.tanh(self.hash_layer(torch.cat([used.flatten(1), seen.whole], dim=1)))
+        return ExchNetOutputs(codes, seen.attention, seen.maps, seen.local)
 
 
 def exchange(local: Tensor, anchors: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -96,20 +88,34 @@ def channel_loss(local: Tensor, margin: float, ordered_pairs: bool) -> Tensor:
     return torch.relu(margin - hellinger(local.float(), ordered_pairs))
 
 
-class HashLoss(NamedTuple):
-    """Eq. (11) against all n codes V in O(q^2) per image: what V and S contribute, as sums over V.
+def anchors(learning: Learning, per_class: int | None, step: int) -> Tensor:
+    """Eq. (18): mean part features of each class, [classes, M, C'], of un-augmented images in evaluation mode."""
+    rows = learning.rows
+    if per_class is not None:
+        rows = some_of_each(rows, learning.classes, per_class, (learning.seed, ANCHORS, step))
+    features = ((made.local.float(), learning.classes[batch]) for batch, made in learning.evaluate(rows))
+    return class_means(features, learning.class_count)
 
-    sum_j (u . v_j - q S_j)^2 = u^T (V^T V) u - 2 q u . (sum_j S_j v_j) + q^2 sum_j S_j^2.
-    """
 
-    gram: Tensor  # V^T V, [q, q]
-    similar: Tensor  # sum_j S_cj v_j, [classes, q]
-    squares: Tensor  # sum_j S_cj^2, [classes]
+def class_means(batches: Iterable[tuple[Tensor, Int]], class_count: int) -> Tensor:
+    """Means per class of (features [b, M, C'], classes int64 [b]) batches: [classes, M, C'], 0 for an empty class."""
+    sums: Tensor | None = None
+    counts = np.zeros(class_count, np.int64)
+    for features, classes in batches:
+        if sums is None:
+            sums = torch.zeros(class_count, *features.shape[1:], dtype=torch.float64, device=features.device)
+        members = torch.from_numpy(classes).to(features.device)
+        sums.index_add_(0, members, features.double())
+        counts += np.bincount(classes, minlength=class_count)
+    if sums is None:
+        raise ValueError("there are no items to take anchors from")
+    return (sums / torch.from_numpy(counts).clamp_min(1).to(sums.device)[:, None, None]).float()
 
-    def __call__(self, outputs: Tensor, classes: Tensor) -> Tensor:
-        """The sum over all codes, for each tanh output [b, q] of an image of these classes [b]: [b]."""
-        outputs = outputs.float()
-        bits = outputs.shape[1]
-        squared = ((outputs @ self.gram) * outputs).sum(dim=1)
-        product = (outputs * self.similar[classes]).sum(dim=1)
-        return squared - 2 * bits * product + bits**2 * self.squares[classes]
+
+def some_of_each(rows: Int, classes: Int, per_class: int, key: tuple[int, ...]) -> Int:
+    """At most ``per_class`` rows of each class (classes by row), drawn by the key."""
+    mixed = np.random.default_rng(key).permutation(rows)
+    order = mixed[np.argsort(classes[mixed], kind="stable")]
+    sizes = np.bincount(classes[order])
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.sort(order[rank < per_class])

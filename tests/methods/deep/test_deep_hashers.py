@@ -178,3 +178,9 @@ def test_torch_generators_are_left_alone(train):
     state = torch.random.get_rng_state()
     HashNet(**{**METHODS[HashNet], "epochs": 1}).fit(train, Context(seed=3))
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_parameters_that_a_method_inherits_are_checked_by_the_registry():
+    assert registry.build("hasher", "csq", {"backbone": "resnet18", "weights": "none"}).backbone == "resnet18"
+    with pytest.raises(ValueError, match="backbone = 'vgg'"):
+        registry.build("hasher", "csq", {"backbone": "vgg"})

@@ -1,0 +1,70 @@
+"""Features of a pretrained backbone as they are: what the paper's non-deep hashers are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from bench.interfaces import Context, Float, Items
+from methods.backbones import BackboneChoice, BackboneName
+
+if TYPE_CHECKING:
+    from methods.backbones.backbone import Backbone
+
+
+@dataclass(kw_only=True, eq=False)
+class Pretrained:
+    """The backbone's last maps, averaged over places: ResNet-50's 2,048 dimensions on ImageNet in the paper.
+
+    ``normalise``: features of unit length, which is what SDH's default ``sigma`` is made for (the paper does not say).
+    ``backbone``, ``weights``, ``image_size``, ``pretrain_epochs``: see `methods.backbones.BackboneChoice`. The trunk's
+    outputs come from the cache where a deep method has made them, as float16.
+    """
+
+    backbone: BackboneName = "resnet50"
+    weights: str = "imagenet"
+    image_size: int = 224
+    pretrain_epochs: int = 0
+    normalise: bool = True
+
+    def __post_init__(self) -> None:
+        self.choice = BackboneChoice(
+            self.backbone, self.weights, self.image_size, frozen_trunk=True, pretrain_epochs=self.pretrain_epochs
+        )
+        self._backbone: Backbone | None = None
+
+    def fit(self, train: Items, context: Context) -> Self:
+        """Load the backbone, and teach it to classify the train items where ``pretrain_epochs`` says so.
+
+        ValueError: the items have no images, or the weights do not fit.
+        """
+        from methods.trunk import images_of, prepare_backbone
+
+        images_of(train)
+        self._backbone = prepare_backbone(self.choice, train, context)
+        self._context = context
+        self.dim = self._backbone.feature_channels
+        return self
+
+    def embed(self, items: Items) -> Float:
+        """The features, float32 [n, dim]."""
+        from torch import nn
+
+        from methods.batches import in_order
+        from methods.training import evaluate, make_fabric
+        from methods.trunk import EVALUATION_BATCH, open_inputs
+
+        if self._backbone is None:
+            raise ValueError("pretrained: fit comes before embed")
+        inputs = open_inputs(items, self._backbone, True, self._context)
+        plan = in_order(len(items), EVALUATION_BATCH)
+        batches = self._context.track(inputs.batches(plan), "features", len(plan))
+        network = nn.Sequential(self._backbone.stage_four(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        outputs = evaluate(network, make_fabric(self._context.device), batches)
+        features = np.concatenate([output.float().cpu().numpy() for output in outputs])
+        if self.normalise:
+            lengths = np.linalg.norm(features, axis=1, keepdims=True)
+            features /= np.where(lengths > 0, lengths, 1)
+        return features

@@ -1,0 +1,52 @@
+"""The trivial baseline: a classifier, and one fixed code per class.
+
+Where the database is the labelled training set, its mAP is about the classifier's accuracy at any number of bits
+(Sablayrolles, Douze, Usunier, Jégou, "How should we evaluate supervised hashing?", ICASSP 2017): what a supervised
+hasher gains by this protocol must be read beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from methods.hashing.deep.hasher import EpochHasher
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from methods.backbones.backbone import Backbone
+    from methods.hashing.deep.epochs import Batch
+
+
+@dataclass(kw_only=True, eq=False)
+class ClassCode(EpochHasher):
+    """Trivial baseline: a classifier and one fixed code per class; the database is coded by its labels.
+
+    Settings are a choice: those of an ordinary fine-tuning.
+    """
+
+    epochs: int = 30
+    learning_rate: float = 0.01
+
+    def rate(self, progress: float) -> float:
+        """Half a cosine."""
+        return 0.5 * (1 + float(np.cos(np.pi * progress)))
+
+    def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
+        """A classifier that knows the codes."""
+        import torch
+
+        from methods.hashing.deep.codebooks import random_codebook
+        from methods.hashing.deep.networks import ClassCodeNetwork
+
+        codebook = random_codebook(classes, self.bits, np.random.default_rng(seed))
+        return ClassCodeNetwork(backbone, torch.from_numpy(codebook), self.frozen_trunk)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy."""
+        from torch.nn import functional
+
+        return {"cross_entropy": functional.cross_entropy(batch.made.scores.float(), batch.classes)}

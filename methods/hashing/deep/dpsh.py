@@ -1,0 +1,48 @@
+"""DPSH: Li, Wang, Kang, "Feature learning based deep supervised hashing with pairwise labels", IJCAI 2016."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from methods.hashing.deep.hasher import EpochHasher
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.hashing.deep.epochs import Batch
+
+
+@dataclass(kw_only=True, eq=False)
+class DPSH(EpochHasher):
+    """DPSH: likelihood of the pairwise labels, each batch against the outputs of all train items.
+
+    Defaults are those of the authors' jiangqy/DPSH-pytorch: SGD without momentum, ``learning_rate`` 0.05 divided by 10
+    every third of 150 epochs, batches of 128, and ``quantisation`` eta = 10, as for CIFAR-10 in the paper.
+    """
+
+    epochs: int = 150
+    batch_size: int = 128
+    learning_rate: float = 0.05
+    momentum: float = 0.0
+    weight_decay: float = 1e-5
+    quantisation: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.at_least(0, "quantisation")
+
+    def rate(self, progress: float) -> float:
+        """Divided by 10 at each third."""
+        return 0.1 ** int(3 * progress)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. (4) of the paper, divided by the number of pairs: Theta = u . u' / 2, and eta ||sign(u) - u||^2."""
+        from torch.nn import functional
+
+        outputs = batch.made.codes.float()
+        theta = outputs @ batch.memory.T / 2
+        same = (batch.classes[:, None] == batch.memory_classes).float()
+        likelihood = (functional.softplus(theta) - same * theta).mean()
+        distance = (outputs.detach().sign() - outputs).square().sum(dim=1).mean()
+        return {"pair_loss": likelihood, "quantisation_loss": self.quantisation * distance / len(batch.memory)}

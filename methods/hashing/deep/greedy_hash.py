@@ -1,0 +1,53 @@
+"""GreedyHash: Su, Zhang, Han, Tian, "Greedy hash: towards fast optimization for accurate hash coding in CNN",
+NeurIPS 2018.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from methods.hashing.deep.hasher import EpochHasher
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from methods.backbones.backbone import Backbone
+    from methods.hashing.deep.epochs import Batch
+
+
+@dataclass(kw_only=True, eq=False)
+class GreedyHash(EpochHasher):
+    """GreedyHash: classification from the signs of the codes, the gradient passing through the sign unchanged.
+
+    Defaults are those of the authors' ssppp/GreedyHash: SGD with momentum 0.9, ``learning_rate`` 1e-3 divided by 10 at
+    epoch 30 of 50, weight decay 5e-4, batches of 32, ``regularisation`` alpha 0.1.
+    """
+
+    epochs: int = 50
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+    regularisation: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.at_least(0, "regularisation")
+
+    def rate(self, progress: float) -> float:
+        """Divided by 10 at 60 %."""
+        return 1.0 if progress < 0.6 else 0.1
+
+    def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
+        """With a classifier of the signs."""
+        from methods.hashing.deep.networks import HashNetwork
+
+        return HashNetwork(backbone, self.bits, self.frozen_trunk, classes=classes)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. (10): cross-entropy, and alpha times the mean of | |h| - 1 |^3."""
+        from torch.nn import functional
+
+        distance = (batch.made.codes.float().abs() - 1).abs().pow(3).mean()
+        classified = functional.cross_entropy(batch.made.scores.float(), batch.classes)
+        return {"cross_entropy": classified, "regularisation_loss": self.regularisation * distance}

@@ -1,0 +1,176 @@
+"""What all deep hashers have in common: their parameters, and how they are fitted and asked for codes.
+
+A method is a dataclass (its parameters, with the paper's values as defaults), its loss, its schedule and, where it has
+one, its code update. There are two ways to train: by mini-batches over all train items (``EpochHasher``), and by turns
+between the network, on a sample, and free codes of all train items (``AlternatingHasher``). Inheritance is used for one
+reason: the parameters of a plugin are those of its constructor, and a dataclass inherits them. torch is imported where
+it is used, so that a grid's errors come at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from bench.interfaces import Codes, Context, Items, Model
+from methods.backbones import BackboneChoice, BackboneName
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from methods.backbones.backbone import Backbone
+    from methods.hashing.deep.alternation import Alternation
+    from methods.hashing.deep.epochs import Batch
+    from methods.hashing.deep.learning import Learning
+
+
+@dataclass(kw_only=True, eq=False)
+class DeepHasher:
+    """The parameters and members that every deep hasher has.
+
+    Backbone: see ``methods.backbones.BackboneChoice``. ``learning_rate`` is that of the new layers; what is copied from
+    the backbone learns at ``backbone_rate`` times it. ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam".
+    ``validation``: train items set aside by seed, whose images are not trained on (but a trunk pretrained on the train
+    items has seen them); every ``validate_every`` steps, and after the last, their mAP against the other train items is
+    taken, and the best network is kept as the model "best_on_validation". ``log.csv`` and the checkpoint are in
+    ``context.folder``.
+    """
+
+    bits: int = 32
+    backbone: BackboneName = "resnet50"
+    weights: str = "imagenet"
+    image_size: int = 224
+    frozen_trunk: bool = False
+    pretrain_epochs: int = 0
+    batch_size: int = 64
+    optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
+    learning_rate: float = 1e-3
+    backbone_rate: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    validation: int = 0
+    validate_every: int = 5
+    database_codes_: Codes | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.at_least(1, "bits", "validate_every")
+        self.at_least(2, "batch_size")
+        self.at_least(0, "validation", "momentum", "weight_decay", "backbone_rate")
+        self.one_of("optimizer", "sgd", "nesterov", "adam")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate={self.learning_rate}: must be above 0")
+        self.choice = BackboneChoice(
+            self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
+        )
+        self._learned: Learning | None = None
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models that its training ends with."""
+        return ("last", "best_on_validation", "oracle") if self.validation else ("last", "oracle")
+
+    def fit(self, train: Items, context: Context) -> Self:
+        """Train, or go on from the checkpoint in ``context.folder``. ValueError: no images, or too few items."""
+        self._learned = self.learning(train, context)
+        self._learned.run()
+        self.use("last")
+        return self
+
+    def use(self, model: Model) -> None:
+        """Encode with this model of the training. ValueError: it has no such model."""
+        learned = self.after_fit()
+        learned.use(model)
+        codes = learned.database_codes()
+        self.database_codes_ = None if codes is None else Codes.pack(codes)
+
+    def encode(self, items: Items) -> Codes:
+        """Codes of any items with images."""
+        return self.after_fit().encode(items)
+
+    def after_fit(self) -> Learning:
+        """The training that was done. ValueError: none."""
+        if self._learned is None:
+            raise ValueError(f"{type(self).__name__}: fit comes before encode")
+        return self._learned
+
+    def learning(self, train: Items, context: Context) -> Learning:
+        """How this method trains."""
+        raise NotImplementedError
+
+    def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
+        """The network, not trained yet; its outputs have ``codes`` [b, bits], whose signs are the code."""
+        from methods.hashing.deep.networks import HashNetwork
+
+        return HashNetwork(backbone, self.bits, self.frozen_trunk)
+
+    def rate(self, progress: float) -> float:
+        """The share of the learning rate at ``progress`` (0 to 1) of the training."""
+        return 1.0
+
+    def at_least(self, low: float, *names: str) -> None:
+        """ValueError: one of the parameters is below."""
+        for name in names:
+            if getattr(self, name) < low:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least {low}")
+
+    def one_of(self, name: str, *allowed: Any) -> None:
+        """ValueError: the parameter is none of these."""
+        if getattr(self, name) not in allowed:
+            raise ValueError(f"{name}={getattr(self, name)!r}: must be one of {', '.join(map(str, allowed))}")
+
+
+@dataclass(kw_only=True, eq=False)
+class EpochHasher(DeepHasher):
+    """Trained by mini-batches over all train items, for ``epochs``. A method gives its ``loss``."""
+
+    epochs: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.at_least(1, "epochs")
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The weighted terms of the loss of a batch: what is minimised is their sum."""
+        raise NotImplementedError
+
+    def learning(self, train: Items, context: Context) -> Learning:
+        """By mini-batches."""
+        from methods.hashing.deep.epochs import EpochLearning
+
+        return EpochLearning(self, train, context)
+
+
+@dataclass(kw_only=True, eq=False)
+class AlternatingHasher(DeepHasher):
+    """Trained in turns: ``iterations`` times, the network on ``samples`` items for ``epochs``, then the free codes.
+
+    ``class_weighting``: the target of a pair of different classes, see ``code_update``. ``quantisation``: gamma of
+    ADSH, the weight of the distance between an output and the item's free code.
+    """
+
+    iterations: int = 50
+    epochs: int = 3
+    samples: int = 2000
+    class_weighting: bool = True
+    quantisation: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.at_least(1, "iterations", "epochs")
+        self.at_least(2, "samples")
+        self.at_least(0, "quantisation")
+
+    def learning(self, train: Items, context: Context) -> Alternation:
+        """In turns."""
+        from methods.hashing.deep.alternation import Alternation
+
+        return Alternation(self, train, context)
+
+    def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
+        """The method's own weighted terms of the loss, beside the hash loss: means over the batch."""
+        return {}
+
+    def prepare(self, learning: Alternation, step: int) -> torch.Tensor | None:
+        """What the network needs besides the images in this iteration, by class: [classes, ...]."""
+        return None

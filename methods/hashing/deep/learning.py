@@ -1,0 +1,150 @@
+"""What all deep trainings share: held-out items, the network and its optimiser, encoding, and which model is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.interfaces import Codes, Context, Float, Int, Items, Model
+from bench.metrics import mean_average_precision
+from methods.backbones.backbone import seeded
+from methods.batches import in_order
+from methods.hashing.deep.hasher import DeepHasher
+from methods.training import Training, evaluate, make_fabric
+from methods.trunk import EVALUATION_BATCH, open_inputs, prepare_backbone
+
+# The first part of a random stream's key: what is drawn from it.
+CODES, SPLIT, STEP, ANCHORS, CODEBOOK = range(5)
+COLUMNS: dict[str, Model] = {"held_out_map": "best_on_validation", "oracle_map": "oracle"}
+
+
+class Learning:
+    """One training. ``rows``: the items whose images are learned from; ``held_out``: the others.
+
+    ValueError: fewer than two items to learn from, one class only, or items without images.
+    """
+
+    steps: int
+
+    def __init__(self, method: DeepHasher, train: Items, context: Context) -> None:
+        learning = len(train) - method.validation
+        if learning < 2:
+            raise ValueError(f"validation={method.validation}: leaves {learning} of {len(train)} train items to learn")
+        names, classes = np.unique(train.labels, return_inverse=True)
+        if len(names) < 2:
+            raise ValueError(f"labels: all {len(train)} train items are of class {names[0]}; 2 classes are needed")
+        self.method, self.context, self.seed = method, context, context.seed
+        self.labels, self.classes, self.class_count = train.labels, classes.astype(np.int64), len(names)
+        self.backbone = prepare_backbone(method.choice, train, context)
+        self.inputs = open_inputs(train, self.backbone, method.frozen_trunk, context)
+        order = np.random.default_rng((self.seed, SPLIT)).permutation(len(train))
+        self.held_out, self.rows = np.sort(order[: method.validation]), np.sort(order[method.validation :])
+        with seeded(self.seed):
+            self.network = method.network(self.backbone, self.class_count, self.seed)
+        values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
+        identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
+        self.training = Training(self.network, _optimizer(method, self.network), context, identity)
+
+    def run(self) -> None:
+        """All steps that are left; then the last network is a model like the others."""
+        name = f"{type(self.method).__name__.lower()}, {self.method.bits} bits: steps"
+        self.training.run(self.steps, self._one_step, name)
+        self.training.keep("last")
+
+    def step(self, step: int) -> dict[str, Any]:
+        """Do one step; its figures for the log."""
+        raise NotImplementedError
+
+    def database_codes(self) -> Float | None:
+        """The free codes of all train items, ±1 [n, bits]; None: the method has none."""
+        return None
+
+    def use(self, model: Model) -> None:
+        """Go on with this model. ValueError: it was not kept."""
+        self.training.restore(model)
+
+    def encode(self, items: Items) -> Codes:
+        """Codes of any items with images."""
+        return Codes.pack(np.concatenate([made.codes.float().cpu().numpy() for made in self.outputs(items)]))
+
+    def outputs(self, items: Items) -> Iterator[Any]:
+        """What the network makes of any items, batch by batch."""
+        inputs = open_inputs(items, self.backbone, self.method.frozen_trunk, self.context)
+        plan = in_order(len(items), EVALUATION_BATCH)
+        batches = self.context.track(inputs.batches(plan), "encode", len(plan))
+        return evaluate(self.network, make_fabric(self.context.device), batches)
+
+    def evaluate(self, rows: Int) -> Iterator[tuple[Int, Any]]:
+        """Rows of the train items, and what the network makes of them, un-augmented, batch by batch."""
+        plan = [rows[batch] for batch in in_order(len(rows), EVALUATION_BATCH)]
+        return zip(plan, evaluate(self.network, self.training.fabric, self.inputs.batches(plan)), strict=True)
+
+    def _one_step(self, step: int) -> dict[str, Any]:
+        rate = self.method.learning_rate * self.method.rate(step / self.steps)
+        self.training.set_learning_rate(rate)
+        figures = {"learning_rate": rate, **self.step(step)}
+        return {**figures, **self._judge(step)}
+
+    def _judge(self, step: int) -> dict[str, Any]:
+        """The mAP that decides which network is kept, where it is due; the best so far is kept."""
+        scores: dict[str, Any] = {}
+        due = (step + 1) % self.method.validate_every == 0 or step + 1 == self.steps
+        if self.method.validation:
+            scores["held_out_map"] = self._held_out_map() if due else ""
+        if self.context.oracle is not None:
+            codes = self.database_codes()
+            database = None if codes is None else Codes.pack(codes)
+            scores["oracle_map"] = self.context.oracle(self.encode, database) if due else ""
+        for column, score in scores.items():
+            before = [row[column] for row in self.training.history if row[column] != ""]
+            if due and score > max(before, default=-1.0):
+                self.training.keep(COLUMNS[column])
+        return scores
+
+    def _held_out_map(self) -> float:
+        """mAP of the held-out items' codes against the others': free codes where the method has them, else encoded."""
+        free = self.database_codes()
+        database = Codes.pack(free[self.rows]) if free is not None else self._encoded(self.rows)
+        queries = self._encoded(self.held_out)
+        return mean_average_precision(queries, database, self.labels[self.held_out], self.labels[self.rows])
+
+    def _encoded(self, rows: Int) -> Codes:
+        return Codes.pack(np.concatenate([made.codes.float().cpu().numpy() for _, made in self.evaluate(rows)]))
+
+
+class MeanTerms:
+    """The mean of each term of a loss over the items of many batches."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, Tensor] = {}
+        self._items = 0
+
+    def add(self, terms: dict[str, Tensor], items: int) -> None:
+        """The terms of a batch of so many items."""
+        for name, value in terms.items():
+            self._totals[name] = self._totals.get(name, torch.zeros(())) + value.detach() * items
+        self._items += items
+
+    def means(self) -> dict[str, float]:
+        """The means."""
+        return {name: value.item() / self._items for name, value in self._totals.items()}
+
+
+def _optimizer(method: DeepHasher, network: nn.Module) -> torch.optim.Optimizer:
+    """The method's optimiser; parameters that were copied from the backbone are a group with their own rate."""
+    new_layers: tuple[str, ...] = getattr(network, "new_layers", ())
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in network.named_parameters():
+        scale = 1.0 if name.startswith(new_layers) else method.backbone_rate
+        groups.setdefault(scale, []).append(parameter)
+    parameters = [{"params": members, "scale": scale} for scale, members in groups.items()]
+    rate, decay = method.learning_rate, method.weight_decay
+    if method.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+    nesterov = method.optimizer == "nesterov"
+    return torch.optim.SGD(parameters, lr=rate, momentum=method.momentum, weight_decay=decay, nesterov=nesterov)

@@ -1,0 +1,65 @@
+"""OrthoHash: Hoe et al., "One loss for all: deep hashing with a single cosine similarity based learning objective",
+NeurIPS 2021.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from methods.hashing.deep.hasher import EpochHasher
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from methods.backbones.backbone import Backbone
+    from methods.hashing.deep.epochs import Batch
+
+
+@dataclass(kw_only=True, eq=False)
+class OrthoHash(EpochHasher):
+    """OrthoHash: cross-entropy of the cosine similarities to fixed random codes, one per class, with a margin.
+
+    Defaults are those of the authors' code: Adam, ``learning_rate`` 1e-4 divided by 10 at 80 % of 100 epochs, weight
+    decay 5e-4, batches of 256, ``scale`` 8, ``margin`` 0.2 taken from the right class's cosine; batch normalisation
+    behind the hash layer balances the bits.
+    """
+
+    epochs: int = 100
+    batch_size: int = 256
+    optimizer: Literal["sgd", "nesterov", "adam"] = "adam"
+    learning_rate: float = 1e-4
+    weight_decay: float = 5e-4
+    scale: float = 8.0
+    margin: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._codebook: Tensor | None = None
+        self.at_least(0, "scale", "margin")
+
+    def rate(self, progress: float) -> float:
+        """Divided by 10 at 80 %."""
+        return 1.0 if progress < 0.8 else 0.1
+
+    def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
+        """With batch normalisation."""
+        import torch
+
+        from methods.hashing.deep.codebooks import random_codebook
+        from methods.hashing.deep.networks import HashNetwork
+
+        self._codebook = torch.from_numpy(random_codebook(classes, self.bits, np.random.default_rng(seed)))
+        return HashNetwork(backbone, self.bits, self.frozen_trunk, balanced=True)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. (9) with the margin of Eq. (11)."""
+        from torch.nn import functional
+
+        assert self._codebook is not None
+        outputs = functional.normalize(batch.made.codes.float())
+        cosines = outputs @ functional.normalize(self._codebook.to(outputs.device)).T
+        margins = self.margin * functional.one_hot(batch.classes, cosines.shape[1])
+        return {"cosine_loss": functional.cross_entropy(self.scale * (cosines - margins), batch.classes)}

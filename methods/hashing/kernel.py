@@ -1,0 +1,67 @@
+"""The features of the kernel methods: how near a sample is to each of some anchors, which are samples themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from methods.hashing.estimator import Float64, Matrix
+
+NEGLIGIBLE = 1e-6
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The kernel exp(-||x - a||^2 / (2 sigma^2)) with each anchor a; ``points`` are the anchors, [m, d]."""
+
+    points: Matrix
+    sigma: float
+
+    @classmethod
+    def draw(cls, X: Matrix, count: int, sigma: float | None, rng: np.random.Generator) -> Self:
+        """``count`` rows of X as anchors. ``sigma`` None: the root of the anchors' mean squared distance.
+
+        ValueError: X has fewer rows, or the kernel would be 0, or 1, nearly everywhere.
+        """
+        from sklearn.metrics.pairwise import euclidean_distances
+
+        if count > len(X):
+            raise ValueError(f"anchors={count}: must be at most the number of samples, and X has {len(X)} sample(s)")
+        points = X[rng.permutation(len(X))[:count]]
+        squared = euclidean_distances(points, squared=True).astype(np.float64)
+        typical = float(np.sqrt(squared.mean()))
+        if typical == 0:
+            raise ValueError(f"anchors={count}: the samples drawn are all equal, more are needed")
+        width = typical if sigma is None else sigma
+        farthest = squared.max()
+        np.fill_diagonal(squared, np.inf)
+        nearest = np.median(squared.min(axis=1))
+        for fault, extreme in (("0", np.exp(-nearest / (2 * width**2))), ("1", -np.expm1(-farthest / (2 * width**2)))):
+            if extreme < NEGLIGIBLE:
+                raise ValueError(
+                    f"sigma={sigma}: the kernel is {fault} nearly everywhere; samples are about {typical:.3g} apart, "
+                    "and sigma should be of that order (or L2-normalise the features)"
+                )
+        return cls(points, width)
+
+    def kernel(self, features: Matrix) -> Matrix:
+        """The kernel's values for features [b, d], [b, m]."""
+        from sklearn.metrics.pairwise import rbf_kernel
+
+        values: Matrix = rbf_kernel(features, self.points, gamma=1 / (2 * self.sigma**2))
+        return values
+
+
+@dataclass(frozen=True)
+class KernelProjection:
+    """The hash function sign(k(x) weights + offset), k the kernel: weights [m, bits] and offset [bits], float64."""
+
+    anchors: Anchors
+    weights: Float64
+    offset: Float64
+
+    def __call__(self, features: Matrix) -> Float64:
+        """The values before the sign, float64 [n, bits]."""
+        return self.anchors.kernel(features) @ self.weights + self.offset

@@ -1,0 +1,18 @@
+"""PCA hashing: principal components cut at zero, the baseline that iterative quantization improves on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.interfaces import Int
+from methods.hashing.estimator import BinaryTransformer, Count, HashFunction, Matrix, components_for_bits
+
+
+@dataclass(kw_only=True, eq=False)
+class PCAH(BinaryTransformer):
+    """Signs of the leading principal components. ValueError: more bits than the centred features have rank."""
+
+    bits: Count = 32
+
+    def _fit(self, X: Matrix, labels: Int) -> HashFunction:
+        return components_for_bits(X, self.bits)

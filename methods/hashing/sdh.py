@@ -1,0 +1,115 @@
+"""Supervised discrete hashing (Shen, Shen, Liu, Shen, CVPR 2015): codes from which a linear classifier reads the class.
+
+Over codes B of ±1 [n, bits], classifier W [bits, classes] and projection P [m + 1, bits] of the kernel features Phi,
+in turns, each of which is exact or, for B, goes down bit by bit:
+
+    ||Y - B W||^2 + classifier_ridge ||W||^2 + nu (||B - Phi P||^2 + projection_ridge ||P||^2)
+
+The one-hot classes Y are never written out: the rows of Y W^T are columns of W, B^T Y has sums of codes per class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bench.interfaces import Int
+from methods.hashing.estimator import (
+    BinaryTransformer,
+    Count,
+    Float64,
+    HashFunction,
+    Matrix,
+    Positive,
+    Seed,
+    blocks,
+    gram,
+)
+from methods.hashing.kernel import Anchors, KernelProjection
+
+SWEEPS = 10
+
+
+@dataclass(kw_only=True, eq=False)
+class SDH(BinaryTransformer):
+    """Supervised discrete hashing: an RBF kernel on anchors, and codes learned by cyclic coordinate descent.
+
+    Defaults are those of the official code, made for L2-normalised features: ``anchors`` drawn from the samples,
+    ``sigma`` (None: the root of the anchors' mean squared distance), ``iterations``, ``classifier_ridge`` lambda,
+    ``nu`` and ``projection_ridge`` as in the objective above; at most 10 sweeps over the bits each time. Unlike there,
+    the sweeps start from the codes there are and not from zeros: so no step raises the objective, and classes do not
+    fall together in short codes (on digits at 8 bits, mAP .96 and not .72).
+
+    ``database_codes_`` uint8 [n, bits]: the codes learned for the samples; ``transform`` gives sign(phi(x) P) to any.
+    """
+
+    supervised: ClassVar[bool] = True
+    bits: Count = 32
+    anchors: Count = 1000
+    sigma: Positive | None = 0.4
+    iterations: Count = 5
+    classifier_ridge: Positive = 1.0
+    nu: Positive = 1e-5
+    projection_ridge: Positive = 1e-2
+    random_state: Seed = 0
+
+    def _fit(self, X: Matrix, labels: Int) -> HashFunction:
+        rng = np.random.default_rng(self.random_state)
+        anchors = Anchors.draw(X, self.anchors, self.sigma, rng)
+        phi = kernel_features(X, anchors)
+        normal = gram(phi, np.zeros(phi.shape[1])) + self.projection_ridge * np.eye(phi.shape[1])
+        codes = rng.choice([-1.0, 1.0], (len(X), self.bits))
+        projection = fit_projection(phi, normal, codes)
+        for _ in range(self.iterations):
+            classifier = fit_classifier(codes, labels, self.classifier_ridge)
+            values = np.concatenate([phi[rows] @ projection for rows in blocks(len(phi))])
+            codes = update_codes(codes, labels, classifier, self.nu * values)
+            projection = fit_projection(phi, normal, codes)
+        self.database_codes_ = (codes > 0).astype(np.uint8)
+        return KernelProjection(anchors, projection[:-1], projection[-1])
+
+
+def kernel_features(X: Matrix, anchors: Anchors) -> Matrix:
+    """Phi: the kernel's values and a constant 1, in the type of X, [n, m + 1]."""
+    phi = np.ones((len(X), len(anchors.points) + 1), X.dtype)
+    for rows in blocks(len(X)):
+        phi[rows, :-1] = anchors.kernel(X[rows])
+    return phi
+
+
+def fit_classifier(codes: Float64, labels: Int, ridge: float) -> Float64:
+    """The W that minimises the objective: (B^T B + ridge I)^-1 B^T Y, float64 [bits, classes]."""
+    class_sums = np.stack([np.bincount(labels, weights=bit) for bit in codes.T])
+    return np.asarray(np.linalg.solve(codes.T @ codes + ridge * np.eye(codes.shape[1]), class_sums), np.float64)
+
+
+def fit_projection(phi: Matrix, normal: Float64, codes: Float64) -> Float64:
+    """The P that minimises the objective: ``normal``^-1 Phi^T B, float64 [m + 1, bits]."""
+    products = np.zeros((phi.shape[1], codes.shape[1]))
+    for rows in blocks(len(phi)):
+        products += phi[rows].T @ codes[rows]
+    return np.asarray(np.linalg.solve(normal, products), np.float64)
+
+
+def update_codes(codes: Float64, labels: Int, classifier: Float64, pull: Float64) -> Float64:
+    """Codes that lower the objective: each bit in turn at its minimiser, until none changes; ±1 float64 [n, bits], new.
+
+    ``pull`` is nu Phi P, [n, bits]. With the other bits fixed, b_k = sign(q_k - B_{/k} W_{/k} w_k), Q = Y W^T + pull.
+    A bit on which nothing depends stays.
+    """
+    codes = codes.copy()
+    wanted = classifier.T[labels] + pull
+    others = classifier @ classifier.T
+    np.fill_diagonal(others, 0)
+    for _ in range(SWEEPS):
+        changed = False
+        for k in range(codes.shape[1]):
+            minimiser = wanted[:, k] - codes @ others[:, k]
+            bit = np.where(minimiser == 0, codes[:, k], np.where(minimiser > 0, 1.0, -1.0))
+            changed |= not np.array_equal(bit, codes[:, k])
+            codes[:, k] = bit
+        if not changed:
+            break
+    return codes
