@@ -40,6 +40,21 @@ def needed_folder(data_dir: Path | None, holding: str) -> Path:
     return data_dir
 
 
+def folder_or_cache(data_dir: Path | None, name: str, context: Context) -> Path:
+    """The data folder, or without one the folder ``name`` of the cache. ValueError: there is no cache either."""
+    if data_dir is not None:
+        return data_dir
+    if context.cache is None:
+        raise ValueError(f"{name}: --data-dir is needed where there is no cache folder")
+    return context.cache / name
+
+
+def check_count(path: Path, found: int, what: str, expected: int) -> None:
+    """ValueError: ``path`` lists another number of ``what`` than its publisher's."""
+    if found != expected:
+        raise ValueError(f"{path}: {found} {what}, must be {expected} (full = false allows any number)")
+
+
 def pick(splits: Mapping[str, Items], name: SplitName) -> Items:
     """The items of a split. ValueError: no such split, or the data set is not loaded yet."""
     if not splits:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 
@@ -99,21 +98,3 @@ class Listing:
 def image_files(folder: Path) -> list[Path]:
     """The image files straight inside a folder, sorted by name."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-def tree_hash(root: Path, listings: Iterable[Listing]) -> str:
-    """One hash of the files' names below ``root``, sizes and times of change, in order.
-
-    ValueError: a file is missing.
-    """
-    digest = blake2b(digest_size=16)
-    for listing in listings:
-        digest.update(f"{len(listing.paths)}\n".encode())
-        for path in listing.paths:
-            try:
-                status = path.stat()
-            except OSError as error:
-                raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-            name = path.relative_to(root).as_posix()
-            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
-from bench.interfaces import Context, Items, SplitName
-from datasets.checks import check_items, needed_folder, pick
-from datasets.files import SUFFIXES, Listing, image_files, tree_hash
-
-HOLDING = "train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg with a split_file"
+from datasets.files import SUFFIXES, Listing, image_files
+from datasets.image_set import ImageSet, ImageSplits
 
 
-class ImageFolder:
+class ImageFolder(ImageSet):
     """Image files in a folder per class: train/CLASS/ and test/CLASS/, or a split file.
 
     ``split_file``: lines ``relative/path/of/image train`` or ``... test``, paths relative to the data folder
@@ -20,49 +16,24 @@ class ImageFolder:
     sorted by name. Train items are the database, test items the queries.
     """
 
-    train_in_database = True
-    content = "images"
+    holding = "train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg with a split_file"
 
     def __init__(self, *, data_dir: Path | None = None, split_file: Path | None = None) -> None:
-        self.data_dir = data_dir
+        super().__init__(data_dir)
         self.split_file = split_file
-        self.classes: tuple[str, ...] = ()
-        self.shared_with_database = 0
-        self._items: dict[str, Items] = {}
 
-    def fingerprint(self) -> str:
-        """A hash of the images' names, sizes and times of change. ValueError: as ``load``."""
-        root, (_, train, test) = self._list()
-        return tree_hash(root, (train, test))
-
-    def load(self, context: Context) -> Self:
-        """List the files, decode each once. ValueError names the folder, class, line or image at fault."""
-        root, (self.classes, train, test) = self._list()
-        fingerprint = tree_hash(root, (train, test))
-        database = train.items(0, f"{fingerprint}/train")
-        query = test.items(len(database), f"{fingerprint}/query")
-        self.shared_with_database = check_items(
-            str(root), self.classes, database, query, (train.hashes(context), test.hashes(context)), context
-        )
-        self._items = {"train": database, "database": database, "query": query}
-        return self
-
-    def split(self, name: SplitName) -> Items:
-        """The items of a split; train is the database."""
-        return pick(self._items, name)
-
-    def _list(self) -> tuple[Path, tuple[tuple[str, ...], Listing, Listing]]:
-        root = needed_folder(self.data_dir, HOLDING)
+    def files(self, folder: Path) -> ImageSplits:
+        """The images that the split file names, in its order, or those in the folders, in the order of names."""
         if self.split_file is not None:
-            return root, _by_list(root, root / self.split_file)
-        return root, _by_folder(root)
+            return _by_list(folder, folder / self.split_file)
+        return _by_folder(folder, self.holding)
 
 
-def _by_folder(root: Path) -> tuple[tuple[str, ...], Listing, Listing]:
+def _by_folder(root: Path, holding: str) -> ImageSplits:
     """Classes, train and test files of ``train/CLASS/*`` and ``test/CLASS/*``."""
     for name in ("train", "test"):
         if not (root / name).is_dir():
-            raise ValueError(f"{root / name}: no such folder; {root} must hold {HOLDING}")
+            raise ValueError(f"{root / name}: no such folder; {root} must hold {holding}")
     classes = sorted(path.name for path in (root / "train").iterdir() if path.is_dir())
     paths = {"train": list[Path](), "test": list[Path]()}
     for name, files in paths.items():
@@ -73,10 +44,10 @@ def _by_folder(root: Path) -> tuple[tuple[str, ...], Listing, Listing]:
             if not found:
                 raise ValueError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))})")
             files.extend(found)
-    return _labelled(classes, paths["train"], paths["test"])
+    return _labelled(root, classes, paths["train"], paths["test"])
 
 
-def _by_list(root: Path, split_file: Path) -> tuple[tuple[str, ...], Listing, Listing]:
+def _by_list(root: Path, split_file: Path) -> ImageSplits:
     """Classes, train and test files named by the lines of a split file, in its order."""
     if not split_file.is_file():
         raise ValueError(f"split_file {split_file}: no such file")
@@ -97,10 +68,10 @@ def _by_list(root: Path, split_file: Path) -> tuple[tuple[str, ...], Listing, Li
     for path, number in paths["test"].items():
         if path.parent.name not in classes:
             raise ValueError(f"{split_file}, line {number}: class {path.parent.name!r} has no train image")
-    return _labelled(classes, list(paths["train"]), list(paths["test"]))
+    return _labelled(root, classes, list(paths["train"]), list(paths["test"]))
 
 
-def _labelled(classes: list[str], train: list[Path], test: list[Path]) -> tuple[tuple[str, ...], Listing, Listing]:
+def _labelled(root: Path, classes: list[str], train: list[Path], test: list[Path]) -> ImageSplits:
     number = {name: label for label, name in enumerate(classes)}
     listings = [Listing(paths, [number[path.parent.name] for path in paths]) for paths in (train, test)]
-    return tuple(classes), listings[0], listings[1]
+    return ImageSplits(root, tuple(classes), *listings)

@@ -1,0 +1,111 @@
+"""Image files with a split into train and test: what the sets of photographs and a folder of images have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from bench.interfaces import Context, Items, SplitName
+from datasets.checks import check_count, check_items, needed_folder, pick
+from datasets.files import Listing
+
+
+@dataclass(frozen=True)
+class ImageSplits:
+    """The train and test files below ``root``; a label is a position in ``classes``."""
+
+    root: Path
+    classes: tuple[str, ...]
+    train: Listing
+    test: Listing
+
+    def fingerprint(self) -> str:
+        """A hash of the classes, and of the images' names, sizes, times of change and labels, in order.
+
+        ValueError: an image is missing.
+        """
+        digest = blake2b("\0".join(self.classes).encode(), digest_size=16)
+        for listing in (self.train, self.test):
+            digest.update(f"\n{len(listing.paths)}\n".encode())
+            for path, label in zip(listing.paths, listing.labels, strict=True):
+                try:
+                    status = path.stat()
+                except OSError as error:
+                    raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+                name = path.relative_to(self.root).as_posix()
+                digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0{label}\n".encode())
+        return digest.hexdigest()
+
+
+class Counts(NamedTuple):
+    """How many classes, train images and test images a publisher's split has."""
+
+    classes: int
+    train: int
+    test: int
+
+    def check(self, splits: ImageSplits, where: tuple[Path, Path, Path]) -> None:
+        """ValueError: other numbers; ``where`` are the files that list classes, train and test images."""
+        found = (len(splits.classes), len(splits.train.paths), len(splits.test.paths))
+        named = ("classes", "train images", "test images")
+        for path, number, what, expected in zip(where, found, named, self, strict=True):
+            check_count(path, number, what, expected)
+
+
+class ImageSet(ABC):
+    """Train items as database, test items as queries; a subclass says in ``files`` which images these are.
+
+    ``data_dir`` holds what ``holding`` says.
+    """
+
+    train_in_database = True
+    content = "images"
+    holding: ClassVar[str]
+
+    def __init__(self, data_dir: Path | None) -> None:
+        self.data_dir = data_dir
+        self.classes: tuple[str, ...] = ()
+        self.shared_with_database = 0
+        self._items: dict[str, Items] = {}
+
+    @abstractmethod
+    def files(self, folder: Path) -> ImageSplits:
+        """The images of the data folder as their publisher lists them. ValueError names what is wrong and where."""
+
+    def fingerprint(self) -> str:
+        """A hash of the images' names, sizes, times of change and labels. ValueError: as ``load``."""
+        return self.files(needed_folder(self.data_dir, self.holding)).fingerprint()
+
+    def load(self, context: Context) -> Self:
+        """List the files, decode each once. ValueError names the folder, class, line or image at fault."""
+        splits = self.files(self._folder(context))
+        fingerprint = self.fingerprint()
+        database = splits.train.items(0, f"{fingerprint}/train")
+        query = splits.test.items(len(database), f"{fingerprint}/query")
+        untrained = np.setdiff1d(query.labels, database.labels)
+        if len(untrained):
+            raise ValueError(f"{splits.root}: class {splits.classes[untrained[0]]!r} has no train image")
+        hashes = (splits.train.hashes(context), splits.test.hashes(context))
+        self.shared_with_database = check_items(str(splits.root), splits.classes, database, query, hashes, context)
+        self.classes = splits.classes
+        self._items = {"train": database, "database": database, "query": query}
+        return self
+
+    def split(self, name: SplitName) -> Items:
+        """The items of a split; train is the database."""
+        return pick(self._items, name)
+
+    def _folder(self, context: Context) -> Path:
+        """The data folder; a set that can be downloaded has it done here."""
+        return needed_folder(self.data_dir, self.holding)
+
+    def _publishers(self, folder: Path, name: str) -> Path:
+        """The publisher's folder inside the data folder. ValueError: it is not there."""
+        if not (folder / name).is_dir():
+            raise ValueError(f"{folder / name}: no such folder; --data-dir must hold {self.holding}")
+        return folder / name
