@@ -1,0 +1,80 @@
+"""scikit-learn transformers as hashers: what has ``fit(X, y)``, ``transform(X)`` and a parameter ``bits``.
+
+Nothing of scikit-learn is imported here: an estimator is known by its methods.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self, cast
+
+import numpy as np
+
+from bench.interfaces import Codes, Context, Float, Hasher, Items
+
+
+class Estimator(Protocol):
+    """A scikit-learn transformer to codes of 0 and 1 [n, bits]. ``database_codes_``, where it has them: as transform's,
+    learned for the samples it was fitted on.
+    """
+
+    bits: int
+
+    def get_params(self) -> dict[str, Any]:
+        """The parameters by name."""
+        ...
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name."""
+        ...
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from vectors [n, d] and labels [n]."""
+        ...
+
+    def transform(self, X: Any) -> Any:
+        """The codes of vectors."""
+        ...
+
+
+class EstimatorHasher:
+    """A hasher that hands an estimator the items' vectors and labels, and packs its codes."""
+
+    def __init__(self, estimator: Estimator) -> None:
+        self.estimator = estimator
+        self.bits = estimator.bits
+        self.database_codes_: Codes | None = None
+        self._name = type(estimator).__name__
+
+    def fit(self, train: Items, context: Context) -> Self:
+        """Fit the estimator; the seed is its ``random_state``, if it has one. ValueError: the items have no vectors."""
+        if "random_state" in self.estimator.get_params():
+            self.estimator.set_params(random_state=context.seed)
+        self.estimator.fit(self._vectors(train), train.labels)
+        learned = getattr(self.estimator, "database_codes_", None)
+        self.database_codes_ = None if learned is None else self._pack(learned, len(train), "database_codes_")
+        return self
+
+    def encode(self, items: Items) -> Codes:
+        """Codes of any items. ValueError: they have no vectors, or the estimator returns other than 0 and 1."""
+        return self._pack(self.estimator.transform(self._vectors(items)), len(items), "transform")
+
+    def _vectors(self, items: Items) -> Float:
+        if items.vectors is None:
+            raise ValueError(
+                f'{self._name} takes vectors, and these items are images: give the cell features, input = "pretrained"'
+            )
+        return items.vectors
+
+    def _pack(self, codes: Any, rows: int, source: str) -> Codes:
+        ones = np.asarray(codes)
+        if ones.shape != (rows, self.bits) or not np.isin(ones, (0, 1)).all():
+            raise ValueError(
+                f"{self._name}: {source} has shape {list(ones.shape)} and values from {ones.min()} to {ones.max()}; "
+                f"expected [{rows}, {self.bits}] of 0 and 1"
+            )
+        return Codes.pack(ones.astype(np.bool_))
+
+
+def as_hasher(plugin: Any) -> Hasher:
+    """The plugin itself where it is a hasher, and a wrapped one where it is an estimator."""
+    return cast(Hasher, plugin) if hasattr(plugin, "encode") else EstimatorHasher(plugin)
