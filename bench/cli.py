@@ -6,9 +6,10 @@ cells failed ends with 1 and says which; Ctrl-C ends with 130 and keeps what is 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,9 +26,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bench import grid as grids
-from bench import registry
+from bench import grid_file, registry
 from bench.environment import check_faiss
+from bench.grid import Grid
 from bench.interfaces import Context
 from bench.pipeline import Pipeline
 from bench.store import Store
@@ -41,9 +42,12 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
-SHOWN = ("embedder", "dim", "hasher", "bits", "database_codes", "index", "key_bits", "candidates", "nprobe", "seed")
+SETTINGS = (
+    *("protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
+    *("index", "key_bits", "candidates", "nprobe", "seed"),
+)
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
-DatasetName = Annotated[str | None, typer.Option("--dataset", help="Another data set than the grid's.")]
+DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the data set's files are.")]
 Out = Annotated[Path, typer.Option("--out", help="Where records, tables and figures go.")]
 CacheDir = Annotated[
@@ -121,13 +125,28 @@ def reporting() -> Iterator[Reporter]:
         yield Reporter(progress)
 
 
-def _pipeline(grid: grids.Grid, cache_dir: Path | None, context: Context, say: Callable[[str], None]) -> Pipeline:
-    """The grid's pipeline. ValueError: the data are not where they should be."""
+def _plans(grid: str, options: grid_file.Options) -> list[Grid]:
+    """The grid on each of its data sets."""
+    names = grid_file.dataset_names(grid, options)
+    return [grid_file.load(grid, dataclasses.replace(options, dataset=name)) for name in names]
+
+
+def _pipelines(
+    plans: Sequence[Grid], cache_dir: Path | None, context: Context, say: Callable[[str], None]
+) -> list[Pipeline]:
+    """A pipeline for each data set. ValueError: the data of one are not where they should be."""
     root = cache_dir or default_cache()
     root.mkdir(parents=True, exist_ok=True)
-    pipeline = Pipeline(grid, Store(root), context, say)
-    _ = pipeline.dataset_identity
-    return pipeline
+    pipelines = [Pipeline(plan, Store(root), context, say) for plan in plans]
+    for pipeline in pipelines:
+        try:
+            _ = pipeline.dataset_identity
+        except ValueError as fault:
+            if len(plans) == 1:
+                raise
+            name = pipeline.grid.dataset.name
+            raise ValueError(f"data set {name!r}: {fault}; --dataset NAME runs the grid on one data set") from fault
+    return pipelines
 
 
 @app.command()
@@ -144,21 +163,25 @@ def run(
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
-        plan = grids.load(grid, grids.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
         check_faiss()
         with reporting() as reporter:
             context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
-            pipeline = _pipeline(plan, cache_dir, context, reporter.say)
+            pipelines = _pipelines(plans, cache_dir, context, reporter.say)
             from bench.runner import Run, summary
 
             results = Store(out)
-            failed = Run(pipeline, results, reporter.say)()
-            written = _write(pipeline, results, out)
-        _print_cells(pipeline, results)
+            failed: dict[str, str] = {}
+            for pipeline in pipelines:
+                failed |= Run(pipeline, results, reporter.say)()
+            written = _write(pipelines, results, out)
+        for pipeline in pipelines:
+            _print_cells(pipeline, results)
         for path in written:
             console.print(f"wrote {path}", highlight=False)
         if failed:
-            errors.print(f"bench: {len(failed)} of {len(plan.cells)} cells failed:", highlight=False)
+            cells = sum(len(plan.cells) for plan in plans)
+            errors.print(f"bench: {len(failed)} of {cells} cells failed:", highlight=False)
             for line in summary(failed.values()):
                 errors.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1)
@@ -171,7 +194,7 @@ def list_() -> None:
         for kind in registry.GROUPS:
             plural = "indexes" if kind == "index" else f"{kind}s"
             _print_names(plural, {name: registry.describe(point) for name, point in registry.plugins(kind).items()})
-        _print_names("grids", grids.names())
+        _print_names("grids", grid_file.names())
 
 
 @app.command()
@@ -187,13 +210,14 @@ def show(
 ) -> None:
     """Show a grid's cells and what is already done."""
     with plain_errors():
-        plan = grids.load(grid, grids.Options(dataset, data_dir, recipe, seed, set_ or ()))
-        pipeline = _pipeline(plan, cache_dir, Context(), console.print)
-        console.print(
-            f"{plan.name}: {plan.title}\ndata set {plan.dataset.describe()}, recipe {plan.recipe}",
-            highlight=False,
-        )
-        _print_cells(pipeline, Store(out))
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        for pipeline in _pipelines(plans, cache_dir, Context(), console.print):
+            plan = pipeline.grid
+            console.print(
+                f"{plan.name}: {plan.title}\ndata set {plan.dataset.describe()}, recipe {plan.recipe}",
+                highlight=False,
+            )
+            _print_cells(pipeline, Store(out))
 
 
 @app.command()
@@ -209,16 +233,19 @@ def table(
 ) -> None:
     """Write a grid's tables and figures again from the records there are."""
     with plain_errors():
-        plan = grids.load(grid, grids.Options(dataset, data_dir, recipe, seed, set_ or ()))
-        pipeline = _pipeline(plan, cache_dir, Context(), console.print)
-        for path in _write(pipeline, Store(out), out):
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        pipelines = _pipelines(plans, cache_dir, Context(), console.print)
+        for path in _write(pipelines, Store(out), out):
             console.print(f"wrote {path}", highlight=False)
 
 
-def _write(pipeline: Pipeline, results: Store, out: Path) -> list[Path]:
+def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Path]:
+    """The report of each data set in a folder of its own, and above them one of all, where there are several."""
     from bench.report import write_report
 
-    return write_report(pipeline, results, out / pipeline.grid.name / pipeline.grid.dataset.name)
+    folder = out / pipelines[0].grid.name
+    written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset.name)]
+    return written if len(pipelines) == 1 else written + write_report(pipelines, results, folder)
 
 
 def _print_names(title: str, described: dict[str, str]) -> None:
@@ -234,28 +261,11 @@ def _print_cells(pipeline: Pipeline, results: Store) -> None:
 
     grid = pipeline.grid
     cells = records.frame(pipeline, results).fillna({"status": "pending"})
-    measured = {
-        f"precision_at_{grid.k}": f"P@{grid.k}",
-        f"recall_at_{grid.k}": f"recall@{grid.k}",
-        "map": "mAP",
-        "latency_ms_p50": "ms",
-        "throughput_qps": "queries/s",
-        "status": "status",
-    }
-    settings = [
-        "embedder",
-        "dim",
-        "hasher",
-        "bits",
-        "database_codes",
-        "index",
-        "key_bits",
-        "candidates",
-        "nprobe",
-        "seed",
-    ]
-    settings = [name for name in settings if name in cells and cells[name].notna().any()]
-    common = [name for name in settings if cells[name].dropna().nunique() == 1]
+    measured = _measured(grid)
+    settings = [name for name in SETTINGS if name in cells and cells[name].notna().any()]
+    # Beside an index, what a cell lacks is plain; of two rankings it is what tells them apart.
+    rankings = any(cell.index is None for cell in grid.cells)
+    common = [name for name in settings if cells[name].nunique() == 1 and not (rankings and cells[name].isna().any())]
     title = ", ".join(f"{name} {_short(cells[name].dropna().iloc[0])}" for name in common)
     view = Table(title=f"{grid.name} on {grid.dataset.name}: {title}", title_justify="left")
     columns = [name for name in settings if name not in common] + [name for name in measured if name in cells]
@@ -264,6 +274,20 @@ def _print_cells(pipeline: Pipeline, results: Store) -> None:
     for _, row in cells[columns].iterrows():
         view.add_row(*(_short(value) for value in row))
     console.print(view)
+
+
+def _measured(grid: Grid) -> dict[str, str]:
+    """What is shown of finished cells, by column: of a grid of rankings, nothing that a search has."""
+    if all(cell.index is None for cell in grid.cells):
+        return {"map": "mAP", "fit_seconds": "fit s", "status": "status"}
+    return {
+        f"precision_at_{grid.k}": f"P@{grid.k}",
+        f"recall_at_{grid.k}": f"recall@{grid.k}",
+        "map": "mAP",
+        "latency_ms_p50": "ms",
+        "throughput_qps": "queries/s",
+        "status": "status",
+    }
 
 
 def _short(value: Any) -> str:

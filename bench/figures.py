@@ -1,4 +1,4 @@
-"""The cells of a grid as figures: precision against the number of candidates, and against time."""
+"""The cells of a grid as figures: precision against candidates and time, or mAP against the length of codes."""
 
 from __future__ import annotations
 
@@ -10,28 +10,35 @@ import matplotlib.figure
 import pandas as pd
 
 from bench.references import QUERIES
-from bench.tables import SECTION, VARIANT, GridInfo, complete, replace, section_name, split_series
+from bench.tables import SECTION, VARIANT, GridInfo, code_sections, complete, replace, section_name, split_series
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+# There are more markers than colours, so that series told apart by neither come late.
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 PUBLISHED = ", published"
+ACROSS = 4
 SERIES = ["index", "key_bits", *VARIANT]
 
 
 def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
     """Write the figures as PNG and PDF into the folder, and say which they are.
 
-    ``cells`` as for ``tables.write_tables``; only finished cells are drawn. ``precision_against_candidates`` is
-    left out where fewer than two numbers of candidates were run, ``precision_against_time`` where nothing was
-    timed. ValueError: an unknown reference.
+    ``cells`` as for ``tables.write_tables``; only finished cells are drawn. The layout "codes" has
+    ``map_against_bits``, left out where there is one length; the others ``precision_against_candidates``, left out
+    where fewer than two numbers of candidates were run, and ``precision_against_time``, where nothing was timed.
+    ValueError: an unknown reference.
     """
     done = finished(cells, grid)
     figures = {}
-    if done["candidates"].nunique() > 1:
-        figures["precision_against_candidates"] = _draw(done, grid, _against_candidates)
-    if done["latency_ms_p50"].notna().any():
-        figures["precision_against_time"] = _draw(done, grid, _against_time)
+    if grid.layout == "codes":
+        if done["bits"].nunique() > 1:
+            figures["map_against_bits"] = _draw(done, grid, _against_bits)
+    else:
+        if done["candidates"].nunique() > 1:
+            figures["precision_against_candidates"] = _draw(done, grid, _against_candidates)
+        if done["latency_ms_p50"].notna().any():
+            figures["precision_against_time"] = _draw(done, grid, _against_time)
     return [
         replace(folder / f"{name}.{kind}", partial(_save, figure, kind))
         for name, figure in figures.items()
@@ -40,9 +47,16 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
 
 
 def finished(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
-    """The completed cells that can be drawn; their precision at the grid's k is in the column ``precision``."""
-    tidy = complete(cells, grid).rename(columns={f"precision_at_{grid.k}": "precision"})
-    return tidy[(tidy["status"] == "ok") & tidy["precision"].notna()]
+    """The completed cells that the grid's layout draws: in ``value`` their quality in percent, in ``published`` that
+    which was published.
+    """
+    tidy = complete(cells, grid)
+    if grid.layout == "codes":
+        value, published, drawn = tidy["map"], tidy["reference_map"], tidy["index"].isna() & tidy["bits"].notna()
+    else:
+        value, published = tidy[f"precision_at_{grid.k}"], tidy["reference_precision_at_10"]
+        drawn = tidy["index"].notna()
+    return tidy.assign(value=100 * value, published=100 * published)[drawn & (tidy["status"] == "ok") & value.notna()]
 
 
 def _save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
@@ -51,21 +65,27 @@ def _save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
 
 
 def _draw(done: pd.DataFrame, grid: GridInfo, panel: Any) -> matplotlib.figure.Figure:
-    """A panel for each dataset, embedder and dimension, side by side on the same scales, under one legend."""
-    sections = list(done.groupby(SECTION, dropna=False, sort=True))
-    styles = {label: position for position, (label, _) in enumerate(split_series(done, done, SERIES))}
-    figure = matplotlib.figure.Figure(figsize=(1.5 + 4.5 * len(sections), 5.4), layout="constrained")
-    panels = figure.subplots(1, len(sections), sharex=True, sharey=True, squeeze=False)[0]
+    """A panel for each section of the grid's table, ACROSS in a row and on the same scales, above one legend."""
+    sections = _sections(done, grid)
+    labels_in_order = dict.fromkeys(label for _, section in sections for label, _ in section)
+    styles = {label: position for position, label in enumerate(labels_in_order)}
+    across, down = min(ACROSS, len(sections)), -(-len(sections) // ACROSS)
+    figure = matplotlib.figure.Figure(figsize=(1.5 + 4.5 * across, 0.9 + 4.5 * down), layout="constrained")
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for axes in panels.flat[len(sections) :]:
+        axes.remove()
     entries: dict[str, Any] = {}
-    for axes, (keys, section) in zip(panels, sections, strict=True):
-        for label, series in split_series(section, done, SERIES):
+    for axes, (name, section) in zip(panels.flat, sections, strict=False):
+        for label, series in section:
             panel(axes, series, label, styles[label])
-        axes.set_title(section_name(keys, done))
+        axes.set_title(name.replace(", ", ",\n"), fontsize="medium")
         axes.grid(True, which="major", color="0.9")
         axes.set_axisbelow(True)
+        axes.tick_params(labelbottom=True)
         handles, labels = axes.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    panels[0].set_ylabel(f"Precision@{grid.k}, %")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("mAP, %" if grid.layout == "codes" else f"Precision@{grid.k}, %")
     ordered = sorted(entries, key=lambda label: (styles[label.removesuffix(PUBLISHED)], label))
     figure.legend([entries[label] for label in ordered], ordered, loc="outside lower center", ncols=3, fontsize="small")
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
@@ -73,10 +93,27 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Any) -> matplotlib.figure.F
     return figure
 
 
+def _sections(done: pd.DataFrame, grid: GridInfo) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:
+    """The named parts of a figure, and in each its named series."""
+    if grid.layout == "codes":
+        return code_sections(done)
+    return [
+        (section_name(keys, done), split_series(section, done, SERIES))
+        for keys, section in done.groupby(SECTION, dropna=False, sort=True)
+    ]
+
+
+def _against_bits(axes: Any, series: pd.DataFrame, label: str, style: int) -> None:
+    points = _means(series)
+    axes.set_xlabel("Length of the codes, bits")
+    _line(axes, points["bits"], points, label, style)
+    _published(axes, points["bits"], points, label, style)
+
+
 def _against_candidates(axes: Any, series: pd.DataFrame, label: str, style: int) -> None:
     axes.set_xlabel("Candidates N that are re-ranked")
     if series["candidates"].isna().all():
-        level = 100 * series["precision"].mean()
+        level = series["value"].mean()
         axes.axhline(level, color=COLOURS[style % len(COLOURS)], linestyle="--", linewidth=1.2, label=label)
         return
     points = _means(series)
@@ -93,19 +130,17 @@ def _against_time(axes: Any, series: pd.DataFrame, label: str, style: int) -> No
 
 
 def _means(series: pd.DataFrame) -> pd.DataFrame:
-    """Means over the seeds for each setting of a series, with the spread of precision, in order of the settings."""
-    figures = ["latency_ms_p50", "reference_precision_at_10", "reference_seconds"]
-    groups = series.groupby(["candidates", "nprobe"], dropna=False, sort=True)
-    means = groups[figures].mean()
-    means["precision"] = 100 * groups["precision"].mean()
-    means["spread"] = 100 * groups["precision"].std().fillna(0.0)
+    """Means over the seeds for each setting of a series, with the spread of the value, in order of the settings."""
+    groups = series.groupby(["bits", "candidates", "nprobe"], dropna=False, sort=True)
+    means = groups[["value", "published", "latency_ms_p50", "reference_seconds"]].mean()
+    means["spread"] = groups["value"].std().fillna(0.0)
     return means.reset_index().astype(float)
 
 
 def _line(axes: Any, x: pd.Series, points: pd.DataFrame, label: str, style: int) -> None:
     axes.errorbar(
         x,
-        points["precision"],
+        points["value"],
         yerr=points["spread"] if points["spread"].any() else None,
         color=COLOURS[style % len(COLOURS)],
         marker=MARKERS[style % len(MARKERS)],
@@ -116,10 +151,10 @@ def _line(axes: Any, x: pd.Series, points: pd.DataFrame, label: str, style: int)
 
 def _published(axes: Any, x: pd.Series, points: pd.DataFrame, label: str, style: int) -> None:
     """The published values as hollow markers, joined by a dotted line, where there are any."""
-    if (points["reference_precision_at_10"].notna() & x.notna()).any():
+    if (points["published"].notna() & x.notna()).any():
         axes.plot(
             x,
-            100 * points["reference_precision_at_10"],
+            points["published"],
             color=COLOURS[style % len(COLOURS)],
             marker=MARKERS[style % len(MARKERS)],
             markerfacecolor="none",

@@ -1,26 +1,40 @@
 """Data set to labels, features, codes and exact neighbours: each stage once, stored under the hash of what decides it.
 
 A stage is found in the store, or made and put there; the data set itself is loaded only when a stage must be made.
+Features and codes are those of the whole database and of all queries. A protocol decides which items are trained on,
+and so takes part in their keys only where it holds classes out; which rows are searched is decided when they are read.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Literal
 
 import numpy as np
 
-from bench import registry
+from bench import protocols, registry
+from bench.estimators import as_hasher
 from bench.grid import Cell, Choice, Grid
 from bench.identity import digest, source_identity
-from bench.interfaces import Codes, Context, Int, Items
+from bench.interfaces import Codes, Context, Hasher, Int, Items, Model, SplitName, Words
 from bench.store import Entry, Store
 
 ENCODE_SAMPLE = 256
+Splits = Callable[[SplitName], Items]
+Oracle = Callable[[Callable[[Items], Codes], Codes | None], float]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Something in the store that a cell needs: its kind, its key, and what makes it."""
+
+    kind: Literal["features", "codes"]
+    key: str
+    make: Callable[[], Entry]
 
 
 @dataclass(frozen=True)
@@ -61,106 +75,224 @@ class Pipeline:
             self.store.write("labels", key, meta, arrays)
         return self.store.read("labels", key)
 
-    def features_key(self, cell: Cell) -> str:
-        """The key of a cell's features."""
-        return self._key("embedder", cell.embedder, cell.seed)
+    def unseen(self) -> Int:
+        """The labels that the grid's split holds out of training where a protocol asks for it."""
+        return self.grid.class_split.unseen(len(self.labels().meta["classes"]))
 
-    def codes_key(self, cell: Cell) -> str | None:
-        """The key of a cell's codes; None: it has no hasher."""
-        return None if cell.hasher is None else self._key("hasher", cell.hasher, cell.seed)
+    def database_rows(self, cell: Cell) -> Int:
+        """The database items that are searched, int64, ascending."""
+        return self._rows(cell, "database", self.labels().arrays["database"])
 
-    def _key(self, kind: registry.Kind, choice: Choice, seed: int) -> str:
-        data = self.dataset_identity
-        return digest([data, [kind, choice.name, choice.parameters, _source(kind, choice.name)], seed])
+    def query_rows(self, cell: Cell) -> Int:
+        """The queries that are asked, int64, ascending: of an index as many as the grid says, drawn by seed; or all."""
+        rows = self._rows(cell, "query", self.labels().arrays["query"])
+        wanted = self.grid.measure.queries
+        if cell.index is None or wanted == 0 or wanted >= len(rows):
+            return rows
+        return rows[np.sort(np.random.default_rng(cell.seed).permutation(len(rows))[:wanted])]
 
-    def features(self, cell: Cell) -> Entry:
-        """Arrays ``database`` and ``query`` (float32 [n, d]); meta: ``fit_seconds``, ``encode_ms``."""
-        key = self.features_key(cell)
+    def _rows(self, cell: Cell, split: SplitName, labels: Int) -> Int:
+        if cell.protocol == "seen":
+            return np.arange(len(labels), dtype=np.int64)
+        return protocols.rows(cell.protocol, split, labels, self.unseen())
+
+    def stages(self, cell: Cell) -> Iterator[Stage]:
+        """The stages of a cell, each after those that it needs."""
+        for choice in (cell.embedder, cell.input):
+            if choice is not None:
+                yield Stage("features", self.features_key(cell, choice), partial(self.features, cell, choice))
+        if cell.hasher is not None:
+            yield Stage("codes", self.codes_key(cell), partial(self.codes, cell))
+
+    def features_key(self, cell: Cell, choice: Choice) -> str:
+        """The key of an embedder's features, trained as the cell says."""
+        return digest([*self._plugin("embedder", choice, cell.seed), *self._training(cell)])
+
+    def codes_key(self, cell: Cell) -> str:
+        """The key of a cell's codes: of all models of one training, the oracle's only where the grid asks for it."""
+        assert cell.hasher is not None
+        adapted = not hasattr(registry.load("hasher", cell.hasher.name), "encode")
+        oracle = [cell.protocol, source_identity("bench.metrics")] if self._wants_oracle(cell) else None
+        return digest(
+            [
+                *self._plugin("hasher", cell.hasher, cell.seed),
+                *self._training(cell),
+                {
+                    "input": cell.input and self.features_key(cell, cell.input),
+                    "oracle": oracle,
+                    "adapter": source_identity("bench.estimators") if adapted else None,
+                },
+            ]
+        )
+
+    def _plugin(self, kind: registry.Kind, choice: Choice, seed: int) -> list[Any]:
+        return [self.dataset_identity, [kind, choice.name, choice.parameters, _source(kind, choice.name)], seed]
+
+    def _training(self, cell: Cell) -> list[Any]:
+        """What a protocol says of the training, for a key: nothing where all classes are trained on."""
+        if cell.protocol == "seen":
+            return []
+        return [{"class_split": vars(self.grid.class_split), "source": source_identity("bench.protocols")}]
+
+    def _wants_oracle(self, cell: Cell) -> bool:
+        """Whether a cell of the grid asks for the model of this training that is best on the test queries.
+
+        These queries are a protocol's own, so that each protocol has its own training with an oracle.
+        """
+        return any(
+            other.model == "oracle"
+            and (other.protocol, other.input, other.hasher, other.seed)
+            == (cell.protocol, cell.input, cell.hasher, cell.seed)
+            for other in self.grid.cells
+        )
+
+    def features(self, cell: Cell, choice: Choice) -> Entry:
+        """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
+
+        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``encode_ms``. ValueError: features of
+        another type or shape, or not finite.
+        """
+        key = self.features_key(cell, choice)
         if not self.store.has("features", key):
-            embedder, fit_seconds = self._fit("embedder", cell.embedder, cell.seed, key)
-            arrays = {name: embedder.embed(self.dataset.split(name)) for name in ("database", "query")}
+            embedder = registry.build("embedder", choice.name, choice.parameters)
+            fit_seconds = self._fit(embedder, choice, cell, key, self.dataset.split)
+            splits = ("database", "query") if self.dataset.train_in_database else ("database", "query", "train")
+            arrays = {name: embedder.embed(self.dataset.split(name)) for name in splits}
             for name, array in arrays.items():
                 if array.dtype != np.float32 or array.ndim != 2 or not np.isfinite(array).all():
                     raise ValueError(
-                        f"{cell.embedder.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
+                        f"{choice.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
                         "expected finite float32 [n, d]"
                     )
-            self._finish("features", key, cell.embedder, fit_seconds, self._encode_ms(embedder.embed), {}, arrays)
+            meta = {"fit_seconds": fit_seconds, "encode_ms": _encode_ms(embedder.embed, self.dataset.split("query"))}
+            self._finish("features", key, choice, meta, arrays)
         return self.store.read("features", key)
 
     def codes(self, cell: Cell) -> Entry:
-        """Arrays ``encoded``, ``query`` and, where the hasher learned them, ``learned`` (packed words); meta: ``bits``,
-        ``fit_seconds``, ``encode_ms``, and mAP over the whole ranking, ``map_encoded`` and ``map_learned``.
+        """Packed words of each model that the training ended with, by ``codes_name``: of the database ``encoded`` and,
+        where the hasher learned them, ``learned``; and of the ``query``.
+
+        Meta: ``bits``, ``models``, ``fit_seconds``, and ``encode_ms``, which starts from the input's features where
+        there is an input. ValueError: codes of another number or length.
         """
         assert cell.hasher is not None
-        key = self._key("hasher", cell.hasher, cell.seed)
+        key = self.codes_key(cell)
         if not self.store.has("codes", key):
-            hasher, fit_seconds = self._fit("hasher", cell.hasher, cell.seed, key)
-            database, query = self.dataset.split("database"), self.dataset.split("query")
-            codes = {"encoded": hasher.encode(database), "query": hasher.encode(query)}
-            if hasher.database_codes_ is not None and self.dataset.train_in_database:
-                codes["learned"] = hasher.database_codes_
-            meta = {"bits": hasher.bits, **_maps(codes, query.labels, database.labels)}
-            arrays = {name: code.words for name, code in codes.items()}
-            self._finish("codes", key, cell.hasher, fit_seconds, self._encode_ms(hasher.encode), meta, arrays)
+            split = self._read_by_hasher(cell)
+            oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
+            hasher = as_hasher(registry.build("hasher", cell.hasher.name, cell.hasher.parameters))
+            fit_seconds = self._fit(hasher, cell.hasher, cell, key, split, oracle)
+            offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
+            models = [model for model in offered if model != "oracle" or oracle is not None]
+            arrays: dict[str, Words] = {}
+            for model in models:
+                if hasattr(hasher, "use"):
+                    hasher.use(model)
+                codes = self._encoded(cell, hasher, split)
+                arrays |= {codes_name(model, part): code.words for part, code in codes.items()}
+            meta = {"bits": hasher.bits, "models": models, "fit_seconds": fit_seconds}
+            meta["encode_ms"] = _encode_ms(hasher.encode, split("query"))
+            self._finish("codes", key, cell.hasher, meta, arrays)
         return self.store.read("codes", key)
 
-    def query_rows(self, seed: int) -> Int:
-        """Which queries are searched: all, or as many as the grid says, drawn by seed; int64, ascending."""
-        count = len(self.labels().arrays["query"])
-        wanted = self.grid.measure.queries
-        if wanted == 0 or wanted >= count:
-            return np.arange(count)
-        return np.sort(np.random.default_rng(seed).permutation(count)[:wanted]).astype(np.int64)
+    def _read_by_hasher(self, cell: Cell) -> Splits:
+        """The data set's items, with the features of the cell's input as their vectors where there is an input."""
+        if cell.input is None:
+            splits: Splits = self.dataset.split
+            return splits
+        key, arrays = self.features_key(cell, cell.input), self.features(cell, cell.input).arrays
+
+        def split(name: SplitName) -> Items:
+            items: Items = self.dataset.split(name)
+            vectors = arrays["database" if name == "train" and self.dataset.train_in_database else name]
+            return dataclasses.replace(items, vectors=vectors, fingerprint=digest([items.fingerprint, key]))
+
+        return split
+
+    def _encoded(self, cell: Cell, hasher: Hasher, split: Splits) -> dict[str, Codes]:
+        codes = {"encoded": hasher.encode(split("database")), "query": hasher.encode(split("query"))}
+        if hasher.database_codes_ is not None and self._learns_database(cell):
+            codes["learned"] = hasher.database_codes_
+        for part, code in codes.items():
+            count = len(split("query" if part == "query" else "database"))
+            if (len(code), code.bits) != (count, hasher.bits):
+                found = f"{len(code)} {part} codes of {code.bits} bits"
+                raise ValueError(f"{found}; expected {count}, one an item, of bits = {hasher.bits}")
+        return codes
+
+    def _learns_database(self, cell: Cell) -> bool:
+        """Whether codes learned for the train items are codes of the whole database."""
+        return cell.protocol == "seen" and bool(self.dataset.train_in_database)
+
+    def _oracle(self, cell: Cell, split: Splits) -> Oracle:
+        """The ``oracle`` of ``Context``: mAP of the protocol's queries in its database, over learned codes if any."""
+        from bench.metrics import mean_average_precision
+
+        database = _take(split("database"), self.database_rows(cell))
+        query = _take(split("query"), self.query_rows(dataclasses.replace(cell, index=None)))
+
+        def score(encode: Callable[[Items], Codes], database_codes: Codes | None) -> float:
+            learned = database_codes if self._learns_database(cell) else None
+            codes = encode(database) if learned is None else learned
+            return mean_average_precision(encode(query), codes, query.labels, database.labels)
+
+        return score
 
     def exact(self, cell: Cell) -> Int:
-        """The exact nearest ids of the searched queries by the cell's features, int64 [q, k], ties by id."""
-        key = digest([self.features_key(cell), self.grid.k, self.grid.measure.queries, source_identity("bench.exact")])
+        """The exact nearest of the searched items to the searched queries, by the cell's features.
+
+        Positions in ``database_rows``, int64 [q, k], ties by position.
+        """
+        assert cell.embedder is not None
+        protocol = [] if cell.protocol == "seen" else [cell.protocol]
+        measured = [self.grid.k, self.grid.measure.queries, source_identity("bench.exact")]
+        key = digest([self.features_key(cell, cell.embedder), *measured, *protocol])
         if not self.store.has("exact", key):
             from bench.exact import exact_neighbours
 
-            arrays = self.features(cell).arrays
-            queries = arrays["query"][self.query_rows(cell.seed)]
-            ids = exact_neighbours(queries, arrays["database"], self.grid.k, self.context.track)
+            arrays = self.features(cell, cell.embedder).arrays
+            queries = arrays["query"][self.query_rows(cell)]
+            database = protocols.select(arrays["database"], self.database_rows(cell))
+            ids = exact_neighbours(queries, database, self.grid.k, self.context.track)
             self.store.write("exact", key, {}, {"ids": ids})
         return self.store.read("exact", key).arrays["ids"]
 
-    def _fit(self, kind: registry.Kind, choice: Choice, seed: int, key: str) -> tuple[Any, float]:
-        train = self.dataset.split("train")
+    def _fit(
+        self, plugin: Any, choice: Choice, cell: Cell, key: str, split: Splits, oracle: Oracle | None = None
+    ) -> float:
+        """Fit a plugin on the train items of the cell's protocol. Returns the seconds it took."""
+        train = split("train")
+        train = _take(train, self._rows(cell, "train", train.labels))
         folder = self.store.root / "work" / key
         folder.mkdir(parents=True, exist_ok=True)
-        self.say(f"fit {choice.describe()}, seed {seed}; log in {folder}")
-        plugin = registry.build(kind, choice.name, choice.parameters)
+        self.say(f"fit {choice.describe()}, seed {cell.seed}; log in {folder}")
         start = time.perf_counter()
-        plugin.fit(train, dataclasses.replace(self.context, seed=seed, folder=folder))
-        return plugin, time.perf_counter() - start
+        plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle))
+        return time.perf_counter() - start
 
-    def _encode_ms(self, encode: Callable[[Items], Any]) -> float:
-        """Milliseconds to encode a query image or vector, in a batch, on all threads, with nothing cached."""
-        queries = self.dataset.split("query")
-        rows = np.random.default_rng(0).integers(len(queries), size=(2, ENCODE_SAMPLE))
-        warm, timed = (dataclasses.replace(queries.take(half), fingerprint="") for half in rows)
-        encode(warm)
-        start = time.perf_counter()
-        encode(timed)
-        return (time.perf_counter() - start) / ENCODE_SAMPLE * 1e3
-
-    def _finish(
-        self, stage: str, key: str, choice: Choice, fit_seconds: float, encode_ms: float, meta: dict[str, Any],
-        arrays: dict[str, Any],
-    ) -> None:  # fmt: skip
+    def _finish(self, stage: str, key: str, choice: Choice, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         made = {"name": choice.name, "parameters": choice.parameters, "dataset": self.grid.dataset.describe()}
-        self.store.write(stage, key, {**made, **meta, "fit_seconds": fit_seconds, "encode_ms": encode_ms}, arrays)
+        self.store.write(stage, key, {**made, **meta}, arrays)
 
 
-def _maps(codes: dict[str, Codes], query_labels: Int, database_labels: Int) -> dict[str, float]:
-    from bench.metrics import mean_average_precision
+def codes_name(model: Model, part: str) -> str:
+    """The name of a model's codes in the store's entry."""
+    return f"{model}-{part}"
 
-    return {
-        f"map_{name}": mean_average_precision(codes["query"], codes[name], query_labels, database_labels)
-        for name in ("encoded", "learned")
-        if name in codes
-    }
+
+def _take(items: Items, rows: Int) -> Items:
+    """The items at ascending rows; the items themselves, fingerprint and all, where these are all of them."""
+    return items if len(rows) == len(items) else items.take(rows)
+
+
+def _encode_ms(encode: Callable[[Items], Any], queries: Items) -> float:
+    """Milliseconds to encode a query image or vector, in a batch, on all threads, with nothing cached."""
+    rows = np.random.default_rng(0).integers(len(queries), size=(2, ENCODE_SAMPLE))
+    warm, timed = (dataclasses.replace(queries.take(half), fingerprint="") for half in rows)
+    encode(warm)
+    start = time.perf_counter()
+    encode(timed)
+    return (time.perf_counter() - start) / ENCODE_SAMPLE * 1e3
 
 
 def _source(kind: registry.Kind, name: str) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench import registry
-from bench.grid import Cell, Choice
+from bench.grid import ROLES, Cell, Choice, Grid, Role
 from bench.identity import digest, source_identity
 from bench.interfaces import Float
 from bench.pipeline import Pipeline
@@ -22,18 +23,17 @@ def key(pipeline: Pipeline, cell: Cell) -> str:
     grid = pipeline.grid
     return digest(
         [
-            pipeline.features_key(cell),
-            pipeline.codes_key(cell),
-            cell.database_codes,
-            [
-                cell.index.name,
-                cell.index.parameters,
-                source_identity(registry.find("index", cell.index.name).module),
-            ],
-            [grid.k, cell.seed, vars(grid.measure)],
-            [source_identity("bench.measure"), source_identity("bench.metrics")],
+            [stage.key for stage in pipeline.stages(cell)],
+            [cell.protocol, cell.model, cell.database_codes, grid.k, cell.seed],
+            [source_identity("bench.quality"), source_identity("bench.protocols")],
+            None if cell.index is None else _searching(grid, cell.index),
         ]
     )
+
+
+def _searching(grid: Grid, index: Choice) -> list[Any]:
+    source = source_identity(registry.find("index", index.name).module)
+    return [index.name, index.parameters, source, vars(grid.measure), source_identity("bench.measure")]
 
 
 def done(store: Store, record_key: str) -> bool:
@@ -49,19 +49,21 @@ def settings(kind: registry.Kind, choice: Choice) -> dict[str, Any]:
 
 def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
     """The columns that say what a cell is, before anything is measured."""
-    grid = pipeline.grid
-    hasher = {} if cell.hasher is None else settings("hasher", cell.hasher)
-    embedder = settings("embedder", cell.embedder)
+    every = {role: settings(ROLES[role], choice) for role, choice in cell.choices()}
+    names = {role: choice.name for role, choice in cell.choices()}
     return {
-        "dataset": grid.dataset.name,
-        "embedder": cell.embedder.name,
-        "dim": embedder.get("dim"),
-        "hasher": None if cell.hasher is None else cell.hasher.name,
-        "bits": hasher.get("bits"),
+        "dataset": pipeline.grid.dataset.name,
+        "protocol": cell.protocol,
+        "embedder": names.get("embedder"),
+        "dim": every.get("embedder", {}).get("dim"),
+        "input": names.get("input"),
+        "hasher": names.get("hasher"),
+        "bits": every.get("hasher", {}).get("bits"),
+        "model": cell.model,
         "database_codes": cell.database_codes,
-        "index": cell.index.name,
-        **{name: value for name, value in settings("index", cell.index).items() if name != "seed"},
-        "k": grid.k,
+        "index": names.get("index"),
+        **{name: value for name, value in every.get("index", {}).items() if name != "seed"},
+        "k": pipeline.grid.k,
         "seed": cell.seed,
     }
 
@@ -78,12 +80,38 @@ def latency_columns(milliseconds: Float, queries_in_set: int) -> dict[str, float
 
 
 def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
-    """One row a cell of the grid, in its order; a cell that has not run yet has no status."""
+    """One row a cell of the grid, in its order; a cell that has not run yet has no status.
+
+    ``variant`` says in which parameters, dimension and bits aside, the plugins of that name differ within the grid.
+    """
     rows = []
-    for cell in pipeline.grid.cells:
+    for cell, variant in zip(pipeline.grid.cells, _variants(pipeline.grid.cells), strict=True):
         record_key = key(pipeline, cell)
         if store.has(KIND, record_key):
-            rows.append(store.meta(KIND, record_key)["row"])
+            row = store.meta(KIND, record_key)["row"]
         else:
-            rows.append({**base_row(pipeline, cell), "status": None})
+            row = {**base_row(pipeline, cell), "status": None}
+        rows.append({**row, "variant": variant})
     return pd.DataFrame(rows)
+
+
+def _variants(cells: Sequence[Cell]) -> list[str | None]:
+    """Each cell's parameters of its embedder, input and hasher that are not the same wherever the plugin stands."""
+    values: dict[tuple[Role, str, str], set[str]] = {}
+    texts = [{place: str(value) for place, value in _coding(cell)} for cell in cells]
+    for text in texts:
+        for place, value in text.items():
+            values.setdefault(place, set()).add(value)
+    return [
+        ", ".join(f"{place[2]}={value}" for place, value in text.items() if len(values[place]) > 1) or None
+        for text in texts
+    ]
+
+
+def _coding(cell: Cell) -> Iterator[tuple[tuple[Role, str, str], Any]]:
+    """The parameters that decide the features and codes and have no column, by role, plugin and name."""
+    for role, choice in cell.choices():
+        if role != "index":
+            for name, value in settings(ROLES[role], choice).items():
+                if name not in ("dim", "bits"):
+                    yield (role, choice.name, name), value

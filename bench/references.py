@@ -9,16 +9,20 @@ import pandas as pd
 import bench
 
 FOLDER = Path(bench.__file__).parents[1] / "results" / "reference"
-KEYS = ["index", "dim", "key_bits", "candidates"]
-FIGURES = ["precision_at_10", "seconds", "speed_up", "bytes"]
+SEARCH_KEYS = ["index", "dim", "key_bits", "candidates"]
+CODE_KEYS = ["dataset", "hasher", "bits"]
+TEXTS = ["index", "dataset", "hasher"]
+CONDITIONS = ["bits", "model", "database_codes"]
+FIGURES = ["map", "precision_at_10", "seconds", "speed_up", "bytes"]
 QUERIES = 25_250  # the published times are for all queries of Food101
 
 
 def load_reference(name: str) -> pd.DataFrame:
     """The published table ``results/reference/NAME.csv``; its header says where it is from and what it means.
 
-    Columns: index, dim, bits, key_bits, candidates (empty where a method has none), precision_at_10 as a
-    fraction, seconds for all 25,250 queries, and where printed speed_up and bytes. ValueError: no such table.
+    Of searches: index, dim, bits, key_bits, candidates, precision_at_10, seconds for all 25,250 queries, and where
+    printed speed_up and bytes. Of rankings by codes: dataset, hasher, bits, model, database_codes, map. Quality is a
+    fraction; a value is empty where a method has none or the source does not say. ValueError: no such table.
     """
     path = FOLDER / f"{name}.csv"
     if not path.is_file():
@@ -30,27 +34,32 @@ def load_reference(name: str) -> pd.DataFrame:
 def attach(cells: pd.DataFrame, reference_name: str | None) -> pd.DataFrame:
     """The cells with the published figures of the same cell in columns ``reference_...``, empty where none.
 
-    A cell is matched by index, dim, key_bits and candidates, a missing value matching only a missing one; a
-    figure published for codes of one length is not set beside codes of another. ValueError: no such table.
+    A cell is matched by index, dim, key_bits and candidates, or by dataset, hasher and bits, whichever the table has; a
+    missing value matches only a missing one. A figure published for codes of another length, another choice of the
+    model or other database codes is not set beside a cell, and none beside a protocol with unseen classes. ValueError:
+    no such table.
     """
     plain = cells.drop(columns=[name for name in cells.columns if name.startswith("reference_")])
     names = {name: f"reference_{name}" for name in FIGURES}
     if reference_name is None:
         return plain.assign(reference_precision_at_10=float("nan"), reference_seconds=float("nan"))
     reference = load_reference(reference_name).rename(columns=names)
+    keys = CODE_KEYS if "dataset" in reference else SEARCH_KEYS
     published = [name for name in names.values() if name in reference]
-    matched = _keys(plain).merge(
-        _keys(reference).join(reference[[*published, "bits"]]), on=KEYS, how="left", validate="many_to_one"
-    )
-    bits = pd.to_numeric(plain["bits"]) if "bits" in plain else pd.Series(index=plain.index, dtype=float)
-    other_length = (bits.to_numpy() != matched["bits"]) & matched["bits"].notna() & bits.notna().to_numpy()
-    figures = matched[published].mask(other_length)
+    conditions = [name for name in CONDITIONS if name in reference and name not in keys]
+    right = _keys(reference, keys).join(reference[[*published, *conditions]])
+    matched = _keys(plain, keys).merge(right, on=keys, how="left", validate="many_to_one")
+    ours = plain.reindex(columns=["protocol", *conditions]).reset_index(drop=True)
+    other = ours["protocol"].notna() & (ours["protocol"] != "seen")
+    for name in conditions:
+        other |= ours[name].notna() & matched[name].notna() & (ours[name] != matched[name])
+    figures = matched[published].mask(other.astype(bool))
     return plain.assign(**{name: figures[name].to_numpy() for name in published})
 
 
-def _keys(frame: pd.DataFrame) -> pd.DataFrame:
+def _keys(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """The key columns in one type each, whatever the frame holds them as."""
-    keys = frame.reindex(columns=KEYS)
-    for name in KEYS[1:]:
-        keys[name] = pd.to_numeric(keys[name]).astype(float)
-    return keys.astype({"index": str})
+    keys = frame.reindex(columns=names)
+    for name in names:
+        keys[name] = keys[name].astype(str) if name in TEXTS else pd.to_numeric(keys[name]).astype(float)
+    return keys

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from bench import records
 from bench.figures import write_figures
@@ -11,21 +14,33 @@ from bench.store import Store
 from bench.tables import GridInfo, write_tables
 
 
-def write_report(pipeline: Pipeline, results: Store, folder: Path) -> list[Path]:
-    """``cells.csv``, ``table.csv``, ``table.tex`` and the figures of a grid, in ``folder``. Returns their paths."""
-    grid = pipeline.grid
-    cells = records.frame(pipeline, results)
-    info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, _notes(pipeline), grid.k)
+def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) -> list[Path]:
+    """``cells.csv``, ``table.csv``, ``table.tex`` and the figures of a grid, in ``folder``. Returns their paths.
+
+    ``pipelines``: the grid on each data set that the table is about.
+    """
+    grid = pipelines[0].grid
+    frames = [records.frame(pipeline, results) for pipeline in pipelines]
+    cells = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    notes = tuple(
+        note if len(pipelines) == 1 else f"{pipeline.grid.dataset.name}: {note}"
+        for pipeline in pipelines
+        for note in _notes(pipeline)
+    )
+    info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, notes, grid.k)
     folder.mkdir(parents=True, exist_ok=True)
     return write_tables(cells, info, folder) + write_figures(cells, info, folder)
 
 
-def _notes(pipeline: Pipeline) -> tuple[str, ...]:
+def _notes(pipeline: Pipeline) -> list[str]:
     """What a reader of the table must know of the data."""
-    labels = pipeline.labels()
+    labels, split = pipeline.labels(), pipeline.grid.class_split
     notes = [f"{len(labels.meta['classes'])} classes, {len(labels.arrays['query']):,} queries in all"]
+    if any(cell.protocol != "seen" for cell in pipeline.grid.cells):
+        held_out = len(pipeline.unseen())
+        notes.append(f"{held_out} classes are held out of training as unseen ones (drawn with split_seed {split.seed})")
     if labels.meta["train_in_database"]:
         notes.append("The database is the labelled training set")
     if shared := labels.meta["shared_with_database"]:
         notes.append(f"{shared} query items also stand in the database, to the byte")
-    return tuple(notes)
+    return notes

@@ -4,34 +4,68 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from bench.references import QUERIES, attach
+from bench.grid import Layout
+from bench.latex import to_latex
+from bench.references import QUERIES, attach, load_reference
 
 NOT_RUN = "–"
-TEXTS = ["dataset", "embedder", "hasher", "database_codes", "index", "status"]
-INTEGERS = ["dim", "bits", "key_bits", "candidates", "nprobe", "k", "seed", "queries", "index_bytes", "paper_bytes"]
-COLUMNS = [
-    *("dataset", "embedder", "dim", "hasher", "bits", "database_codes"),
-    *("index", "key_bits", "candidates", "nprobe", "k", "seed"),
-    *("precision_at_{k}", "recall_at_{k}", "map", "complete_share"),
-    *("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "throughput_qps", "seconds_all_queries"),
-    *("encode_ms", "build_seconds", "index_bytes", "paper_bytes", "floor_ms", "floor_percent"),
-    *("queries", "status", "reference_precision_at_10", "reference_seconds"),
+TEXTS = [
+    *("dataset", "protocol", "embedder", "input", "hasher", "variant", "model", "database_codes"),
+    *("index", "status"),
 ]
-SECTION = ["dataset", "embedder", "dim"]
-VARIANT = ["hasher", "bits", "database_codes"]
+INTEGERS = [
+    *("dim", "bits", "key_bits", "candidates", "nprobe", "k", "seed", "queries"),
+    *("code_bytes", "index_bytes", "paper_bytes"),
+]
+COLUMNS = [
+    *("dataset", "protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
+    *("index", "key_bits", "candidates", "nprobe", "k", "seed"),
+    *("map", "map_best", "map_worst", "map_by_index"),
+    *("precision_at_{k}", "precision_within_2", "recall_at_{k}", "complete_share"),
+    *("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "throughput_qps", "seconds_all_queries"),
+    *("fit_seconds", "encode_ms", "build_seconds", "code_bytes", "index_bytes", "paper_bytes"),
+    *("floor_ms", "floor_percent", "queries", "status"),
+    *("reference_map", "reference_precision_at_10", "reference_seconds"),
+]
+SECTION = ["dataset", "protocol", "embedder", "dim"]
+VARIANT = ["hasher", "variant", "input", "bits", "model", "database_codes"]
+TRAINED_ON = ["dataset", "protocol"]
+CODES_SECTION = [*TRAINED_ON, "model", "database_codes"]
+CODES_ROW = ["embedder", "dim", "hasher", "variant", "input"]
+SETTINGS = ["index", "key_bits", "candidates", "nprobe"]
 INDEX_NAMES = {
     "linear_scan": "Linear scan",
     "ball_tree": "BallTree",
     "kd_tree": "KDTree",
     "ivfadc": "IVFADC",
     "hash_tables": "Hash tables",
+}
+HASHER_NAMES = {
+    **{name: name.upper() for name in ("lsh", "pcah", "sh", "itq", "ksh", "sdh", "dpsh", "dsh", "adsh", "csq")},
+    "itq_cca": "ITQ-CCA",
+    "hashnet": "HashNet",
+    "exchnet": "ExchNet",
+    "orthohash": "OrthoHash",
+    "greedy_hash": "GreedyHash",
+    "a2_net": "A²-Net",
+    "semicon": "SEMICON",
+}
+PROTOCOL_NAMES = {
+    "seen": "seen classes",
+    "unseen": "unseen classes among themselves",
+    "unseen_all": "unseen classes in the whole database",
+}
+MODEL_NAMES = {
+    "last": "last model",
+    "best_on_validation": "best model on validation",
+    "oracle": "oracle (best on the test queries)",
 }
 
 
@@ -41,7 +75,7 @@ class GridInfo:
 
     name: str
     title: str
-    layout: Literal["candidates", "methods"]
+    layout: Layout
     reference: str | None
     recipe: str
     notes: tuple[str, ...]
@@ -75,6 +109,8 @@ SECONDS = Figure("Time for all queries, s", "seconds_all_queries", reference="re
 SPEED_UP = Figure("Speed-up", "speed_up", reference="reference_speed_up", compares=False)
 PAPER_MEMORY = Figure("Memory as the paper counts, MB", "paper_bytes", 1e-6, digits=3, reference="reference_bytes")
 MEMORY = Figure("Memory needed, MB", "index_bytes", 1e-6, digits=3)
+MAP = Figure("mAP, %", "map", 100, reference="reference_map")
+TRAINING = Figure("training, s", "fit_seconds", digits=1)
 
 
 def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
@@ -100,7 +136,7 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """
     columns = [name.format(k=grid.k) for name in COLUMNS]
     precision = PRECISION.at(grid.k).column
-    tidy = attach(cells, grid.reference if grid.k == 10 else None)
+    tidy = attach(cells, grid.reference if grid.k == 10 or grid.layout == "codes" else None)
     tidy = tidy.reindex(columns=[*columns, *(name for name in tidy.columns if name not in columns)])
     for name in columns:
         if name not in TEXTS:
@@ -115,14 +151,97 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
 
 
 def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
-    """The table as it is printed: strings, a column ``section`` first, then a column for each printed one."""
-    build = {"candidates": _candidates_rows, "methods": _methods_rows}[grid.layout]
-    rows = [
-        row
-        for keys, section in tidy.groupby(SECTION, dropna=False, sort=True)
-        for row in build(section, section_name(keys, tidy), tidy, grid.k)
-    ]
+    """The table as it is printed: strings, a column ``section`` first, then a column for each printed one.
+
+    The layout "codes" prints the cells without an index, the others those with one.
+    """
+    if grid.layout == "codes":
+        rows = _codes_rows(tidy[tidy["index"].isna()])
+    else:
+        build = {"candidates": _candidates_rows, "methods": _methods_rows}[grid.layout]
+        searches = tidy[tidy["index"].notna()]
+        rows = [
+            row
+            for keys, section in searches.groupby(SECTION, dropna=False, sort=True)
+            for row in build(section, section_name(keys, searches), searches, grid.k)
+        ]
     return pd.DataFrame(rows).fillna("")
+
+
+def _codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
+    """The paper's Table 2: columns are code lengths, rows hashers in the grid's order; features have one value."""
+    lengths = sorted(rankings["bits"].dropna().unique())
+    heads = [f"{length} bits" for length in lengths] or ["features"]
+    blocks = [(MAP, code_sections(rankings)), (TRAINING, code_sections(_trainings(rankings), TRAINED_ON))]
+    rows = []
+    for figure, sections in blocks:
+        for name, section in sections:
+            for label, series in section:
+                row = {"section": f"{name}: {figure.heading}", "row": label}
+                if series["hasher"].isna().all():
+                    texts = [text(series, figure)]
+                else:
+                    texts = [text(series[(series["bits"] == length).fillna(False)], figure) for length in lengths]
+                rows.append(row | dict(zip(heads, texts, strict=False)))
+    return rows
+
+
+def _trainings(rankings: pd.DataFrame) -> pd.DataFrame:
+    """One cell of each training, a finished one where there is one: models and database codes share their training."""
+    finished_first = rankings.iloc[(rankings["status"] != "ok").argsort(kind="stable")]
+    return finished_first.drop_duplicates([*TRAINED_ON, *CODES_ROW, "bits", "seed"]).sort_index()
+
+
+def code_sections(
+    rankings: pd.DataFrame, by: Sequence[str] = CODES_SECTION
+) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:
+    """The cells by the columns ``by``, and in each section by hasher or embedder.
+
+    Sections and rows are named, and in the order in which they come first.
+    """
+    return [
+        (
+            _codes_section_name(dict(zip(by, keys, strict=True)), rankings),
+            [
+                (_codes_label(group.iloc[0], rankings), group)
+                for _, group in section.groupby(CODES_ROW, dropna=False, sort=False)
+            ],
+        )
+        for keys, section in rankings.groupby([*by], dropna=False, sort=False)
+    ]
+
+
+def _codes_section_name(keys: dict[str, Any], rankings: pd.DataFrame) -> str:
+    """The data set, and of the other keys what differs inside the table; unseen classes and the oracle always."""
+    parts = [str(keys["dataset"])]
+    if set(rankings["protocol"].dropna()) - {"seen"}:
+        parts.append(PROTOCOL_NAMES.get(keys["protocol"], str(keys["protocol"])))
+    if "model" not in keys:
+        return ", ".join(parts)
+    if pd.isna(keys["model"]):
+        return ", ".join([*parts, "features ranked by distance"])
+    if keys["model"] == "oracle" or rankings["model"].nunique() > 1:
+        parts.append(_word("model", keys["model"]))
+    if rankings["database_codes"].nunique() > 1:
+        parts.append(f"{keys['database_codes']} database codes")
+    return ", ".join(parts)
+
+
+def _codes_label(cell: pd.Series, rankings: pd.DataFrame) -> str:
+    settings = [str(cell["variant"])] if pd.notna(cell["variant"]) else []
+    if pd.isna(cell["hasher"]):
+        settings = [f"{cell['dim']}-d", *settings] if pd.notna(cell["dim"]) else settings
+        name = str(cell["embedder"]).replace("_", " ")
+    else:
+        settings += [f"of {cell['input']}"] if pd.notna(cell["input"]) and rankings["input"].nunique() > 1 else []
+        name = _word("hasher", cell["hasher"])
+    return f"{name} ({', '.join(settings)})" if settings else name
+
+
+def _word(column: str, value: Any) -> str:
+    """A value as a reader knows it."""
+    known = {"hasher": HASHER_NAMES, "model": MODEL_NAMES}.get(column, {})
+    return f"{value} bits" if column == "bits" else known.get(value, str(value).replace("_", " "))
 
 
 def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
@@ -161,27 +280,28 @@ def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> li
 
 
 def _label(cell: pd.Series, tidy: pd.DataFrame, by: list[str]) -> str:
-    """An index and its settings; of the codes only what differs inside the table."""
+    """An index and its settings; of the codes only what differs inside the table, and the oracle always."""
     settings = [
         f"{symbol} = {cell[name]}"
         for name, symbol in (("candidates", "N"), ("key_bits", "L"), ("nprobe", "nprobe"))
         if name in by and pd.notna(cell[name])
     ]
     settings += [
-        f"{cell[name]} bits" if name == "bits" else str(cell[name]).replace("_", " ")
+        _word(name, cell[name])
         for name in VARIANT
-        if pd.notna(cell[name]) and tidy[name].nunique() > 1
+        if pd.notna(cell[name]) and (tidy[name].nunique() > 1 or cell[name] == "oracle")
     ]
     index = INDEX_NAMES.get(cell["index"], str(cell["index"]).replace("_", " "))
     return f"{index} ({', '.join(settings)})" if settings else index
 
 
 def section_name(keys: Any, tidy: pd.DataFrame) -> str:
-    """The features a part of the table is about, and of the rest of SECTION what differs inside the table."""
-    dataset, embedder, dim = keys
+    """The features a part of the table is about, and of the rest of SECTION what differs; unseen classes always."""
+    dataset, protocol, embedder, dim = keys
     parts = [f"{dim}-d features"] if pd.notna(dim) else ["codes only"]
     parts += [str(embedder)] if tidy["embedder"].nunique() > 1 else []
     parts += [str(dataset)] if tidy["dataset"].nunique() > 1 else []
+    parts += [PROTOCOL_NAMES[protocol]] if set(tidy["protocol"].dropna()) - {"seen"} else []
     return ", ".join(parts)
 
 
@@ -231,17 +351,58 @@ def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
     sentences = [
         f"{grid.title.rstrip('.')}.",
         f"{', '.join(datasets)}: {counts}; recipe {grid.recipe}; seeds: {seeds or 'none'}.",
+        *([] if grid.reference is None else _about_the_data(datasets, grid.reference)),
+        *(note if note.endswith(".") else f"{note}." for note in grid.notes),
+        f"{NOT_RUN}: not run, or not measured.",
+        *_about_seeds(tidy),
+        *(_about_codes(tidy, grid) if grid.layout == "codes" else _about_searches(grid)),
     ]
-    if grid.reference and datasets != ["food101"]:
-        sentences.append(f"The data ({', '.join(datasets)}) are not the paper's (Food101 images).")
-    sentences += [note if note.endswith(".") else f"{note}." for note in grid.notes]
-    sentences.append(f"{NOT_RUN}: not run, or not measured.")
-    if tidy["seed"].nunique() > 1:
-        sentences.append("Mean ± standard deviation over the seeds.")
-    sentences.append(
-        "Precision is by label: codes learned with labels may pass exact search, so recall stands beside it."
-    )
-    if grid.reference:
+    return " ".join(sentences)
+
+
+def _about_the_data(datasets: list[str], reference: str) -> list[str]:
+    """A sentence where the data are not those of the published figures."""
+    table = load_reference(reference)
+    foreign = sorted(set(datasets) - (set(table["dataset"]) if "dataset" in table else {"food101"}))
+    if not foreign:
+        return []
+    if "dataset" in table:
+        return [f"The data ({', '.join(foreign)}) are not the paper's, so nothing published stands beside them."]
+    return [f"The data ({', '.join(foreign)}) are not the paper's (Food101 images)."]
+
+
+def _about_seeds(tidy: pd.DataFrame) -> list[str]:
+    """How many seeds stand behind a value."""
+    counts = tidy.groupby([*SECTION, *VARIANT, *SETTINGS], dropna=False)["seed"].nunique()
+    if len(counts) == 0 or counts.max() <= 1:
+        return ["One seed each: no spread is known."]
+    words = f"Mean ± standard deviation over {_span(counts[counts > 1])} seeds."
+    return [words if counts.min() > 1 else f"{words} A value without ± is of one seed."]
+
+
+def _about_codes(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
+    sentences = [
+        "The mAP is over the ranking of the whole database, its denominator all relevant items; items at equal Hamming "
+        "distance count as their expectation over random order.",
+        "Training is that of every network in front of the codes, and may find a part of it made before.",
+    ]
+    if (tidy["model"] == "oracle").any():
+        sentences.append("Where the oracle is asked for, training includes its evaluations.")
+    if grid.reference is not None:
+        sentences.append("In brackets: the published value, and ours minus it.")
+        table = load_reference(grid.reference).reindex(columns=["hasher", "model", "database_codes"])
+        if table["model"].isna().all():
+            sentences.append("Which model of a training was published (last, or best on what) is not stated.")
+        learned = table.loc[table["database_codes"] == "learned", "hasher"].unique()
+        if len(learned):
+            names = ", ".join(_word("hasher", name) for name in learned)
+            sentences.append(f"Published with learned database codes, and beside no others: {names}.")
+    return sentences
+
+
+def _about_searches(grid: GridInfo) -> list[str]:
+    sentences = ["Precision is by label: codes learned with labels may pass exact search, so recall stands beside it."]
+    if grid.reference is not None:
         sentences += [
             "In brackets: the published value, and ours minus it.",
             f"The published time has no unit; it is read as seconds for all {QUERIES:,} queries.",
@@ -253,81 +414,12 @@ def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
             "paper's own scan, so the two do not compare. Memory as the paper counts leaves out what a search "
             "reads besides (features, tables, codes); memory needed counts it. 1 MB is 1,000,000 bytes."
         )
-    return " ".join(sentences)
+    return sentences
 
 
 def _span(counts: pd.Series) -> str:
     known = sorted(int(count) for count in counts.dropna().unique())
     return " to ".join(f"{count:,}" for count in dict.fromkeys([known[0], known[-1]])) if known else "no"
-
-
-def to_latex(table: pd.DataFrame, words: str) -> str:
-    """A document of its own for ``pdflatex``, right after one pass: the caption, then the rows by section.
-
-    The page is as high as the rows need, and a table wider than the page is scaled to it.
-    """
-    heads = [name for name in table.columns if name != "section"]
-    width, values = len(heads), _values(heads)
-    rows = []
-    for section, part in table.groupby("section", sort=False):
-        rows += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{escape(str(section))}}}}} \\"]
-        rows += [_latex_row([row[name] for name in heads], values) for _, row in part.iterrows()]
-    shown = ["" if name in ("row", "figure") else escape(name) for name in heads]
-    height = 70 + 4 * len(rows)
-    return "\n".join(
-        [
-            r"\documentclass{article}",
-            r"\usepackage[T1]{fontenc}",
-            r"\usepackage[utf8]{inputenc}",
-            r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
-            rf"\usepackage[paperwidth=297mm,paperheight={height}mm,margin=12mm]{{geometry}}",
-            r"\usepackage{booktabs,graphicx}",
-            r"\newsavebox{\printed}",
-            r"\pagestyle{empty}",
-            r"\begin{document}",
-            r"\footnotesize",
-            rf"\noindent {escape(words)}\par\bigskip",
-            rf"\sbox{{\printed}}{{\begin{{tabular}}{{{'l' * (width - values)}{'r' * values}}}",
-            r"\toprule",
-            rf"{' & '.join(shown)} \\",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}}",
-            r"\noindent\ifdim\wd\printed>\linewidth\resizebox{\linewidth}{!}{\usebox{\printed}}",
-            r"\else\usebox{\printed}\fi",
-            r"\end{document}",
-            "",
-        ]
-    )
-
-
-def _values(heads: list[str]) -> int:
-    """How many of the columns hold values, not labels."""
-    return sum(name not in ("row", "figure") for name in heads)
-
-
-def _latex_row(fields: list[str], values: int) -> str:
-    shown = [escape(field) for field in fields]
-    if values > 1 and not any(fields[-values + 1 :]):
-        shown = [*shown[:-values], rf"\multicolumn{{{values}}}{{c}}{{{shown[-values]}}}"]
-    return rf"{' & '.join(shown)} \\"
-
-
-def escape(words: str) -> str:
-    """Plain text as LaTeX on one line; a character that T1 fonts lack becomes a question mark."""
-    special = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "−": "$-$",
-        "–": "--",
-        "—": "---",
-        "’": "'",
-    } | {character: f"\\{character}" for character in "&%$#_{}"}
-    flat = " ".join(words.split())
-    return "".join(special.get(character, character if ord(character) < 0x180 else "?") for character in flat)
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> Path:

@@ -211,3 +211,83 @@ def test_two_packages_that_provide_faiss_are_refused_with_what_to_do(tmp_path):
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: faiss-gpu-cu12\nVersion: 1.9\n")
     done = bench("run", "--grid", "supp_table1", path=(tmp_path,))
     refused(done, "faiss-cpu and faiss-gpu-cu12", "uninstall -y faiss-cpu faiss-gpu-cu12")
+
+
+@pytest.fixture(scope="module")
+def two_sets(tmp_path_factory, vectors_dir):
+    """A grid of rankings on two data sets, run once."""
+    folder = tmp_path_factory.mktemp("two_sets")
+    grid = folder / "codes.toml"
+    grid.write_text(
+        'title = "Codes"\ndataset = ["toy_clusters", "vectors"]\nrecipe = "r"\n'
+        '[[cells]]\nhasher = "toy_guesses"\nbits = [8, 16]\nmodel = ["last", "oracle"]\nseeds = [0, 1]\n'
+        '[[cells]]\nembedder = "identity"\n'
+        f'[recipes.r]\n[datasets.vectors]\ndata_dir = "{vectors_dir}"\n'
+    )
+    where = ("--out", folder / "out", "--cache-dir", folder / "cache")
+    return folder, grid, where, bench("run", "--grid", grid, *where)
+
+
+def test_several_data_sets_have_a_report_each_and_one_together(two_sets):
+    folder, _, _, done = two_sets
+    assert done.returncode == 0, done.stderr
+    written = folder / "out" / "codes"
+    together = pd.read_csv(written / "cells.csv")
+    assert together["dataset"].value_counts().to_dict() == {"toy_clusters": 9, "vectors": 9}
+    for name in ("toy_clusters", "vectors"):
+        alone = pd.read_csv(written / name / "cells.csv")
+        assert alone["map"].tolist() == together.loc[together["dataset"] == name, "map"].tolist()
+        assert {"table.csv", "table.tex", "map_against_bits.png"} <= {path.name for path in (written / name).iterdir()}
+    table = pd.read_csv(written / "table.csv")
+    sections = [f"{name}, {part}" for name in ("toy_clusters", "vectors") for part in ("last model", "oracle (best on")]
+    assert all(table["section"].str.startswith(section).any() for section in sections)
+    words = (written / "table.tex").read_text()
+    assert "vectors: 5 classes, 60 queries in all." in words and "over 2 seeds" in words
+
+
+def test_one_of_several_data_sets_can_be_picked(two_sets):
+    folder, grid, where, _ = two_sets
+    done = bench("show", grid, "--dataset", "vectors", *where)
+    assert done.returncode == 0 and "toy_clusters" not in done.stdout and done.stdout.count(" ok ") == 9
+    both = bench("show", grid, *where)
+    assert both.stdout.count(" ok ") == 18 and "mAP" in both.stdout and "P@10" not in both.stdout
+    combined = folder / "out" / "codes" / "cells.csv"
+    before = combined.stat().st_mtime_ns
+    assert bench("table", "--grid", grid, "--dataset", "vectors", *where).returncode == 0
+    assert combined.stat().st_mtime_ns == before
+
+
+def test_a_data_set_of_several_that_cannot_be_read_is_named_before_anything_runs(two_sets, tmp_path):
+    _, grid, _, _ = two_sets
+    where = ("--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+    done = bench("run", "--grid", grid, *where, "--set", "vectors.data_dir=/no/such")
+    refused(done, "data set 'vectors'", "/no/such", "--dataset")
+    assert not (tmp_path / "out").exists()
+    assert bench("run", "--grid", grid, *where, "--dataset", "toy_clusters").returncode == 0
+
+
+def test_a_failed_hasher_ends_the_run_with_1_and_stands_in_the_table(tmp_path):
+    grid = tmp_path / "failing.toml"
+    grid.write_text(
+        'title = "Codes"\ndataset = "toy_clusters"\nrecipe = "r"\n[[cells]]\nhasher = ["toy_failing_hasher", '
+        '"toy_guesses"]\nbits = [8, 16]\n[recipes.r]\n'
+    )
+    done = bench("run", "--grid", grid, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+    assert done.returncode == 1 and "2 of 4 cells failed" in done.stderr and "hasher fails on purpose" in done.stderr
+    table = pd.read_csv(tmp_path / "out" / "failing" / "toy_clusters" / "table.csv").set_index("row")
+    assert (table.loc["toy failing hasher", ["8 bits", "16 bits"]] == "error").all(axis=None)
+
+
+def test_classes_that_are_too_few_to_hold_any_out_are_refused_before_training(tmp_path, vectors_dir):
+    folder, grid = tmp_path / "two", tmp_path / "unseen.toml"
+    folder.mkdir()
+    for path in vectors_dir.glob("*.npy"):
+        array = np.load(path)
+        np.save(folder / path.name, array % 2 if path.stem.endswith("labels") else array)
+    grid.write_text(
+        'title = "Unseen"\ndataset = "vectors"\nrecipe = "r"\n[[cells]]\nprotocol = "unseen"\nhasher = "toy_signs"\n'
+        "[recipes.r]\n"
+    )
+    where = ("--data-dir", folder, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+    refused(bench("run", "--grid", grid, *where), "2 classes can't be split", "at least 3")
+    assert not (tmp_path / "cache" / "fits.txt").exists()

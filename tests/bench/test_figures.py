@@ -4,7 +4,7 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from bench.figures import _against_candidates, _against_time, _draw, finished, write_figures
+from bench.figures import _against_bits, _against_candidates, _against_time, _draw, finished, write_figures
 from bench.tables import GridInfo
 
 GRID = GridInfo("supp_table1", "Look-up", "candidates", "supp_table1", "quick", ())
@@ -31,9 +31,9 @@ def frame(candidates: tuple[int, ...] = (1000, 3000)) -> pd.DataFrame:
     return pd.DataFrame([common | row for row in scans + tables])
 
 
-def lines(panel, cells: pd.DataFrame) -> dict[str, tuple[list[float], list[float]]]:
+def lines(panel, cells: pd.DataFrame, grid: GridInfo = GRID) -> dict[str, tuple[list[float], list[float]]]:
     """The drawn lines of the first panel, by their label in the legend."""
-    axes = _draw(finished(cells, GRID), GRID, panel).axes[0]
+    axes = _draw(finished(cells, grid), grid, panel).axes[0]
     handles, labels = axes.get_legend_handles_labels()
     drawn = [handle[0] if hasattr(handle, "errorbar") or isinstance(handle, tuple) else handle for handle in handles]
     return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in zip(labels, drawn, strict=True)}
@@ -91,3 +91,41 @@ def test_failed_cells_and_figures_without_points_are_left_out(tmp_path: Path):
     failed = frame()
     failed.loc[failed["candidates"] == 3000, "status"] = "timeout"
     assert [path.stem for path in write_figures(failed, GRID, tmp_path)] == ["precision_against_time"] * 2
+
+
+CODES = GridInfo("paper_table2", "Codes", "codes", "paper_table2", "quick", ())
+
+
+def rankings(lengths: tuple[int, ...] = (12, 24)) -> pd.DataFrame:
+    rows = [
+        {
+            "hasher": hasher,
+            "bits": bits,
+            "model": "last",
+            "database_codes": codes,
+            "seed": seed,
+            "map": bits / 100 + seed,
+        }
+        for hasher, codes in (("itq", "encoded"), ("exchnet", "learned"))
+        for bits in lengths
+        for seed in (0, 0.01)
+    ]
+    rows.append({"embedder": "triplet", "dim": 512, "seed": 0, "map": 0.5})
+    return pd.DataFrame(rows).assign(dataset="cub200", protocol="seen", status="ok", k=10)
+
+
+def test_map_against_bits_has_a_line_a_hasher_with_its_spread_and_the_published_values(tmp_path: Path):
+    paths = write_figures(rankings(), CODES, tmp_path)
+    assert [path.name for path in paths] == ["map_against_bits.png", "map_against_bits.pdf"]
+    drawn = lines(_against_bits, rankings(), CODES)
+    assert drawn["ITQ"] == ([12, 24], pytest.approx([12.5, 24.5]))
+    assert drawn["ITQ, published"] == ([12, 24], pytest.approx([6.80, 9.42]))
+    figure = _draw(finished(rankings(), CODES), CODES, _against_bits)
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"cub200,\n{codes} database codes" for codes in ("encoded", "learned")
+    ]
+    assert figure.axes[0].get_ylabel() == "mAP, %" and figure.axes[0].collections
+
+
+def test_one_length_is_no_line(tmp_path: Path):
+    assert write_figures(rankings(lengths=(12,)), CODES, tmp_path) == []

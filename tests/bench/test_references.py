@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.references import KEYS, QUERIES, attach, load_reference
+from bench.references import QUERIES, SEARCH_KEYS, attach, load_reference
 
 
 def hash_cell(**changes: object) -> dict[str, object]:
@@ -87,7 +87,7 @@ def test_cells_without_code_columns_match_the_methods_that_have_none():
 def test_cells_of_any_column_type_match():
     cells = pd.DataFrame([hash_cell()])
     for kind in ("Int64", "float64", "object"):
-        typed = cells.astype(dict.fromkeys(KEYS[1:], kind))
+        typed = cells.astype(dict.fromkeys(SEARCH_KEYS[1:], kind))
         assert attach(typed, "supp_table1")["reference_seconds"].tolist() == [40.54]
 
 
@@ -100,9 +100,52 @@ def test_attaching_twice_changes_nothing_and_no_reference_leaves_the_columns_emp
 
 
 def test_an_unknown_reference_is_named_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"table9.*paper_table1, supp_table1"):
+    with pytest.raises(ValueError, match=r"table9.*paper_table1, paper_table2, supp_table1"):
         load_reference("table9")
 
 
 def test_published_times_are_for_every_food101_query():
     assert QUERIES == 101 * 250
+
+
+def code_cell(**changes: object) -> dict[str, object]:
+    cell = {"dataset": "cub200", "protocol": "seen", "hasher": "exchnet", "bits": 12, "model": "last"}
+    return cell | {"database_codes": "learned"} | changes
+
+
+def test_table_2_has_each_of_its_180_cells_once():
+    table = load_reference("paper_table2")
+    hashers = ["lsh", "sh", "itq", "sdh", "dpsh", "dsh", "hashnet", "adsh", "exchnet"]
+    datasets = ["cub200", "aircraft", "nabirds", "vegfru", "food101"]
+    cells = {(d, h, b) for d in datasets for h in hashers for b in (12, 24, 32, 48)}
+    assert len(table) == 180
+    assert set(zip(table["dataset"], table["hasher"], table["bits"], strict=True)) == cells
+    assert table["map"].between(0.005, 0.75).all()
+    assert (table.groupby(["dataset", "bits"])["map"].idxmax().map(table["hasher"]) == "exchnet").all()
+
+
+def test_table_2_has_the_printed_corners():
+    table = load_reference("paper_table2").set_index(["dataset", "hasher", "bits"])["map"]
+    assert [table["cub200", "lsh", 12], table["cub200", "exchnet", 48]] == [0.0226, 0.7105]
+    assert [table["food101", "lsh", 12], table["food101", "exchnet", 48]] == [0.0157, 0.6419]
+    assert [table["nabirds", "dpsh", 32], table["vegfru", "sdh", 24]] == [0.0361, 0.1155]
+
+
+def test_published_map_stands_beside_the_same_data_hasher_and_length_and_no_other():
+    rows = [
+        code_cell(),
+        code_cell(dataset="synthetic_food101"),
+        code_cell(bits=16),
+        code_cell(protocol="unseen"),
+        code_cell(database_codes="encoded"),
+        code_cell(hasher="itq", database_codes="encoded"),
+        code_cell(model="oracle"),
+        code_cell(hasher=None, bits=None, model=None, database_codes=None),
+    ]
+    found = attach(pd.DataFrame(rows), "paper_table2")["reference_map"]
+    assert found.fillna(-1).tolist() == [0.2514, -1, -1, -1, -1, 0.0680, 0.2514, -1]
+
+
+def test_no_published_search_stands_beside_unseen_classes():
+    cells = pd.DataFrame([hash_cell(protocol="seen"), hash_cell(protocol="unseen_all")])
+    assert attach(cells, "supp_table1")["reference_seconds"].fillna(-1).tolist() == [40.54, -1]

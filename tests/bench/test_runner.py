@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
-from bench import grid as grids
-from bench import records
-from bench.grid import Options
+from bench import grid_file, records
+from bench.grid_file import Options
 from bench.interfaces import Context
 from bench.pipeline import Pipeline
 from bench.runner import Run, summary
@@ -29,13 +29,23 @@ def make_run(tmp_path, vectors_dir, small_grid):
         path = small_grid
         if text:
             path.write_text(path.read_text().replace("[recipes.quick]", text + "\n[recipes.quick]"))
-        plan = grids.load(str(path), Options(data_dir=vectors_dir, dataset="vectors", settings=settings))
+        plan = grid_file.load(str(path), Options(data_dir=vectors_dir, dataset="vectors", settings=settings))
         cache = tmp_path / "cache"
         cache.mkdir(exist_ok=True)
         context = Context(cache=cache) if track is None else Context(cache=cache, track=track)
         return Run(Pipeline(plan, Store(cache), context, lambda _: None), Store(tmp_path / "out"), lambda _: None)
 
     return make
+
+
+RANKINGS = """
+[[cells]]
+hasher = "toy_signs"
+bits = [12, 24]
+database_codes = ["encoded", "learned"]
+[[cells]]
+embedder = "identity"
+"""
 
 
 def frame(run):
@@ -166,3 +176,127 @@ def test_killed_at_five_moments_and_started_again_the_figures_are_those_of_an_un
         pd.read_csv(tmp_path / name / "small" / "vectors" / "cells.csv") for name in ("undisturbed", "killed")
     )
     pd.testing.assert_frame_equal(left[QUALITY], right[QUALITY])
+
+
+def ranked(run):
+    cells = frame(run)
+    return cells[cells["index"].isna()].reset_index(drop=True)
+
+
+def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_run, vectors_dir):
+    run = make_run(RANKINGS)
+    assert run() == {}
+    cells = ranked(run)
+    assert len(cells) == 5 and (cells["status"] == "ok").all() and cells["latency_ms_p50"].isna().all()
+    codes, features = cells[cells["hasher"].notna()], cells.iloc[-1]
+    assert codes["code_bytes"].tolist() == [400 * 2, 400 * 2, 400 * 3, 400 * 3]
+    assert (codes["map_best"] > codes["map"]).all() and (codes["map"] > codes["map_worst"]).all()
+    assert codes["map_by_index"].between(codes["map_worst"], codes["map_best"]).all()
+    assert codes["precision_at_10"].between(0.2, 1).all() and codes["precision_within_2"].between(0, 1).all()
+    assert (codes[["fit_seconds", "encode_ms"]] > 0).all(axis=None)
+    database, queries, labels, asked = (
+        np.load(vectors_dir / f"{name}.npy") for name in ("train", "test", "train_labels", "test_labels")
+    )
+    scores = [-np.linalg.norm(database - query, axis=1) for query in queries]
+    expected = [average_precision_score(labels == a, s) for a, s in zip(asked, scores, strict=True)]
+    assert features["map"] == pytest.approx(np.mean(expected)) and features["dim"] == 16
+
+
+def test_the_map_of_searched_codes_is_over_all_queries_however_few_are_searched(make_run):
+    settings = ["measure.queries=7", "bits=12", "key_bits=4"]
+    run = make_run('[[cells]]\nhasher = "toy_signs"\nbits = 12', settings=settings)
+    run()
+    cells = frame(run)
+    values = cells.loc[cells["hasher"].notna(), "map"]
+    assert len(values) == 3 and values.nunique() == 1
+    assert cells["queries"].tolist() == [7, 7, 7, 60]
+
+
+def test_finished_rankings_are_not_ranked_again_and_killed_ones_are(make_run, tmp_path):
+    def interrupted(steps, description, total=None):
+        for number, step in enumerate(steps):
+            if description == "train, encode, rank" and number == 8:
+                raise KeyboardInterrupt
+            yield step
+
+    with pytest.raises(KeyboardInterrupt):
+        make_run(RANKINGS, track=interrupted)()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "records").rglob("entry.json")}
+    assert len(kept) == 3
+    run = make_run(RANKINGS)
+    assert run() == {} and (frame(run)["status"] == "ok").all()
+    assert all(path.stat().st_mtime_ns == changed for path, changed in kept.items())
+    assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n" * 3
+
+
+def test_unseen_queries_search_their_protocols_database(make_run):
+    unseen = RANKINGS.replace("[[cells]]", '[[cells]]\nprotocol = ["unseen", "unseen_all"]')
+    unseen = unseen.replace('["encoded", "learned"]', '"encoded"')
+    search = '[[cells]]\nprotocol = "unseen"\nembedder = "identity"\nindex = "linear_scan"\n'
+    run = make_run(unseen + search)
+    assert run() == {}
+    cells = frame(run)
+    labels = run.pipeline.labels().arrays
+    held_out = run.pipeline.unseen()
+    within = np.isin(labels["database"], held_out).sum()
+    assert len(held_out) == 1
+    rankings = ranked(run)
+    among = rankings["protocol"] == "unseen"
+    assert (rankings["database_items"] == np.where(among, within, 400)).all()
+    assert (rankings["queries"] == np.isin(labels["query"], held_out).sum()).all()
+    # One unseen class: everything in its database is relevant.
+    assert rankings.loc[among, "map"].tolist() == pytest.approx([1, 1, 1])
+    assert (rankings.loc[~among & rankings["hasher"].notna(), "map"] < 0.99).all()
+    searched = cells[(cells["protocol"] == "unseen") & (cells["index"] == "linear_scan")].iloc[0]
+    assert (searched["precision_at_10"], searched["recall_at_10"], searched["database_items"]) == (1, 1, within)
+
+
+def test_a_hasher_that_fails_is_fitted_once_and_fails_only_its_own_cells(make_run, tmp_path):
+    failing = '[[cells]]\nhasher = "toy_failing_hasher"\nprotocol = ["unseen", "unseen_all"]\n'
+    run = make_run(failing + RANKINGS)
+    failed = run()
+    cells = frame(run)
+    assert len(failed) == 2 and (cells["status"] == "error").sum() == 2
+    reasons = cells.loc[cells["status"] == "error", "reason"]
+    assert (reasons == "RuntimeError: the toy hasher fails on purpose").all()
+    assert (tmp_path / "cache" / "fits.txt").read_text().count("failed") == 1
+
+
+def test_encoding_a_query_and_training_count_every_network_once(make_run):
+    run = make_run(
+        """
+        [[cells]]
+        hasher = "toy_medians"
+        input = "toy_pixels"
+        [[cells]]
+        embedder = "toy_pixels"
+        input = "toy_pixels"
+        hasher = "toy_medians"
+        index = "hash_tables"
+        key_bits = 8
+        candidates = 20
+        """
+    )
+    run()
+    cells = run.pipeline.grid.cells[-2:]
+    stages = {stage.kind: stage for stage in run.pipeline.stages(cells[0])}
+    spent = [run.pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
+    for row in frame(run).iloc[-2:].to_dict("records"):
+        for column in ("encode_ms", "fit_seconds"):
+            assert row[column] == pytest.approx(sum(meta[column] for meta in spent))
+
+
+def test_the_parameters_in_which_cells_differ_are_their_variant(make_run):
+    run = make_run(
+        """
+        [[cells]]
+        hasher = "toy_guesses"
+        guesses = [2, 3]
+        validation = false
+        bits = [8, 9]
+        [[cells]]
+        hasher = "toy_medians"
+        """
+    )
+    variants = ranked(run)["variant"].fillna("").tolist()
+    assert variants == ["guesses=2", "guesses=2", "guesses=3", "guesses=3", ""]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.tables import COLUMNS, GridInfo, escape, write_tables
+from bench.latex import escape
+from bench.tables import COLUMNS, GridInfo, write_tables
 
 CANDIDATES = GridInfo("supp_table1", "Look-up & re-ranking", "candidates", "supp_table1", "quick", ("64 x 64 pixels",))
 METHODS = GridInfo("paper_table1", "Methods", "methods", "paper_table1", "paper", ())
@@ -221,3 +222,120 @@ def test_table_compiles_on_its_own(tmp_path, layout):
     assert outcome.returncode == 0, outcome.stdout[-2000:]
     assert "Overfull" not in outcome.stdout
     assert "Output written on table.pdf (1 page" in outcome.stdout
+
+
+CODES = GridInfo("paper_table2", "Codes", "codes", "paper_table2", "quick", ())
+RANKING = {"hasher": "exchnet", "bits": 12, "model": "last", "database_codes": "learned", "map": 0.3, "fit_seconds": 60}
+FEATURES = {"embedder": "triplet", "dim": 512, "map": 0.8, "fit_seconds": 7.0}
+
+
+def rankings(*rows: dict[str, object]) -> pd.DataFrame:
+    common = {"dataset": "cub200", "protocol": "seen", "k": 10, "seed": 0, "queries": 5794, "status": "ok"}
+    return pd.DataFrame([common | row for row in rows])
+
+
+def test_codes_are_printed_by_hasher_and_length_beside_the_published_value(tmp_path):
+    cells = rankings(RANKING, RANKING | {"bits": 24, "map": 0.6}, RANKING | {"hasher": "adsh", "bits": 24, "map": 0.5})
+    table = printed(cells, CODES, tmp_path)
+    assert table.to_dict("records") == [
+        {
+            "section": "cub200: mAP, %",
+            "row": "ExchNet",
+            "12 bits": "30.00 (25.14, +4.86)",
+            "24 bits": "60.00 (58.98, +1.02)",
+        },
+        {"section": "cub200: mAP, %", "row": "ADSH", "12 bits": "–", "24 bits": "50.00 (50.33, −0.33)"},
+        {"section": "cub200: training, s", "row": "ExchNet", "12 bits": "60.0", "24 bits": "60.0"},
+        {"section": "cub200: training, s", "row": "ADSH", "12 bits": "–", "24 bits": "60.0"},
+    ]
+
+
+def test_sections_say_what_differs_and_the_oracle_and_unseen_classes_always(tmp_path):
+    def sections(*rows):
+        table = printed(rankings(*rows), CODES, tmp_path)
+        return [name.removesuffix(": mAP, %") for name in dict.fromkeys(table["section"]) if "mAP" in name]
+
+    assert sections(RANKING) == ["cub200"]
+    assert sections(RANKING | {"model": "oracle"}) == ["cub200, oracle (best on the test queries)"]
+    assert sections(RANKING | {"protocol": "unseen"}) == ["cub200, unseen classes among themselves"]
+    assert sections(RANKING, RANKING | {"database_codes": "encoded"}) == [
+        "cub200, learned database codes",
+        "cub200, encoded database codes",
+    ]
+    assert sections(RANKING, RANKING | {"protocol": "unseen_all", "dataset": "aircraft", "model": "oracle"}) == [
+        "cub200, seen classes, last model",
+        "aircraft, unseen classes in the whole database, oracle (best on the test queries)",
+    ]
+
+
+def test_models_and_database_codes_of_one_training_have_its_time_once(tmp_path):
+    learned = RANKING | {"status": "error", "fit_seconds": None}
+    rows = [learned, RANKING | {"database_codes": "encoded"}, RANKING | {"model": "oracle"}]
+    table = printed(rankings(*rows, *(row | {"seed": 1, "fit_seconds": 62} for row in rows)), CODES, tmp_path)
+    assert table.loc[table["section"].str.contains("training"), ["section", "12 bits"]].to_numpy().tolist() == [
+        ["cub200: training, s", "61.0 ± 1.4"]
+    ]
+    assert "training includes its evaluations" in (tmp_path / "table.tex").read_text()
+
+
+def test_the_oracle_is_named_in_a_table_of_searches_too(tmp_path):
+    table = printed(frame(SCAN, TABLES | {"model": "oracle"}), METHODS, tmp_path)
+    assert table["row"].iloc[1] == "Hash tables (N = 3000, L = 16, oracle (best on the test queries))"
+
+
+def test_features_that_are_ranked_by_distance_have_a_line_of_one_value(tmp_path):
+    table = printed(rankings(RANKING, RANKING | {"bits": 24}, FEATURES), CODES, tmp_path)
+    line = table[table["section"] == "cub200, features ranked by distance: mAP, %"]
+    assert line.iloc[0].to_dict() == {
+        "section": "cub200, features ranked by distance: mAP, %",
+        "row": "triplet (512-d)",
+        "12 bits": "80.00",
+        "24 bits": "",
+    }
+    alone = printed(rankings(FEATURES), CODES, tmp_path)
+    assert alone["features"].tolist() == ["80.00", "7.0"]
+
+
+def test_a_failed_hasher_is_visible_among_the_codes(tmp_path):
+    failed = RANKING | {"hasher": "sdh", "database_codes": "encoded", "status": "error", "map": None}
+    table = printed(rankings(RANKING | {"database_codes": "encoded"}, failed), CODES, tmp_path)
+    assert table.loc[table["row"] == "SDH", "12 bits"].tolist() == ["error (10.52)", "error"]
+
+
+def test_variants_and_inputs_of_a_hasher_are_rows_of_their_own(tmp_path):
+    rows = [RANKING | {"variant": f"parts={parts}", "map": parts / 10} for parts in (2, 4)]
+    table = printed(rankings(*rows), CODES, tmp_path)
+    assert table["row"].tolist()[:2] == ["ExchNet (parts=2)", "ExchNet (parts=4)"]
+    rows = [RANKING | {"input": name} for name in ("pretrained", "triplet")]
+    table = printed(rankings(*rows), CODES, tmp_path)
+    assert table["row"].tolist()[:2] == ["ExchNet (of pretrained)", "ExchNet (of triplet)"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        ([[0], [0]], "One seed each: no spread is known."),
+        ([[0, 1, 2], [0, 1, 2]], r"Mean $\pm$ standard deviation over 3 seeds. "),
+        ([[0, 1, 2], [0]], r"Mean $\pm$ standard deviation over 3 seeds. A value without $\pm$ is of one seed."),
+    ],
+)
+def test_the_caption_says_how_many_seeds_stand_behind_a_value(tmp_path, seeds, words):
+    rows = [RANKING | {"hasher": name, "seed": s} for name, own in zip("ab", seeds, strict=True) for s in own]
+    write_tables(rankings(*rows), CODES, tmp_path)
+    assert words in (tmp_path / "table.tex").read_text()
+
+
+def test_the_caption_of_codes_says_what_the_published_figures_are(tmp_path):
+    write_tables(rankings(RANKING), CODES, tmp_path)
+    words = (tmp_path / "table.tex").read_text()
+    for part in ("is not stated", "learned database codes, and beside no others: ADSH, ExchNet", "random order"):
+        assert part in words
+    assert "not the paper's" not in words and "as seconds for all" not in words
+    write_tables(rankings(RANKING | {"dataset": "synthetic_food101"}), CODES, tmp_path)
+    assert r"The data (synthetic\_food101) are not the paper's" in (tmp_path / "table.tex").read_text()
+
+
+def test_each_layout_prints_its_own_kind_of_cells(tmp_path):
+    both = pd.concat([frame(SCAN, TABLES).assign(protocol="seen"), rankings(RANKING)], ignore_index=True)
+    assert set(printed(both, METHODS, tmp_path)["row"]) == {"Linear scan", "Hash tables (N = 3000, L = 16)"}
+    assert set(printed(both, CODES, tmp_path)["row"]) == {"ExchNet"}

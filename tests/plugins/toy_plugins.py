@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.interfaces import Codes
+from bench.interfaces import Codes, Items
 
 
 class Signs:
@@ -63,3 +63,125 @@ class WrongIds:
 
     def query_cost(self):
         return 0.0, 0.0
+
+
+class FailingHasher:
+    """A hasher that fails while it fits, and notes that it tried."""
+
+    def __init__(self, *, bits: int = 8):
+        self.bits = bits
+
+    def fit(self, train, context):
+        with (Path(context.cache) / "fits.txt").open("a") as file:
+            file.write("failed\n")
+        raise RuntimeError("the toy hasher fails on purpose")
+
+    def encode(self, items):
+        raise AssertionError("encode without fit")
+
+
+class Guesses:
+    """Several sets of random hyperplanes: the last, the second as best on validation, and the oracle's choice."""
+
+    database_codes_ = None
+
+    def __init__(self, *, bits: int = 8, guesses: int = 4, validation: bool = True, learns: bool = False):
+        self.bits, self.guesses, self.validation, self.learns = bits, guesses, validation, learns
+        self.models = ("last", *(["best_on_validation"] if validation else []), "oracle")
+
+    def fit(self, train, context):
+        np.save(context.folder / "labels.npy", train.labels)
+        shape = (self.guesses, train.vectors.shape[1], self.bits)
+        sets = np.random.default_rng(context.seed).standard_normal(shape)
+        learned = Codes.pack(np.ones((len(train), self.bits))) if self.learns else None
+        self._sets = {"last": sets[-1], "best_on_validation": sets[1]}
+        if context.oracle is not None:
+            scores = [context.oracle(lambda items, one=one: self._coded(one, items), learned) for one in sets]
+            np.save(context.folder / "scores.npy", scores)
+            self._sets["oracle"] = sets[int(np.argmax(scores))]
+        self.database_codes_ = learned
+        return self
+
+    def use(self, model):
+        self._set = self._sets[model]
+
+    def encode(self, items):
+        return self._coded(self._set, items)
+
+    def _coded(self, planes, items):
+        return Codes.pack(items.vectors @ planes)
+
+
+class Medians:
+    """A scikit-learn transformer: random columns, each split at its median."""
+
+    def __init__(self, bits: int = 8, random_state: int | None = 0):
+        self.bits, self.random_state = bits, random_state
+
+    def get_params(self, deep=True):
+        return {"bits": self.bits, "random_state": self.random_state}
+
+    def set_params(self, **parameters):
+        vars(self).update(parameters)
+        return self
+
+    def fit(self, X, y=None):
+        self.columns_ = np.random.default_rng(self.random_state).integers(X.shape[1], size=self.bits)
+        self.medians_ = np.median(X[:, self.columns_], axis=0)
+        return self
+
+    def transform(self, X):
+        return (X[:, self.columns_] >= self.medians_).astype(np.uint8)
+
+
+class Pixels:
+    """Images as the values of their pixels, or vectors without their last columns; notes each fit."""
+
+    def __init__(self, *, dim: int = 12):
+        self.dim = dim
+
+    def fit(self, train, context):
+        with (Path(context.cache) / "fits.txt").open("a") as file:
+            file.write(f"pixels of {len(train)}\n")
+        return self
+
+    def embed(self, items):
+        if items.vectors is not None:
+            return items.vectors[:, : self.dim]
+        rows = [items.images[i].reshape(-1)[:: max(1, items.images[i].size // self.dim)] for i in range(len(items))]
+        return np.stack(rows).astype(np.float32)[:, : self.dim]
+
+
+class Clusters:
+    """Six clusters of vectors, made on the spot; the train items are the database."""
+
+    train_in_database = True
+    content = "vectors"
+    classes = tuple("abcdef")
+
+    def __init__(self, *, seed: int = 0):
+        self.seed = seed
+
+    def fingerprint(self):
+        return f"{type(self).__name__}-{self.seed}"
+
+    def load(self, context):
+        generator = np.random.default_rng(self.seed)
+        centres = generator.standard_normal((6, 16)) * 2
+        self._splits, first = {}, 0
+        for name, count in (("database", 180), ("query", 36), ("train", 90)):
+            labels = np.arange(count, dtype=np.int64) % 6
+            vectors = (centres[labels] + generator.standard_normal((count, 16))).astype(np.float32)
+            ids = np.arange(first, first + count, dtype=np.int64)
+            self._splits[name] = Items(ids, labels, f"{self.fingerprint()}/{name}", vectors=vectors)
+            first += count
+        return self
+
+    def split(self, name):
+        return self._splits["database" if name == "train" and self.train_in_database else name]
+
+
+class ClustersApart(Clusters):
+    """Clusters whose train items are not in the database."""
+
+    train_in_database = False

@@ -1,0 +1,88 @@
+"""What a cell ranks or searches: the rows of its protocol, of the features and codes in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+from bench.grid import Cell
+from bench.identity import digest
+from bench.interfaces import Codes, Corpus, Int, Words
+from bench.pipeline import Pipeline, codes_name
+from bench.protocols import select
+from bench.store import Entry
+
+
+class Corpora:
+    """The database and the queries of cells, each entry read from the store once."""
+
+    def __init__(self, pipeline: Pipeline):
+        """Nothing is read yet."""
+        self._pipeline = pipeline
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    def key(self, cell: Cell) -> str:
+        """What an index of this cell is built on."""
+        stages = [stage.key for stage in self._pipeline.stages(cell)]
+        return digest([stages, cell.protocol, cell.model, cell.database_codes])
+
+    def of(self, cell: Cell) -> tuple[Corpus, Corpus]:
+        """Database and queries. ValueError: learned codes are asked for, and the hasher learned none."""
+        database_rows, query_rows = self._pipeline.database_rows(cell), self._pipeline.query_rows(cell)
+        return self._corpus(cell, "database", database_rows), self._corpus(cell, "query", query_rows)
+
+    def labels(self, cell: Cell) -> tuple[Int, Int]:
+        """The labels of ``of``, int64 [n] and [q]."""
+        arrays = self._pipeline.labels().arrays
+        return arrays["database"][self._pipeline.database_rows(cell)], arrays["query"][self._pipeline.query_rows(cell)]
+
+    def costs(self, cell: Cell) -> dict[str, float]:
+        """What was spent before searching: training, and encoding a query, by every network that the cell needs."""
+        stages = {stage.key: stage for stage in self._pipeline.stages(cell)}
+        spent = [self._pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
+        return {name: sum(meta[name] for meta in spent) for name in ("encode_ms", "fit_seconds")}
+
+    def map(self, cell: Cell) -> float | None:
+        """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them; or None.
+
+        However few queries an index is asked, the codes are judged by all.
+        """
+        from bench.metrics import mean_average_precision
+
+        if cell.hasher is None:
+            return None
+        ranked = dataclasses.replace(cell, embedder=None, index=None)
+
+        def found() -> float:
+            (database, queries), (labels, asked) = self.of(ranked), self.labels(ranked)
+            assert database.codes is not None and queries.codes is not None
+            return mean_average_precision(queries.codes, database.codes, asked, labels)
+
+        value: float = self._once("map", self.key(ranked), found)
+        return value
+
+    def _corpus(self, cell: Cell, split: Literal["database", "query"], rows: Int) -> Corpus:
+        features, codes = None, None
+        if cell.embedder is not None:
+            read = partial(self._pipeline.features, cell, cell.embedder)
+            entry = self._once("features", self._pipeline.features_key(cell, cell.embedder), read)
+            features = select(entry.arrays[split], rows)
+        if cell.hasher is not None:
+            entry = self._once("codes", self._pipeline.codes_key(cell), partial(self._pipeline.codes, cell))
+            codes = Codes(select(_words(cell, split, entry), rows), entry.meta["bits"])
+        return Corpus(features, codes)
+
+    def _once(self, kind: str, key: str, read: Callable[[], Any]) -> Any:
+        if (kind, key) not in self._kept:
+            self._kept[kind, key] = read()
+        return self._kept[kind, key]
+
+
+def _words(cell: Cell, split: Literal["database", "query"], codes: Entry) -> Words:
+    assert cell.hasher is not None and cell.model is not None and cell.database_codes is not None
+    name = codes_name(cell.model, "query" if split == "query" else cell.database_codes)
+    if name not in codes.arrays:
+        raise ValueError(f"database_codes = {cell.database_codes!r}: {cell.hasher.name} learned no database codes")
+    return codes.arrays[name]

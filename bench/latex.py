@@ -1,0 +1,74 @@
+"""A printed table as a LaTeX document of its own."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def to_latex(table: pd.DataFrame, words: str) -> str:
+    """A document of its own for ``pdflatex``, right after one pass: the caption, then the rows by section.
+
+    The page is as high as the rows need, and a table wider than the page is scaled to it.
+    """
+    heads = [name for name in table.columns if name != "section"]
+    width, values = len(heads), _values(heads)
+    rows = []
+    for section, part in table.groupby("section", sort=False):
+        rows += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{escape(str(section))}}}}} \\"]
+        rows += [_latex_row([row[name] for name in heads], values) for _, row in part.iterrows()]
+    shown = ["" if name in ("row", "figure") else escape(name) for name in heads]
+    height = 70 + 4 * len(rows)
+    return "\n".join(
+        [
+            r"\documentclass{article}",
+            r"\usepackage[T1]{fontenc}",
+            r"\usepackage[utf8]{inputenc}",
+            r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
+            rf"\usepackage[paperwidth=297mm,paperheight={height}mm,margin=12mm]{{geometry}}",
+            r"\usepackage{booktabs,graphicx}",
+            r"\newsavebox{\printed}",
+            r"\pagestyle{empty}",
+            r"\begin{document}",
+            r"\footnotesize",
+            rf"\noindent {escape(words)}\par\bigskip",
+            rf"\sbox{{\printed}}{{\begin{{tabular}}{{{'l' * (width - values)}{'r' * values}}}",
+            r"\toprule",
+            rf"{' & '.join(shown)} \\",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\noindent\ifdim\wd\printed>\linewidth\resizebox{\linewidth}{!}{\usebox{\printed}}",
+            r"\else\usebox{\printed}\fi",
+            r"\end{document}",
+            "",
+        ]
+    )
+
+
+def _values(heads: list[str]) -> int:
+    """How many of the columns hold values, not labels."""
+    return sum(name not in ("row", "figure") for name in heads)
+
+
+def _latex_row(fields: list[str], values: int) -> str:
+    shown = [escape(field) for field in fields]
+    if values > 1 and not any(fields[-values + 1 :]):
+        shown = [*shown[:-values], rf"\multicolumn{{{values}}}{{c}}{{{shown[-values]}}}"]
+    return rf"{' & '.join(shown)} \\"
+
+
+def escape(words: str) -> str:
+    """Plain text as LaTeX on one line; a character that T1 fonts lack becomes a question mark."""
+    special = {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "−": "$-$",
+        "–": "--",
+        "—": "---",
+        "’": "'",
+    } | {character: f"\\{character}" for character in "&%$#_{}"}
+    flat = " ".join(words.split())
+    return "".join(special.get(character, character if ord(character) < 0x180 else "?") for character in flat)

@@ -1,0 +1,267 @@
+from pathlib import Path
+
+import pytest
+
+from bench import grid_file
+from bench.grid_file import Options
+from bench.protocols import ClassSplit
+
+FILE = """
+title = "t"
+dataset = "synthetic_food101"
+recipe = "quick"
+seeds = [0, 1]
+[measure]
+rounds = 2
+[measure.synthetic_food101]
+queries = 7
+[[cells]]
+embedder = "triplet"
+dim = [512, 1024]
+hasher = "exchnet"
+bits = [32]
+index = "hash_tables"
+key_bits = [8, 16]
+[recipes.quick.triplet]
+backbone = "resnet18"
+[recipes.paper]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text=FILE, *changes):
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "g.toml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_a_grid_is_the_product_of_its_lists_and_seeds(file):
+    cells = grid_file.load(file()).cells
+    seen = {
+        (c.seed, c.embedder.parameters["dim"], c.hasher.parameters["bits"], c.index.parameters["key_bits"])
+        for c in cells
+    }
+    assert seen == {(s, d, 32, b) for s in (0, 1) for d in (512, 1024) for b in (8, 16)} and len(cells) == 8
+    assert all(c.embedder.parameters["backbone"] == "resnet18" for c in cells)
+
+
+def test_a_recipe_has_a_table_for_one_data_set(file, tmp_path):
+    path = file(FILE, ('"resnet18"', '"resnet18"\n[recipes.quick.triplet.synthetic_food101]\nmargin = 0.7'))
+    assert {c.embedder.parameters["margin"] for c in grid_file.load(path).cells} == {0.7}
+    other = grid_file.load(path, Options(dataset="parquet", data_dir=tmp_path))
+    assert all("margin" not in c.embedder.parameters for c in other.cells)
+
+
+def test_a_recipe_has_a_table_for_a_kind_of_plugins_that_each_takes_its_own_keys_from(file):
+    shared = '"resnet18"\n[recipes.quick.hasher]\nsamples = 50\nepochs = 7\n[recipes.quick.exchnet]\nepochs = 9'
+    cells = grid_file.load(file(FILE, ('"resnet18"', shared), ('"exchnet"', '["exchnet", "dpsh"]'))).cells
+    found = {c.hasher.name: c.hasher.parameters for c in cells}
+    assert found["exchnet"] == {"samples": 50, "epochs": 9, "bits": 32} and found["dpsh"] == {"epochs": 7, "bits": 32}
+    assert all("epochs" not in c.embedder.parameters for c in cells)
+    with pytest.raises(ValueError, match=r"recipes.quick.hasher\]: unknown key 'smaples'; did you mean 'samples'"):
+        grid_file.load(file(FILE, ('"resnet18"', '"resnet18"\n[recipes.quick.hasher]\nsmaples = 50')))
+
+
+def test_measure_has_a_table_for_one_data_set(file, vectors_dir):
+    assert grid_file.load(file()).measure.queries == 7
+    other = grid_file.load(file(), Options(dataset="vectors", data_dir=vectors_dir))
+    assert other.measure.queries == 0 and other.measure.rounds == 2
+
+
+def test_options_stand_over_the_file(file):
+    settings = ["bits=64", "triplet.margin=0.5", "measure.queries=9", "k=5"]
+    grid = grid_file.load(file(), Options(recipe="paper", seed=3, settings=settings))
+    assert {c.seed for c in grid.cells} == {3} and grid.k == 5 and grid.measure.queries == 9
+    assert all(c.hasher.parameters == {"bits": 64} and c.embedder.parameters["margin"] == 0.5 for c in grid.cells)
+    assert all("backbone" not in c.embedder.parameters for c in grid.cells)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seeds =", "sedes =", r"g\.toml: unknown key 'sedes'; did you mean 'seeds'"),
+        ("key_bits =", "key_bit =", r"g\.toml: \[\[cells\]\] number 1: unknown key 'key_bit'; did you mean 'key_bits'"),
+        ('"exchnet"', '"exchnt"', r"number 1: unknown hasher 'exchnt'; did you mean 'exchnet'"),
+        ("[32]", "[12]", r"number 1: hash_tables: bits = 12 .*key_bits = 8"),
+        ("[512, 1024]", '["big"]', r"number 1: triplet: dim = 'big': Input should be a valid integer"),
+        ("recipe =", "x = 1\nrecipe =", r"unknown key 'x'"),
+        ('"quick"', '"qick"', r"unknown recipe 'qick'; did you mean 'quick'.*paper"),
+        ("rounds = 2", "rounds = 0", r"g\.toml: \[measure\] rounds = 0 must be at least 1"),
+        ("rounds = 2", "runds = 2", r"\[measure\]: unknown key 'runds'; did you mean 'rounds'"),
+        ("quick.triplet]", "quick.tripled]", r"\[recipes.quick\]: unknown key 'tripled'; did you mean 'triplet'"),
+        ("measure.synth", "measure.sinth", r"\[measure\]: unknown key 'sinthetic_food101'; did you mean 'synthetic"),
+        (
+            '"resnet18"',
+            '"resnet18"\n[recipes.quick.triplet.vektors]\ndim = 8',
+            r"\[recipes.quick.triplet\]: .* 'vectors'",
+        ),
+        ("[recipes.paper]", "[recipes.paper]\n[datasets.vektors]", r"\[datasets\]: .*did you mean 'vectors'"),
+        (
+            'index = "hash_tables"\nkey_bits = [8, 16]',
+            "",
+            r"number 1: .* by an embedder: name exactly one",
+        ),
+        ("bits = [32]", 'bits = [32]\ndatabase_codes = "lerned"', r"database_codes = 'lerned': allowed are"),
+        ("backbone =", "backbon =", r"unknown parameter 'backbon' of triplet; did you mean 'backbone'"),
+        ('title = "t"', "title = 3", r"g\.toml: title = 3: Input should be a valid string"),
+        ("[0, 1]", '["a"]', r"g\.toml: seeds = \['a'\]"),
+        ('title = "t"', 'title = "t', r"not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_the_value_the_place_and_what_is_allowed(file, old, new, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        grid_file.load(file(FILE, (old, new)))
+    assert "\n" not in str(caught.value).strip() or "TOML" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(settings=["nonsense"]), "--set 'nonsense': expected key=value"),
+        (Options(settings=["key_bit=8"]), "--set 'key_bit=8'.*did you mean 'key_bits'"),
+        (Options(settings=["exchnt.bits=8"]), "unknown plugin 'exchnt'; did you mean 'exchnet'"),
+        (Options(dataset="food102"), "unknown dataset 'food102'; did you mean 'food101'"),
+        (Options(data_dir=Path("/somewhere")), "--data-dir '/somewhere': data set 'synthetic_food101' reads no folder"),
+    ],
+)
+def test_a_wrong_option_is_named(file, options, message):
+    with pytest.raises(ValueError, match=message):
+        grid_file.load(file(), options)
+
+
+@pytest.mark.parametrize("name", ["supp_table", "../supp_table1", "/etc/passwd", "", "missing.toml"])
+def test_an_unknown_grid_name_is_refused(name):
+    with pytest.raises(ValueError, match=r"grid"):
+        grid_file.load(name)
+
+
+@pytest.mark.parametrize("name", sorted(grid_file.names()))
+def test_every_built_in_grid_is_valid_in_all_its_recipes(name):
+    for recipe in ("paper", "quick", "pretrained"):
+        assert grid_file.load(name, Options(recipe=recipe)).cells
+
+
+def test_supp_table1_has_the_papers_cells():
+    cells = grid_file.load("supp_table1").cells
+    tables = [c for c in cells if c.index.name == "hash_tables"]
+    assert len(tables) == 20 and len(cells) == 22
+    assert {c.index.parameters["candidates"] for c in tables} == {1000, 2000, 3000, 4000, 5000}
+
+
+RANKINGS = """
+title = "t"
+dataset = ["toy_clusters", "vectors"]
+recipe = "quick"
+seeds = [0, 1, 2]
+[[cells]]
+hasher = "toy_medians"
+bits = [8, 12]
+[[cells]]
+protocol = ["seen", "unseen", "unseen_all"]
+hasher = "toy_guesses"
+model = ["last", "oracle"]
+seeds = [7]
+[[cells]]
+embedder = "toy_pixels"
+[recipes.quick]
+[datasets.vectors]
+data_dir = "/no/such"
+"""
+
+
+@pytest.fixture
+def rankings(file, third_party):
+    return lambda *changes: file(RANKINGS, *changes)
+
+
+def test_without_an_index_a_cell_ranks_by_a_hasher_or_by_an_embedder(rankings):
+    grid = grid_file.load(rankings())
+    assert grid.layout == "codes" and all(cell.index is None for cell in grid.cells)
+    assert len(grid.cells) == 2 * 3 + 3 * 2 + 3
+    medians, guesses, pixels = grid.cells[0], grid.cells[6], grid.cells[-1]
+    assert (medians.protocol, medians.model, medians.database_codes, medians.embedder) == (
+        "seen", "last", "encoded", None,
+    )  # fmt: skip
+    assert (guesses.protocol, guesses.model) == ("seen", "last")
+    assert (pixels.hasher, pixels.model, pixels.database_codes) == (None, None, None)
+
+
+def test_the_seeds_of_a_block_stand_over_the_grids_and_the_command_line_over_both(rankings):
+    def seeds(**options):
+        cells = grid_file.load(rankings(), Options(**options)).cells
+        return {c.seed for c in cells if c.hasher and c.hasher.name == "toy_guesses"}, {c.seed for c in cells}
+
+    assert seeds() == ({7}, {0, 1, 2, 7})
+    assert seeds(seed=4) == ({4}, {4})
+    assert seeds(settings=["seeds=[5]"]) == ({5}, {5})
+
+
+def test_a_grid_may_name_several_data_sets_and_is_about_one_at_a_time(rankings):
+    path = rankings()
+    assert grid_file.dataset_names(path) == ["toy_clusters", "vectors"]
+    assert grid_file.load(path).dataset.name == "toy_clusters"
+    one = Options(dataset="vectors", settings=["vectors.data_dir='/other'", "toy_clusters.seed=3"])
+    assert grid_file.dataset_names(path, one) == ["vectors"]
+    assert grid_file.load(path, one).dataset.parameters == {"data_dir": "/other"}
+    assert grid_file.load(path, Options(settings=one.settings)).dataset.parameters == {"seed": 3}
+
+
+def test_a_key_speaks_of_a_plugin_in_each_of_its_roles(file, third_party):
+    blocks = '[[cells]]\nembedder = "toy_pixels"\ninput = "toy_pixels"\nhasher = "toy_medians"\nindex = "linear_scan"\n'
+    path = file(RANKINGS, (RANKINGS[RANKINGS.index("[[cells]]") : RANKINGS.index("[recipes")], blocks + "dim = 5\n"))
+    cell = grid_file.load(path).cells[0]
+    assert cell.embedder.parameters == cell.input.parameters == {"dim": 5}
+    assert [role for role, _ in cell.choices()] == ["embedder", "input", "hasher", "index"]
+
+
+def test_unseen_share_and_split_seed_are_the_grids(rankings):
+    assert grid_file.load(rankings()).class_split == ClassSplit(0.25, 0)
+    grid = grid_file.load(rankings(("recipe =", "unseen_share = 0.5\nsplit_seed = 3\nrecipe =")))
+    assert grid.class_split == ClassSplit(0.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('embedder = "toy_pixels"', "", r"number 3: without an index .* exactly one of the two"),
+        ('hasher = "toy_medians"', 'hasher = "toy_medians"\nembedder = "toy_pixels"', r"number 1: .* exactly one"),
+        ('embedder = "toy_pixels"', 'embedder = "toy_pixels"\nmodel = "last"', r"model = 'last' without a hasher"),
+        ('"toy_pixels"', '"toy_pixels"\ndatabase_codes = "encoded"', r"database_codes = 'encoded' without a hasher"),
+        ('"toy_pixels"', '"toy_pixels"\ninput = "toy_pixels"', r"input = 'toy_pixels' without a hasher"),
+        ('"unseen_all"]', '"zero_shot"]', r"protocol = 'zero_shot': allowed are 'seen', 'unseen', 'unseen_all'"),
+        ('"oracle"]', '"best"]', r"model = 'best': allowed are 'last', 'best_on_validation', 'oracle'"),
+        ("bits = [8, 12]", 'model = "oracle"', r"number 1: model = 'oracle': toy_medians offers 'last'"),
+        (
+            '"oracle"]',
+            '"best_on_validation"]\nvalidation = false',
+            r"model = 'best_on_validation': toy_guesses offers 'last', 'oracle'",
+        ),
+        ('"oracle"]', '"oracle"]\ndatabase_codes = "learned"', r"'learned' with protocol = 'unseen': .* 'encoded'"),
+        ('"toy_clusters", "vectors"', '"synthetic_food101"', r"'toy_medians' reads vectors .* images; .*input ="),
+        ('"toy_clusters", "vectors"', '"toy_clusters", "toy_clusters"', r"g\.toml: dataset = \[.* each once"),
+        ('["toy_clusters", "vectors"]', "[]", r"g\.toml: dataset = \[\] must name at least one"),
+        ("seeds = [7]", 'seeds = ["a"]', r"number 2: seeds = \['a'\]"),
+        ("recipe =", "unseen_share = 1.5\nrecipe =", r"g\.toml: unseen_share = 1.5 must lie between 0 and 1"),
+        ("recipe =", "split_seed = -1\nrecipe =", r"g\.toml: split_seed = -1 must be at least 0"),
+        ("recipe =", 'layout = "methods"\nrecipe =', r"layout = 'methods' shows cells with an index"),
+    ],
+)
+def test_what_is_wrong_with_a_ranking_is_said_before_anything_runs(rankings, old, new, message):
+    with pytest.raises(ValueError, match=message):
+        grid_file.load(rankings((old, new)))
+
+
+def test_the_layout_codes_needs_a_cell_without_an_index(file):
+    with pytest.raises(ValueError, match=r"layout = 'codes' shows cells without an index"):
+        grid_file.load(file(FILE, ("recipe =", 'layout = "codes"\nrecipe =')))
+
+
+def test_an_index_needs_the_features_of_an_embedder(file):
+    with pytest.raises(ValueError, match=r"number 1: key 'embedder' is missing"):
+        grid_file.load(file(FILE, ('embedder = "triplet"\ndim = [512, 1024]', "")))

@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+
+from bench import grid_file
+from bench.grid_file import Options
+from bench.interfaces import Codes, Context
+from bench.metrics import mean_average_precision
+from bench.pipeline import Pipeline
+from bench.store import Store
+
+pytestmark = pytest.mark.usefixtures("third_party")
+
+
+@pytest.fixture
+def make(tmp_path):
+    """The pipeline of a grid with these cells, on clusters or another data set, on a cache of its own."""
+
+    def pipeline(cells, dataset="toy_clusters", top="", options=Options()):  # noqa: B008
+        path = tmp_path / "g.toml"
+        path.write_text(f'title = "t"\ndataset = "{dataset}"\nrecipe = "r"\n{top}\n[[cells]]\n{cells}\n[recipes.r]\n')
+        cache = tmp_path / "cache"
+        cache.mkdir(exist_ok=True)
+        return Pipeline(grid_file.load(str(path), options), Store(cache), Context(cache=cache), lambda _: None)
+
+    return pipeline
+
+
+def trained_labels(pipeline, cell):
+    return np.load(pipeline.store.root / "work" / pipeline.codes_key(cell) / "labels.npy")
+
+
+def oracle_scores(pipeline, cell):
+    return np.load(pipeline.store.root / "work" / pipeline.codes_key(cell) / "scores.npy")
+
+
+def test_classes_that_are_asked_for_as_unseen_are_never_trained_on(make):
+    pipeline = make('protocol = ["unseen", "unseen_all"]\nhasher = "toy_guesses"', top="unseen_share = 0.4")
+    unseen = set(pipeline.unseen())
+    assert len(unseen) == 2
+    labels = pipeline.labels().arrays
+    among, within = pipeline.grid.cells
+    for cell in (among, within):
+        pipeline.codes(cell)
+        trained = trained_labels(pipeline, cell)
+        assert set(trained) == set(range(6)) - unseen and len(trained) == 180 * 4 / 6
+        assert set(labels["query"][pipeline.query_rows(cell)]) == unseen
+    assert set(labels["database"][pipeline.database_rows(among)]) == unseen
+    assert len(pipeline.database_rows(within)) == 180
+
+
+def test_the_embedder_in_front_of_a_hasher_does_not_see_unseen_classes_either(make, tmp_path):
+    pipeline = make('protocol = "unseen"\nhasher = "toy_medians"\ninput = "toy_pixels"')
+    pipeline.codes(pipeline.grid.cells[0])
+    assert (tmp_path / "cache" / "fits.txt").read_text() == f"pixels of {180 * 4 // 6}\n"
+
+
+def test_both_unseen_protocols_share_a_training_and_the_seen_one_knows_nothing_of_the_split(make):
+    cells = 'protocol = ["seen", "unseen", "unseen_all"]\nhasher = "toy_guesses"'
+    seen, among, within = (make(cells).codes_key(cell) for cell in make(cells).grid.cells)
+    assert among == within != seen
+    other = make(cells, top="split_seed = 1")
+    assert other.codes_key(other.grid.cells[0]) == seen
+    assert other.codes_key(other.grid.cells[1]) != among
+
+
+def test_one_training_gives_the_codes_of_every_model_and_the_oracle_only_where_it_is_asked_for(make):
+    pipeline = make('hasher = "toy_guesses"\nmodel = ["last", "best_on_validation"]')
+    last, best = pipeline.grid.cells
+    assert pipeline.codes_key(last) == pipeline.codes_key(best)
+    codes = pipeline.codes(last)
+    assert codes.meta["models"] == ["last", "best_on_validation"]
+    assert set(codes.arrays) == {f"{model}-{part}" for model in codes.meta["models"] for part in ("encoded", "query")}
+    assert not np.array_equal(codes.arrays["last-query"], codes.arrays["best_on_validation-query"])
+    asked = make('hasher = "toy_guesses"\nmodel = ["last", "oracle"]')
+    assert asked.codes_key(asked.grid.cells[0]) == asked.codes_key(asked.grid.cells[1]) != pipeline.codes_key(last)
+    assert asked.codes(asked.grid.cells[0]).meta["models"] == ["last", "best_on_validation", "oracle"]
+
+
+def test_a_training_is_asked_for_the_oracle_of_its_own_cells_alone(make):
+    pipeline = make('hasher = "toy_guesses"\nmodel = "oracle"\nbits = 8\n[[cells]]\nhasher = "toy_guesses"\nbits = 9')
+    asked, other = pipeline.grid.cells
+    assert "oracle" in pipeline.codes(asked).meta["models"]
+    assert "oracle" not in pipeline.codes(other).meta["models"]
+
+
+@pytest.mark.parametrize("protocol", ["seen", "unseen", "unseen_all"])
+def test_the_oracles_figure_is_the_map_of_the_protocols_queries_in_its_database(make, protocol):
+    pipeline = make(f'protocol = "{protocol}"\nhasher = "toy_guesses"\nmodel = "oracle"\nbits = 16')
+    cell = pipeline.grid.cells[0]
+    arrays, labels = pipeline.codes(cell).arrays, pipeline.labels().arrays
+    asked, searched = pipeline.query_rows(cell), pipeline.database_rows(cell)
+    found = mean_average_precision(
+        Codes(arrays["oracle-query"][asked], 16),
+        Codes(arrays["oracle-encoded"][searched], 16),
+        labels["query"][asked],
+        labels["database"][searched],
+    )
+    scores = oracle_scores(pipeline, cell)
+    assert len(set(scores)) == 4 and found == pytest.approx(scores.max())
+
+
+def test_the_oracle_judges_learned_codes_where_they_are_codes_of_the_database(make):
+    cells = 'protocol = ["seen", "unseen_all"]\nhasher = "toy_guesses"\nmodel = "oracle"\nlearns = true'
+    pipeline = make(cells)
+    seen, unseen = pipeline.grid.cells
+    pipeline.codes(seen)
+    pipeline.codes(unseen)
+    assert oracle_scores(pipeline, seen) == pytest.approx([oracle_scores(pipeline, seen)[0]] * 4)  # one code for all
+    assert len(set(oracle_scores(pipeline, unseen))) == 4
+    assert "oracle-learned" in pipeline.codes(seen).arrays and "oracle-learned" not in pipeline.codes(unseen).arrays
+
+
+def test_codes_learned_for_train_items_that_are_not_the_database_are_not_kept(make):
+    pipeline = make('hasher = "toy_signs"', dataset="toy_clusters_apart")
+    assert set(pipeline.codes(pipeline.grid.cells[0]).arrays) == {"last-encoded", "last-query"}
+
+
+def test_an_estimator_reads_the_features_of_the_input_and_is_seeded(make):
+    pipeline = make('hasher = "toy_medians"\nbits = 12\ninput = "toy_pixels"\ndim = 3\nseeds = [0, 1]')
+    cell = pipeline.grid.cells[1]
+    vectors = pipeline.dataset.split("database").vectors[:, :3]
+    columns = np.random.default_rng(1).integers(3, size=12)
+    expected = Codes.pack(vectors[:, columns] >= np.median(vectors[:, columns], axis=0))
+    assert np.array_equal(pipeline.codes(cell).arrays["last-encoded"], expected.words)
+
+
+def test_the_input_of_train_items_outside_the_database_is_their_own_features(make):
+    pipeline = make('hasher = "toy_medians"\nbits = 12\ninput = "toy_pixels"', dataset="toy_clusters_apart")
+    cell = pipeline.grid.cells[0]
+    train, query = (pipeline.dataset.split(name).vectors[:, :12] for name in ("train", "query"))
+    assert np.array_equal(pipeline.features(cell, cell.input).arrays["train"], train)
+    columns = np.random.default_rng(0).integers(12, size=12)
+    expected = Codes.pack(query[:, columns] >= np.median(train[:, columns], axis=0))
+    assert np.array_equal(pipeline.codes(cell).arrays["last-query"], expected.words)
+
+
+def test_images_reach_an_estimator_as_features(make):
+    few = ["image_size=8", "class_count=3", "train_per_class=20", "query_per_class=5", "occlusion=0.0"]
+    options = Options(settings=[f"synthetic_food101.{text}" for text in few])
+    pipeline = make('hasher = "toy_medians"\ninput = "toy_pixels"', dataset="synthetic_food101", options=options)
+    codes = pipeline.codes(pipeline.grid.cells[0]).arrays
+    assert codes["last-encoded"].shape == (60, 1) and codes["last-query"].shape == (15, 1)
+
+
+def test_what_decides_the_codes_is_in_their_key(make):
+    base = 'hasher = "toy_medians"\n'
+    cells = [base, base + 'input = "toy_pixels"', base + 'input = "toy_pixels"\ndim = 4', base + "bits = 9"]
+    keys = {pipeline.codes_key(pipeline.grid.cells[0]) for pipeline in map(make, cells)}
+    assert len(keys) == len(cells)
+
+
+def test_codes_of_another_number_than_the_items_are_refused(make, monkeypatch):
+    pipeline = make('hasher = "toy_guesses"')
+    monkeypatch.setattr("toy_plugins.Guesses._coded", lambda self, planes, items: Codes.pack(np.ones((3, self.bits))))
+    with pytest.raises(ValueError, match=r"3 encoded codes of 8 bits; expected 180"):
+        pipeline.codes(pipeline.grid.cells[0])
+
+
+def test_queries_are_drawn_for_an_index_and_a_ranking_asks_all_of_them(make):
+    cells = 'embedder = "toy_pixels"\nindex = "linear_scan"\n[[cells]]\nembedder = "toy_pixels"'
+    pipeline = make(cells, options=Options(settings=["measure.queries=10"]))
+    searched, ranked = pipeline.grid.cells
+    assert len(pipeline.query_rows(searched)) == 10 and len(pipeline.query_rows(ranked)) == 36
+
+
+def test_exact_neighbours_are_those_of_the_protocol(make):
+    pipeline = make('protocol = ["seen", "unseen"]\nembedder = "identity"\nindex = "linear_scan"', top="k = 3")
+    for cell in pipeline.grid.cells:
+        queries = pipeline.dataset.split("query").vectors[pipeline.query_rows(cell)].astype(np.float64)
+        database = pipeline.dataset.split("database").vectors[pipeline.database_rows(cell)].astype(np.float64)
+        distances = ((queries[:, None] - database) ** 2).sum(axis=2)
+        assert np.array_equal(pipeline.exact(cell), np.argsort(distances, axis=1)[:, :3])

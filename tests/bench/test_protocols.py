@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.protocols import CLASSES, ClassSplit, rows, select
+
+CLASS_SPLITS = st.builds(ClassSplit, st.floats(0.001, 0.999), st.integers(0, 1000))
+
+
+@given(CLASS_SPLITS, st.integers(3, 300))
+def test_at_least_one_class_is_unseen_and_two_are_seen(split, classes):
+    unseen = split.unseen(classes)
+    assert 1 <= len(unseen) <= classes - 2
+    assert abs(len(unseen) - split.share * classes) <= 2
+    assert len(set(unseen)) == len(unseen) and set(unseen) <= set(range(classes))
+    assert np.array_equal(unseen, split.unseen(classes))
+
+
+@given(CLASS_SPLITS, st.integers(3, 20), st.integers(0, 2**32 - 1))
+def test_training_and_unseen_items_share_no_class_and_are_together_all_items(split, classes, seed):
+    labels = np.concatenate([np.arange(classes), np.random.default_rng(seed).integers(classes, size=50)])
+    unseen = split.unseen(classes)
+    trained, asked = (rows("unseen", name, labels, unseen) for name in ("train", "query"))
+    assert not set(labels[trained]) & set(labels[asked])
+    assert np.array_equal(np.sort(np.concatenate([trained, asked])), np.arange(len(labels)))
+    assert set(labels[asked]) == set(unseen)
+
+
+@given(CLASS_SPLITS, st.integers(0, 2**32 - 1))
+def test_the_two_unseen_protocols_differ_in_the_database_alone(split, seed):
+    labels = np.concatenate([np.arange(8), np.random.default_rng(seed).integers(8, size=40)])
+    unseen = split.unseen(8)
+    for name in ("train", "query"):
+        assert np.array_equal(rows("unseen", name, labels, unseen), rows("unseen_all", name, labels, unseen))
+    assert np.array_equal(rows("unseen_all", "database", labels, unseen), np.arange(48))
+    assert set(labels[rows("unseen", "database", labels, unseen)]) == set(unseen)
+
+
+def test_the_seen_protocol_takes_every_row_of_every_split():
+    labels = np.array([4, 0, 4])
+    for name in CLASSES["seen"]:
+        assert rows("seen", name, labels, np.array([4])).tolist() == [0, 1, 2]
+
+
+def test_the_share_is_rounded_to_the_nearest_class_and_the_seed_decides_which():
+    assert len(ClassSplit(0.25).unseen(101)) == 25 and len(ClassSplit(0.25).unseen(200)) == 50
+    drawn = {tuple(ClassSplit(0.25, seed).unseen(101)) for seed in range(5)}
+    assert len(drawn) == 5
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5, float("nan")])
+def test_a_share_that_is_none_or_all_is_refused(share):
+    with pytest.raises(ValueError, match=r"unseen_share = .* between 0 and 1"):
+        ClassSplit(share)
+
+
+def test_two_classes_cannot_be_split_and_a_split_without_unseen_items_is_named():
+    with pytest.raises(ValueError, match="2 classes can't be split"):
+        ClassSplit().unseen(2)
+    with pytest.raises(ValueError, match=r"'unseen': the query split has no item of the unseen classes"):
+        rows("unseen", "query", np.array([0, 1]), np.array([2]))
+
+
+def test_all_rows_are_not_copied():
+    array = np.arange(6).reshape(3, 2)
+    assert select(array, np.arange(3)) is array
+    assert select(array, np.array([0, 2])).tolist() == [[0, 1], [4, 5]]
