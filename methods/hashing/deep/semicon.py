@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class SEMICON(AlternatingHasher):
-    """SEMICON: attention maps found one after the other, each with the last one's places suppressed; channels interact.
+    """SEMICON: attention maps one after the other, each suppressing the last one's places; channels interact.
 
     Learned in turns as ADSH. Defaults are those of the authors' aassxun/SEMICON: 40 ``iterations`` of 30 ``epochs``,
     batches of 16, SGD with Nesterov momentum 0.91, ``learning_rate`` 2.5e-4 (5e-4 for VegFru and NABirds) divided by 10
