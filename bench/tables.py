@@ -387,7 +387,10 @@ def _about_codes(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         "Training is that of every network in front of the codes, and may find a part of it made before.",
     ]
     if (tidy["model"] == "oracle").any():
-        sentences.append("Where the oracle is asked for, training includes its evaluations.")
+        sentences.append(
+            "The oracle was chosen over learned database codes where there are any, so with encoded ones it may fall "
+            "below the last model. Where it is asked for, training includes its evaluations."
+        )
     if grid.reference is not None:
         sentences.append("In brackets: the published value, and ours minus it.")
         table = load_reference(grid.reference).reindex(columns=["hasher", "model", "database_codes"])
