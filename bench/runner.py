@@ -143,7 +143,7 @@ class Run:
         assert database.features is not None
         columns = {
             "dim": database.features.shape[1],
-            **self._quality(cell, answer.arrays["neighbours"], corpora),
+            **self._quality(cell, answer.arrays["neighbours"], database, queries, corpora),
             "complete_share": answer.meta["complete_share"],
             "throughput_qps": len(queries) / answer.meta["batch_seconds"],
             "map": corpora.map(cell),
@@ -158,10 +158,12 @@ class Run:
         }
         return Prepared(cell, key, arm, columns)
 
-    def _quality(self, cell: Cell, neighbours: Int, corpora: Corpora) -> dict[str, float]:
+    def _quality(
+        self, cell: Cell, neighbours: Int, database: Corpus, queries: Corpus, corpora: Corpora
+    ) -> dict[str, float]:
         from bench.quality import of_neighbours
 
-        (database, queries), (labels, asked) = corpora.of(cell), corpora.labels(cell)
+        labels, asked = corpora.labels(cell)
         exact = self.pipeline.exact(cell)
         return of_neighbours(neighbours, exact, database, queries, asked, labels, self.pipeline.grid.k)
 

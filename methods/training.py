@@ -113,9 +113,7 @@ class Training:
 
     def keep(self, name: str) -> None:
         """Keep the network and the state as they are under a name, in ``context.folder`` where there is one."""
-        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
-        tensors |= {f"state.{key}": value for key, value in self.state.items()}
-        kept = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+        kept = _copied(self._tensors())
         if self._folder is None:
             self._kept[name] = kept
         else:
@@ -131,6 +129,11 @@ class Training:
         else:
             raise ValueError(f"model {name!r} was not kept in this training")
         self._load(tensors)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """What a model is: the network's weights and the method's own tensors."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        return tensors | {f"state.{name}": value for name, value in self.state.items()}
 
     def _kept_file(self, folder: Path, name: str) -> Path:
         return folder / f"{self._prefix}{name}.safetensors"
@@ -151,11 +154,10 @@ class Training:
     def _save(self) -> None:
         if self._checkpoint is None or self._log is None:
             return
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"state.{name}": value for name, value in self.state.items()}
+        tensors = self._tensors()
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{key}": value for key, value in values.items() if value is not None}
-        stored = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+        stored = _copied(tensors)
         metadata = {"identity": self._identity, "history": json.dumps(self.history)}
         write_file(self._checkpoint, lambda path: save_file(stored, path, metadata))
         table = _table(self.history)
@@ -172,6 +174,10 @@ class Training:
             number, key = name.split(".")
             values.setdefault(int(number), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": values})
+
+
+def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

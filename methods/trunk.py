@@ -76,6 +76,16 @@ def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: C
     return ImageInputs(images_of(items), backbone, device)
 
 
+def outputs(
+    network: nn.Module, items: Items, backbone: Backbone, frozen_trunk: bool, context: Context, description: str
+) -> Iterator[Any]:
+    """What a network makes of the items, batch by batch, in evaluation mode and with progress."""
+    inputs = open_inputs(items, backbone, frozen_trunk, context)
+    plan = in_order(len(items), EVALUATION_BATCH)
+    batches = context.track(inputs.batches(plan), description, len(plan))
+    return evaluate(network, make_fabric(context.device), batches)
+
+
 def images_of(items: Items) -> Images:
     """The items' images. ValueError: they have none."""
     if items.images is None:
@@ -171,9 +181,9 @@ def _compute(items: Items, backbone: Backbone, context: Context, path: Path | No
     fabric = make_fabric(context.device)
     plan = in_order(len(items), EVALUATION_BATCH)
     batches = ImageInputs(images_of(items), backbone, fabric.device).batches(plan)
-    outputs = evaluate(backbone.trunk(), fabric, batches)
+    made = evaluate(backbone.trunk(), fabric, batches)
     maps: NDArray[np.float16] | None = None
-    for rows, output in context.track(zip(plan, outputs, strict=True), "trunk outputs", len(plan)):
+    for rows, output in context.track(zip(plan, made, strict=True), "trunk outputs", len(plan)):
         block = output.half().permute(0, 2, 3, 1).cpu().numpy()
         if maps is None:
             shape = (len(items), *block.shape[1:])

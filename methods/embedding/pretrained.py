@@ -52,18 +52,13 @@ class Pretrained:
         """The features, float32 [n, dim]."""
         from torch import nn
 
-        from methods.batches import in_order
-        from methods.training import evaluate, make_fabric
-        from methods.trunk import EVALUATION_BATCH, open_inputs
+        from methods.trunk import outputs
 
         if self._backbone is None:
             raise ValueError("pretrained: fit comes before embed")
-        inputs = open_inputs(items, self._backbone, True, self._context)
-        plan = in_order(len(items), EVALUATION_BATCH)
-        batches = self._context.track(inputs.batches(plan), "features", len(plan))
         network = nn.Sequential(self._backbone.stage_four(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        outputs = evaluate(network, make_fabric(self._context.device), batches)
-        features = np.concatenate([output.float().cpu().numpy() for output in outputs])
+        made = outputs(network, items, self._backbone, True, self._context, "features")
+        features = np.concatenate([output.float().cpu().numpy() for output in made])
         if self.normalise:
             lengths = np.linalg.norm(features, axis=1, keepdims=True)
             features /= np.where(lengths > 0, lengths, 1)

@@ -15,10 +15,9 @@ from torch.nn import functional
 
 from bench.interfaces import Context, Float, Int, Items
 from methods.backbones.backbone import Backbone, seeded
-from methods.batches import in_order
 from methods.embedding.triplet import Triplet
-from methods.training import Training, evaluate, make_fabric
-from methods.trunk import EVALUATION_BATCH, open_inputs, prepare_backbone
+from methods.training import Training
+from methods.trunk import open_inputs, outputs, prepare_backbone
 
 
 class TripletNetwork(nn.Module):
@@ -47,11 +46,8 @@ class Fitted:
 
     def embed(self, items: Items) -> Float:
         """Features of the items, float32 [n, dim]."""
-        inputs = open_inputs(items, self.backbone, self.frozen_trunk, self.context)
-        plan = in_order(len(items), EVALUATION_BATCH)
-        batches = self.context.track(inputs.batches(plan), "embed", len(plan))
-        fabric = make_fabric(self.context.device)
-        return np.concatenate([features.cpu().numpy() for features in evaluate(self.network, fabric, batches)])
+        made = outputs(self.network, items, self.backbone, self.frozen_trunk, self.context, "embed")
+        return np.concatenate([features.cpu().numpy() for features in made])
 
 
 def fit(settings: Triplet, train: Items, context: Context) -> Fitted:

@@ -11,11 +11,13 @@ The one-hot classes Y are never written out: the rows of Y W^T are columns of W,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from bench.interfaces import Int
+from methods.hashing.descent import sweep
 from methods.hashing.estimator import (
     BinaryTransformer,
     Count,
@@ -25,6 +27,7 @@ from methods.hashing.estimator import (
     Positive,
     Seed,
     blocks,
+    by_blocks,
     gram,
 )
 from methods.hashing.kernel import Anchors, KernelProjection
@@ -64,7 +67,7 @@ class SDH(BinaryTransformer):
         projection = fit_projection(phi, normal, codes)
         for _ in range(self.iterations):
             classifier = fit_classifier(codes, labels, self.classifier_ridge)
-            values = np.concatenate([phi[rows] @ projection for rows in blocks(len(phi))])
+            values = by_blocks(partial(_project, projection), phi)
             codes = update_codes(codes, labels, classifier, self.nu * values)
             projection = fit_projection(phi, normal, codes)
         self.database_codes_ = (codes > 0).astype(np.uint8)
@@ -77,6 +80,10 @@ def kernel_features(X: Matrix, anchors: Anchors) -> Matrix:
     for rows in blocks(len(X)):
         phi[rows, :-1] = anchors.kernel(X[rows])
     return phi
+
+
+def _project(projection: Float64, phi: Matrix) -> Float64:
+    return np.asarray(phi @ projection, np.float64)
 
 
 def fit_classifier(codes: Float64, labels: Int, ridge: float) -> Float64:
@@ -104,12 +111,8 @@ def update_codes(codes: Float64, labels: Int, classifier: Float64, pull: Float64
     others = classifier @ classifier.T
     np.fill_diagonal(others, 0)
     for _ in range(SWEEPS):
-        changed = False
-        for k in range(codes.shape[1]):
-            minimiser = wanted[:, k] - codes @ others[:, k]
-            bit = np.where(minimiser == 0, codes[:, k], np.where(minimiser > 0, 1.0, -1.0))
-            changed |= not np.array_equal(bit, codes[:, k])
-            codes[:, k] = bit
-        if not changed:
+        before = codes.copy()
+        sweep(codes, wanted, others)
+        if np.array_equal(codes, before):
             break
     return codes

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.interfaces import Float, Int
+from methods.hashing.descent import sweep
 
 
 def dissimilar_target(output_counts: Int, code_counts: Int, class_weighting: bool) -> float:
@@ -62,7 +63,5 @@ def update_codes(
     wanted = bits * similarity_sums(outputs, output_classes, count, dissimilar)[code_classes] + pull
     gram = outputs.T @ outputs
     np.fill_diagonal(gram, 0)
-    for bit in range(bits):
-        minimiser = wanted[:, bit] - codes @ gram[:, bit]
-        codes[:, bit] = np.where(minimiser == 0, codes[:, bit], np.where(minimiser > 0, 1, -1))
+    sweep(codes, wanted, gram)
     return codes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -15,8 +15,8 @@ from bench.metrics import mean_average_precision
 from methods.backbones.backbone import seeded
 from methods.batches import in_order
 from methods.hashing.deep.hasher import DeepHasher
-from methods.training import Training, evaluate, make_fabric
-from methods.trunk import EVALUATION_BATCH, open_inputs, prepare_backbone
+from methods.training import Training, evaluate
+from methods.trunk import EVALUATION_BATCH, open_inputs, outputs, prepare_backbone
 
 # The first part of a random stream's key: what is drawn from it.
 CODES, SPLIT, STEP, ANCHORS, CODEBOOK = range(5)
@@ -70,14 +70,11 @@ class Learning:
 
     def encode(self, items: Items) -> Codes:
         """Codes of any items with images."""
-        return Codes.pack(np.concatenate([made.codes.float().cpu().numpy() for made in self.outputs(items)]))
+        return _codes(self.outputs(items))
 
     def outputs(self, items: Items) -> Iterator[Any]:
         """What the network makes of any items, batch by batch."""
-        inputs = open_inputs(items, self.backbone, self.method.frozen_trunk, self.context)
-        plan = in_order(len(items), EVALUATION_BATCH)
-        batches = self.context.track(inputs.batches(plan), "encode", len(plan))
-        return evaluate(self.network, make_fabric(self.context.device), batches)
+        return outputs(self.network, items, self.backbone, self.method.frozen_trunk, self.context, "encode")
 
     def evaluate(self, rows: Int) -> Iterator[tuple[Int, Any]]:
         """Rows of the train items, and what the network makes of them, un-augmented, batch by batch."""
@@ -114,7 +111,7 @@ class Learning:
         return mean_average_precision(queries, database, self.labels[self.held_out], self.labels[self.rows])
 
     def _encoded(self, rows: Int) -> Codes:
-        return Codes.pack(np.concatenate([made.codes.float().cpu().numpy() for _, made in self.evaluate(rows)]))
+        return _codes(made for _, made in self.evaluate(rows))
 
 
 class MeanTerms:
@@ -133,6 +130,10 @@ class MeanTerms:
     def means(self) -> dict[str, float]:
         """The means."""
         return {name: value.item() / self._items for name, value in self._totals.items()}
+
+
+def _codes(batches: Iterable[Any]) -> Codes:
+    return Codes.pack(np.concatenate([made.codes.float().cpu().numpy() for made in batches]))
 
 
 def _optimizer(method: DeepHasher, network: nn.Module) -> torch.optim.Optimizer:
