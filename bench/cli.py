@@ -44,7 +44,7 @@ errors = Console(stderr=True)
 
 SETTINGS = (
     *("protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
-    *("index", "key_bits", "candidates", "nprobe", "seed"),
+    *("index", "setting", "rerank", "seed"),
 )
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
@@ -179,17 +179,17 @@ def run(
             _print_cells(pipeline, results)
         for path in written:
             console.print(f"wrote {path}", highlight=False)
+        cells = sum(len(plan.cells) for plan in plans)
+        if skipped := [reason for pipeline in pipelines for reason in _skipped(pipeline, results)]:
+            _print_reasons(console, f"bench: {len(skipped)} of {cells} cells skipped:", summary(skipped))
         if failed:
-            cells = sum(len(plan.cells) for plan in plans)
-            errors.print(f"bench: {len(failed)} of {cells} cells failed:", highlight=False)
-            for line in summary(failed.values()):
-                errors.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
             raise typer.Exit(1)
 
 
 @app.command("list")
 def list_() -> None:
-    """List the data sets, embedders, hashers, indexes and grids, a line each."""
+    """List the data sets, embedders, hashers, indexes, rerankers and grids, a line each."""
     with plain_errors():
         for kind in registry.GROUPS:
             plural = "indexes" if kind == "index" else f"{kind}s"
@@ -246,6 +246,24 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Pat
     folder = out / pipelines[0].grid.name
     written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset.name)]
     return written if len(pipelines) == 1 else written + write_report(pipelines, results, folder)
+
+
+def _skipped(pipeline: Pipeline, results: Store) -> list[str]:
+    """What each cell that this machine could not run is about, and the reason."""
+    from bench import records
+
+    rows = records.frame(pipeline, results).reindex(columns=["status", "reason"]).itertuples(index=False)
+    return [
+        f"{cell.describe()}: {reason}"
+        for cell, (status, reason) in zip(pipeline.grid.cells, rows, strict=True)
+        if status == "skipped"
+    ]
+
+
+def _print_reasons(where: Console, title: str, reasons: Iterable[str]) -> None:
+    where.print(title, highlight=False)
+    for line in reasons:
+        where.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_names(title: str, described: dict[str, str]) -> None:

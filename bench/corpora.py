@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from bench.grid import Cell
+from bench.grid import Cell, reads
 from bench.identity import digest
-from bench.interfaces import Codes, Corpus, Int, Words
-from bench.pipeline import Pipeline, codes_name
+from bench.interfaces import Codes, Corpus, Float, Int, Words
+from bench.pipeline import Pipeline, codes_name, real_name
 from bench.protocols import select
 from bench.store import Entry
 
@@ -33,9 +33,12 @@ class Corpora:
         database_rows, query_rows = self._pipeline.database_rows(cell), self._pipeline.query_rows(cell)
         return self._corpus(cell, "database", database_rows), self._corpus(cell, "query", query_rows)
 
-    def labels(self, cell: Cell) -> tuple[Int, Int]:
-        """The labels of ``of``, int64 [n] and [q]."""
-        arrays = self._pipeline.labels().arrays
+    def labels(self, cell: Cell) -> tuple[Int, Int] | None:
+        """The labels of ``of``, int64 [n] and [q]; None where the data set has none."""
+        entry = self._pipeline.labels()
+        if not entry.meta["classes"]:
+            return None
+        arrays = entry.arrays
         return arrays["database"][self._pipeline.database_rows(cell)], arrays["query"][self._pipeline.query_rows(cell)]
 
     def costs(self, cell: Cell) -> dict[str, float]:
@@ -45,26 +48,27 @@ class Corpora:
         return {name: sum(meta[name] for meta in spent) for name in ("encode_ms", "fit_seconds")}
 
     def map(self, cell: Cell) -> float | None:
-        """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them; or None.
+        """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them.
 
-        However few queries an index is asked, the codes are judged by all.
+        However few queries an index is asked, the codes are judged by all. None without codes or without labels.
         """
         from bench.metrics import mean_average_precision
 
-        if cell.hasher is None:
+        ranked = dataclasses.replace(cell, embedder=None, index=None, rerank=None, candidates=None)
+        if cell.hasher is None or (labels := self.labels(ranked)) is None:
             return None
-        ranked = dataclasses.replace(cell, embedder=None, index=None)
+        of_database, of_queries = labels
 
         def found() -> float:
-            (database, queries), (labels, asked) = self.of(ranked), self.labels(ranked)
+            database, queries = self.of(ranked)
             assert database.codes is not None and queries.codes is not None
-            return mean_average_precision(queries.codes, database.codes, asked, labels)
+            return mean_average_precision(queries.codes, database.codes, of_queries, of_database)
 
         value: float = self._once("map", self.key(ranked), found)
         return value
 
     def _corpus(self, cell: Cell, split: Literal["database", "query"], rows: Int) -> Corpus:
-        features, codes = None, None
+        features, codes, real = None, None, None
         if cell.embedder is not None:
             read = partial(self._pipeline.features, cell, cell.embedder)
             entry = self._once("features", self._pipeline.features_key(cell, cell.embedder), read)
@@ -72,12 +76,23 @@ class Corpora:
         if cell.hasher is not None:
             entry = self._once("codes", self._pipeline.codes_key(cell), partial(self._pipeline.codes, cell))
             codes = Codes(select(_words(cell, split, entry), rows), entry.meta["bits"])
-        return Corpus(features, codes)
+            if "real_codes" in reads(cell):
+                real = _real_codes(cell, split, entry, rows)
+        return Corpus(features, codes, real)
 
     def _once(self, kind: str, key: str, read: Callable[[], Any]) -> Any:
         if (kind, key) not in self._kept:
             self._kept[kind, key] = read()
         return self._kept[kind, key]
+
+
+def _real_codes(cell: Cell, split: Literal["database", "query"], codes: Entry, rows: Int) -> Float | None:
+    """The real values behind the codes at ``rows``; learned codes have none."""
+    if split == "database" and cell.database_codes == "learned":
+        return None
+    assert cell.model is not None
+    values: Float = select(codes.arrays[real_name(cell.model, "query" if split == "query" else "encoded")], rows)
+    return values
 
 
 def _words(cell: Cell, split: Literal["database", "query"], codes: Entry) -> Words:

@@ -14,7 +14,8 @@ from bench.interfaces import Codes, Context, Float, Hasher, Items
 
 class Estimator(Protocol):
     """A scikit-learn transformer to codes of 0 and 1 [n, bits]. ``database_codes_``, where it has them: as transform's,
-    learned for the samples it was fitted on.
+    learned for the samples it was fitted on. ``decision_function(X)``, where it has one: the real values [n, bits]
+    whose signs are the codes.
     """
 
     bits: int
@@ -75,6 +76,17 @@ class EstimatorHasher:
         return Codes.pack(ones.astype(np.bool_))
 
 
+class RealEstimatorHasher(EstimatorHasher):
+    """The hasher of an estimator that has a ``decision_function``."""
+
+    def encode_real(self, items: Items) -> Float:
+        """The decision function of any items, float32 [n, bits]. ValueError: they have no vectors."""
+        estimator: Any = self.estimator
+        return np.asarray(estimator.decision_function(self._vectors(items)), dtype=np.float32)
+
+
 def as_hasher(plugin: Any) -> Hasher:
     """The plugin itself where it is a hasher, and a wrapped one where it is an estimator."""
-    return cast(Hasher, plugin) if hasattr(plugin, "encode") else EstimatorHasher(plugin)
+    if hasattr(plugin, "encode"):
+        return cast(Hasher, plugin)
+    return RealEstimatorHasher(plugin) if hasattr(plugin, "decision_function") else EstimatorHasher(plugin)

@@ -1,7 +1,9 @@
-"""The cells of a grid as figures: precision against candidates and time, or mAP against the length of codes."""
+"""The cells of a grid as figures: quality against candidates and time, or mAP against the length of codes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,36 +11,49 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
+from bench import pareto
+from bench.code_tables import code_sections
+from bench.printed import SECTION, VARIANT, GridInfo
 from bench.references import QUERIES
-from bench.tables import SECTION, VARIANT, GridInfo, code_sections, complete, replace, section_name, split_series
+from bench.tables import complete, replace, section_name, split_series
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 # There are more markers than colours, so that series told apart by neither come late.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 PUBLISHED = ", published"
+FRONT = "Front: nothing as fast is better"
 ACROSS = 4
-SERIES = ["index", "key_bits", *VARIANT]
+SERIES = ["index", "rerank", "build_setting", *VARIANT]
+FIGURES = ["value", "published", "reference_seconds", pareto.LATENCY, pareto.THROUGHPUT]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What a figure shows. ``draw(axes, points, label, style)`` draws a series, as ``_means`` returns its points.
+
+    ``quality`` is the column that goes upwards, in percent, ``heading`` its name and ``published`` the column beside
+    it; ``cost``, where the front is drawn, the column whose time goes across.
+    """
+
+    draw: Callable[[Any, pd.DataFrame, str, int], None]
+    quality: str
+    heading: str
+    published: str = ""
+    cost: str = ""
 
 
 def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
     """Write the figures as PNG and PDF into the folder, and say which they are.
 
     ``cells`` as for ``tables.write_tables``; only finished cells are drawn. The layout "codes" has
-    ``map_against_bits``, left out where there is one length; the others ``precision_against_candidates``, left out
-    where fewer than two numbers of candidates were run, and ``precision_against_time``, where nothing was timed.
-    ValueError: an unknown reference.
+    ``map_against_bits``, left out where there is one length. "candidates" and "methods" have
+    ``precision_against_candidates``, left out where fewer than two numbers of candidates were run, and
+    ``precision_against_time``; "pareto" has recall and precision against ``time`` and ``batch_time``; what is against
+    time is left out where nothing was timed. ValueError: an unknown reference.
     """
     done = finished(cells, grid)
-    figures = {}
-    if grid.layout == "codes":
-        if done["bits"].nunique() > 1:
-            figures["map_against_bits"] = _draw(done, grid, _against_bits)
-    else:
-        if done["candidates"].nunique() > 1:
-            figures["precision_against_candidates"] = _draw(done, grid, _against_candidates)
-        if done["latency_ms_p50"].notna().any():
-            figures["precision_against_time"] = _draw(done, grid, _against_time)
+    figures = {name: _draw(done, grid, panel) for name, panel in panels(done, grid).items()}
     return [
         replace(folder / f"{name}.{kind}", partial(_save, figure, kind))
         for name, figure in figures.items()
@@ -47,16 +62,38 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
 
 
 def finished(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
-    """The completed cells that the grid's layout draws: in ``value`` their quality in percent, in ``published`` that
-    which was published.
-    """
+    """The completed cells that the grid's layout draws."""
     tidy = complete(cells, grid)
+    drawn = tidy["index"].isna() & tidy["bits"].notna() if grid.layout == "codes" else tidy["index"].notna()
+    return tidy[drawn & (tidy["status"] == "ok")]
+
+
+def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
+    """The figures that these cells have something to show in, by name."""
     if grid.layout == "codes":
-        value, published, drawn = tidy["map"], tidy["reference_map"], tidy["index"].isna() & tidy["bits"].notna()
-    else:
-        value, published = tidy[f"precision_at_{grid.k}"], tidy["reference_precision_at_10"]
-        drawn = tidy["index"].notna()
-    return tidy.assign(value=100 * value, published=100 * published)[drawn & (tidy["status"] == "ok") & value.notna()]
+        several = done.loc[done["map"].notna(), "bits"].nunique() > 1
+        return {"map_against_bits": Panel(_against_bits, "map", "mAP, %", "reference_map")} if several else {}
+    if grid.layout == "pareto":
+        return _fronts(done, grid.k)
+    precision = (f"precision_at_{grid.k}", f"Precision@{grid.k}, %", "reference_precision_at_10")
+    shown = done[done[precision[0]].notna()]
+    found = {}
+    if shown["candidates"].nunique() > 1:
+        found["precision_against_candidates"] = Panel(_against_candidates, *precision)
+    if shown[pareto.LATENCY].notna().any():
+        found["precision_against_time"] = Panel(_against_time, *precision)
+    return found
+
+
+def _fronts(done: pd.DataFrame, k: int) -> dict[str, Panel]:
+    """Each quality against each kind of time, with its front."""
+    times = {"time": (_against_latency, pareto.LATENCY), "batch_time": (_against_batch, pareto.THROUGHPUT)}
+    return {
+        f"{name}_against_{over}": Panel(draw, f"{name}_at_{k}", f"{name.capitalize()}@{k}, %", cost=cost)
+        for name in ("recall", "precision")
+        for over, (draw, cost) in times.items()
+        if (done[f"{name}_at_{k}"].notna() & done[cost].notna()).any()
+    }
 
 
 def _save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
@@ -64,28 +101,32 @@ def _save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
     figure.savefig(path, format=kind, dpi=160, metadata=metadata)
 
 
-def _draw(done: pd.DataFrame, grid: GridInfo, panel: Any) -> matplotlib.figure.Figure:
+def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure.Figure:
     """A panel for each section of the grid's table, ACROSS in a row and on the same scales, above one legend."""
+    published = done[panel.published] if panel.published else float("nan")
+    done = done.assign(value=100 * done[panel.quality], published=100 * published).dropna(subset="value")
     sections = _sections(done, grid)
     labels_in_order = dict.fromkeys(label for _, section in sections for label, _ in section)
-    styles = {label: position for position, label in enumerate(labels_in_order)}
+    styles = {label: position for position, label in enumerate([*labels_in_order, FRONT])}
     across, down = min(ACROSS, len(sections)), -(-len(sections) // ACROSS)
     figure = matplotlib.figure.Figure(figsize=(1.5 + 4.5 * across, 0.9 + 4.5 * down), layout="constrained")
-    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    for axes in panels.flat[len(sections) :]:
+    every = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for axes in every.flat[len(sections) :]:
         axes.remove()
     entries: dict[str, Any] = {}
-    for axes, (name, section) in zip(panels.flat, sections, strict=False):
+    for axes, (name, section) in zip(every.flat, sections, strict=False):
         for label, series in section:
-            panel(axes, series, label, styles[label])
+            panel.draw(axes, _means(series), label, styles[label])
+        if panel.cost:
+            _front(axes, pd.concat([_means(series) for _, series in section]), panel.cost)
         axes.set_title(name.replace(", ", ",\n"), fontsize="medium")
         axes.grid(True, which="major", color="0.9")
         axes.set_axisbelow(True)
         axes.tick_params(labelbottom=True)
         handles, labels = axes.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    for axes in panels[:, 0]:
-        axes.set_ylabel("mAP, %" if grid.layout == "codes" else f"Precision@{grid.k}, %")
+    for axes in every[:, 0]:
+        axes.set_ylabel(panel.heading)
     ordered = sorted(entries, key=lambda label: (styles[label.removesuffix(PUBLISHED)], label))
     figure.legend([entries[label] for label in ordered], ordered, loc="outside lower center", ncols=3, fontsize="small")
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
@@ -103,38 +144,62 @@ def _sections(done: pd.DataFrame, grid: GridInfo) -> list[tuple[str, list[tuple[
     ]
 
 
-def _against_bits(axes: Any, series: pd.DataFrame, label: str, style: int) -> None:
-    points = _means(series)
+def _means(series: pd.DataFrame) -> pd.DataFrame:
+    """Means over the seeds for each setting of a series, with the spread of the value.
+
+    In order of code length and number of candidates, and else of the grid: a line runs through its sweep.
+    """
+    groups = series.groupby(["bits", "candidates", "query_setting"], dropna=False, sort=False)
+    means = groups[FIGURES].mean()
+    means["spread"] = groups["value"].std().fillna(0.0)
+    ordered = means.reset_index().sort_values(["bits", "candidates"], kind="stable")
+    return ordered.drop(columns="query_setting").astype(float)
+
+
+def _against_bits(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
     axes.set_xlabel("Length of the codes, bits")
     _line(axes, points["bits"], points, label, style)
     _published(axes, points["bits"], points, label, style)
 
 
-def _against_candidates(axes: Any, series: pd.DataFrame, label: str, style: int) -> None:
+def _against_candidates(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
     axes.set_xlabel("Candidates N that are re-ranked")
-    if series["candidates"].isna().all():
-        level = series["value"].mean()
+    if points["candidates"].isna().all():
+        level = points["value"].mean()
         axes.axhline(level, color=COLOURS[style % len(COLOURS)], linestyle="--", linewidth=1.2, label=label)
         return
-    points = _means(series)
     _line(axes, points["candidates"], points, label, style)
     _published(axes, points["candidates"], points, label, style)
 
 
-def _against_time(axes: Any, series: pd.DataFrame, label: str, style: int) -> None:
-    points = _means(series)
+def _against_time(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of one query, ms (ours: median of single queries;\npublished: total / 25,250 queries)")
-    _line(axes, points["latency_ms_p50"], points, label, style)
+    _line(axes, points[pareto.LATENCY], points, label, style)
     _published(axes, points["reference_seconds"] / QUERIES * 1000, points, label, style)
 
 
-def _means(series: pd.DataFrame) -> pd.DataFrame:
-    """Means over the seeds for each setting of a series, with the spread of the value, in order of the settings."""
-    groups = series.groupby(["bits", "candidates", "nprobe"], dropna=False, sort=True)
-    means = groups[["value", "published", "latency_ms_p50", "reference_seconds"]].mean()
-    means["spread"] = groups["value"].std().fillna(0.0)
-    return means.reset_index().astype(float)
+def _against_latency(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
+    axes.set_xscale("log")
+    axes.set_xlabel("Time of a single query, ms (median, one thread)")
+    _line(axes, points[pareto.LATENCY], points, label, style)
+
+
+def _against_batch(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
+    axes.set_xscale("log")
+    axes.set_xlabel("Time of a batch over its queries, ms (all threads)")
+    _line(axes, pareto.cost_of(points, pareto.THROUGHPUT), points, label, style)
+
+
+def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
+    """The best quality that can be had in a time, as steps."""
+    cost = pareto.cost_of(points, column)
+    known = cost.notna()
+    cost, value = cost[known], points["value"][known]
+    on_front = pareto.front(cost, value)
+    order = cost[on_front].argsort(kind="stable")
+    x, y = cost[on_front].iloc[order], value[on_front].iloc[order]
+    axes.step(x, y, where="post", color="0.5", linewidth=3, alpha=0.5, zorder=0, label=FRONT)
 
 
 def _line(axes: Any, x: pd.Series, points: pd.DataFrame, label: str, style: int) -> None:

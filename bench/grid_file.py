@@ -28,7 +28,7 @@ TOP_KEYS = (
     *("title", "dataset", "recipe", "layout", "reference", "k", "seeds", "unseen_share", "split_seed"),
     *("measure", "cells", "recipes", "datasets"),
 )
-AXES = ("protocol", "embedder", "input", "hasher", "model", "database_codes", "index")
+AXES = ("protocol", "embedder", "input", "hasher", "model", "database_codes", "index", "rerank", "candidates")
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,12 @@ def load(name: str, options: Options = Options()) -> Grid:
         plugin: _for_dataset(table, dataset.name, f"{where}: [recipes.{recipe_name}.{plugin}]")
         for plugin, table in recipes[recipe_name].items()
     }
+    k = _positive(raw.get("k", 10), f"{where}: k")
     cells: list[Cell] = []
     for number, block in enumerate(_typed(raw["cells"], list[dict[str, Any]], f"{where}: cells"), start=1):
         place = f"{where}: [[cells]] number {number}"
-        cells += _expand(block, _seeds(raw, block, options, where, place), recipe, plugin_settings, dataset.name, place)
+        seeds = _seeds(raw, block, options, where, place)
+        cells += _expand(block, seeds, recipe, plugin_settings, dataset, k, place)
     _used(plugin_settings, cells, [dataset.name, *listed])
     return Grid(
         name=Path(where).stem,
@@ -82,7 +84,7 @@ def load(name: str, options: Options = Options()) -> Grid:
         recipe=recipe_name,
         layout=_layout(raw, cells, where),
         reference=_typed(raw.get("reference"), str | None, f"{where}: reference"),
-        k=_positive(raw.get("k", 10), f"{where}: k"),
+        k=k,
         class_split=_class_split(raw, where),
         measure=_measure(raw.get("measure", {}), dataset.name, where),
         cells=tuple(_unique(cells)),
@@ -267,7 +269,8 @@ def _expand(
     seeds: list[int],
     recipe: dict[str, Any],
     settings: dict[str, dict[str, Any]],
-    dataset: str,
+    dataset: Choice,
+    k: int,
     place: str,
 ) -> Iterator[Cell]:
     flat = {
@@ -276,11 +279,12 @@ def _expand(
         if key != "seeds"
         for inner, value in (outer.items() if isinstance(outer, dict) else [("", outer)])
     }
-    content = getattr(registry.load("dataset", dataset), "content", "images")
+    data = registry.build("dataset", dataset.name, dataset.parameters)
+    content, labelled = getattr(data, "content", "images"), getattr(data, "labelled", True)
     for *values, seed in itertools.product(*flat.values(), seeds):
         try:
             cell = _cell(dict(zip(flat, values, strict=True)), seed, recipe, settings)
-            check(cell, content)
+            check(cell, content, labelled, k)
         except ValueError as fault:
             raise ValueError(f"{place}: {fault}") from fault
         yield cell
@@ -317,6 +321,8 @@ def _cell(chosen: dict[str, Any], seed: int, recipe: dict[str, Any], settings: d
             "database_codes", chosen.get("database_codes", "encoded" if hashed else None), DatabaseCodes
         ),
         index=choices.get("index"),
+        rerank=choices.get("rerank"),
+        candidates=_typed(chosen.get("candidates"), int | None, "candidates"),
         seed=seed,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,9 @@ class Subset:
 
 @dataclass(frozen=True)
 class Items:
-    """Labelled items of one split: ids and labels int64 [n], and images or vectors (float32 [n, d]), or both.
+    """Items of one split: ids and labels int64 [n], and images or vectors (float32 [n, d]), or both.
+
+    Without labels (see ``Dataset``) every label is -1.
 
     ``fingerprint`` identifies the content: equal fingerprints mean equal items in equal order. An empty one identifies
     nothing: what is computed from such items is not cached.
@@ -106,10 +108,14 @@ class Codes:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What an index is built on, or asked with: features float32 [n, d], codes, or both."""
+    """What an index is built on, or asked with: features float32 [n, d], codes, or both.
+
+    ``real_codes``: the real values whose signs are the codes, float32 [n, bits], where the hasher has them.
+    """
 
     features: Float | None = None
     codes: Codes | None = None
+    real_codes: Float | None = None
 
     def __len__(self) -> int:
         part = self.features if self.features is not None else self.codes
@@ -120,6 +126,7 @@ class Corpus:
         return Corpus(
             None if self.features is None else self.features[start:stop],
             None if self.codes is None else Codes(self.codes.words[start:stop], self.codes.bits),
+            None if self.real_codes is None else self.real_codes[start:stop],
         )
 
 
@@ -150,6 +157,10 @@ class Dataset(Protocol):
     """Items with an official split. ``train_in_database``: the train items are the database items.
 
     ``content``: what its items hold, "images" or "vectors".
+
+    One more member is optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
+    files can't be read yet); without it, they have. Where they have none, ``classes`` is empty: a search then has no
+    precision and no mAP, and what needs labels is refused.
     """
 
     classes: tuple[str, ...]
@@ -177,8 +188,10 @@ class Embedder(Protocol):
 class Hasher(Protocol):
     """Items to codes of ``bits`` bits. ``database_codes_``: codes learned for the train items, where there are.
 
-    Two more members are optional. ``models``: the kinds of ``Model`` that its training, as its parameters stand, can
-    end with; without it, only the last. ``use(model)``: from now on ``encode`` and ``database_codes_`` are that one's.
+    Four more members are optional. ``supervised``: whether ``fit`` reads the labels; without it, it does. ``models``:
+    the kinds of ``Model`` that its training, as its parameters stand, can end with; without it, only the last.
+    ``use(model)``: from now on ``encode`` and ``database_codes_`` are that one's. ``encode_real(items)``: the real
+    values whose signs ``encode`` packs, float32 [n, bits].
 
     A scikit-learn transformer with a parameter ``bits`` is a hasher too (see ``bench.estimators``): ``fit(X, y)``,
     ``transform(X)`` to {0, 1}; its ``random_state``, if it has one, is the seed.
@@ -191,29 +204,60 @@ class Hasher(Protocol):
     def encode(self, items: Items) -> Codes: ...
 
 
+class Unavailable(Exception):
+    """What a plugin raises in ``check`` or ``build`` where this machine lacks a library or a device that it needs.
+
+    The message says what is missing and how to get it. The cell is skipped, which is no failure.
+    """
+
+
 class Index(Protocol):
-    """Search. ``query_parameters`` names the parameters that ``set_query`` may change after ``build``."""
+    """Search.
 
-    query_parameters: ClassVar[tuple[str, ...]]
+    ``reads`` names the fields of ``Corpus`` that it is built on and asked with. ``query_parameters`` names the
+    parameters that ``set_query`` may change after ``build``. Three more members are optional. ``check(dim, bits)`` is
+    asked before anything runs: ValueError where its parameters cannot serve features of ``dim`` dimensions (None where
+    only the data will tell) and codes of ``bits`` bits (None without codes), ``Unavailable`` as above.
+    ``query_cost()``: bytes that one query must read, and floating-point operations it must do, the physical floor;
+    without it, unknown. ``paper_bytes()``: memory as the paper counts it.
+    """
 
-    def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError where these parameters cannot serve features of ``dim`` dimensions and codes of ``bits`` bits.
-
-        Asked before anything runs: ``dim`` is None where only the data will tell it, ``bits`` where there are no codes.
-        """
-        ...
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+    @property
+    def query_parameters(self) -> tuple[str, ...]: ...
 
     def build(self, database: Corpus) -> Self: ...
     def set_query(self, **parameters: Any) -> None: ...
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """Ids (positions in the database) int64 [q, k], nearest first, -1 where there are fewer than k."""
+        """Ids (positions in the database) int64 [q, k], nearest first, -1 where there are fewer than k.
+
+        A single query is answered in the calling thread, several may be shared among threads.
+        """
         ...
 
     def size_bytes(self) -> int:
         """Bytes that must stay in memory to answer queries, the float features included where they are read."""
         ...
 
-    def query_cost(self) -> tuple[float, float]:
-        """Bytes that one query must read, and floating-point operations it must do: the physical floor."""
+
+class Reranker(Protocol):
+    """Order among candidates by Euclidean distance of the features: a last stage behind any index."""
+
+    def build(self, features: Float) -> Self: ...
+
+    def nearest(self, queries: Float, candidates: Int, k: int) -> Int:
+        """Of each query's candidates, ids int64 [q, n] (-1 where there are fewer), the k nearest: int64 [q, k].
+
+        Ties go to the smaller id. Threads as in ``Index.search``.
+        """
+        ...
+
+    def size_bytes(self) -> int:
+        """Bytes that must stay in memory, the features that are read included."""
+        ...
+
+    def query_cost(self, candidates: int) -> tuple[float, float]:
+        """Bytes that must be read and operations done to re-rank so many candidates of one query."""
         ...

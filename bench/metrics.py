@@ -341,6 +341,23 @@ def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Floa
     return float((hits / (nearest >= 0).sum(axis=1)).mean())
 
 
+def recall_at_by_codes(neighbours: Int, query_codes: Codes, database_codes: Codes, k: int) -> float:
+    """Share of the k nearest codes that are among the first k neighbours, averaged over the queries.
+
+    A neighbour counts if its Hamming distance is at most that of the k-th nearest code: whatever ties with it counts
+    too. ``neighbours`` as for ``recall_at``. ValueError: sizes that do not fit, an id outside the database.
+    """
+    queries, size = len(query_codes), len(database_codes)
+    found = _distinct(neighbours, k, queries, size)
+    alike = [np.zeros(items, dtype=np.int64) for items in (queries, size)]
+    within = np.cumsum(HammingRanking.of(query_codes, database_codes, *alike).items, axis=1)
+    radius = (within < min(k, size)).sum(axis=1)
+    differing = query_codes.words[:, None] ^ database_codes.words[found]
+    distances = np.bitwise_count(differing).sum(axis=2, dtype=np.int64)
+    hits = ((distances <= radius[:, None]) & (found >= 0)).sum(axis=1)
+    return float((hits / min(k, size)).mean())
+
+
 def _expected_sum(items: Int, gains: NDArray[Any], weights: Scores) -> Scores:
     """Expected sum of gain times weight over the ranking: each tie group's mean gain times its places' weights.
 

@@ -15,12 +15,13 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import protocols, registry
 from bench.estimators import as_hasher
-from bench.grid import Cell, Choice, Grid
+from bench.grid import Cell, Choice, Grid, reads
 from bench.identity import digest, source_identity
-from bench.interfaces import Codes, Context, Hasher, Int, Items, Model, SplitName, Words
+from bench.interfaces import Codes, Context, Float, Hasher, Int, Items, Model, SplitName
 from bench.store import Entry, Store
 
 ENCODE_SAMPLE = 256
@@ -120,6 +121,7 @@ class Pipeline:
                 {
                     "input": cell.input and self.features_key(cell, cell.input),
                     "oracle": oracle,
+                    "real_codes": self._wants_real(cell),
                     "adapter": source_identity("bench.estimators") if adapted else None,
                 },
             ]
@@ -146,6 +148,20 @@ class Pipeline:
             for other in self.grid.cells
         )
 
+    def _wants_real(self, cell: Cell) -> bool:
+        """Whether an index of the grid reads the real values behind the codes of this training."""
+        return [self._training(cell), cell.input, cell.hasher, cell.seed] in self._read_as_real
+
+    @cached_property
+    def _read_as_real(self) -> list[list[Any]]:
+        """The trainings whose real codes an index of the grid reads: what a protocol says of each, and its plugins."""
+        found: list[list[Any]] = []
+        for cell in self.grid.cells:
+            training = [self._training(cell), cell.input, cell.hasher, cell.seed]
+            if "real_codes" in reads(cell) and training not in found:
+                found.append(training)
+        return found
+
     def features(self, cell: Cell, choice: Choice) -> Entry:
         """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
 
@@ -170,10 +186,11 @@ class Pipeline:
 
     def codes(self, cell: Cell) -> Entry:
         """Packed words of each model that the training ended with, by ``codes_name``: of the database ``encoded`` and,
-        where the hasher learned them, ``learned``; and of the ``query``.
+        where the hasher learned them, ``learned``; and of the ``query``. Where an index of the grid reads them, the
+        real values behind ``encoded`` and ``query``, float32, by ``real_name``.
 
         Meta: ``bits``, ``models``, ``fit_seconds``, and ``encode_ms``, which starts from the input's features where
-        there is an input. ValueError: codes of another number or length.
+        there is an input. ValueError: codes of another number or length, or real values of another type or shape.
         """
         assert cell.hasher is not None
         key = self.codes_key(cell)
@@ -184,12 +201,11 @@ class Pipeline:
             fit_seconds = self._fit(hasher, cell.hasher, cell, key, split, oracle)
             offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
             models = [model for model in offered if model != "oracle" or oracle is not None]
-            arrays: dict[str, Words] = {}
+            arrays: dict[str, NDArray[Any]] = {}
             for model in models:
                 if hasattr(hasher, "use"):
                     hasher.use(model)
-                codes = self._encoded(cell, hasher, split)
-                arrays |= {codes_name(model, part): code.words for part, code in codes.items()}
+                arrays |= self._encoded(cell, hasher, model, split)
             meta = {"bits": hasher.bits, "models": models, "fit_seconds": fit_seconds}
             meta["encode_ms"] = _encode_ms(hasher.encode, split("query"))
             self._finish("codes", key, cell.hasher, meta, arrays)
@@ -209,8 +225,15 @@ class Pipeline:
 
         return split
 
-    def _encoded(self, cell: Cell, hasher: Hasher, split: Splits) -> dict[str, Codes]:
-        codes = {"encoded": hasher.encode(split("database")), "query": hasher.encode(split("query"))}
+    def _encoded(self, cell: Cell, hasher: Hasher, model: Model, split: Splits) -> dict[str, NDArray[Any]]:
+        """A model's arrays. Codes whose real values are wanted are the signs of these: items are encoded once."""
+        codes, arrays = {}, {}
+        for part, items in (("encoded", split("database")), ("query", split("query"))):
+            if self._wants_real(cell):
+                arrays[real_name(model, part)] = _real_values(hasher, items)
+                codes[part] = Codes.pack(arrays[real_name(model, part)])
+            else:
+                codes[part] = hasher.encode(items)
         if hasher.database_codes_ is not None and self._learns_database(cell):
             codes["learned"] = hasher.database_codes_
         for part, code in codes.items():
@@ -218,7 +241,7 @@ class Pipeline:
             if (len(code), code.bits) != (count, hasher.bits):
                 found = f"{len(code)} {part} codes of {code.bits} bits"
                 raise ValueError(f"{found}; expected {count}, one an item, of bits = {hasher.bits}")
-        return codes
+        return arrays | {codes_name(model, part): code.words for part, code in codes.items()}
 
     def _learns_database(self, cell: Cell) -> bool:
         """Whether codes learned for the train items are codes of the whole database."""
@@ -278,6 +301,20 @@ class Pipeline:
 def codes_name(model: Model, part: str) -> str:
     """The name of a model's codes in the store's entry."""
     return f"{model}-{part}"
+
+
+def real_name(model: Model, part: str) -> str:
+    """The name, in the store's entry, of the real values behind a model's codes."""
+    return f"{codes_name(model, part)}-real"
+
+
+def _real_values(hasher: Any, items: Items) -> Float:
+    """``encode_real`` of items. ValueError: it is not finite float32 [n, bits]."""
+    values: Float = hasher.encode_real(items)
+    if values.dtype != np.float32 or values.shape != (len(items), hasher.bits) or not np.isfinite(values).all():
+        expected = f"finite float32 {[len(items), hasher.bits]}"
+        raise ValueError(f"encode_real returned {values.dtype} {list(values.shape)}; expected {expected}")
+    return values
 
 
 def _take(items: Items, rows: Int) -> Items:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from bench.interfaces import Codes, Corpus, Float, Int
-from bench.metrics import HammingRanking, average_precision_by_distance, precision_at, recall_at
+from bench.metrics import (
+    HammingRanking,
+    average_precision_by_distance,
+    precision_at,
+    recall_at,
+    recall_at_by_codes,
+)
 
 
 def of_codes(queries: Codes, database: Codes, query_labels: Int, database_labels: Int, k: int) -> dict[str, float]:
@@ -29,11 +35,27 @@ def of_features(queries: Float, database: Float, query_labels: Int, database_lab
 
 
 def of_neighbours(
-    neighbours: Int, exact: Int, database: Corpus, queries: Corpus, query_labels: Int, database_labels: Int, k: int
+    neighbours: Int,
+    exact: Int | None,
+    database: Corpus,
+    queries: Corpus,
+    labels: tuple[Int, Int] | None,
+    k: int,
 ) -> dict[str, float]:
-    """Precision by label and recall against the exact neighbours, of the lists int64 [q, k] that a search returned."""
-    assert database.features is not None and queries.features is not None
+    """Precision by label and recall against exact search, of the lists int64 [q, k] that a search returned.
+
+    Exact search is by features where there are any, with ``exact`` its ids int64 [q, k]; or else by Hamming distance.
+    ``labels``: of the database, int64 [n], and of the queries, int64 [q]; without them there is no precision.
+    """
+    if exact is not None and database.features is not None and queries.features is not None:
+        recall = recall_at(neighbours, exact, database.features, queries.features, k)
+    else:
+        assert database.codes is not None and queries.codes is not None
+        recall = recall_at_by_codes(neighbours, queries.codes, database.codes, k)
+    if labels is None:
+        return {f"recall_at_{k}": recall}
+    of_database, of_queries = labels
     return {
-        f"precision_at_{k}": precision_at(neighbours, query_labels, database_labels, k),
-        f"recall_at_{k}": recall_at(neighbours, exact, database.features, queries.features, k),
+        f"precision_at_{k}": precision_at(neighbours, of_queries, of_database, k),
+        f"recall_at_{k}": recall,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,11 @@ from bench.interfaces import Float
 from bench.pipeline import Pipeline
 from bench.store import Store
 
+Place = tuple[Role, str, str]  # role, plugin, parameter
 KIND = "records"
+SEARCH_ROLES: tuple[Role, ...] = ("index", "rerank")
+SYMBOLS = {"candidates": "N", "key_bits": "L", "nprobe": "nprobe"}
+"""Parameters of a search that are named wherever they stand, differing or not, and how they are printed."""
 
 
 def key(pipeline: Pipeline, cell: Cell) -> str:
@@ -26,18 +30,23 @@ def key(pipeline: Pipeline, cell: Cell) -> str:
             [stage.key for stage in pipeline.stages(cell)],
             [cell.protocol, cell.model, cell.database_codes, grid.k, cell.seed],
             [source_identity("bench.quality"), source_identity("bench.protocols")],
-            None if cell.index is None else _searching(grid, cell.index),
+            None if cell.index is None else _searching(grid, cell),
         ]
     )
 
 
-def _searching(grid: Grid, index: Choice) -> list[Any]:
-    source = source_identity(registry.find("index", index.name).module)
-    return [index.name, index.parameters, source, vars(grid.measure), source_identity("bench.measure")]
+def _searching(grid: Grid, cell: Cell) -> list[Any]:
+    plugins = [_identity(role, choice) for role, choice in cell.choices() if role in SEARCH_ROLES]
+    sources = [source_identity("bench.measure"), source_identity("bench.reranked")]
+    return [plugins, cell.candidates, vars(grid.measure), sources]
+
+
+def _identity(role: Role, choice: Choice) -> list[Any]:
+    return [choice.name, choice.parameters, source_identity(registry.find(ROLES[role], choice.name).module)]
 
 
 def done(store: Store, record_key: str) -> bool:
-    """Whether the cell is finished; one that failed is not."""
+    """Whether the cell is finished; one that failed or was skipped is not."""
     return store.has(KIND, record_key) and store.meta(KIND, record_key)["row"]["status"] == "ok"
 
 
@@ -52,6 +61,8 @@ def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
     every = {role: settings(ROLES[role], choice) for role, choice in cell.choices()}
     names = {role: choice.name for role, choice in cell.choices()}
     return {
+        **{name: value for name, value in every.get("index", {}).items() if name != "seed"},
+        **{f"rerank_{name}": value for name, value in every.get("rerank", {}).items()},
         "dataset": pipeline.grid.dataset.name,
         "protocol": cell.protocol,
         "embedder": names.get("embedder"),
@@ -62,7 +73,8 @@ def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
         "model": cell.model,
         "database_codes": cell.database_codes,
         "index": names.get("index"),
-        **{name: value for name, value in every.get("index", {}).items() if name != "seed"},
+        "rerank": names.get("rerank"),
+        "candidates": cell.candidates,
         "k": pipeline.grid.k,
         "seed": cell.seed,
     }
@@ -82,36 +94,67 @@ def latency_columns(milliseconds: Float, queries_in_set: int) -> dict[str, float
 def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     """One row a cell of the grid, in its order; a cell that has not run yet has no status.
 
-    ``variant`` says in which parameters, dimension and bits aside, the plugins of that name differ within the grid.
+    ``variant`` says in which parameters, dimension and bits aside, the plugins of that name that code the items differ
+    within the grid. ``build_setting`` and ``query_setting`` say the same of the index and the reranker, by what is
+    fixed when they are built and what may be set afterwards; with the number of candidates they are its ``setting``.
     """
+    cells = pipeline.grid.cells
     rows = []
-    for cell, variant in zip(pipeline.grid.cells, _variants(pipeline.grid.cells), strict=True):
+    for cell, variant, setting in zip(cells, _variants(cells), _settings(cells), strict=True):
         record_key = key(pipeline, cell)
         if store.has(KIND, record_key):
             row = store.meta(KIND, record_key)["row"]
         else:
             row = {**base_row(pipeline, cell), "status": None}
-        rows.append({**row, "variant": variant})
+        rows.append({**row, "variant": variant, **setting})
     return pd.DataFrame(rows)
 
 
 def _variants(cells: Sequence[Cell]) -> list[str | None]:
     """Each cell's parameters of its embedder, input and hasher that are not the same wherever the plugin stands."""
-    values: dict[tuple[Role, str, str], set[str]] = {}
-    texts = [{place: str(value) for place, value in _coding(cell)} for cell in cells]
-    for text in texts:
-        for place, value in text.items():
-            values.setdefault(place, set()).add(value)
-    return [
-        ", ".join(f"{place[2]}={value}" for place, value in text.items() if len(values[place]) > 1) or None
-        for text in texts
-    ]
+    coding = [{place: value for place, value in _values(cell) if place[0] not in SEARCH_ROLES} for cell in cells]
+    differing = _differing(coding)
+    return [_joined(f"{place[2]}={value}" for place, value in one.items() if place in differing) for one in coding]
 
 
-def _coding(cell: Cell) -> Iterator[tuple[tuple[Role, str, str], Any]]:
-    """The parameters that decide the features and codes and have no column, by role, plugin and name."""
+def _settings(cells: Sequence[Cell]) -> list[dict[str, str | None]]:
+    """Each cell's parameters of its index and reranker that are not the same wherever the plugin stands."""
+    searching = [{place: value for place, value in _values(cell) if place[0] in SEARCH_ROLES} for cell in cells]
+    differing = _differing(searching)
+    return [_setting(cell, one, differing) for cell, one in zip(cells, searching, strict=True)]
+
+
+def _setting(cell: Cell, values: dict[Place, str], differing: set[Place]) -> dict[str, str | None]:
+    index = cell.index
+    queried = () if index is None else registry.build("index", index.name, index.parameters).query_parameters
+    texts: dict[bool, list[str]] = {True: [], False: []}
+    for place, value in values.items():
+        role, _, name = place
+        if value != "None" and (place in differing or name in SYMBOLS):
+            texts[role == "index" and name in queried].append(f"{SYMBOLS.get(name, name)} = {value}")
+    candidates = [] if cell.candidates is None else [f"{SYMBOLS['candidates']} = {cell.candidates}"]
+    return {
+        "setting": _joined([*candidates, *texts[False], *texts[True]]),
+        "build_setting": _joined(texts[False]),
+        "query_setting": _joined(texts[True]),
+    }
+
+
+def _values(cell: Cell) -> Iterator[tuple[Place, str]]:
+    """The parameters of a cell's plugins that have no column of their own, as texts."""
     for role, choice in cell.choices():
-        if role != "index":
-            for name, value in settings(ROLES[role], choice).items():
-                if name not in ("dim", "bits"):
-                    yield (role, choice.name, name), value
+        for name, value in settings(ROLES[role], choice).items():
+            if name not in (("seed",) if role in SEARCH_ROLES else ("dim", "bits")):
+                yield (role, choice.name, name), str(value)
+
+
+def _differing(cells: Sequence[dict[Place, str]]) -> set[Place]:
+    values: dict[Place, set[str]] = {}
+    for cell in cells:
+        for place, value in cell.items():
+            values.setdefault(place, set()).add(value)
+    return {place for place, found in values.items() if len(found) > 1}
+
+
+def _joined(texts: Iterable[str]) -> str | None:
+    return ", ".join(texts) or None

@@ -1,7 +1,7 @@
 """Names to plugins: found by entry point, read without importing, loaded when used.
 
 The built-in plugins register in ``setup.cfg`` exactly as anybody else's: a package that declares an entry point in one
-of the four groups is on the list, in the grids and on the command line, without touching this repository.
+of the five groups is on the list, in the grids and on the command line, without touching this repository.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-Kind = Literal["dataset", "embedder", "hasher", "index"]
+Kind = Literal["dataset", "embedder", "hasher", "index", "reranker"]
 GROUPS: dict[Kind, str] = {
     "dataset": "bench.datasets",
     "embedder": "bench.embedders",
     "hasher": "bench.hashers",
     "index": "bench.indexes",
+    "reranker": "bench.rerankers",
 }
 
 

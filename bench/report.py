@@ -10,8 +10,9 @@ import pandas as pd
 from bench import records
 from bench.figures import write_figures
 from bench.pipeline import Pipeline
+from bench.printed import GridInfo
 from bench.store import Store
-from bench.tables import GridInfo, write_tables
+from bench.tables import write_tables
 
 
 def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) -> list[Path]:
@@ -35,12 +36,13 @@ def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) ->
 def _notes(pipeline: Pipeline) -> list[str]:
     """What a reader of the table must know of the data."""
     labels, split = pipeline.labels(), pipeline.grid.class_split
-    notes = [f"{len(labels.meta['classes'])} classes, {len(labels.arrays['query']):,} queries in all"]
+    classes = len(labels.meta["classes"])
+    notes = [f"{f'{classes} classes' if classes else 'No labels'}, {len(labels.arrays['query']):,} queries in all"]
     if any(cell.protocol != "seen" for cell in pipeline.grid.cells):
         held_out = len(pipeline.unseen())
         notes.append(f"{held_out} classes are held out of training as unseen ones (drawn with split_seed {split.seed})")
     if labels.meta["train_in_database"]:
-        notes.append("The database is the labelled training set")
+        notes.append(f"The database is the {'labelled ' if classes else ''}training set")
     if shared := labels.meta["shared_with_database"]:
         notes.append(f"{shared} query items also stand in the database, to the byte")
     return notes

@@ -2,7 +2,7 @@
 
 A cell without an index ranks the whole database, and its record is written there and then. For the others, neighbours
 and each round of latencies are stored as they finish, as is what the pipeline makes; nothing is done twice. A cell that
-fails is a record with its reason, and the others go on.
+fails, or that this machine cannot run and that is skipped, is a record with its reason, and the others go on.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import numpy as np
 from bench import records, registry
 from bench.corpora import Corpora
 from bench.environment import environment
-from bench.grid import Cell, Choice
+from bench.grid import Cell, ask_index
 from bench.identity import digest
-from bench.interfaces import Corpus, Float, Index, Int
+from bench.interfaces import Corpus, Float, Index, Int, Unavailable
 from bench.measure import Arm, Rates, batch, check_neighbours, latency_round, machine_rates
 from bench.pipeline import Pipeline
+from bench.reranked import Reranked
 from bench.store import Store
 
 WARM_UP_ITEMS = 1024
@@ -50,6 +51,8 @@ class Run:
 
     def __call__(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
+
+        A cell that is skipped has not failed; its reason is in its record.
 
         ValueError: the data set can't be read, or its classes can't be split as a protocol asks for.
         """
@@ -82,21 +85,24 @@ class Run:
         """
         track, corpora = self.pipeline.context.track, Corpora(self.pipeline)
         faults: dict[str, Exception] = {}
+        stopped = set()
         for key, cell in track(cells.items(), "train, encode, rank", len(cells)):
             try:
+                ask_index(cell)
                 self._make(cell, faults)
                 if cell.index is None:
                     self._rank(key, cell, corpora)
             except Exception as reason:
-                self._fail(key, cell, reason, failed)
-        searching = {key: cell for key, cell in cells.items() if cell.index is not None and key not in failed}
+                self._stop(key, cell, reason, failed)
+                stopped.add(key)
+        searching = {key: cell for key, cell in cells.items() if cell.index is not None and key not in stopped}
         built: dict[str, tuple[Index, float]] = {}
         prepared = []
         for key, cell in track(searching.items(), "build and search", len(searching)):
             try:
                 prepared.append(self._answer(key, cell, corpora, built))
             except Exception as reason:
-                self._fail(key, cell, reason, failed)
+                self._stop(key, cell, reason, failed)
         return prepared
 
     def _make(self, cell: Cell, faults: dict[str, Exception]) -> None:
@@ -115,7 +121,9 @@ class Run:
         """Rank the whole database by the cell's codes or features, and write its record: nothing is timed."""
         from bench import quality
 
-        (database, queries), (labels, asked) = corpora.of(cell), corpora.labels(cell)
+        (database, queries), known = corpora.of(cell), corpora.labels(cell)
+        assert known is not None, "a ranking is judged by labels, and the data set has none"
+        labels, asked = known
         columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database)}
         if database.codes is not None and queries.codes is not None:
             columns |= quality.of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
@@ -127,10 +135,9 @@ class Run:
 
     def _answer(self, key: str, cell: Cell, corpora: Corpora, built: dict[str, tuple[Index, float]]) -> Prepared:
         grid = self.pipeline.grid
-        assert cell.index is not None
         database, queries = corpora.of(cell)
-        index, build_seconds = _built(cell.index, database, corpora.key(cell), built)
-        query_parameters = _query_parameters(cell.index, index)
+        index, build_seconds = _built(cell, database, corpora.key(cell), built)
+        query_parameters = _query_parameters(cell, index)
         arm = Arm(index, query_parameters, queries)
         if not self.results.has("neighbours", key):
             neighbours, seconds = batch(arm, grid.k)
@@ -139,20 +146,15 @@ class Run:
             self.results.write("neighbours", key, meta, {"neighbours": neighbours})
         answer = self.results.read("neighbours", key)
         index.set_query(**query_parameters)
-        bytes_read, flops = index.query_cost()
-        assert database.features is not None
         columns = {
-            "dim": database.features.shape[1],
+            "dim": None if database.features is None else database.features.shape[1],
             **self._quality(cell, answer.arrays["neighbours"], database, queries, corpora),
             "complete_share": answer.meta["complete_share"],
             "throughput_qps": len(queries) / answer.meta["batch_seconds"],
             "map": corpora.map(cell),
             **corpora.costs(cell),
             "build_seconds": build_seconds,
-            "index_bytes": index.size_bytes(),
-            "paper_bytes": index.paper_bytes() if hasattr(index, "paper_bytes") else None,
-            "bytes_per_query": bytes_read,
-            "flops_per_query": flops,
+            **_costs(index),
             "queries": len(queries),
             "database_items": len(database),
         }
@@ -163,9 +165,9 @@ class Run:
     ) -> dict[str, float]:
         from bench.quality import of_neighbours
 
-        labels, asked = corpora.labels(cell)
-        exact = self.pipeline.exact(cell)
-        return of_neighbours(neighbours, exact, database, queries, asked, labels, self.pipeline.grid.k)
+        labels = corpora.labels(cell)
+        exact = None if cell.embedder is None else self.pipeline.exact(cell)
+        return of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k)
 
     def _time(self, prepared: list[Prepared], rates: Rates) -> None:
         """Interleaved rounds over all prepared cells, then their records."""
@@ -193,15 +195,10 @@ class Run:
     def _record_times(self, item: Prepared, milliseconds: Float, cpu_per_wall: float, rates: Rates) -> None:
         all_queries = len(self.pipeline.query_rows(dataclasses.replace(item.cell, index=None)))
         latency = records.latency_columns(milliseconds, all_queries)
-        floor = rates.floor_ms(item.columns["bytes_per_query"], item.columns["flops_per_query"])
-        columns = {
-            **item.columns,
-            **latency,
-            "floor_ms": floor,
-            "floor_percent": 100 * floor / latency["latency_ms_p50"],
-            "cpu_per_wall": cpu_per_wall,
-            "status": "ok",
-        }
+        columns = {**item.columns, **latency, "cpu_per_wall": cpu_per_wall, "status": "ok"}
+        if "bytes_per_query" in item.columns:
+            floor = rates.floor_ms(item.columns["bytes_per_query"], item.columns["flops_per_query"])
+            columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
         self._record(item.key, item.cell, columns, {"latency_ms": milliseconds}, rates=vars(rates))
 
     def _record(
@@ -211,7 +208,12 @@ class Run:
         meta = {"row": row, "grid": self.pipeline.grid.name, "cell": str(cell), "environment": environment(), **more}
         self.results.write(records.KIND, key, meta, arrays or {})
 
-    def _fail(self, key: str, cell: Cell, fault: Exception, failed: dict[str, str]) -> None:
+    def _stop(self, key: str, cell: Cell, fault: Exception, failed: dict[str, str]) -> None:
+        """Write why a cell did not finish; what is unavailable here has not ``failed``."""
+        if isinstance(fault, Unavailable):
+            self._record(key, cell, {"status": "skipped", "reason": str(fault)})
+            self.say(f"skipped: {cell.describe()}: {fault}")
+            return
         reason = f"{type(fault).__name__}: {fault}"
         failed[key] = f"{cell.describe()}: {reason}"
         tail = traceback.format_exception(fault)[-8:]
@@ -219,29 +221,45 @@ class Run:
         self.say(f"failed: {failed[key]}")
 
 
-def _built(
-    choice: Choice, database: Corpus, corpus_key: str, built: dict[str, tuple[Index, float]]
-) -> tuple[Index, float]:
-    index: Index = registry.build("index", choice.name, choice.parameters)
-    fixed = {k: v for k, v in choice.parameters.items() if k not in index.query_parameters}
-    key = digest([corpus_key, choice.name, fixed])
+def _searcher(cell: Cell) -> Index:
+    """The cell's index, with the re-ranking behind it where there is one; not built yet."""
+    assert cell.index is not None
+    index: Index = registry.build("index", cell.index.name, cell.index.parameters)
+    if cell.rerank is None or cell.candidates is None:
+        return index
+    reranker = registry.build("reranker", cell.rerank.name, cell.rerank.parameters)
+    return Reranked(index, reranker, cell.candidates)
+
+
+def _built(cell: Cell, database: Corpus, corpus_key: str, built: dict[str, tuple[Index, float]]) -> tuple[Index, float]:
+    assert cell.index is not None
+    index = _searcher(cell)
+    fixed = {k: v for k, v in cell.index.parameters.items() if k not in index.query_parameters}
+    rerank = cell.rerank and [cell.rerank.name, cell.rerank.parameters]
+    key = digest([corpus_key, cell.index.name, fixed, rerank])
     if key not in built:
-        _warm_up(choice, database)
+        # What is imported and compiled on the way is not the index's building time.
+        _searcher(cell).build(database.part(0, WARM_UP_ITEMS))
         start = time.perf_counter()
         index.build(database)
         built[key] = (index, time.perf_counter() - start)
     return built[key]
 
 
-def _warm_up(choice: Choice, database: Corpus) -> None:
-    """Build on a few items first: what is imported and compiled on the way is not the index's building time."""
-    index = registry.build("index", choice.name, choice.parameters)
-    index.build(database.part(0, WARM_UP_ITEMS))
-
-
-def _query_parameters(choice: Choice, index: Index) -> dict[str, Any]:
-    every = records.settings("index", choice)
+def _query_parameters(cell: Cell, index: Index) -> dict[str, Any]:
+    assert cell.index is not None
+    every = {"candidates": cell.candidates, **records.settings("index", cell.index)}
     return {name: every[name] for name in index.query_parameters}
+
+
+def _costs(index: Any) -> dict[str, Any]:
+    """The memory that the index takes, and where it says so, the paper's count and what one query must read and do."""
+    costs = {"index_bytes": index.size_bytes()}
+    if hasattr(index, "paper_bytes"):
+        costs["paper_bytes"] = index.paper_bytes()
+    if hasattr(index, "query_cost"):
+        costs["bytes_per_query"], costs["flops_per_query"] = index.query_cost()
+    return costs
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def small_grid(tmp_path):
         bits = 16
         index = "hash_tables"
         key_bits = [8, 16]
+        rerank = "float32"
         candidates = [20, 50]
         [recipes.quick]
         """

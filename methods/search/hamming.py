@@ -1,9 +1,14 @@
-"""Compiled kernels: exact nearest codes by a popcount scan, the multi-table look-up, and exact re-ranking.
+"""Compiled kernels on codes: exact nearest codes by a popcount scan, weighted distances, and the multi-table look-up.
 
 They are written for latency: at the paper's scale the Python-level equivalents cost 2 to 20 times more, which would
 compare interpreters and not methods. All of them live in this one file because numba's cache notices a change of the
-file that a kernel stands in, and of no other. Every kernel has an explicit signature, so importing the module compiles
-(or loads) all of them and no timed call ever does; inputs are typed read-only, which writable arrays satisfy too.
+file that a kernel stands in, and of no other. Every kernel that is called from Python has an explicit signature, so
+importing the module compiles (or loads) all of them and no timed call ever does; inputs are typed read-only, which
+writable arrays satisfy too.
+
+Codes are uint64 [words, n], a word of many codes contiguous, so that the loops over codes are vectorised. Equal codes
+may be stored once: code c then stands for the items ``items[starts[c] : starts[c + 1]]`` (ascending), and where no
+two are equal, ``starts`` is empty and code c is item c.
 """
 
 from __future__ import annotations
@@ -12,24 +17,30 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
-
-from bench.interfaces import Codes, Int
 
 Array = NDArray[Any]
 
 BLOCK = 4096
 """Codes whose distances are computed before they are filtered: 32 KiB of codes, the size of a first-level cache."""
 
-QUERIES_PER_TASK = 16
-"""Queries that share one set of scratch arrays in the parallel kernels."""
+SAMPLE, RUN = 8192, 64
+"""Codes from which the scan first judges how near the n-th nearest will be, in runs that lie apart."""
 
-AHEAD, HEAD = 4, 128
-"""Re-ranking prefetches the first HEAD values of the row AHEAD rows further; the processor streams the rest."""
+FAR = 127
+"""Where distances are bytes, all from here on are this one: the highest bit is needed to compare eight at a time."""
 
-NONE = np.iinfo(np.int64).max
+SPANS = 64
+"""Buckets whose bounds are read before their codes are."""
+
+EVERY = 2**31
+"""A distance that no two codes have."""
+
+COST_STEPS = 8192
+"""Steps to which weighted distances are rounded before they are sorted."""
+
 EVERY_HIGH_BIT = np.uint64(0x8080808080808080)
 EVERY_LOW_BIT = np.uint64(0x0101010101010101)
 
@@ -38,9 +49,9 @@ def _read(dtype: Any, dimensions: int) -> Any:
     return types.Array(dtype, dimensions, "C", readonly=True)
 
 
-_WORDS, _ROW = _read(types.uint64, 2), _read(types.uint64, 1)
-_ROWS, _VECTOR, _TABLE = _read(types.float32, 2), _read(types.float32, 1), _read(types.int32, 2)
-_INT = types.int64
+_WORDS, _INT = _read(types.uint64, 2), types.int64
+_STARTS, _ITEMS, _TABLE = _read(types.int64, 1), _read(types.int32, 1), _read(types.int32, 2)
+_IDS, _DISTANCES = _INT[:, ::1], types.int32[:, ::1]
 
 
 def _popcount_code(typing_context: Any, word: Any) -> Any:
@@ -61,138 +72,62 @@ def _lowest_code(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-def _prefetch_code(typing_context: Any, array: Any, position: Any) -> Any:
-    """Ask for the cache line that holds ``array[position]`` (flat position), without waiting for it."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.PointerType(ir.IntType(8)))
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
-        builder.call(function, [address, number(0), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
-
-
 _popcount: Any = intrinsic(_popcount_code)
 _lowest: Any = intrinsic(_lowest_code)
-_prefetch: Any = intrinsic(_prefetch_code)
-
-# Nearest rows: exact squared distances, and a heap of the best by (distance, id).
-
-
-@njit(fastmath={"reassoc", "contract", "nsz"}, cache=True)
-def _squared_distance(rows: Array, row: int, query: Array) -> Any:
-    total = np.float32(0)
-    for j in range(query.shape[0]):
-        difference = rows[row, j] - query[j]
-        total += difference * difference
-    return total
 
 
 @njit(cache=True)
-def _clear(distances: Array, ids: Array) -> None:
-    for slot in range(ids.shape[0]):
-        distances[slot] = np.inf
-        ids[slot] = NONE
-
-
-@njit(cache=True)
-def _sink(distances: Array, ids: Array, size: int, distance: float, identity: int) -> None:
-    """Replace the worst of the heap's first ``size`` entries, which is at its root."""
-    hole = 0
-    while True:
-        child = 2 * hole + 1
-        if child >= size:
-            break
-        right = child + 1
-        if right < size and (
-            distances[right] > distances[child] or (distances[right] == distances[child] and ids[right] > ids[child])
-        ):
-            child = right
-        if distances[child] < distance or (distances[child] == distance and ids[child] <= identity):
-            break
-        distances[hole] = distances[child]
-        ids[hole] = ids[child]
-        hole = child
-    distances[hole] = distance
-    ids[hole] = identity
-
-
-@njit(cache=True)
-def _offer(distances: Array, ids: Array, distance: float, identity: int) -> None:
-    if distance < distances[0] or (distance == distances[0] and identity < ids[0]):
-        _sink(distances, ids, ids.shape[0], distance, identity)
-
-
-@njit(cache=True)
-def _sort(distances: Array, ids: Array) -> None:
-    """Turn the heap into ascending order; empty entries become -1."""
-    for last in range(ids.shape[0] - 1, 0, -1):
-        distance, identity = distances[last], ids[last]
-        distances[last], ids[last] = distances[0], ids[0]
-        _sink(distances, ids, last, distance, identity)
-    for slot in range(ids.shape[0]):
-        if ids[slot] == NONE:
-            ids[slot] = -1
-
-
-@njit(_INT(_ROWS, _VECTOR, types.float32[::1], _INT[::1]), cache=True)
-def nearest(rows: Array, query: Array, distances: Array, ids: Array) -> int:
-    """The k nearest rows by (squared distance, id), into ``distances`` and ``ids`` [k]; -1 where there are fewer."""
-    _clear(distances, ids)
-    for row in range(rows.shape[0]):
-        _offer(distances, ids, _squared_distance(rows, row, query), row)
-    _sort(distances, ids)
-    return 0
-
-
-@njit(cache=True)
-def _nearest_by_score(rows: Array, query: Array, scores: Array, slack: float, distances: Array, ids: Array) -> None:
-    _clear(distances, ids)
-    for row in range(scores.shape[0]):
-        if scores[row] < distances[0]:
-            _sink(distances, ids, ids.shape[0], scores[row], row)
-    limit = distances[0] + slack
-    _clear(distances, ids)
-    for row in range(scores.shape[0]):
-        if scores[row] <= limit:
-            _offer(distances, ids, _squared_distance(rows, row, query), row)
-    _sort(distances, ids)
-
-
-@njit(
-    _INT(_ROWS, _ROWS, types.float32[:, ::1], _VECTOR, _VECTOR, _INT[:, ::1]),
-    cache=True,
-    parallel=True,
-)
-def nearest_by_products(rows: Array, queries: Array, products: Array, norms: Array, slack: Array, ids: Array) -> int:
-    """The k nearest rows of each query, given the products queries @ rows.T (overwritten) and the rows' squared norms.
-
-    ``norm - 2 * product`` only proposes: every row within ``slack`` [q] of the k-th score, which must bound the
-    rounding error of two scores, is compared exactly. So nothing is lost to cancellation, however many rows tie.
-    """
-    for i in prange(queries.shape[0]):
-        scores = products[i]
-        for row in range(scores.shape[0]):
-            scores[row] = norms[row] - np.float32(2) * scores[row]
-        distances = np.empty(ids.shape[1], dtype=np.float32)
-        _nearest_by_score(rows, queries[i], scores, slack[i], distances, ids[i])
-    return 0
-
-
-# Nearest codes. Codes arrive in id order and a code is kept while fewer than n earlier ones are at least as near, so
-# ties go to the smaller id and what is kept stays short.
-
-
-@njit(cache=True)
-def _distance(words: Array, row: Any, query: Array) -> Any:
-    total = _popcount(words[row, 0] ^ query[0])
-    for j in range(1, query.shape[0]):
-        total += _popcount(words[row, j] ^ query[j])
+def _distance(words: Array, code: Any, query: Array) -> Any:
+    total = _popcount(words[0, code] ^ query[0])
+    for j in range(1, words.shape[0]):
+        total += _popcount(words[j, code] ^ query[j])
     return np.int64(total)
+
+
+# The scan. Codes arrive in id order and a code is kept while fewer than n earlier ones are at least as near, so ties
+# go to the smaller id and what is kept stays short.
+
+
+@njit(cache=True)
+def _fill_near(words: Array, query: Array, start: int, size: int, near: Array) -> None:
+    """Distances of ``size`` codes from ``start`` on, FAR at most, and FAR up to a multiple of 8 behind them."""
+    row, word = words[0, start : start + size], query[0]
+    for i in range(size):
+        near[i] = _popcount(row[i] ^ word)
+    for j in range(1, words.shape[0]):
+        row, word = words[j, start : start + size], query[j]
+        for i in range(size):
+            near[i] = min(np.uint64(near[i]) + _popcount(row[i] ^ word), np.uint64(FAR))
+    near[size : (size + 7) & ~7] = FAR
+
+
+@njit(cache=True)
+def _first_radius(words: Array, query: Array, n: int, bits: int, near: Array, histograms: Array) -> int:
+    """A radius that a sample lets expect to hold n codes, by a margin of three standard deviations.
+
+    Neighbouring codes are counted in turns in several ``histograms`` [4, FAR + 1]: a count would wait for the last.
+    """
+    size = words.shape[1]
+    if n >= size:
+        return bits
+    histograms[:] = 0
+    runs = max(1, min(SAMPLE, size) // RUN)
+    for number in range(runs):
+        _fill_near(words, query, number * ((size - RUN) // runs) if size > RUN else 0, min(RUN, size), near)
+        for i in range(0, min(RUN, size) & ~3, 4):
+            histograms[0, near[i]] += 1
+            histograms[1, near[i + 1]] += 1
+            histograms[2, near[i + 2]] += 1
+            histograms[3, near[i + 3]] += 1
+    expected = n * runs * (min(RUN, size) & ~3) / size
+    wanted = expected + 3 * np.sqrt(expected) + 1
+    inside = 0
+    for radius in range(min(bits, FAR)):
+        for copy in range(4):
+            inside += histograms[copy, radius]
+        if inside >= wanted:
+            return radius
+    return bits
 
 
 @njit(cache=True)
@@ -205,12 +140,57 @@ def _tighten(histogram: Array, inside: Any, radius: int, n: int) -> tuple[Any, i
 
 
 @njit(cache=True)
+def _scan_near(
+    words: Array, query: Array, n: int, radius: int, near: Array, kept: Array, kept_distances: Array, histogram: Array
+) -> tuple[Any, Any]:
+    """Keep the codes within ``radius``, below FAR, which shrinks. Returns how many are kept, and are inside it."""
+    count, inside = 0, np.int64(0)
+    bound = np.uint64(radius + 1)
+    eights = near.view(np.uint64)
+    for start in range(0, words.shape[1], BLOCK):
+        size = min(BLOCK, words.shape[1] - start)
+        _fill_near(words, query, start, size, near)
+        for eight in range((size + 7) >> 3):
+            hits = ~((eights[eight] | EVERY_HIGH_BIT) - bound * EVERY_LOW_BIT) & EVERY_HIGH_BIT
+            while hits:
+                position = (eight << 3) + np.int64(_lowest(hits) >> np.uint64(3))
+                hits &= hits - np.uint64(1)
+                distance = np.int64(near[position])
+                kept[count] = start + position
+                kept_distances[count] = distance
+                count += 1
+                inside += distance <= radius
+                histogram[distance] += 1
+        inside, radius = _tighten(histogram, inside, radius, n)
+        bound = np.uint64(radius + (inside < n))
+    return count, inside
+
+
+@njit(cache=True)
+def _scan_far(
+    words: Array, query: Array, n: int, radius: int, kept: Array, kept_distances: Array, histogram: Array
+) -> int:
+    """``_scan_near`` for any radius: code by code."""
+    inside, count = 0, 0
+    for code in range(words.shape[1]):
+        distance = _distance(words, code, query)
+        if distance < radius + (inside < n):
+            kept[count] = code
+            kept_distances[count] = distance
+            count += 1
+            inside += 1
+            histogram[distance] += 1
+            inside, radius = _tighten(histogram, inside, radius, n)
+    return count
+
+
+@njit(cache=True)
 def _order(
     kept: Array, kept_distances: Array, count: int, histogram: Array, ordered: Array, ids: Array, distances: Array
 ) -> None:
-    """The first n = ids.shape[0] of the kept codes in order, by a counting sort; the rest is -1.
+    """The first n = ids.shape[0] of the kept ids in order, by a counting sort; the rest is -1.
 
-    All kept codes are sorted, into the scratch ``ordered``: that takes no branch, and dropping the far ones would.
+    All that are kept are sorted, into the scratch ``ordered``: that takes no branch, and dropping the far ones would.
     """
     start = 0
     for distance in range(histogram.shape[0]):
@@ -232,111 +212,189 @@ def _order(
         start = end
 
 
-@njit(cache=True)
-def _scan_words(
-    words: Array, query: Array, n: int, near: Array, kept: Array, kept_distances: Array, histogram: Array, radius: int
-) -> int:
-    """Codes of at most 64 bits: a vectorised pass over a block, then 8 distances compared at a time."""
-    count, inside = 0, np.int64(0)
-    bound = np.uint64(radius + 1)
-    eights = near.view(np.uint64)
-    for start in range(0, words.shape[0], BLOCK):
-        block = words[start : start + BLOCK]
-        size = block.shape[0]
-        for i in range(size):
-            near[i] = _popcount(block[i, 0] ^ query[0])
-        near[size : (size + 7) & ~7] = 127
-        for eight in range((size + 7) >> 3):
-            hits = ~((eights[eight] | EVERY_HIGH_BIT) - bound * EVERY_LOW_BIT) & EVERY_HIGH_BIT
-            if hits == 0:
-                continue
-            while hits:
-                position = (eight << 3) + np.int64(_lowest(hits) >> np.uint64(3))
-                hits &= hits - np.uint64(1)
-                distance = np.int64(near[position])
-                kept[count] = start + position
-                kept_distances[count] = distance
-                count += 1
-                inside += distance <= radius
-                histogram[distance] += 1
-            inside, radius = _tighten(histogram, inside, radius, n)
-            bound = np.uint64(radius + (inside < n))
-    return count
-
-
-@njit(cache=True)
-def _scan_long(
-    words: Array, query: Array, n: int, kept: Array, kept_distances: Array, histogram: Array, radius: int
-) -> int:
-    inside, count = 0, 0
-    for row in range(words.shape[0]):
-        distance = _distance(words, row, query)
-        if distance < radius + (inside < n):
-            kept[count] = row
-            kept_distances[count] = distance
-            count += 1
-            inside += 1
-            histogram[distance] += 1
-            inside, radius = _tighten(histogram, inside, radius, n)
-    return count
-
-
-_SCAN = _INT(_WORDS, _WORDS, _INT, _INT[:, ::1], types.int32[:, ::1])
-
-
-@njit(_SCAN, cache=True)
+@njit(_INT(_WORDS, _WORDS, _INT, _IDS, _DISTANCES), cache=True, nogil=True)
 def scan(queries: Array, words: Array, bits: int, ids: Array, distances: Array) -> int:
-    """The nearest ``ids.shape[1]`` codes of each query by (Hamming distance, id), one query after the other."""
+    """The nearest ``ids.shape[1]`` codes of each query by (Hamming distance, id), one query after the other.
+
+    queries uint64 [q, words]; ids and distances, -1 where there are fewer codes.
+    """
     near = np.empty(BLOCK, dtype=np.uint8)
-    kept = np.empty(words.shape[0], dtype=np.int32)
-    kept_distances = np.empty(words.shape[0], dtype=np.uint16)
-    ordered = np.empty(words.shape[0], dtype=np.int32)
+    kept = np.empty(words.shape[1], dtype=np.int32)
+    kept_distances = np.empty(words.shape[1], dtype=np.uint16)
+    ordered = np.empty(words.shape[1], dtype=np.int32)
     histogram = np.empty(bits + 1, dtype=np.int64)
-    n = ids.shape[1]
+    histograms = np.empty((4, FAR + 1), dtype=np.int32)
+    n = min(ids.shape[1], words.shape[1])
     for i in range(queries.shape[0]):
+        radius = _first_radius(words, queries[i], n, bits, near, histograms)
+        count, inside = 0, 0
         histogram[:] = 0
-        if words.shape[1] == 1:
-            count = _scan_words(words, queries[i], n, near, kept, kept_distances, histogram, bits)
-        else:
-            count = _scan_long(words, queries[i], n, kept, kept_distances, histogram, bits)
+        if radius < FAR:
+            count, inside = _scan_near(words, queries[i], n, radius, near, kept, kept_distances, histogram)
+        if inside < n:
+            histogram[:] = 0
+            count = _scan_far(words, queries[i], n, bits, kept, kept_distances, histogram)
         _order(kept, kept_distances, count, histogram, ordered, ids[i], distances[i])
     return 0
 
 
-@njit(_SCAN, cache=True, parallel=True)
-def scan_parallel(queries: Array, words: Array, bits: int, ids: Array, distances: Array) -> int:
-    """``scan``, queries shared among the threads."""
-    for task in prange((queries.shape[0] + QUERIES_PER_TASK - 1) // QUERIES_PER_TASK):
-        first = task * QUERIES_PER_TASK
-        last = min(first + QUERIES_PER_TASK, queries.shape[0])
-        scan(queries[first:last], words, bits, ids[first:last], distances[first:last])
+# Equal codes stored once.
+
+
+@njit(cache=True)
+def _select_items(
+    codes: Array, code_distances: Array, count: int, starts: Array, items: Array, n: int, marks: Array, near: Array,
+    kept: Array, kept_distances: Array, histogram: Array,
+) -> int:  # fmt: skip
+    """Items of the codes at these distances, in id order: all of the nearest distances that together hold n.
+
+    ``marks``, a bitset of the items, is left clear. Returns how many items are kept; ``histogram`` counts them.
+    """
+    histogram[:] = 0
+    for position in range(count):
+        code = codes[position]
+        histogram[code_distances[position]] += starts[code + 1] - starts[code]
+    inside, radius = 0, -1
+    while inside < n and radius + 1 < histogram.shape[0]:
+        radius += 1
+        inside += histogram[radius]
+    histogram[radius + 1 :] = 0
+    for position in range(count):
+        if code_distances[position] <= radius:
+            code = codes[position]
+            for place in range(starts[code], starts[code + 1]):
+                item = np.uint64(items[place])
+                marks[item >> np.uint64(6)] |= np.uint64(1) << (item & np.uint64(63))
+                near[item] = code_distances[position]
+    return _walk(marks, near, kept, kept_distances)
+
+
+@njit(cache=True)
+def _walk(marks: Array, near: Array, kept: Array, kept_distances: Array) -> int:
+    """The marked items in id order with their distances; the marks are cleared."""
+    count = 0
+    for word in range(marks.shape[0]):
+        left = marks[word]
+        marks[word] = np.uint64(0)
+        while left:
+            item = (word << 6) + np.int64(_lowest(left))
+            left &= left - np.uint64(1)
+            kept[count] = item
+            kept_distances[count] = near[item]
+            count += 1
+    return count
+
+
+@njit(_INT(_WORDS, _WORDS, _STARTS, _ITEMS, _INT, _IDS, _DISTANCES), cache=True, nogil=True)
+def scan_distinct(
+    queries: Array, words: Array, starts: Array, items: Array, bits: int, ids: Array, distances: Array
+) -> int:
+    """``scan`` where equal codes are stored once; ids are items."""
+    size = words.shape[1]
+    codes = np.arange(size).astype(np.int32)
+    code_distances = np.empty(size, dtype=np.uint16)
+    marks = np.zeros((items.shape[0] + 63) >> 6, dtype=np.uint64)
+    near = np.empty(items.shape[0], dtype=np.uint16)
+    kept = np.empty(items.shape[0], dtype=np.int32)
+    kept_distances = np.empty(items.shape[0], dtype=np.uint16)
+    ordered = np.empty(items.shape[0], dtype=np.int32)
+    histogram = np.empty(bits + 1, dtype=np.int64)
+    for i in range(queries.shape[0]):
+        for code in range(size):
+            code_distances[code] = _distance(words, code, queries[i])
+        count = _select_items(
+            codes, code_distances, size, starts, items, ids.shape[1], marks, near, kept, kept_distances, histogram
+        )
+        _order(kept, kept_distances, count, histogram, ordered, ids[i], distances[i])
     return 0
 
 
-def top_n(query_codes: Codes, database_codes: Codes, n: int) -> tuple[Int, NDArray[np.int32]]:
-    """The n nearest database codes of each query in Hamming distance, exactly; ties go to the smaller id.
+# Weighted distances: bit j of a code that differs from the query's costs the query's weight j.
 
-    Returns ids int64 [q, n] and distances int32 [q, n], both -1 where the database has fewer than n codes. A single
-    query runs in the calling thread, several are shared among numba's threads. ValueError: n < 1, or codes of
-    different lengths.
+
+@njit(cache=True)
+def _fill_costs(weights: Array, query: Array, costs: Array) -> None:
+    """costs[256 b + v]: what byte b of a code costs if its value is v, float32 [256 bytes]."""
+    for byte in range(costs.shape[0] >> 8):
+        own = np.int64((query[byte >> 3] >> np.uint64(8 * (byte & 7))) & np.uint64(255))
+        costs[256 * byte + own] = 0
+        for flips in range(1, 256):
+            place = 8 * byte + np.int64(_lowest(np.uint64(flips)))
+            weight = weights[place] if place < weights.shape[0] else np.float32(0)
+            costs[256 * byte + (own ^ flips)] = costs[256 * byte + (own ^ (flips & (flips - 1)))] + weight
+
+
+@njit(cache=True)
+def _cost(words: Array, code: Any, costs: Array) -> Any:
+    total = np.float32(0)
+    byte = np.uint64(0)
+    for j in range(words.shape[0]):
+        word = words[j, code]
+        for _ in range(min(8, (costs.shape[0] >> 8) - 8 * j)):
+            # Unsigned positions: numba checks signed ones for being negative.
+            total += costs[byte | (word & np.uint64(255))]
+            word >>= np.uint64(8)
+            byte += np.uint64(256)
+    return total
+
+
+@njit(cache=True)
+def _nearest_costs(kept: Array, cost: Array, count: int, bins: Array, places: Array, ids: Array) -> None:
+    """The first of the kept items by (cost, id) into ``ids``, the rest is -1. ``kept`` is in id order.
+
+    By a counting sort of the costs, rounded to as many steps as there are ``bins``, and an insertion sort of what that
+    leaves; ``places`` is scratch.
     """
-    if n < 1:
-        raise ValueError(f"n = {n} must be at least 1")
-    if query_codes.bits != database_codes.bits:
-        raise ValueError(
-            f"query codes have {query_codes.bits} bits, database codes {database_codes.bits}: they must agree"
-        )
-    ids = np.empty((len(query_codes), n), dtype=np.int64)
-    distances = np.empty((len(query_codes), n), dtype=np.int32)
-    kernel = scan if len(query_codes) == 1 else scan_parallel
-    kernel(
-        np.ascontiguousarray(query_codes.words),
-        np.ascontiguousarray(database_codes.words),
-        database_codes.bits,
-        ids,
-        distances,
-    )
-    return ids, distances
+    n = min(ids.shape[0], count)
+    ids[n:] = -1
+    if n == 0:
+        return
+    low, high = cost[0], cost[0]
+    for position in range(count):
+        low, high = min(low, cost[position]), max(high, cost[position])
+    scale = np.float32(bins.shape[0] - 2) / max(high - low, np.float32(1e-30))
+    bins[:] = 0
+    for position in range(count):
+        bins[np.int64((cost[position] - low) * scale) + 1] += 1
+    last, inside = 1, bins[1]
+    while inside < n:
+        last += 1
+        inside += bins[last]
+        bins[last] = inside
+    for position in range(count):
+        step = np.int64((cost[position] - low) * scale)
+        if step < last:
+            places[bins[step]] = position
+            bins[step] += 1
+    for end in range(1, inside):
+        place = places[end]
+        hole = end
+        while hole > 0 and cost[places[hole - 1]] > cost[place]:
+            places[hole] = places[hole - 1]
+            hole -= 1
+        places[hole] = place
+    for slot in range(n):
+        ids[slot] = kept[places[slot]]
+
+
+@njit(types.void(_read(types.float32, 2), _WORDS, _WORDS, _STARTS, _ITEMS, _IDS), cache=True, nogil=True)
+def scan_weighted(weights: Array, queries: Array, words: Array, starts: Array, items: Array, ids: Array) -> None:
+    """The nearest items of each query by (weighted distance, id); weights float32 [q, bits]."""
+    size = items.shape[0] if starts.shape[0] else words.shape[1]
+    costs = np.empty(((weights.shape[1] + 7) >> 3) << 8, dtype=np.float32)
+    cost = np.empty(size, dtype=np.float32)
+    kept = np.arange(size)
+    bins, places = np.empty(COST_STEPS, dtype=np.int64), np.empty(size, dtype=np.int32)
+    for i in range(queries.shape[0]):
+        _fill_costs(weights[i], queries[i], costs)
+        for code in range(words.shape[1]):
+            value = _cost(words, np.uint64(code), costs)
+            if starts.shape[0] == 0:
+                cost[code] = value
+            else:
+                for place in range(starts[code], starts[code + 1]):
+                    cost[items[place]] = value
+        _nearest_costs(kept, cost, size, bins, places, ids[i])
 
 
 # The multi-table look-up.
@@ -344,7 +402,7 @@ def top_n(query_codes: Codes, database_codes: Codes, n: int) -> tuple[Int, NDArr
 
 @njit(cache=True)
 def _substring(code: Array, table: int, key_bits: int) -> Any:
-    """Bits [table * key_bits, (table + 1) * key_bits) of a code, which may cross a word border."""
+    """Bits [table * key_bits, (table + 1) * key_bits) of a code [words], which may cross a word border."""
     first = table * key_bits
     word, shift = first >> 6, np.uint64(first & 63)
     key = code[word] >> shift
@@ -354,196 +412,267 @@ def _substring(code: Array, table: int, key_bits: int) -> Any:
 
 
 @njit(cache=True)
-def _see_bucket(offsets: Array, members: Array, table: int, bucket: int, seen: Array) -> Any:
-    """Mark a bucket's codes in the bitset; how many of them were new."""
-    new = np.uint64(0)
-    for position in range(offsets[table, bucket], offsets[table, bucket + 1]):
-        member = np.uint64(members[table, position])
-        word, shift = member >> np.uint64(6), member & np.uint64(63)
-        before = seen[word]
-        new += ~(before >> shift) & np.uint64(1)
-        seen[word] = before | (np.uint64(1) << shift)
-    return np.int64(new)
+def _next_mask(mask: Any) -> Any:
+    """The next larger number with as many bits set (Gosper)."""
+    carried = mask + (mask & -mask)
+    return ((mask ^ carried) >> 2 >> np.int64(_lowest(np.uint64(mask)))) | carried
 
 
 @njit(cache=True)
-def _see_ring(code: Array, offsets: Array, members: Array, key_bits: int, radius: int, seen: Array) -> int:
-    """Mark every code whose substring differs from the query's in exactly ``radius`` bits, in any table."""
-    found = 0
+def _fill_spans(offsets: Array, table: int, key: Any, mask: Any, key_bits: int, spans: Array) -> tuple[Any, Any]:
+    """Where the buckets ``key ^ mask``, and of the masks that follow, begin and end: spans [2, SPANS].
+
+    Returns how many they are, and the mask to go on with. The bounds of many buckets are read at once because each
+    may have to come from far, and what is then done with them depends on their sizes, which no processor can foresee.
+    """
+    count = 0
+    while count < spans.shape[1] and mask >> key_bits == 0:
+        spans[0, count] = offsets[table, key ^ mask]
+        spans[1, count] = offsets[table, (key ^ mask) + 1]
+        count += 1
+        if mask == 0:
+            return count, np.int64(1) << key_bits
+        mask = _next_mask(mask)
+    return count, mask
+
+
+@njit(cache=True)
+def _see_ring(
+    code: Array, offsets: Array, members: Array, key_bits: int, radius: int, starts: Array, spans: Array, seen: Array,
+    arrived: Array, count: Any,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Append the codes of every bucket whose key differs from the query's in exactly ``radius`` bits, table by table.
+
+    Those in the bitset ``seen`` are left out, the others are marked there. Returns how many are in ``arrived``, and how
+    many items the new ones stand for.
+    """
+    before = count
     for table in range(offsets.shape[0]):
         key = _substring(code, table, key_bits)
-        mask = np.int64((1 << radius) - 1)
+        mask: Any = np.int64((1 << radius) - 1)
         while mask >> key_bits == 0:
-            found += _see_bucket(offsets, members, table, key ^ mask, seen)
-            if mask == 0:
-                break
-            # Gosper: the next larger number with as many bits set.
-            carried = mask + (mask & -mask)
-            mask = ((mask ^ carried) >> 2 >> np.int64(_lowest(np.uint64(mask)))) | carried
-    return found
+            buckets, mask = _fill_spans(offsets, table, key, mask, key_bits, spans)
+            for bucket in range(buckets):
+                for place in range(spans[0, bucket], spans[1, bucket]):
+                    own = np.uint64(members[table, np.uint64(place)])
+                    word, bit = own >> np.uint64(6), np.uint64(1) << (own & np.uint64(63))
+                    marks = seen[word]
+                    seen[word] = marks | bit
+                    arrived[count] = own
+                    count += np.int64((marks & bit) == 0)
+    if starts.shape[0] == 0:
+        return count, count - before
+    new_items = 0
+    for position in range(before, count):
+        own = arrived[position]
+        new_items += starts[own + 1] - starts[own]
+    return count, new_items
 
 
 @njit(cache=True)
-def _select_seen(
-    code: Array,
-    words: Array,
-    seen: Array,
-    kept: Array,
-    kept_distances: Array,
-    histogram: Array,
-    ordered: Array,
-    ids: Array,
-    distances: Array,
-) -> None:
-    """The nearest seen codes by (distance, id), walking the bitset in id order and clearing it."""
-    count = 0
-    for word in range(seen.shape[0]):
-        left = seen[word]
-        seen[word] = np.uint64(0)
-        while left:
-            kept[count] = (word << 6) + np.int64(_lowest(left))
-            left &= left - np.uint64(1)
-            count += 1
-    histogram[:] = 0
-    for position in range(count):
-        distance = _distance(words, np.uint64(kept[position]), code)
-        kept_distances[position] = distance
-        histogram[distance] += 1
-    _order(kept, kept_distances, count, histogram, ordered, ids, distances)
+def _ring_members(code: Array, offsets: Array, key_bits: int, radius: int, spans: Array) -> int:
+    """How many members the buckets of a ring hold."""
+    held = 0
+    for table in range(offsets.shape[0]):
+        key = _substring(code, table, key_bits)
+        mask: Any = np.int64((1 << radius) - 1)
+        while mask >> key_bits == 0:
+            buckets, mask = _fill_spans(offsets, table, key, mask, key_bits, spans)
+            for bucket in range(buckets):
+                held += spans[1, bucket] - spans[0, bucket]
+    return held
 
 
-_SEEN, _KEPT = types.uint64[::1], types.int32[::1]
-_SCRATCH = (_SEEN, _KEPT, types.uint16[::1], _INT[::1], _KEPT)
+BUCKET_COST, MEMBER_COST, CODE_COST = 8.0, 12.0, 0.6
+"""Of a bucket visited, a member seen and a code scanned, in nanoseconds on a Zen 4 core: only their ratios matter, and
+they are constants so that a choice does not depend on the weather."""
 
-
-@njit(
-    types.boolean(_ROW, _WORDS, _TABLE, _TABLE, _INT, *_SCRATCH, _INT[::1], types.int32[::1]),
-    cache=True,
-)
-def look_up(
-    code: Array,
-    words: Array,
-    offsets: Array,
-    members: Array,
-    key_bits: int,
-    seen: Array,
-    kept: Array,
-    kept_distances: Array,
-    histogram: Array,
-    ordered: Array,
-    ids: Array,
-    distances: Array,
-) -> bool:
-    """One query's candidates; see `methods.search.tables`. Whether they are provably the exact nearest codes."""
-    n, wanted = words.shape[0], ids.shape[0]
-    found, ring = 0, 0
-    if wanted >= n:
-        found = n
-        seen[:] = ~np.uint64(0)
-        if n & 63:
-            seen[n >> 6] = (np.uint64(1) << np.uint64(n & 63)) - np.uint64(1)
-    else:
-        found = _see_ring(code, offsets, members, key_bits, 0, seen)
-        while found < wanted:
-            ring += 1
-            found += _see_ring(code, offsets, members, key_bits, ring, seen)
-    _select_seen(code, words, seen, kept, kept_distances, histogram, ordered, ids, distances)
-    return found == n or distances[wanted - 1] < offsets.shape[0] * (ring + 1)
+JUDGEMENT_SHARE = 0.1
+"""Of the cost of a scan: what is spent at most on judging whether the tables are cheaper."""
 
 
 @njit(cache=True)
-def _rerank(candidates: Array, rows: Array, query: Array, distances: Array, ids: Array) -> None:
-    """The k nearest of the candidate rows, read in place."""
-    _clear(distances, ids)
-    for i in range(candidates.shape[0]):
-        if i + AHEAD < candidates.shape[0]:
-            start = candidates[i + AHEAD] * query.shape[0]
-            for position in range(start, start + min(HEAD, query.shape[0]), 16):
-                _prefetch(rows, position)
-        _offer(distances, ids, _squared_distance(rows, candidates[i], query), candidates[i])
-    _sort(distances, ids)
+def _scan_is_cheaper(code: Array, words: Array, offsets: Array, key_bits: int, wanted: int, spans: Array) -> bool:
+    """Whether a scan of all codes costs less than the rings that hold ``wanted`` members, judged by bucket sizes.
 
-
-@njit(
-    _INT(_WORDS, _ROWS, _WORDS, _ROWS, _TABLE, _TABLE, _INT, _INT, _INT, _INT[:, ::1]),
-    cache=True,
-)
-def search_tables(
-    codes: Array,
-    queries: Array,
-    words: Array,
-    rows: Array,
-    offsets: Array,
-    members: Array,
-    bits: int,
-    key_bits: int,
-    wanted: int,
-    ids: Array,
-) -> int:
-    """Look-up, then re-rank by exact distance, one query after the other, into ids [q, k].
-
-    Returns how many queries had provably complete candidates.
+    A ring with more buckets than can be counted for a small share of the scan's cost is left to the scan.
     """
-    seen = np.zeros((words.shape[0] + 63) >> 6, dtype=np.uint64)
-    kept = np.empty(words.shape[0], dtype=np.int32)
-    kept_distances = np.empty(words.shape[0], dtype=np.uint16)
-    ordered = np.empty(words.shape[0], dtype=np.int32)
-    histogram = np.empty(bits + 1, dtype=np.int64)
-    candidates = np.empty(wanted, dtype=np.int64)
-    hamming = np.empty(wanted, dtype=np.int32)
-    distances = np.empty(ids.shape[1], dtype=np.float32)
+    limit = CODE_COST * words.shape[1]
+    spent, judged, held = 0.0, 0.0, 0
+    ring = 1.0 * offsets.shape[0]
+    for radius in range(key_bits + 1):
+        judged += BUCKET_COST * ring
+        if judged > JUDGEMENT_SHARE * limit:
+            return True
+        members = _ring_members(code, offsets, key_bits, radius, spans)
+        held += members
+        spent += BUCKET_COST * ring + MEMBER_COST * members
+        if spent > limit:
+            return True
+        if held >= wanted:
+            return False
+        ring = ring * (key_bits - radius) / (radius + 1)
+    return False
+
+
+@njit(types.void(_WORDS, _WORDS, _TABLE, _INT, _INT, types.boolean[::1]), cache=True, nogil=True)
+def choose_scan(queries: Array, words: Array, offsets: Array, key_bits: int, wanted: int, scanned: Array) -> None:
+    """For which queries a scan of all codes is cheaper than the rings that hold ``wanted`` codes: into scanned [q]."""
+    spans = np.empty((2, SPANS), np.int32)
+    for i in range(queries.shape[0]):
+        scanned[i] = _scan_is_cheaper(queries[i], words, offsets, key_bits, wanted, spans)
+
+
+@njit(cache=True)
+def _look_up(
+    code: Array, starts: Array, offsets: Array, members: Array, key_bits: int, wanted: int, size: int, spans: Array,
+    seen: Array, arrived: Array,
+) -> tuple[Any, Any]:  # fmt: skip
+    """The codes of the first rings that hold ``wanted`` of the ``size`` items: in ``arrived``, and marked in ``seen``.
+
+    Returns how many they are, and the distance below which every code is among them.
+    """
+    count, found, ring = 0, 0, -1
+    while found < wanted:
+        ring += 1
+        count, new = _see_ring(code, offsets, members, key_bits, ring, starts, spans, seen, arrived, count)
+        found += new
+    return count, EVERY if found == size else offsets.shape[0] * (ring + 1)
+
+
+@njit(cache=True)
+def _unmark(seen: Array, arrived: Array, count: int) -> None:
+    for position in range(count):
+        seen[arrived[position] >> 6] = 0
+
+
+@njit(cache=True)
+def _mark_items(own: Any, starts: Array, items: Array, marks: Array, near: Array, value: Any) -> int:
+    """Mark the items of a code in the bitset ``marks``, with a value in ``near``. Returns how many they are."""
+    first, last = (own, own + 1) if starts.shape[0] == 0 else (starts[own], starts[own + 1])
+    for place in range(first, last):
+        item = np.uint64(own if starts.shape[0] == 0 else items[place])
+        marks[item >> np.uint64(6)] |= np.uint64(1) << (item & np.uint64(63))
+        near[item] = value
+    return last - first
+
+
+_LOOK_UP = (_WORDS, _WORDS, _STARTS, _ITEMS, _TABLE, _TABLE, _INT, _INT)
+
+
+@njit(_INT(*_LOOK_UP, _IDS, _DISTANCES), cache=True, nogil=True)
+def look_up(
+    queries: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array, bits: int,
+    key_bits: int, ids: Array, distances: Array,
+) -> int:  # fmt: skip
+    """Candidates of each query, nearest first, one query after the other; see `methods.search.tables`.
+
+    Returns for how many queries they are provably the exact nearest codes.
+    """
+    size = items.shape[0] if starts.shape[0] else words.shape[1]
+    seen, marks = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.zeros((size + 63) >> 6, np.uint64)
+    arrived, spans = np.empty(words.shape[1] + 1, np.int32), np.empty((2, SPANS), np.int32)
+    code_distances, near = np.empty(words.shape[1], np.uint16), np.empty(size, np.uint16)
+    kept, kept_distances, ordered = np.empty(size, np.int32), np.empty(size, np.uint16), np.empty(size, np.int32)
+    histogram = np.empty(bits + 1, np.int64)
+    wanted = min(ids.shape[1], size)
     complete = 0
-    for i in range(codes.shape[0]):
-        complete += look_up(
-            codes[i],
-            words,
-            offsets,
-            members,
-            key_bits,
-            seen,
-            kept,
-            kept_distances,
-            histogram,
-            ordered,
-            candidates,
-            hamming,
-        )
-        _rerank(candidates, rows, queries[i], distances, ids[i])
+    for i in range(queries.shape[0]):
+        count, limit = _look_up(
+            queries[i], starts, offsets, members, key_bits, wanted, size, spans, seen, arrived
+        )  # fmt: skip
+        for position in range(count):
+            code_distances[position] = _distance(words, np.uint64(arrived[position]), queries[i])
+        if starts.shape[0]:
+            _unmark(seen, arrived, count)
+            count = _select_items(
+                arrived, code_distances, count, starts, items, wanted, marks, near, kept, kept_distances, histogram
+            )
+        else:
+            histogram[:] = 0
+            for position in range(count):
+                near[arrived[position]] = code_distances[position]
+                histogram[code_distances[position]] += 1
+            count = _walk(seen, near, kept, kept_distances)
+        _order(kept, kept_distances, count, histogram, ordered, ids[i], distances[i])
+        complete += distances[i, wanted - 1] < limit
     return complete
 
 
-@njit(
-    _INT(_WORDS, _ROWS, _WORDS, _ROWS, _TABLE, _TABLE, _INT, _INT, _INT, _INT[:, ::1]),
-    cache=True,
-    parallel=True,
-)
-def search_tables_parallel(
-    codes: Array,
-    queries: Array,
-    words: Array,
-    rows: Array,
-    offsets: Array,
-    members: Array,
-    bits: int,
-    key_bits: int,
-    wanted: int,
-    ids: Array,
-) -> int:
-    """``search_tables``, queries shared among the threads."""
-    complete = 0
-    for task in prange((codes.shape[0] + QUERIES_PER_TASK - 1) // QUERIES_PER_TASK):
-        first = task * QUERIES_PER_TASK
-        last = min(first + QUERIES_PER_TASK, codes.shape[0])
-        complete += search_tables(
-            codes[first:last],
-            queries[first:last],
-            words,
-            rows,
-            offsets,
-            members,
-            bits,
-            key_bits,
-            wanted,
-            ids[first:last],
-        )
-    return complete
+@njit(_INT(*_LOOK_UP, _IDS, _DISTANCES), cache=True, nogil=True)
+def look_up_first(
+    queries: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array, bits: int,
+    key_bits: int, ids: Array, distances: Array,
+) -> int:  # fmt: skip
+    """``look_up`` whose candidates are the first items that are seen, in that order, with their distances."""
+    size = items.shape[0] if starts.shape[0] else words.shape[1]
+    seen, spans = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.empty((2, SPANS), np.int32)
+    arrived = np.empty(words.shape[1] + 1, np.int32)
+    wanted = min(ids.shape[1], size)
+    for i in range(queries.shape[0]):
+        count, _ = _look_up(queries[i], starts, offsets, members, key_bits, wanted, size, spans, seen, arrived)
+        _unmark(seen, arrived, count)
+        found = 0
+        for position in range(count):
+            own = arrived[position]
+            distance = _distance(words, np.uint64(own), queries[i])
+            first, last = (own, own + 1) if starts.shape[0] == 0 else (starts[own], starts[own + 1])
+            for place in range(first, min(last, first + wanted - found)):
+                ids[i, found] = own if starts.shape[0] == 0 else items[place]
+                distances[i, found] = distance
+                found += 1
+        ids[i, found:] = -1
+        distances[i, found:] = -1
+    return queries.shape[0] if wanted == size else 0
+
+
+@njit(types.void(_read(types.float32, 2), *_LOOK_UP, _IDS), cache=True, nogil=True)
+def look_up_weighted(
+    weights: Array, queries: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array,
+    bits: int, key_bits: int, ids: Array,
+) -> None:  # fmt: skip
+    """``look_up`` whose candidates are the nearest of those seen by (weighted distance, id): weights [q, bits]."""
+    size = items.shape[0] if starts.shape[0] else words.shape[1]
+    seen, marks = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.zeros((size + 63) >> 6, np.uint64)
+    arrived, spans = np.empty(words.shape[1] + 1, np.int32), np.empty((2, SPANS), np.int32)
+    near, kept, cost = np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.float32)
+    costs = np.empty(((bits + 7) >> 3) << 8, np.float32)
+    bins, places = np.empty(COST_STEPS, np.int64), np.empty(size, np.int32)
+    wanted = min(ids.shape[1], size)
+    for i in range(queries.shape[0]):
+        count, _ = _look_up(queries[i], starts, offsets, members, key_bits, wanted, size, spans, seen, arrived)
+        _unmark(seen, arrived, count)
+        _fill_costs(weights[i], queries[i], costs)
+        for position in range(count):
+            own = np.int64(arrived[position])
+            _mark_items(own, starts, items, marks, near, _cost(words, np.uint64(own), costs))
+        count = _walk(marks, near, kept, cost)
+        _nearest_costs(kept, cost, count, bins, places, ids[i])
+
+
+@njit(_INT(_read(types.uint64, 1), *_LOOK_UP[1:], _INT, types.int64[::1], types.int32[::1]), cache=True, nogil=True)
+def within(
+    code: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array, bits: int, key_bits: int,
+    radius: int, ids: Array, distances: Array,
+) -> int:  # fmt: skip
+    """The items of the codes within a radius of one query, by (distance, id). Returns how many; the rest is -1.
+
+    A code within r differs from the query in at most r // tables bits of some substring (pigeonhole). ids [items].
+    """
+    size = items.shape[0] if starts.shape[0] else words.shape[1]
+    seen, marks = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.zeros((size + 63) >> 6, np.uint64)
+    arrived, spans = np.empty(words.shape[1] + 1, np.int32), np.empty((2, SPANS), np.int32)
+    near, kept = np.empty(size, np.uint16), np.empty(size, np.int32)
+    kept_distances, ordered = np.empty(size, np.uint16), np.empty(size, np.int32)
+    histogram = np.zeros(bits + 1, np.int64)
+    count = 0
+    for ring in range(radius // offsets.shape[0] + 1):
+        count, _ = _see_ring(code, offsets, members, key_bits, ring, starts, spans, seen, arrived, count)
+    for position in range(count):
+        own = np.int64(arrived[position])
+        distance = _distance(words, np.uint64(own), code)
+        if distance <= radius:
+            histogram[distance] += _mark_items(own, starts, items, marks, near, distance)
+    count = _walk(marks, near, kept, kept_distances)
+    _order(kept, kept_distances, count, histogram, ordered, ids, distances)
+    return count

@@ -1,97 +1,93 @@
-"""The paper's search: multi-table look-up of the codes, then exact re-ranking on the real-valued features.
+"""The paper's search: multi-table look-up of the codes. What it finds is for a re-ranking to put in order.
 
-ExchNet (ECCV 2020), section 4.2 and supplement section 1: ``key_bits`` is its L, ``candidates`` its N.
+ExchNet (ECCV 2020), section 4.2 and supplement section 1: ``key_bits`` is its L; its N is the number of neighbours that
+are asked for.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
-import numpy as np
-
-from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import codes_of, features_of
-from methods.search.tables import MAX_KEY_BITS, Tables, build_tables, check_key_bits
+from bench.interfaces import Corpus, Int
+from methods.search.distinct import as_they_are, distinct
+from methods.search.inputs import codes_of
+from methods.search.tables import (
+    MAX_KEY_BITS,
+    Candidates,
+    Cut,
+    Mode,
+    Tables,
+    build_tables,
+    candidates,
+    check_key_bits,
+    weighted_candidates,
+)
 
 
 class HashTables:
-    """Hash tables over substrings of the code, N candidates, exact re-rank on features.
+    """Hash tables over substrings of the code: the N that are found first, nearest code first.
 
-    ``complete_share_``, after a search: the share of its queries whose candidates were provably the N nearest codes.
+    ``mode``, ``cut``: see `methods.search.tables.candidates`; the cut "asymmetric" is by weighted distance.
+    ``collapse``: equal codes are stored once, where they repeat. After a search, ``complete_share_`` is the share of
+    its queries whose answers were provably the nearest codes, ``scan_share_`` of those for which all were scanned.
     """
 
-    query_parameters: ClassVar[tuple[str, ...]] = ("candidates",)
+    query_parameters: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, *, key_bits: int = 16, candidates: int = 1000) -> None:
+    def __init__(self, *, key_bits: int = 16, mode: Mode = "auto", cut: Cut = "hamming", collapse: bool = True) -> None:
         if not 1 <= key_bits <= MAX_KEY_BITS:
             raise ValueError(f"key_bits = {key_bits} must be from 1 to {MAX_KEY_BITS}")
+        for name, value, allowed in (("mode", mode, get_args(Mode)), ("cut", cut, get_args(Cut))):
+            if value not in allowed:
+                raise ValueError(f"{name} = {value!r} must be one of {', '.join(allowed)}")
         self.key_bits = key_bits
-        self.set_query(candidates=candidates)
+        self.mode: Mode = mode
+        self.cut: Cut = cut
+        self.collapse = collapse
+        self.reads: tuple[str, ...] = ("codes", "real_codes") if cut == "asymmetric" else ("codes",)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: no codes, or a code length that ``key_bits`` does not divide."""
-        if bits is None:
-            raise ValueError("hash_tables needs a hasher (the codes to look up)")
-        check_key_bits(bits, self.key_bits)
+        """ValueError: a code length that ``key_bits`` does not divide."""
+        if bits is not None:
+            check_key_bits(bits, self.key_bits)
 
     def build(self, database: Corpus) -> Self:
-        """Build the tables; the features are kept as they are, without a copy."""
-        from methods.search import hamming
-
-        self._hamming = hamming
-        self._features: Float = features_of(database, "hash_tables")
+        """Build the tables. ValueError: no codes, or their length does not fit."""
         codes = codes_of(database, "hash_tables")
-        if not 0 < len(codes) == len(self._features):
-            raise ValueError(f"hash_tables needs as many codes as features, not {len(codes)} and {len(self._features)}")
-        self._tables: Tables = build_tables(codes, self.key_bits)
+        if len(codes) == 0:
+            raise ValueError("hash_tables cannot be built on an empty database")
+        self._tables: Tables = build_tables(distinct(codes) if self.collapse else as_they_are(codes), self.key_bits)
         return self
 
     def set_query(self, **parameters: Any) -> None:
-        """Set ``candidates``, the number N of codes that are re-ranked. ValueError: it is below 1, or another name."""
-        candidates = parameters.pop("candidates", None)
-        if parameters or not isinstance(candidates, int) or candidates < 1:
-            raise ValueError(f"hash_tables: candidates = {candidates} {parameters or ''} must be an integer >= 1")
-        self.candidates = candidates
+        """There is nothing to set. ValueError: something is given."""
+        if parameters:
+            raise ValueError(f"hash_tables has no query parameters, not {', '.join(parameters)}")
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`; a single query runs in one thread. ValueError: k > candidates."""
-        tables, features = self._tables, self._features
-        if not 1 <= k <= self.candidates:
-            raise ValueError(f"k = {k} must be from 1 to candidates = {self.candidates}")
-        codes = codes_of(queries, "hash_tables", tables.codes.bits)
-        vectors = features_of(queries, "hash_tables", features.shape[1])
-        if len(codes) != len(vectors):
-            raise ValueError(f"{len(codes)} query codes and {len(vectors)} query features: they must agree")
-        ids = np.empty((len(codes), k), dtype=np.int64)
-        kernels = self._hamming
-        kernel = kernels.search_tables if len(codes) == 1 else kernels.search_tables_parallel
-        complete = kernel(
-            codes.words,
-            vectors,
-            tables.codes.words,
-            features,
-            tables.offsets,
-            tables.members,
-            codes.bits,
-            self.key_bits,
-            min(self.candidates, len(features)),
-            ids,
-        )
-        self.complete_share_ = complete / max(len(codes), 1)
-        return ids
+        """See `bench.interfaces.Index`. ValueError: k < 1, other codes than the database's, or no real codes."""
+        codes = codes_of(queries, "hash_tables", self._tables.codes.bits)
+        if self.cut != "asymmetric":
+            found = candidates(codes, self._tables, k, self.mode, self.cut)
+        elif queries.real_codes is None:
+            raise ValueError("hash_tables: cut = 'asymmetric' reads the queries' real codes, and there are none")
+        else:
+            found = weighted_candidates(queries.real_codes, codes, self._tables, k, self.mode)
+        return self._noted(found, len(codes))
+
+    def _noted(self, found: Candidates, queries: int) -> Int:
+        self.complete_share_ = found.complete / max(queries, 1)
+        self.scan_share_ = found.scans / max(queries, 1)
+        return found.ids
 
     def size_bytes(self) -> int:
-        """Codes, tables, and the features that the re-ranking reads."""
-        tables = self._tables
-        return tables.codes.words.nbytes + tables.offsets.nbytes + tables.members.nbytes + self._features.nbytes
+        """Codes and tables."""
+        return self._tables.nbytes()
 
     def paper_bytes(self) -> int:
-        """The paper's Table 1 counts the codes alone."""
-        return len(self._features) * self._tables.codes.bits // 8
+        """The paper's Table 1 counts the codes alone, each item's."""
+        return len(self._tables.codes) * self._tables.codes.bits // 8
 
     def query_cost(self) -> tuple[float, float]:
-        """Floor: the candidates' features, codes and ids once, the bitset once; 3 operations per dimension."""
-        n, dim = self._features.shape
-        read = min(self.candidates, n)
-        words = self._tables.codes.words.shape[1]
-        return read * (4.0 * dim + 8 * words + 4) + n / 8, 3.0 * read * dim
+        """Floor: the two offsets of one bucket a table. How many codes are read depends on how many are asked for."""
+        return 8.0 * len(self._tables.offsets), 0.0

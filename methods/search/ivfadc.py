@@ -18,6 +18,7 @@ CODEBOOK = 256
 class IVFADC:
     """Inverted file with product-quantised residuals (faiss IndexIVFPQ), no re-ranking."""
 
+    reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ("nprobe",)
 
     def __init__(self, *, centroids: int = 300, code_bytes: int = 8, nprobe: int = 8, seed: int = 0) -> None:

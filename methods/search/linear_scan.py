@@ -5,30 +5,28 @@ A single query reads the features once, which bounds its time by the memory; a b
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
 from methods.search.inputs import features_of
-
-BLOCK_QUERIES, BLOCK_BYTES = 512, 192 * 2**20
-"""A block's products take at most BLOCK_BYTES."""
+from methods.search.products import products, rounding_slack
+from methods.search.threads import by_queries
 
 
 class LinearScan:
     """Exact Euclidean neighbours: a fused scan for one query, blocked GEMM for a batch."""
 
+    reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
-
-    def check(self, dim: int | None, bits: int | None) -> None:
-        """Any features will do."""
 
     def build(self, database: Corpus) -> Self:
         """Keep the features, without a copy, and their squared norms. ValueError: a value is not finite."""
-        from methods.search import hamming
+        from methods.search import nearest
 
-        self._hamming = hamming
+        self._kernels: Any = nearest
         features = features_of(database, "linear_scan")
         norms = np.einsum("ij,ij->i", features, features)
         if not np.isfinite(norms).all():
@@ -53,27 +51,18 @@ class LinearScan:
         if found == 0:
             return ids
         if len(vectors) == 1:
-            self._hamming.nearest(self._features, vectors[0], np.empty(found, np.float32), ids[0, :found])
+            self._kernels.nearest(self._features, vectors[0], np.empty(found, np.float32), ids[0, :found])
         else:
             ids[:, :found] = self._search_batch(vectors, found)
         return ids
 
     def _search_batch(self, vectors: Float, k: int) -> Int:
-        features, norms = self._features, self._norms
-        n, dim = features.shape
-        # Two scores norm - 2 product may differ by this much through rounding alone (Higham's bound, for any order of
-        # summation), so whatever is that near to the k-th score is compared exactly.
-        error = (dim + 2) * float(np.finfo(np.float32).eps) / 2
-        largest = float(norms.max())
-        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-        slack = (4 * error * (largest + 2 * np.sqrt(largest) * lengths)).astype(np.float32)
-        block = max(1, min(BLOCK_QUERIES, len(vectors), BLOCK_BYTES // (4 * n)))
-        products = np.empty((block, n), dtype=np.float32)
+        features, norms, kernel = self._features, self._norms, self._kernels.nearest_by_products
+        slack = rounding_slack(norms, vectors)
         ids = np.empty((len(vectors), k), dtype=np.int64)
-        for start in range(0, len(vectors), block):
-            some = slice(start, min(start + block, len(vectors)))
-            scores = np.matmul(vectors[some], features.T, out=products[: some.stop - start])
-            self._hamming.nearest_by_products(features, vectors[some], scores, norms, slack[some], ids[some])
+        for some, scores in products(features, vectors):
+            given = (vectors[some], scores, slack[some], ids[some])
+            by_queries(partial(_compare, kernel, features, norms, given), len(scores))
         return ids
 
     def size_bytes(self) -> int:
@@ -87,3 +76,8 @@ class LinearScan:
     def query_cost(self) -> tuple[float, float]:
         """All features once; a multiplication and an addition per value."""
         return float(self._features.nbytes), 2.0 * self._features.size
+
+
+def _compare(kernel: Any, features: Float, norms: Float, given: tuple[Any, ...], part: slice) -> None:
+    asked, scores, slack, ids = (array[part] for array in given)
+    kernel(features, asked, scores, norms, slack, ids)

@@ -17,6 +17,7 @@ from methods.search.inputs import features_of
 class _Tree:
     """What the two trees share: everything but the name of the structure."""
 
+    reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
     name: ClassVar[str]
 
@@ -26,9 +27,6 @@ class _Tree:
                 raise ValueError(f"{parameter} = {value} must be at least 1")
         self.pca_dim = pca_dim
         self.leaf_size = leaf_size
-
-    def check(self, dim: int | None, bits: int | None) -> None:
-        """Any features will do."""
 
     def build(self, database: Corpus) -> Self:
         """Fit the PCA on the database (none where the features are short enough) and build the tree."""
@@ -78,10 +76,6 @@ class _Tree:
     def paper_bytes(self) -> int:
         """The paper's Table 1 counts the tree's arrays."""
         return sum(array.nbytes for array in self._arrays())
-
-    def query_cost(self) -> tuple[float, float]:
-        """Unknown: which nodes a query visits depends on the data, and one leaf may be enough."""
-        return float("nan"), float("nan")
 
 
 class BallTree(_Tree):

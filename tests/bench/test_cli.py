@@ -34,7 +34,7 @@ def refused(done, *words):
 def test_list_names_plugins_and_grids_with_descriptions_and_imports_neither_torch_nor_sklearn():
     done = bench("list")
     assert done.returncode == 0
-    for name in ("synthetic_food101", "triplet", "exchnet", "hash_tables", "supp_table1", "toy_signs"):
+    for name in ("synthetic_food101", "triplet", "exchnet", "hash_tables", "float32", "supp_table1", "toy_signs"):
         assert any(line.split()[:1] == [name] and len(line.split()) > 3 for line in done.stdout.splitlines()), name
     code = """
 import sys
@@ -117,7 +117,7 @@ def finished(tmp_path_factory, vectors_dir):
         'title = "Small"\ndataset = "vectors"\nrecipe = "r"\nlayout = "candidates"\n[measure]\nrounds = 1\n'
         'queries_per_round = 5\n[[cells]]\nembedder = "identity"\nindex = "linear_scan"\n'
         '[[cells]]\nembedder = "identity"\nhasher = "toy_signs"\nindex = "hash_tables"\nkey_bits = 8\n'
-        "candidates = [20, 50]\n[recipes.r]\n"
+        'rerank = "float32"\ncandidates = [20, 50]\n[recipes.r]\n'
     )
     where = ("--data-dir", vectors_dir, "--out", folder / "out", "--cache-dir", folder / "cache")
     return folder, grid, where, bench("run", "--grid", grid, *where)
@@ -130,8 +130,9 @@ def test_run_writes_the_tidy_cells_the_tables_and_the_figures(finished):
     names = {path.name for path in written.iterdir()}
     assert {"cells.csv", "table.csv", "table.tex"} <= names and any(name.endswith(".png") for name in names)
     cells = pd.read_csv(written / "cells.csv")
-    columns = """dataset, embedder, dim, hasher, bits, index, key_bits, candidates, k, seed, precision_at_10,
-        recall_at_10, latency_ms_p50, latency_ms_p95, latency_ms_p99, throughput_qps, seconds_all_queries, encode_ms,
+    columns = """dataset, embedder, dim, hasher, bits, index, rerank, candidates, setting, key_bits, k, seed,
+        precision_at_10, recall_at_10, latency_ms_p50, latency_ms_p95, latency_ms_p99, throughput_qps,
+        seconds_all_queries, encode_ms,
         build_seconds, index_bytes, status, reference_precision_at_10, reference_seconds"""
     assert {name.strip() for name in columns.split(",")} <= set(cells.columns)
     assert len(cells) == 3 and (cells["status"] == "ok").all()
@@ -291,3 +292,31 @@ def test_classes_that_are_too_few_to_hold_any_out_are_refused_before_training(tm
     where = ("--data-dir", folder, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
     refused(bench("run", "--grid", grid, *where), "2 classes can't be split", "at least 3")
     assert not (tmp_path / "cache" / "fits.txt").exists()
+
+
+def test_skipped_cells_are_listed_with_their_reason_and_are_no_failure(finished, tmp_path):
+    _, grid, where, _ = finished
+    cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nneeded_by = ["check", "build"]\n[recipes.r]'
+    path = tmp_path / "skipping.toml"
+    path.write_text(grid.read_text().replace("[recipes.r]", cells))
+    done = bench("run", "--grid", path, *where)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 5 cells skipped" in done.stdout and "toy_library is not installed: pip install" in done.stdout
+    table = pd.read_csv(where[3] / "skipping" / "vectors" / "table.csv")
+    assert (table.loc[table["row"].str.startswith("toy scan"), "N = 20"] == "skipped").all()
+    assert "skipped" in bench("show", path, *where).stdout
+
+
+def test_a_pareto_grid_has_its_figures_and_the_fastest_searches(finished, tmp_path):
+    _, grid, where, _ = finished
+    path = tmp_path / "fast.toml"
+    path.write_text(grid.read_text().replace('"candidates"', '"pareto"'))
+    done = bench("run", "--grid", path, *where)
+    assert done.returncode == 0, done.stderr
+    written = where[3] / "fast" / "vectors"
+    names = {path.name for path in written.iterdir()}
+    over = [f"{quality}_against_{time}.png" for quality in ("recall", "precision") for time in ("time", "batch_time")]
+    assert {"cells.csv", "table.csv", "table.tex", "pareto.csv", *over} <= names
+    fastest = pd.read_csv(written / "pareto.csv")
+    assert (fastest["reached"] >= fastest["level"] - 1e-9).all() and (fastest["throughput_qps"] > 0).all()
+    assert pd.read_csv(written / "cells.csv")["pareto_recall"].any()

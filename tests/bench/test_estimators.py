@@ -90,6 +90,21 @@ def test_what_is_not_a_code_is_refused(items, wrong):
         as_hasher(Threshold(learned=wrong)).fit(items, Context())
 
 
+class Margins(Signs):
+    """The distance from the threshold too."""
+
+    def decision_function(self, X):
+        return X[:, : self.bits] - 0.5
+
+
+def test_an_estimator_with_a_decision_function_offers_the_real_values_of_its_codes(items):
+    hasher = as_hasher(Margins()).fit(items, Context())
+    real = hasher.encode_real(items)
+    assert real.dtype == np.float32 and real.shape == (20, 3)
+    np.testing.assert_array_equal(Codes.pack(real).words, hasher.encode(items).words)
+    assert not hasattr(as_hasher(Signs()), "encode_real")
+
+
 def test_a_hasher_stays_as_it_is():
     hasher = registry.build("hasher", "exchnet", {})
     assert as_hasher(hasher) is hasher
@@ -109,3 +124,4 @@ def test_shallow_hashers_of_this_project_are_hashers(name):
     assert isinstance(hasher, EstimatorHasher)
     assert hasher.encode(train).words.shape == (60, 1) and hasher.encode(train).bits == 12
     assert (hasher.database_codes_ is not None) == (name == "sdh")
+    np.testing.assert_array_equal(Codes.pack(hasher.encode_real(train)).words, hasher.encode(train).words)

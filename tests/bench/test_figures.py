@@ -4,8 +4,8 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from bench.figures import _against_bits, _against_candidates, _against_time, _draw, finished, write_figures
-from bench.tables import GridInfo
+from bench.figures import _draw, finished, panels, write_figures
+from bench.printed import GridInfo
 
 GRID = GridInfo("supp_table1", "Look-up", "candidates", "supp_table1", "quick", ())
 
@@ -19,7 +19,9 @@ def frame(candidates: tuple[int, ...] = (1000, 3000)) -> pd.DataFrame:
             "dim": dim,
             "hasher": "exchnet",
             "bits": 32,
+            "rerank": "float32",
             "key_bits": key_bits,
+            "build_setting": f"L = {key_bits}",
             "candidates": n,
             "precision_at_10": 0.7 + n / 1e5,
             "latency_ms_p50": n / 1e4,
@@ -31,9 +33,14 @@ def frame(candidates: tuple[int, ...] = (1000, 3000)) -> pd.DataFrame:
     return pd.DataFrame([common | row for row in scans + tables])
 
 
-def lines(panel, cells: pd.DataFrame, grid: GridInfo = GRID) -> dict[str, tuple[list[float], list[float]]]:
+def drawing(name: str, cells: pd.DataFrame, grid: GridInfo = GRID):
+    done = finished(cells, grid)
+    return _draw(done, grid, panels(done, grid)[name])
+
+
+def lines(name: str, cells: pd.DataFrame, grid: GridInfo = GRID) -> dict[str, tuple[list[float], list[float]]]:
     """The drawn lines of the first panel, by their label in the legend."""
-    axes = _draw(finished(cells, grid), grid, panel).axes[0]
+    axes = drawing(name, cells, grid).axes[0]
     handles, labels = axes.get_legend_handles_labels()
     drawn = [handle[0] if hasattr(handle, "errorbar") or isinstance(handle, tuple) else handle for handle in handles]
     return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in zip(labels, drawn, strict=True)}
@@ -54,7 +61,7 @@ def test_both_figures_are_written_as_readable_png_and_pdf(tmp_path: Path):
 
 
 def test_precision_against_candidates_draws_ours_the_scan_and_the_published_values():
-    drawn = lines(_against_candidates, frame())
+    drawn = lines("precision_against_candidates", frame())
     assert set(drawn) == {"Linear scan"} | {
         f"Hash tables (L = {bits}){end}" for bits in (8, 16) for end in ("", ", published")
     }
@@ -64,7 +71,7 @@ def test_precision_against_candidates_draws_ours_the_scan_and_the_published_valu
 
 
 def test_precision_against_time_puts_published_totals_on_the_scale_of_one_query():
-    drawn = lines(_against_time, frame())
+    drawn = lines("precision_against_time", frame())
     assert drawn["Hash tables (L = 16)"][0] == pytest.approx([0.1, 0.3])
     assert drawn["Hash tables (L = 16), published"][0] == pytest.approx([12.65 / 25.25, 40.54 / 25.25])
     assert drawn["Linear scan"] == (pytest.approx([16]), pytest.approx([80]))
@@ -73,7 +80,7 @@ def test_precision_against_time_puts_published_totals_on_the_scale_of_one_query(
 def test_axes_are_labelled_with_units_and_one_series_keeps_its_colour_in_every_panel():
     cells = frame()
     missing = (cells["dim"] == 512) & (cells["key_bits"] == 8)
-    figure = _draw(finished(cells[~missing], GRID), GRID, _against_time)
+    figure = drawing("precision_against_time", cells[~missing])
     assert [axes.get_title() for axes in figure.axes] == ["512-d features", "1024-d features"]
     assert figure.axes[0].get_ylabel() == "Precision@10, %"
     assert "ms" in figure.axes[0].get_xlabel() and figure.axes[0].get_xscale() == "log"
@@ -88,9 +95,50 @@ def test_failed_cells_and_figures_without_points_are_left_out(tmp_path: Path):
     cells = frame(candidates=(3000,))
     assert [path.stem for path in write_figures(cells, GRID, tmp_path)] == ["precision_against_time"] * 2
     assert write_figures(cells.assign(status="error"), GRID, tmp_path) == []
+    assert write_figures(frame().drop(columns="precision_at_10"), GRID, tmp_path) == []
     failed = frame()
     failed.loc[failed["candidates"] == 3000, "status"] = "timeout"
     assert [path.stem for path in write_figures(failed, GRID, tmp_path)] == ["precision_against_time"] * 2
+
+
+PARETO = GridInfo("ann", "Fast", "pareto", None, "quick", ())
+
+
+def sweep() -> pd.DataFrame:
+    """An index swept by what is set for a query, out of order in quality, and exact search."""
+    common = {"dataset": "d", "embedder": "e", "dim": 8, "seed": 0, "status": "ok", "precision_at_10": 0.5}
+    points = [(8, 0.6, 0.1), (32, 0.9, 1.0), (16, 0.7, 2.0)]
+    rows = [
+        {"index": "my_index", "build_setting": f"m = {m}", "query_setting": f"ef = {ef}", "recall_at_10": recall}
+        | {"latency_ms_p50": ms * m, "throughput_qps": 4e3 / ms / m}
+        for m in (1, 3)
+        for ef, recall, ms in points
+    ]
+    rows.append({"index": "linear_scan", "recall_at_10": 1.0, "latency_ms_p50": 50.0, "throughput_qps": 100.0})
+    return pd.DataFrame([common | row for row in rows])
+
+
+def test_a_pareto_grid_draws_each_sweep_in_its_order_and_the_front_as_steps(tmp_path: Path):
+    drawn = lines("recall_against_time", sweep(), PARETO)
+    assert set(drawn) == {"Linear scan", "my index (m = 1)", "my index (m = 3)", "Front: nothing as fast is better"}
+    assert drawn["my index (m = 3)"] == (pytest.approx([0.3, 3, 6]), pytest.approx([60, 90, 70]))
+    assert drawn["Front: nothing as fast is better"] == (pytest.approx([0.1, 1, 50]), pytest.approx([60, 90, 100]))
+    batch = lines("recall_against_batch_time", sweep(), PARETO)
+    assert batch["my index (m = 1)"][0] == pytest.approx([0.025, 0.25, 0.5])
+    assert batch["Linear scan"][0] == pytest.approx([10])
+    figure = drawing("precision_against_time", sweep(), PARETO)
+    assert figure.axes[0].get_ylabel() == "Precision@10, %" and figure.axes[0].get_xscale() == "log"
+    assert any(line.get_drawstyle() == "steps-post" for line in figure.axes[0].lines)
+
+
+def test_a_pareto_grid_has_a_figure_of_each_quality_against_each_time(tmp_path: Path):
+    names = [path.name for path in write_figures(sweep(), PARETO, tmp_path) if path.suffix == ".png"]
+    assert names == [f"{q}_against_{t}.png" for q in ("recall", "precision") for t in ("time", "batch_time")]
+    without = sweep().drop(columns="precision_at_10")
+    assert {path.stem for path in write_figures(without, PARETO, tmp_path)} == {
+        "recall_against_time",
+        "recall_against_batch_time",
+    }
 
 
 CODES = GridInfo("paper_table2", "Codes", "codes", "paper_table2", "quick", ())
@@ -117,10 +165,10 @@ def rankings(lengths: tuple[int, ...] = (12, 24)) -> pd.DataFrame:
 def test_map_against_bits_has_a_line_a_hasher_with_its_spread_and_the_published_values(tmp_path: Path):
     paths = write_figures(rankings(), CODES, tmp_path)
     assert [path.name for path in paths] == ["map_against_bits.png", "map_against_bits.pdf"]
-    drawn = lines(_against_bits, rankings(), CODES)
+    drawn = lines("map_against_bits", rankings(), CODES)
     assert drawn["ITQ"] == ([12, 24], pytest.approx([12.5, 24.5]))
     assert drawn["ITQ, published"] == ([12, 24], pytest.approx([6.80, 9.42]))
-    figure = _draw(finished(rankings(), CODES), CODES, _against_bits)
+    figure = drawing("map_against_bits", rankings(), CODES)
     assert [axes.get_title() for axes in figure.axes] == [
         f"cub200,\n{codes} database codes" for codes in ("encoded", "learned")
     ]

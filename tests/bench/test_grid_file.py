@@ -151,7 +151,15 @@ def test_supp_table1_has_the_papers_cells():
     cells = grid_file.load("supp_table1").cells
     tables = [c for c in cells if c.index.name == "hash_tables"]
     assert len(tables) == 20 and len(cells) == 22
-    assert {c.index.parameters["candidates"] for c in tables} == {1000, 2000, 3000, 4000, 5000}
+    assert {c.candidates for c in tables} == {1000, 2000, 3000, 4000, 5000}
+    assert {c.rerank.name for c in tables} == {"float32"}
+
+
+def test_paper_table1_re_ranks_the_other_methods_beside_the_papers_rows():
+    found = [(c.index.name, c.candidates) for c in grid_file.load("paper_table1").cells]
+    others = ("ball_tree", "kd_tree", "ivfadc")
+    wanted = {("linear_scan", None), ("hash_tables", 3000), *((name, n) for name in others for n in (None, 3000))}
+    assert set(found) == wanted and len(found) == 2 * len(wanted)
 
 
 RANKINGS = """
@@ -262,6 +270,82 @@ def test_the_layout_codes_needs_a_cell_without_an_index(file):
         grid_file.load(file(FILE, ("recipe =", 'layout = "codes"\nrecipe =')))
 
 
-def test_an_index_needs_the_features_of_an_embedder(file):
-    with pytest.raises(ValueError, match=r"number 1: key 'embedder' is missing"):
-        grid_file.load(file(FILE, ('embedder = "triplet"\ndim = [512, 1024]', "")))
+SEARCH = """
+title = "t"
+dataset = "toy_clusters"
+recipe = "r"
+k = 5
+[[cells]]
+embedder = "toy_pixels"
+hasher = "toy_signs"
+index = "toy_scan"
+field = "codes"
+rerank = "toy_reranker"
+candidates = [5, 20]
+[recipes.r]
+[recipes.r.reranker]
+step = 0.5
+"""
+
+
+@pytest.fixture
+def search(file, third_party):
+    return lambda *changes: file(SEARCH, *changes)
+
+
+def test_a_cell_names_a_re_ranking_and_how_many_candidates_it_has(search):
+    cells = grid_file.load(search()).cells
+    assert [(c.rerank.name, c.rerank.parameters, c.candidates) for c in cells] == [
+        ("toy_reranker", {"step": 0.5}, 5),
+        ("toy_reranker", {"step": 0.5}, 20),
+    ]
+    assert "candidates" not in cells[0].index.parameters
+
+
+def test_a_search_on_codes_needs_no_embedder(search):
+    changes = (('embedder = "toy_pixels"\n', ""), ('rerank = "toy_reranker"\ncandidates = [5, 20]\n', ""))
+    cell = grid_file.load(search(*changes)).cells[0]
+    assert (cell.embedder, cell.rerank, cell.candidates) == (None, None, None)
+    real = grid_file.load(search(*changes, ('"codes"', '"real_codes"'))).cells[0]
+    assert real.index.parameters["field"] == "real_codes"
+
+
+ALONE = ('rerank = "toy_reranker"\ncandidates = [5, 20]\n', "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([('embedder = "toy_pixels"\n', "")], r"rerank = 'toy_reranker' orders by features: key 'embedder' is missing"),
+        ([('embedder = "toy_pixels"\n', ""), ALONE, ('"codes"', '"features"')], r"reads features: .*'embedder' is mis"),
+        ([('hasher = "toy_signs"\n', "")], r"index = 'toy_scan' reads codes: key 'hasher' is missing"),
+        ([('hasher = "toy_signs"\n', ""), ('"codes"', '"real_codes"')], r"reads codes: key 'hasher' is missing"),
+        ([('"toy_signs"', '"toy_guesses"'), ('"codes"', '"real_codes"')], r"real codes, .*'toy_guesses' .*encode_real"),
+        ([('"toy_signs"', '"toy_medians"'), ('"codes"', '"real_codes"')], r"real codes, .*'toy_medians' .*encode_real"),
+        ([("[5, 20]", "[4, 20]")], r"number 1: candidates = 4 must be at least k = 5"),
+        ([("[5, 20]", "5.5")], r"number 1: candidates = 5.5: Input should be a valid integer"),
+        ([("candidates = [5, 20]\n", "")], r"rerank = 'toy_reranker': key 'candidates' is missing"),
+        ([('rerank = "toy_reranker"\n', "")], r"candidates = 5 without rerank"),
+        ([('index = "toy_scan"\nfield = "codes"\n', "")], r"name exactly one of the two"),
+        (
+            [('embedder = "toy_pixels"\n', ""), ('index = "toy_scan"\nfield = "codes"\n', "")],
+            r"without an index, whose",
+        ),
+        ([('"toy_reranker"', '"toy_rerank"')], r"unknown reranker 'toy_rerank'; did you mean 'toy_reranker'"),
+    ],
+)
+def test_a_part_that_is_missing_behind_an_index_is_named(search, changes, message):
+    with pytest.raises(ValueError, match=message):
+        grid_file.load(search(*changes))
+
+
+def test_an_index_that_names_its_own_candidates_is_not_re_ranked(search, monkeypatch):
+    path = search()
+    monkeypatch.setattr("toy_plugins.Scan.query_parameters", ("candidates",))
+    with pytest.raises(ValueError, match=r"'toy_scan' has a parameter 'candidates' of its own"):
+        grid_file.load(path)
+
+
+def test_an_index_that_lacks_a_library_here_is_no_fault_of_the_grid(search):
+    cells = grid_file.load(search(("field =", 'needed_by = "check"\nfield ='))).cells
+    assert len(cells) == 2

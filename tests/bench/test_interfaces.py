@@ -33,6 +33,7 @@ def test_taken_items_keep_ids_and_labels_and_change_their_fingerprint():
 
 def test_a_part_of_a_corpus_is_a_view():
     features = np.zeros((4, 2), dtype=np.float32)
-    corpus = Corpus(features, Codes.pack(np.ones((4, 8))))
-    part = corpus.part(1, 3)
+    real = np.ones((4, 8), dtype=np.float32)
+    part = Corpus(features, Codes.pack(real), real).part(1, 3)
     assert len(part) == 2 and np.shares_memory(part.features, features) and len(part.codes) == 2
+    assert np.shares_memory(part.real_codes, real) and part.real_codes.shape == (2, 8)

@@ -15,6 +15,7 @@ from bench.metrics import (
     mean_average_precision,
     precision_at,
     recall_at,
+    recall_at_by_codes,
 )
 
 CLASSES = 3
@@ -497,3 +498,29 @@ def test_a_query_without_exact_neighbours_is_refused():
     features = np.zeros((4, 2), dtype=np.float32)
     with pytest.raises(ValueError, match="exact"):
         recall_at(np.array([[0, 1]]), np.array([[-1, -1]]), features, features[:1], 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 70), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_recall_by_codes_counts_whatever_ties_with_the_kth_nearest_code(size, bits, k, seed):
+    rng = np.random.default_rng(seed)
+    signs, asked = rng.choice([-1, 1], (size, bits)), rng.choice([-1, 1], (3, bits))
+    neighbours = np.full((3, k), -1, dtype=np.int64)
+    for row in neighbours:
+        found = rng.permutation(size)[: rng.integers(0, min(k, size) + 1)]
+        row[: len(found)] = found
+    shares = []
+    for row, query in zip(neighbours, asked, strict=True):
+        distances = (signs != query).sum(axis=1)
+        farthest = np.sort(distances)[:k][-1]
+        shares.append(sum(distances[i] <= farthest for i in row if i >= 0) / min(k, size))
+    found = recall_at_by_codes(neighbours, Codes.pack(asked), Codes.pack(signs), k)
+    assert found == pytest.approx(np.mean(shares))
+
+
+def test_any_order_inside_the_last_tie_is_exact_by_codes():
+    database, query = Codes.pack(ladder(4)[[0, 1, 2, 2, 2, 3]]), Codes.pack(ladder(4)[:1])
+    for last in (2, 3, 4):
+        assert recall_at_by_codes(np.array([[0, 1, last]]), query, database, 3) == 1
+    assert recall_at_by_codes(np.array([[0, 1, 5]]), query, database, 3) == pytest.approx(2 / 3)
+    assert recall_at_by_codes(np.array([[0, 0, 1]]), query, database, 3) == pytest.approx(2 / 3)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from bench import grid_file
+from bench.corpora import Corpora
 from bench.grid_file import Options
 from bench.interfaces import Codes, Context
 from bench.metrics import mean_average_precision
@@ -170,3 +171,60 @@ def test_exact_neighbours_are_those_of_the_protocol(make):
         database = pipeline.dataset.split("database").vectors[pipeline.database_rows(cell)].astype(np.float64)
         distances = ((queries[:, None] - database) ** 2).sum(axis=2)
         assert np.array_equal(pipeline.exact(cell), np.argsort(distances, axis=1)[:, :3])
+
+
+REAL = 'hasher = "toy_signs"\nindex = "toy_scan"\nfield = "real_codes"\n'
+
+
+def test_real_codes_are_kept_where_an_index_of_the_grid_reads_them(make):
+    cells = 'hasher = "toy_signs"\nindex = "toy_scan"\nfield = ["codes", "real_codes"]\n[[cells]]\nhasher = "toy_signs"'
+    pipeline = make(cells)
+    by_codes, by_real, ranked = pipeline.grid.cells
+    assert pipeline.codes_key(by_codes) == pipeline.codes_key(by_real) == pipeline.codes_key(ranked)
+    arrays = pipeline.codes(by_real).arrays
+    assert set(arrays) == {f"last-{name}" for name in ("encoded", "query", "learned", "encoded-real", "query-real")}
+    for part in ("encoded", "query"):
+        real = arrays[f"last-{part}-real"]
+        assert real.dtype == np.float32 and real.shape == (len(arrays[f"last-{part}"]), 16)
+        assert np.array_equal(Codes.pack(real).words, arrays[f"last-{part}"])
+    plain = make('hasher = "toy_signs"')
+    assert plain.codes_key(plain.grid.cells[0]) != pipeline.codes_key(by_real)
+    assert np.array_equal(plain.codes(plain.grid.cells[0]).arrays["last-query"], arrays["last-query"])
+
+
+def test_only_the_training_whose_real_codes_are_read_keeps_them(make):
+    pipeline = make(REAL + 'bits = 8\n[[cells]]\nhasher = "toy_signs"\nbits = [8, 9]')
+    searched, same, other = pipeline.grid.cells
+    assert "last-query-real" in pipeline.codes(searched).arrays
+    assert pipeline.codes_key(searched) == pipeline.codes_key(same)
+    assert "last-query-real" not in pipeline.codes(other).arrays
+
+
+def test_the_real_codes_of_an_estimator_are_its_decision_function(make):
+    pipeline = make(REAL.replace("toy_signs", "toy_real_medians") + "bits = 5")
+    cell = pipeline.grid.cells[0]
+    vectors = {name: pipeline.dataset.split(name).vectors for name in ("database", "query")}
+    columns = np.random.default_rng(0).integers(16, size=5)
+    expected = vectors["query"][:, columns] - np.median(vectors["database"][:, columns], axis=0)
+    assert pipeline.codes(cell).arrays["last-query-real"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.ones((180, 3), np.float32), np.ones((180, 16)), np.full((180, 16), np.nan, np.float32)]
+)
+def test_real_codes_of_another_type_or_shape_are_refused(make, monkeypatch, wrong):
+    pipeline = make(REAL)
+    monkeypatch.setattr("toy_plugins.Signs.encode", lambda self, items: None)
+    monkeypatch.setattr("toy_plugins.Signs.encode_real", lambda self, items: wrong)
+    with pytest.raises(ValueError, match=r"encode_real returned .*expected finite float32 \[180, 16\]"):
+        pipeline.codes(pipeline.grid.cells[0])
+
+
+def test_learned_codes_of_the_database_have_no_real_values(make):
+    pipeline = make(REAL + 'database_codes = ["encoded", "learned"]')
+    encoded, learned = pipeline.grid.cells
+    corpora = Corpora(pipeline)
+    database, queries = corpora.of(encoded)
+    assert database.real_codes.shape == (180, 16) and queries.real_codes.shape == (36, 16)
+    database, queries = corpora.of(learned)
+    assert database.real_codes is None and queries.real_codes.shape == (36, 16)

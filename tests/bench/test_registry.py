@@ -33,8 +33,8 @@ def test_an_unknown_name_is_answered_with_the_near_and_the_known_ones():
     [
         ({"key_bit": 8}, "unknown parameter 'key_bit' of hash_tables; did you mean 'key_bits'"),
         ({"key_bits": "8"}, "hash_tables: key_bits = '8': Input should be a valid integer"),
-        ({"candidates": 2.5}, "hash_tables: candidates = 2.5"),
-        ({"candidates": True}, "hash_tables: candidates = True"),
+        ({"key_bits": 2.5}, "hash_tables: key_bits = 2.5"),
+        ({"key_bits": True}, "hash_tables: key_bits = True"),
         ({"key_bits": 0}, "hash_tables: .*key_bits"),
     ],
 )

@@ -274,6 +274,7 @@ def test_encoding_a_query_and_training_count_every_network_once(make_run):
         hasher = "toy_medians"
         index = "hash_tables"
         key_bits = 8
+        rerank = "float32"
         candidates = 20
         """
     )
@@ -300,3 +301,150 @@ def test_the_parameters_in_which_cells_differ_are_their_variant(make_run):
     )
     variants = ranked(run)["variant"].fillna("").tolist()
     assert variants == ["guesses=2", "guesses=2", "guesses=3", "guesses=3", ""]
+
+
+RERANKED = """
+[[cells]]
+embedder = "identity"
+hasher = "toy_signs"
+bits = 16
+index = "toy_scan"
+field = "codes"
+rerank = "toy_reranker"
+candidates = [10, 400]
+"""
+
+
+def test_a_re_ranked_cell_orders_the_candidates_by_features(make_run):
+    run = make_run(RERANKED)
+    assert run() == {}
+    some, every = (row for row in frame(run).to_dict("records") if row["index"] == "toy_scan")
+    assert every["recall_at_10"] == 1 and some["recall_at_10"] < 1
+    assert every["precision_at_10"] == frame(run)["precision_at_10"].iloc[0]
+    assert every["rerank"] == "toy_reranker" and (some["candidates"], every["candidates"]) == (10, 400)
+    assert every["index_bytes"] == 400 * 16 * 8 + 400 * 16 * 8 and every["complete_share"] == 1
+    # What the index leaves open is left open: what a query must read, and the paper's memory.
+    assert np.isnan([every["floor_ms"], every["paper_bytes"]]).all()
+
+
+def test_a_parameter_of_the_reranker_and_the_number_of_candidates_are_part_of_the_record(make_run):
+    make_run(RERANKED)()
+    for change in ("toy_reranker.step=0.5", "candidates=20"):
+        assert frame(make_run(RERANKED, settings=[change]))["status"].isna().iloc[-1]
+
+
+ON_CODES = """
+[[cells]]
+hasher = "toy_signs"
+bits = 16
+index = "toy_scan"
+field = ["codes", "real_codes"]
+reach = [200, 400]
+[[cells]]
+embedder = "identity"
+hasher = "toy_signs"
+bits = 16
+index = "toy_scan"
+field = "codes"
+reach = 400
+"""
+
+
+def test_a_search_on_codes_alone_has_recall_by_hamming_distance_and_one_with_features_by_these(make_run, vectors_dir):
+    run = make_run(ON_CODES)
+    assert run() == {}
+    cells = frame(run).iloc[5:]
+    assert (cells["status"] == "ok").all() and cells["dim"].isna().tolist() == [True] * 4 + [False]
+    half, exact, half_real, real, with_features = cells["recall_at_10"]
+    assert half < exact == 1
+    # The same search as the exact one by codes; against the features it misses some.
+    assert with_features < 1 and with_features != half
+    assert half_real < real < 1
+    assert (cells[["latency_ms_p50", "map", "precision_at_10", "encode_ms"]] > 0).all(axis=None)
+
+
+SKIPPED = """
+[[cells]]
+embedder = "identity"
+hasher = "toy_signs"
+bits = [20, 24]
+index = "toy_scan"
+needed_by = "check"
+[[cells]]
+embedder = "identity"
+index = "toy_scan"
+needed_by = "build"
+"""
+
+
+def test_a_cell_that_this_machine_cannot_run_is_skipped_with_its_reason_and_makes_no_stage(make_run, tmp_path):
+    run = make_run(SKIPPED)
+    assert run() == {}
+    cells = frame(run)
+    assert cells["status"].tolist() == ["ok"] * 5 + ["skipped"] * 3
+    assert set(cells["reason"].iloc[5:]) == {"toy_library is not installed: pip install toy_library"}
+    assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n"
+
+
+def test_a_skipped_cell_is_looked_at_again_by_the_next_run(make_run, monkeypatch):
+    make_run(SKIPPED)()
+    assert (frame(make_run(SKIPPED))["status"] == "skipped").sum() == 3
+    monkeypatch.setattr("toy_plugins.Scan.installed", True)
+    run = make_run(SKIPPED)
+    assert run() == {} and (frame(run)["status"] == "ok").all()
+
+
+def settings(run, *columns):
+    cells = frame(run)
+    return cells.loc[cells["index"] == "toy_scan", list(columns)].fillna("").to_numpy().tolist()
+
+
+def test_the_setting_of_a_search_is_what_differs_among_the_cells_of_its_index(make_run):
+    run = make_run(
+        """
+        [[cells]]
+        embedder = "identity"
+        index = "toy_scan"
+        block = [1, 2]
+        reach = [100, 400]
+        [[cells]]
+        embedder = "identity"
+        index = "toy_scan"
+        rerank = "toy_reranker"
+        step = [0.0, 0.5]
+        candidates = 30
+        """
+    )
+    assert settings(run, "setting", "build_setting", "query_setting") == [
+        ["block = 1, reach = 100", "block = 1", "reach = 100"],
+        ["block = 1, reach = 400", "block = 1", "reach = 400"],
+        ["block = 2, reach = 100", "block = 2", "reach = 100"],
+        ["block = 2, reach = 400", "block = 2", "reach = 400"],
+        ["N = 30, block = 1, step = 0.0, reach = 1000", "block = 1, step = 0.0", "reach = 1000"],
+        ["N = 30, block = 1, step = 0.5, reach = 1000", "block = 1, step = 0.5", "reach = 1000"],
+    ]
+    tables = frame(run)[frame(run)["index"] == "hash_tables"]
+    assert tables["setting"].tolist()[:2] == ["N = 20, L = 8", "N = 50, L = 8"]
+    assert tables["build_setting"].tolist() == ["L = 8", "L = 8", "L = 16", "L = 16"]
+
+
+def test_parameters_that_never_differ_are_no_setting(make_run):
+    run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nblock = 3\nreach = 100')
+    assert settings(run, "setting") == [[""]]
+
+
+def test_indexes_that_differ_only_in_what_is_set_afterwards_are_built_once(make_run, monkeypatch):
+    from toy_plugins import Scan
+
+    built, build = [], Scan.build
+
+    def noted(self, database):
+        built.append(len(database))
+        return build(self, database)
+
+    monkeypatch.setattr(Scan, "build", noted)
+    cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nreach = [100, 400]\nblock = [1, 2]\n'
+    run = make_run(cells + 'rerank = "toy_reranker"\ncandidates = [10, 20]')
+    assert run() == {}
+    # Each of the two blocks once to warm up and once for all.
+    assert built == [400] * 4

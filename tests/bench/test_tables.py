@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.latex import escape
-from bench.tables import COLUMNS, GridInfo, write_tables
+from bench.printed import GridInfo
+from bench.tables import COLUMNS, write_tables
 
 CANDIDATES = GridInfo("supp_table1", "Look-up & re-ranking", "candidates", "supp_table1", "quick", ("64 x 64 pixels",))
 METHODS = GridInfo("paper_table1", "Methods", "methods", "paper_table1", "paper", ())
@@ -20,6 +21,7 @@ TABLES = {
     "hasher": "exchnet",
     "bits": 32,
     "database_codes": "learned",
+    "rerank": "float32",
     "key_bits": 16,
     "candidates": 3000,
     "precision_at_10": 0.76,
@@ -31,8 +33,17 @@ TABLES = {
 
 
 def frame(*rows: dict[str, object]) -> pd.DataFrame:
+    """Cells as the records have them; the settings of hash tables follow from their parameters."""
     common = {"dataset": "food101", "embedder": "triplet", "dim": 512, "k": 10, "seed": 0}
-    return pd.DataFrame([common | {"queries": 25_250, "database_items": 75_750, "status": "ok"} | r for r in rows])
+    cells = [common | {"queries": 25_250, "database_items": 75_750, "status": "ok"} | r for r in rows]
+    return pd.DataFrame([cell | setting(cell) for cell in cells])
+
+
+def setting(cell: dict[str, object]) -> dict[str, object]:
+    if "key_bits" not in cell:
+        return {}
+    built = f"L = {cell['key_bits']}"
+    return {"setting": f"N = {cell['candidates']}, {built}", "build_setting": built}
 
 
 def printed(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> pd.DataFrame:
@@ -143,7 +154,7 @@ def test_cells_csv_has_every_cell_and_the_agreed_columns_first(tmp_path):
     assert list(tidy.columns[: len(COLUMNS)]) == [name.format(k=10) for name in COLUMNS]
     assert tidy["host"].tolist() == ["a", "a", "a"]
     assert tidy["status"].tolist() == ["ok", "ok", "error"]
-    assert "hash_tables,16,3000,," in paths[0].read_text()
+    assert 'hash_tables,float32,3000,"N = 3000, L = 16",L = 16,,' in paths[0].read_text()
 
 
 def test_a_table_that_fails_leaves_the_one_before_it(tmp_path):
@@ -334,6 +345,80 @@ def test_the_caption_of_codes_says_what_the_published_figures_are(tmp_path):
     assert "not the paper's" not in words and "as seconds for all" not in words
     write_tables(rankings(RANKING | {"dataset": "synthetic_food101"}), CODES, tmp_path)
     assert r"The data (synthetic\_food101) are not the paper's" in (tmp_path / "table.tex").read_text()
+
+
+def test_a_re_ranking_is_named_where_cells_of_its_index_differ_in_it(tmp_path):
+    ivf = {"index": "ivfadc", "setting": "nprobe = 8", "query_setting": "nprobe = 8"}
+    others = {"rerank": "int8", "candidates": 3000, "setting": "N = 3000, nprobe = 8"}
+    table = printed(frame(SCAN, TABLES, ivf, ivf | others), METHODS, tmp_path)
+    assert table["row"].tolist() == [
+        "Linear scan",
+        "IVFADC (nprobe = 8)",
+        "IVFADC (N = 3000, nprobe = 8) + int8 re-ranking",
+        "Hash tables (N = 3000, L = 16)",
+    ]
+    # What is published was not re-ranked.
+    assert "(" in table["P@10, %"].iloc[1] and "(" not in table["P@10, %"].iloc[2]
+
+
+def test_rows_of_an_index_stand_in_the_order_of_the_grid(tmp_path):
+    other = {"index": "my_index", "precision_at_10": 0.7}
+    cells = [other | {"setting": f"ef = {ef}", "query_setting": f"ef = {ef}"} for ef in (100, 20)]
+    table = printed(frame(*cells, TABLES | {"key_bits": 8}, TABLES, SCAN), METHODS, tmp_path)
+    assert table["row"].tolist() == [
+        "Linear scan",
+        "Hash tables (N = 3000, L = 8)",
+        "Hash tables (N = 3000, L = 16)",
+        "my index (ef = 100)",
+        "my index (ef = 20)",
+    ]
+
+
+def test_a_cell_that_did_not_get_to_its_features_stands_beside_the_others_of_its_embedder(tmp_path):
+    skipped = {"index": "my_index", "dim": None, "status": "skipped"}
+    table = printed(frame(SCAN, skipped), METHODS, tmp_path)
+    assert table["section"].tolist() == ["512-d features"] * 2
+    assert table["P@10, %"].iloc[1] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("embedders", "words"),
+    [
+        (["triplet"], "Recall is against exact search by the features' Euclidean distance."),
+        ([None], "Recall is against exact search by the codes' Hamming distance, where"),
+        (["triplet", None], "distance; of a search on codes only, against exact search by the codes' Hamming distance"),
+    ],
+)
+def test_the_caption_says_what_recall_is_against(tmp_path, embedders, words):
+    cells = [TABLES | {"embedder": name, "dim": 512 if name else None} for name in embedders]
+    table = printed(frame(*cells), METHODS, tmp_path)
+    assert words in (tmp_path / "table.tex").read_text()
+    assert ("codes only" in " ".join(table["section"])) == (None in embedders)
+
+
+PARETO = GridInfo("ann", "Fast", "pareto", None, "quick", ())
+
+
+def test_the_layout_pareto_prints_the_fastest_search_at_each_level(tmp_path):
+    times = {"latency_ms_p50": 10.0, "throughput_qps": 500.0}
+    fast = {"latency_ms_p50": 0.5, "throughput_qps": 400.0}
+    write_tables(frame(SCAN | times, TABLES | {"recall_at_10": 0.72} | fast), PARETO, tmp_path)
+    table = pd.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
+    assert table["section"].unique().tolist() == [
+        "512-d features: recall@10",
+        "512-d features: P@10 over that of exact search",
+    ]
+    rows = table[table["section"].str.contains("recall")].set_index("row")
+    assert rows.loc["0.70 or more"].tolist()[1:] == ["Hash tables (N = 3000, L = 16)", "0.5", "Linear scan", "500"]
+    assert rows.loc["0.80 or more"].tolist()[1:] == ["Linear scan", "10", "Linear scan", "500"]
+    assert len(pd.read_csv(tmp_path / "pareto.csv")) == 2 * (8 + 5)
+    assert "on all threads" in (tmp_path / "table.tex").read_text()
+
+
+def test_a_level_that_no_search_reaches_says_none(tmp_path):
+    times = {"latency_ms_p50": 0.5, "throughput_qps": 400.0}
+    table = printed(frame(TABLES | {"recall_at_10": 0.72} | times), PARETO, tmp_path)
+    assert table.set_index("row").loc["0.99 or more"].tolist()[1:] == ["none", "", "none", ""]
 
 
 def test_each_layout_prints_its_own_kind_of_cells(tmp_path):

@@ -1,6 +1,7 @@
 """The kernels against what faiss offers for the same answer, as ratios of interleaved rounds in one process.
 
-One thread, one query at a time. `BENCH_SPEED_ITEMS` sets the size of the database (20,000).
+One thread, one query at a time. `BENCH_SPEED_ITEMS` sets the size of the database; the demands stand for the paper's
+75,750 items and are looser below, where fixed costs weigh more.
 """
 
 import os
@@ -13,22 +14,31 @@ import numpy as np
 import pytest
 
 from bench.interfaces import Codes, Corpus
-from methods.search import hamming
+from bench.reranked import Reranked
+from methods.search.hamming_scan import HammingScan, top_n
 from methods.search.hash_tables import HashTables
+from methods.search.rerank import Float32, Int8
 
 ITEMS, QUERIES, ROUNDS = int(os.environ.get("BENCH_SPEED_ITEMS", "20000")), 20, 7
+FULL = ITEMS >= 75_000
 
 
 @pytest.fixture(scope="module")
 def data():
-    """Database and queries in 100 clusters: 256-d features, and 64-bit codes of a random projection."""
+    """Database and queries in 100 clusters: 256-d features, and codes of 32, 48 and 64 bits of a random projection."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 100, ITEMS + QUERIES)
     features = rng.standard_normal((100, 256))[labels] + rng.standard_normal((ITEMS + QUERIES, 256))
-    codes = Codes.pack(features @ rng.standard_normal((256, 64)))
-    features = features.astype(np.float32)
-    database = Corpus(features[:ITEMS], Codes(codes.words[:ITEMS], 64))
-    queries = [Corpus(features[i : i + 1], Codes(codes.words[i : i + 1], 64)) for i in range(ITEMS, ITEMS + QUERIES)]
+    projected = features @ rng.standard_normal((256, 64))
+    return features.astype(np.float32), {bits: Codes.pack(projected[:, :bits]) for bits in (32, 48, 64)}
+
+
+def split(data, bits):
+    """The database, and the queries one by one."""
+    features, codes = data
+    words = codes[bits].words
+    database = Corpus(features[:ITEMS], Codes(words[:ITEMS], bits))
+    queries = [Corpus(features[i : i + 1], Codes(words[i : i + 1], bits)) for i in range(ITEMS, ITEMS + QUERIES)]
     return database, queries
 
 
@@ -42,8 +52,9 @@ def one_thread():
     numba.set_num_threads(before[1])
 
 
-def as_bytes(codes):
-    return codes.words.astype("<u8").view(np.uint8)
+def as_bytes(codes, bits=64):
+    """The first ``bits`` bits of codes that fit a word."""
+    return np.ascontiguousarray(codes.words.astype("<u8").view(np.uint8)[:, : bits // 8])
 
 
 def ratio(benchmark, ours, rival, queries):
@@ -64,41 +75,73 @@ def ratio(benchmark, ours, rival, queries):
     return statistics.median(ratios)
 
 
+@pytest.mark.parametrize("heap", [True, False])
 @pytest.mark.parametrize("n", [1000, 5000])
-def test_the_scan_is_not_slower_than_faiss(benchmark, data, n):
-    database, queries = data
+def test_the_scan_is_faster_than_faiss_at_either_setting(benchmark, data, n, heap):
+    database, queries = split(data, 64)
     rival = faiss.IndexBinaryFlat(64)
-    rival.use_heap = False
+    rival.use_heap = heap
     rival.add(as_bytes(database.codes))
-    distances = hamming.top_n(queries[0].codes, database.codes, n)[1]
+    distances = top_n(queries[0].codes, database.codes, n)[1]
     np.testing.assert_array_equal(np.sort(rival.search(as_bytes(queries[0].codes), n)[0]), distances)
-    assert (
-        ratio(
-            benchmark,
-            lambda query: hamming.top_n(query.codes, database.codes, n),
-            lambda query: rival.search(as_bytes(query.codes), n),
-            queries,
-        )
-        < 1
+    ours = HammingScan(collapse=False).build(database)
+    factor = ratio(
+        benchmark,
+        lambda query: ours.search(query, n),
+        lambda query: rival.search(as_bytes(query.codes), n),
+        queries,
     )
+    assert factor < (1 / 2.5 if FULL else 1 / 1.5)
 
 
-@pytest.mark.parametrize("n", [200, 1000])
-def test_the_look_up_with_re_ranking_is_not_slower_than_faiss_with_numpy(benchmark, data, n):
-    database, queries = data
-    ours = HashTables(key_bits=16, candidates=n).build(database)
-    rival = faiss.IndexBinaryMultiHash(64, 4, 16)
-    rival.add(as_bytes(database.codes))
+@pytest.mark.parametrize(("bits", "key_bits"), [(32, 8), (32, 16), (64, 16)])
+@pytest.mark.parametrize("n", [1000, 5000])
+def test_the_look_up_with_re_ranking_is_many_times_faster_than_faiss_with_numpy(benchmark, data, bits, key_bits, n):
+    database, queries = split(data, bits)
+    n = n if FULL else n // 5
+    ours = Reranked(HashTables(key_bits=key_bits), Int8(), n).build(database)
+    rival = faiss.IndexBinaryMultiHash(bits, bits // key_bits, key_bits)
+    rival.add(as_bytes(database.codes, bits))
     # The fewest flips with which every query gets n candidates, as ours does: faiss returns what it has met, and
     # re-ranking fewer is no feat.
-    asked = as_bytes(Codes(np.concatenate([query.codes.words for query in queries]), 64))
+    asked = np.concatenate([as_bytes(query.codes, bits) for query in queries])
     while (rival.search(asked, n)[1] < 0).any():
         rival.nflip += 1
 
     def search_rival(query):
-        ids = rival.search(as_bytes(query.codes), n)[1][0]
+        ids = rival.search(as_bytes(query.codes, bits), n)[1][0]
         ids = ids[ids >= 0]
-        distances = ((database.features[ids] - query.features) ** 2).sum(1)
-        return ids[np.argsort(distances, kind="stable")[:10]]
+        products = database.features.take(ids, 0) @ query.features[0]
+        distances = norms[ids] - 2 * products
+        first = np.argpartition(distances, 9)[:10]
+        return ids[first[np.argsort(distances[first], kind="stable")]]
 
-    assert ratio(benchmark, lambda query: ours.search(query, 10), search_rival, queries) < 1
+    norms = np.einsum("ij,ij->i", database.features, database.features)
+    assert ratio(benchmark, lambda query: ours.search(query, 10), search_rival, queries) < 1 / 6
+
+
+@pytest.mark.parametrize("n", [1000, 5000])
+def test_auto_is_no_slower_than_a_scan(benchmark, data, n):
+    database, queries = split(data, 64)
+    n = n if FULL else n // 5
+    auto, scan = HashTables(key_bits=16).build(database), HammingScan().build(database)
+    factor = ratio(benchmark, lambda query: auto.search(query, n), lambda query: scan.search(query, n), queries)
+    assert factor < 1.15
+
+
+def test_int8_rows_with_an_exact_finish_are_faster_than_float32_rows(benchmark, data):
+    database, queries = split(data, 64)
+    found = {id(query): top_n(query.codes, database.codes, 5000)[0] for query in queries}
+    small, rows = Int8().build(database.features), Float32().build(database.features)
+    for query in queries:
+        candidates = found[id(query)]
+        np.testing.assert_array_equal(
+            small.nearest(query.features, candidates, 10), rows.nearest(query.features, candidates, 10)
+        )
+    factor = ratio(
+        benchmark,
+        lambda query: small.nearest(query.features, found[id(query)], 10),
+        lambda query: rows.nearest(query.features, found[id(query)], 10),
+        queries,
+    )
+    assert factor < (1 / 1.6 if FULL else 1 / 1.2)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from bench.interfaces import Context
-from datasets.vectors import FILES, Vectors
+from datasets import vectors
+from datasets.vectors import FILES, LABEL_FILES, Vectors
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def test_value_that_is_not_finite_is_named_by_file_row_and_column(tmp_path, arra
     [
         ("train", np.zeros((20, 4)), r"train\.npy: float64 \[20, 4\], must be float32 \[n, d\]"),
         ("train", np.zeros(20, np.float32), r"train\.npy: float32 \[20\], must be float32 \[n, d\]"),
-        ("train", np.zeros((20, 0), np.float32), r"train\.npy: vectors of no dimension"),
+        ("train", np.zeros((20, 0), np.float32), r"train\.npy: \[20, 0\], must hold at least one vector"),
+        ("test", np.zeros((0, 4), np.float32), r"test\.npy: \[0, 4\], must hold at least one vector"),
         ("test", np.zeros((6, 5), np.float32), r"test\.npy: 5 columns, but .*train\.npy has 4"),
         ("train_labels", np.zeros(19, np.int64), r"train_labels\.npy: 19 labels for 20 vectors"),
         ("test_labels", np.zeros(6, np.int32), r"test_labels\.npy: int32 \[6\], must be int64 \[n\]"),
@@ -81,7 +83,7 @@ def test_query_vector_that_stands_in_the_database_is_a_leak(tmp_path, arrays):
         load(tmp_path, arrays)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES + LABEL_FILES)
 def test_missing_or_damaged_file_is_named(tmp_path, arrays, name):
     save(tmp_path, arrays)
     before = Vectors(data_dir=tmp_path).fingerprint()
@@ -92,6 +94,43 @@ def test_missing_or_damaged_file_is_named(tmp_path, arrays, name):
     (tmp_path / name).unlink()
     with pytest.raises(ValueError, match=rf"{name}: no such file"):
         Vectors(data_dir=tmp_path).fingerprint()
+
+
+def test_without_files_of_labels_every_label_is_minus_one_and_there_are_no_classes(tmp_path, arrays):
+    bare = {name: arrays[name] for name in ("train", "test")}
+    save(tmp_path, bare)
+    assert Vectors(data_dir=tmp_path).labelled is False
+    dataset = Vectors(data_dir=tmp_path).load(Context())
+    assert dataset.classes == ()
+    assert np.array_equal(dataset.split("train").vectors, arrays["train"])
+    for split, count in (("train", 20), ("query", 6)):
+        labels = dataset.split(split).labels
+        assert labels.dtype == np.int64 and labels.tolist() == [-1] * count
+
+
+def test_labels_are_part_of_the_fingerprint(tmp_path, arrays):
+    save(tmp_path, {name: arrays[name] for name in ("train", "test")})
+    before = Vectors(data_dir=tmp_path).fingerprint()
+    save(tmp_path, arrays)
+    assert Vectors(data_dir=tmp_path).fingerprint() != before and Vectors(data_dir=tmp_path).labelled
+
+
+def test_without_labels_a_shared_vector_is_counted_and_no_leak(tmp_path, arrays):
+    arrays["test"][[0, 2]], arrays["test"][5] = arrays["train"][11], arrays["train"][3]
+    dataset = load(tmp_path, {name: arrays[name] for name in ("train", "test")})
+    assert dataset.shared_with_database == 3
+
+
+def test_vectors_stay_in_their_file(tmp_path, arrays):
+    train = load(tmp_path, arrays).split("train").vectors
+    assert isinstance(train.base, np.memmap) and not train.flags.writeable
+
+
+def test_bad_value_beyond_the_first_block_is_named_by_its_own_row(tmp_path, arrays, monkeypatch):
+    monkeypatch.setattr(vectors, "BLOCK_BYTES", 3 * 4 * 4)
+    arrays["train"][19, 1] = np.nan
+    with pytest.raises(ValueError, match=r"train\.npy: nan at row 19, column 1"):
+        load(tmp_path, arrays)
 
 
 def test_data_dir_is_needed():

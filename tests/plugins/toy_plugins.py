@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.interfaces import Codes, Items
+from bench.interfaces import Codes, Items, Unavailable
 
 
 class Signs:
@@ -22,7 +22,10 @@ class Signs:
         return self
 
     def encode(self, items):
-        return Codes.pack(items.vectors @ self.planes_)
+        return Codes.pack(self.encode_real(items))
+
+    def encode_real(self, items):
+        return items.vectors @ self.planes_
 
 
 class Failing:
@@ -38,13 +41,11 @@ class Failing:
 class WrongIds:
     """An index that answers with ids outside the database."""
 
+    reads = ("features",)
     query_parameters = ()
 
     def __init__(self, *, crash: bool = False):
         self.crash = crash
-
-    def check(self, dim, bits):
-        pass
 
     def build(self, database):
         if self.crash:
@@ -61,8 +62,74 @@ class WrongIds:
     def size_bytes(self):
         return 0
 
-    def query_cost(self):
-        return 0.0, 0.0
+
+class Scan:
+    """Brute force over features, codes or real codes, ties by position; ``reach`` is how many of the items it sees."""
+
+    query_parameters = ("reach",)
+    installed = False
+
+    def __init__(self, *, field: str = "features", reach: int = 1000, needed_by: str = "", block: int = 1):
+        """``needed_by``: the method, check or build, that misses a library. ``block`` changes nothing."""
+        self.field, self.reach, self.needed_by, self.block = field, reach, needed_by, block
+        self.reads = (field,)
+
+    def check(self, dim, bits):
+        self._need("check")
+
+    def _need(self, method):
+        if self.needed_by == method and not self.installed:
+            raise Unavailable("toy_library is not installed: pip install toy_library")
+
+    def build(self, database):
+        self._need("build")
+        self._rows = self._read(database)
+        return self
+
+    def set_query(self, reach):
+        self.reach = reach
+
+    def search(self, queries, k):
+        distances = ((self._read(queries)[:, None] - self._rows[: self.reach]) ** 2).sum(axis=2)
+        near = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        self.complete_share_ = float(self.reach >= len(self._rows))
+        return np.pad(near, ((0, 0), (0, k - near.shape[1])), constant_values=-1)
+
+    def _read(self, corpus):
+        values = getattr(corpus, self.field)
+        return (values.unpack() if self.field == "codes" else values).astype(np.float64)
+
+    def size_bytes(self):
+        return self._rows.nbytes
+
+
+class Reranker:
+    """Candidates in order of the distance of features rounded to steps."""
+
+    def __init__(self, *, step: float = 0.0):
+        self.step = step
+
+    def build(self, features):
+        self._features = self._rounded(features)
+        return self
+
+    def nearest(self, queries, candidates, k):
+        known = np.sort(np.where(candidates < 0, len(self._features), candidates), axis=1)
+        rows = np.vstack([self._features, np.full_like(self._features[:1], np.inf)])
+        distances = ((rows[known] - queries[:, None]) ** 2).sum(axis=2)
+        order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        ids = np.take_along_axis(known, order, axis=1)
+        ids = np.pad(ids, ((0, 0), (0, k - ids.shape[1])), constant_values=len(self._features))
+        return np.where(ids == len(self._features), -1, ids)
+
+    def _rounded(self, features):
+        return np.round(features / self.step) * self.step if self.step else features.astype(np.float64)
+
+    def size_bytes(self):
+        return self._features.nbytes
+
+    def query_cost(self, candidates):
+        return 8.0 * candidates * self._features.shape[1], 3.0 * candidates * self._features.shape[1]
 
 
 class FailingHasher:
@@ -132,6 +199,13 @@ class Medians:
 
     def transform(self, X):
         return (X[:, self.columns_] >= self.medians_).astype(np.uint8)
+
+
+class RealMedians(Medians):
+    """Medians that tell how far from its median a column is."""
+
+    def decision_function(self, X):
+        return X[:, self.columns_].astype(np.float64) - self.medians_
 
 
 class Pixels:

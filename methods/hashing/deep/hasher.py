@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from bench.interfaces import Codes, Context, Items, Model
+from bench.interfaces import Codes, Context, Float, Items, Model
 from methods.backbones import BackboneChoice, BackboneName
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class DeepHasher:
     def encode(self, items: Items) -> Codes:
         """Codes of any items with images."""
         return self.after_fit().encode(items)
+
+    def encode_real(self, items: Items) -> Float:
+        """The values whose signs are the codes, float32 [n, bits]."""
+        return self.after_fit().encode_real(items)
 
     def after_fit(self) -> Learning:
         """The training that was done. ValueError: none."""

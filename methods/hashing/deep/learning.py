@@ -70,7 +70,11 @@ class Learning:
 
     def encode(self, items: Items) -> Codes:
         """Codes of any items with images."""
-        return _codes(self.outputs(items))
+        return Codes.pack(self.encode_real(items))
+
+    def encode_real(self, items: Items) -> Float:
+        """The values whose signs are the codes, float32 [n, bits]."""
+        return _values(self.outputs(items))
 
     def outputs(self, items: Items) -> Iterator[Any]:
         """What the network makes of any items, batch by batch."""
@@ -111,7 +115,7 @@ class Learning:
         return mean_average_precision(queries, database, self.labels[self.held_out], self.labels[self.rows])
 
     def _encoded(self, rows: Int) -> Codes:
-        return _codes(made for _, made in self.evaluate(rows))
+        return Codes.pack(_values(made for _, made in self.evaluate(rows)))
 
 
 class MeanTerms:
@@ -132,8 +136,8 @@ class MeanTerms:
         return {name: value.item() / self._items for name, value in self._totals.items()}
 
 
-def _codes(batches: Iterable[Any]) -> Codes:
-    return Codes.pack(np.concatenate([made.codes.float().cpu().numpy() for made in batches]))
+def _values(batches: Iterable[Any]) -> Float:
+    return np.concatenate([made.codes.float().cpu().numpy() for made in batches])
 
 
 def _optimizer(method: DeepHasher, network: nn.Module) -> torch.optim.Optimizer:

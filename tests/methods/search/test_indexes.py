@@ -13,10 +13,15 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from bench.interfaces import Codes, Corpus
-from methods.search import linear_scan
+from bench.reranked import Reranked
+from methods.search import products
+from methods.search.distinct import as_they_are
+from methods.search.hamming_scan import AsymmetricScan, HammingScan
 from methods.search.hash_tables import HashTables
 from methods.search.ivfadc import IVFADC
 from methods.search.linear_scan import LinearScan
+from methods.search.real_scan import RealScan
+from methods.search.rerank import Float16, Float32, Int8
 from methods.search.tables import build_tables, candidates
 from methods.search.trees import BallTree, KDTree
 
@@ -24,17 +29,26 @@ few = settings(max_examples=40, deadline=None)
 
 
 def corpus(rng, count, dim, bits=32, whole=False):
-    """Random features and the codes of a random projection of them.
+    """Random features, a random projection of them and its codes.
 
     ``whole``: small integers, whose distances float32 holds exactly, with many ties.
     """
     features = rng.integers(-2, 3, (count, dim)) if whole else rng.standard_normal((count, dim))
-    projection = np.random.default_rng(7).standard_normal((dim, bits))
-    return Corpus(features.astype(np.float32), Codes.pack(features @ projection))
+    real = (features @ np.random.default_rng(7).standard_normal((dim, bits))).astype(np.float32)
+    return Corpus(features.astype(np.float32), Codes.pack(real), real)
 
 
 def part(whole, rows):
-    return Corpus(whole.features[rows], Codes(whole.codes.words[rows], whole.codes.bits))
+    return Corpus(whole.features[rows], Codes(whole.codes.words[rows], whole.codes.bits), whole.real_codes[rows])
+
+
+def reranked(candidates, reranker=Float32, **parameters):
+    """Hash tables and a re-ranking of what they find."""
+    return Reranked(HashTables(**parameters), reranker(), candidates)
+
+
+def recall(ids, nearest):
+    return np.mean([len(set(a) & set(b)) / nearest.shape[1] for a, b in zip(ids, nearest, strict=True)])
 
 
 def exact(database, queries, k):
@@ -47,7 +61,16 @@ def exact(database, queries, k):
 
 ALL = {
     "linear_scan": LinearScan,
-    "hash_tables": lambda: HashTables(key_bits=8, candidates=100),
+    "hash_tables": lambda: HashTables(key_bits=8, mode="tables"),
+    "hash_tables by arrival": lambda: HashTables(key_bits=8, mode="tables", cut="arrival"),
+    "hash_tables asymmetric": lambda: HashTables(key_bits=8, mode="tables", cut="asymmetric"),
+    "hash_tables or scan": lambda: HashTables(key_bits=8),
+    "hash_tables, float32": lambda: reranked(100, key_bits=8),
+    "hash_tables, float16": lambda: reranked(100, Float16, key_bits=8),
+    "hash_tables, int8": lambda: reranked(100, Int8, key_bits=8),
+    "hamming_scan": HammingScan,
+    "asymmetric_scan": AsymmetricScan,
+    "real_scan": RealScan,
     "ball_tree": lambda: BallTree(pca_dim=8),
     "kd_tree": lambda: KDTree(pca_dim=8),
     "ivfadc": lambda: IVFADC(centroids=10, code_bytes=4, nprobe=4),
@@ -79,7 +102,7 @@ def test_linear_scan_loses_nothing_to_cancellation_far_from_the_origin(queries):
 
 
 def test_linear_scan_in_several_blocks_equals_scikit_learn(monkeypatch):
-    monkeypatch.setattr(linear_scan, "BLOCK_QUERIES", 7)
+    monkeypatch.setattr(products, "BLOCK_QUERIES", 7)
     rng = np.random.default_rng(4)
     database, query = corpus(rng, 1000, 32), corpus(rng, 40, 32)
     expected = NearestNeighbors(algorithm="brute").fit(database.features.astype(np.float64))
@@ -89,41 +112,60 @@ def test_linear_scan_in_several_blocks_equals_scikit_learn(monkeypatch):
 
 @few
 @given(count=st.integers(1, 150), k=st.integers(1, 12), key_bits=st.sampled_from([1, 8, 16]), seed=st.integers(0, 99))
-def test_hash_tables_with_all_candidates_are_the_linear_scan(count, k, key_bits, seed):
+def test_hash_tables_with_all_candidates_and_re_ranking_are_the_linear_scan(count, k, key_bits, seed):
     rng = np.random.default_rng(seed)
     database, query = corpus(rng, count, 5, whole=True), corpus(rng, 3, 5, whole=True)
-    tables = HashTables(key_bits=key_bits, candidates=max(count, k)).build(database)
+    tables = reranked(max(count, k), key_bits=key_bits).build(database)
     np.testing.assert_array_equal(tables.search(query, k), exact(database, query, k))
     assert tables.complete_share_ == 1
 
 
-def test_hash_tables_rerank_the_candidates_that_the_look_up_finds():
+def test_hash_tables_answer_with_what_the_look_up_finds():
     rng = np.random.default_rng(5)
     database, query = corpus(rng, 2000, 4, bits=48), corpus(rng, 50, 4, bits=48)
-    found, _, complete = candidates(query.codes, build_tables(database.codes, 12), 20)
-    tables = HashTables(key_bits=12, candidates=20).build(database)
-    ids = tables.search(query, 10)
+    found = candidates(query.codes, build_tables(as_they_are(database.codes), 12), 20)
+    tables = HashTables(key_bits=12, mode="tables").build(database)
+    np.testing.assert_array_equal(tables.search(query, 20), found.ids)
+    assert (tables.complete_share_, tables.scan_share_) == (found.complete / 50, 0)
+    assert 0 < found.complete < 50
+    again = reranked(20, key_bits=12, mode="tables").build(database)
+    ids = again.search(query, 10)
     for i in range(50):
-        rows = np.sort(found[i])
+        rows = np.sort(found.ids[i])
         assert ids[i].tolist() == rows[exact(part(database, rows), part(query, [i]), 10)[0]].tolist()
-    assert tables.complete_share_ == complete.mean()
-    assert 0 < complete.mean() < 1
+    assert again.complete_share_ == tables.complete_share_
 
 
 def test_more_candidates_find_more_of_the_neighbours_without_a_rebuild():
     rng = np.random.default_rng(6)
     database, query = corpus(rng, 3000, 24), corpus(rng, 60, 24)
-    tables = HashTables(key_bits=16, candidates=20).build(database)
+    tables = reranked(20, key_bits=16).build(database)
     recalls = []
     for n in (20, 200, 3000):
         tables.set_query(candidates=n)
         ids = tables.search(query, 10)
-        fresh = HashTables(key_bits=16, candidates=n).build(database)
-        np.testing.assert_array_equal(ids, fresh.search(query, 10))
-        recalls.append(
-            np.mean([len(set(a) & set(b)) / 10 for a, b in zip(ids, exact(database, query, 10), strict=True)])
-        )
+        np.testing.assert_array_equal(ids, reranked(n, key_bits=16).build(database).search(query, 10))
+        recalls.append(recall(ids, exact(database, query, 10)))
     assert recalls[0] < recalls[1] < recalls[2] == 1
+
+
+def test_asymmetric_order_finds_more_of_the_neighbours_than_hamming_order():
+    rng = np.random.default_rng(20)
+    database, query = corpus(rng, 3000, 24), corpus(rng, 60, 24)
+    nearest = exact(database, query, 10)
+    by_hamming, by_weight, by_real = (
+        recall(index.build(database).search(query, 50), nearest)
+        for index in (HammingScan(), AsymmetricScan(), RealScan())
+    )
+    assert by_hamming < by_weight < by_real
+
+
+def test_real_codes_are_searched_by_their_cosine():
+    rng = np.random.default_rng(21)
+    database, query = corpus(rng, 300, 24), corpus(rng, 20, 24)
+    unit = [c.real_codes / np.linalg.norm(c.real_codes, axis=1, keepdims=True) for c in (query, database)]
+    expected = np.argsort(-unit[0] @ unit[1].T, axis=1, kind="stable")[:, :10]
+    np.testing.assert_array_equal(RealScan().build(database).search(query, 10), expected)
 
 
 @pytest.mark.parametrize("dim", [8, 40], ids=["without PCA", "with PCA"])
@@ -153,9 +195,7 @@ def test_ivfadc_is_faiss_and_finds_more_with_more_probes():
         index.set_query(nprobe=raw.nprobe)
         ids = index.search(query, 10)
         np.testing.assert_array_equal(ids, raw.search(query.features, 10)[1])
-        recalls.append(
-            np.mean([len(set(a) & set(b)) / 10 for a, b in zip(ids, exact(database, query, 10), strict=True)])
-        )
+        recalls.append(recall(ids, exact(database, query, 10)))
     assert recalls[0] < recalls[1] < recalls[2]
 
 
@@ -174,7 +214,7 @@ def test_a_permuted_database_gives_permuted_ids(name):
     database, query = corpus(rng, 500, 24), corpus(rng, 40, 24)
     order = rng.permutation(500)
     # 500 candidates leave no tie of Hamming distances that the order could decide.
-    make = (lambda: HashTables(key_bits=8, candidates=500)) if name == "hash_tables" else ALL[name]
+    make = (lambda: reranked(500, key_bits=8)) if name == "hash_tables" else ALL[name]
     ids = make().build(database).search(query, 10)
     np.testing.assert_array_equal(order[make().build(part(database, order)).search(query, 10)], ids)
 
@@ -190,20 +230,20 @@ def test_inputs_may_be_read_only_or_strided_and_are_not_changed(make, tmp_path):
         np.testing.assert_array_equal(old, new)
     np.save(tmp_path / "features.npy", database.features)
     mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
-    strided = np.repeat(query.features, 2, axis=1)[:, ::2]
+    strided, real = (np.repeat(array, 2, axis=1)[:, ::2] for array in (query.features, query.real_codes))
     words = np.repeat(query.codes.words, 2, axis=0)[::2]
-    strided.flags.writeable = words.flags.writeable = False
-    index = make().build(Corpus(mapped, database.codes))
-    np.testing.assert_array_equal(index.search(Corpus(strided, Codes(words, 32)), 10), expected)
+    strided.flags.writeable = words.flags.writeable = real.flags.writeable = False
+    index = make().build(Corpus(mapped, database.codes, database.real_codes))
+    np.testing.assert_array_equal(index.search(Corpus(strided, Codes(words, 32), real), 10), expected)
 
 
-@pytest.mark.parametrize("make", [LinearScan, lambda: HashTables(key_bits=8)])
-def test_the_feature_matrix_is_shared_and_not_copied(make):
-    database = corpus(np.random.default_rng(13), 300, 24)
-    assert np.shares_memory(make().build(database)._features, database.features)
+def test_the_feature_matrix_is_shared_and_not_copied():
+    features = corpus(np.random.default_rng(13), 300, 24).features
+    for built in (LinearScan().build(Corpus(features)), Float32().build(features), Int8().build(features)):
+        assert np.shares_memory(built._features, features)
 
 
-@pytest.mark.parametrize("name", ["linear_scan", "hash_tables", "ball_tree", "kd_tree"])
+@pytest.mark.parametrize("name", [name for name in ALL if name != "ivfadc"])
 def test_more_neighbours_than_items_are_padded(name):
     rng = np.random.default_rng(14)
     ids = ALL[name]().build(corpus(rng, 6, 24)).search(corpus(rng, 3, 24), 9)
@@ -222,8 +262,13 @@ def test_sizes_are_what_has_to_stay_in_memory_and_what_the_paper_counts():
     database = corpus(np.random.default_rng(16), n, dim)
     linear, tables = LinearScan().build(database), HashTables(key_bits=8).build(database)
     assert (linear.size_bytes(), linear.paper_bytes()) == (n * dim * 4 + n * 4, n * dim * 4)
-    assert tables.size_bytes() == n * 8 + 4 * (257 * 4 + n * 4) + n * dim * 4
+    assert tables.size_bytes() == n * 8 + 4 * (257 * 4 + n * 4)
+    assert reranked(100, key_bits=8).build(database).size_bytes() == tables.size_bytes() + n * dim * 4
+    assert HammingScan().build(database).size_bytes() == n * 8
+    assert RealScan().build(database).size_bytes() == n * 32 * 4 + n * 4
     assert tables.paper_bytes() == n * 4
+    twice = Corpus(codes=Codes(np.tile(database.codes.words[:10], (80, 1)), 32))
+    assert HammingScan().build(twice).size_bytes() == 10 * 8 + 11 * 8 + n * 4
     kd = KDTree(pca_dim=32).build(database)
     assert kd.size_bytes() - kd.paper_bytes() == 4 * (dim * 32 + 32)
     assert kd.paper_bytes() > n * 32 * 8
@@ -235,23 +280,33 @@ def test_sizes_are_what_has_to_stay_in_memory_and_what_the_paper_counts():
 @each
 def test_costs_are_floors_or_unknown(make):
     index = make().build(corpus(np.random.default_rng(17), 600, 24))
-    read, operations = index.query_cost()
+    read, operations = index.query_cost() if hasattr(index, "query_cost") else (np.nan, np.nan)
     assert np.isnan(read) or 0 < read <= index.size_bytes()
-    assert np.isnan(operations) or 0 < operations <= 3 * 600 * 24
+    assert np.isnan(operations) or 0 <= operations <= 3 * 600 * 24
 
 
 MISUSE = [
     (lambda c: HashTables(key_bits=25), "key_bits = 25 must be from 1 to 24"),
-    (lambda c: HashTables(candidates=0), "candidates = 0"),
+    (lambda c: HashTables(mode="quick"), "mode = 'quick' must be one of tables, scan, auto"),
+    (lambda c: HashTables(cut="best"), "cut = 'best' must be one of hamming, arrival, asymmetric"),
     (lambda c: HashTables(key_bits=8).check(64, 12), "bits = 12 is not a multiple of key_bits = 8"),
-    (lambda c: HashTables().check(64, None), "needs a hasher"),
     (lambda c: HashTables().set_query(nprobe=3), "nprobe"),
     (lambda c: HashTables().build(Corpus(c.features)), "searches codes, and the corpus has none"),
-    (lambda c: HashTables().build(Corpus(c.features[:9], c.codes)), "as many codes as features, not 600 and 9"),
-    (lambda c: HashTables(candidates=5).build(c).search(c, 6), "k = 6 must be from 1 to candidates = 5"),
+    (lambda c: HashTables().build(part(c, slice(0, 0))), "empty database"),
+    (lambda c: HashTables().build(c).search(c, 0), "n = 0 must be at least 1"),
+    (
+        lambda c: HashTables(cut="asymmetric").build(c).search(Corpus(c.features, c.codes), 6),
+        "queries' real codes, and there are none",
+    ),
+    (
+        lambda c: AsymmetricScan().build(c).search(Corpus(c.features, c.codes), 6),
+        "queries' real codes, and there are none",
+    ),
+    (lambda c: AsymmetricScan().build(c).search(Corpus(None, c.codes, c.real_codes[:, :9]), 6), "must be float32"),
+    (lambda c: RealScan().build(Corpus(c.features, c.codes)), "reads real codes"),
+    (lambda c: HammingScan().set_query(nprobe=3), "no query parameters, not nprobe"),
     (lambda c: HashTables().build(c).search(Corpus(c.features, Codes.pack(c.features)), 6), "have 24 bits"),
-    (lambda c: HashTables().build(c).search(Corpus(c.features[:, :9], c.codes), 6), "have 9 dimensions"),
-    (lambda c: HashTables().build(c).search(Corpus(c.features[:2], c.codes), 6), "600 query codes and 2 query"),
+    (lambda c: LinearScan().build(c).search(Corpus(c.features[:, :9]), 6), "have 9 dimensions"),
     (lambda c: LinearScan().build(Corpus(codes=c.codes)), "searches features, and the corpus has none"),
     (lambda c: LinearScan().build(Corpus(c.features.astype(np.float64))), "float32 features .* not float64"),
     (lambda c: LinearScan().build(Corpus(c.features * np.float32("nan"))), "item 0 are not finite"),
@@ -279,6 +334,7 @@ def test_training_on_few_items_is_silent(capfd):
 def test_importing_the_plugins_imports_nothing_heavy():
     program = (
         "import sys; import methods.search.linear_scan, methods.search.hash_tables, methods.search.trees, "
+        "methods.search.hamming_scan, methods.search.real_scan, methods.search.rerank, "
         "methods.search.ivfadc, methods.embedding.identity; "
         "print({'numba', 'faiss', 'sklearn', 'torch'} & set(sys.modules))"
     )

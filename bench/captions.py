@@ -1,0 +1,107 @@
+"""What stands above a table: what was run, and how to read it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench.printed import NOT_RUN, SEARCH, SECTION, VARIANT, GridInfo, span, word
+from bench.references import QUERIES, load_reference
+
+
+def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
+    """What the table is and how to read it, in sentences of plain text."""
+    datasets = sorted(tidy["dataset"].dropna().unique())
+    counts = f"{span(tidy['queries'])} queries"
+    if "database_items" in tidy:
+        counts = f"{span(tidy['database_items'])} database items, {counts}"
+    seeds = ", ".join(str(seed) for seed in sorted(tidy["seed"].dropna().unique()))
+    sentences = [
+        f"{grid.title.rstrip('.')}.",
+        f"{', '.join(datasets)}: {counts}; recipe {grid.recipe}; seeds: {seeds or 'none'}.",
+        *([] if grid.reference is None else _about_the_data(datasets, grid.reference)),
+        *(note if note.endswith(".") else f"{note}." for note in grid.notes),
+        f"{NOT_RUN}: not run, or not measured.",
+        *_about_seeds(tidy),
+        *(_about_codes(tidy, grid) if grid.layout == "codes" else _about_searches(tidy, grid)),
+    ]
+    return " ".join(sentences)
+
+
+def _about_the_data(datasets: list[str], reference: str) -> list[str]:
+    """A sentence where the data are not those of the published figures."""
+    table = load_reference(reference)
+    foreign = sorted(set(datasets) - (set(table["dataset"]) if "dataset" in table else {"food101"}))
+    if not foreign:
+        return []
+    if "dataset" in table:
+        return [f"The data ({', '.join(foreign)}) are not the paper's, so nothing published stands beside them."]
+    return [f"The data ({', '.join(foreign)}) are not the paper's (Food101 images)."]
+
+
+def _about_seeds(tidy: pd.DataFrame) -> list[str]:
+    """How many seeds stand behind a value."""
+    counts = tidy.groupby([*SECTION, *VARIANT, *SEARCH], dropna=False)["seed"].nunique()
+    if len(counts) == 0 or counts.max() <= 1:
+        return ["One seed each: no spread is known."]
+    words = f"Mean ± standard deviation over {span(counts[counts > 1])} seeds."
+    return [words if counts.min() > 1 else f"{words} A value without ± is of one seed."]
+
+
+def _about_codes(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
+    sentences = [
+        "The mAP is over the ranking of the whole database, its denominator all relevant items; items at equal Hamming "
+        "distance count as their expectation over random order.",
+        "Training is that of every network in front of the codes, and may find a part of it made before.",
+    ]
+    if (tidy["model"] == "oracle").any():
+        sentences.append(
+            "The oracle was chosen over learned database codes where there are any, so with encoded ones it may fall "
+            "below the last model. Where it is asked for, training includes its evaluations."
+        )
+    if grid.reference is not None:
+        sentences.append("In brackets: the published value, and ours minus it.")
+        table = load_reference(grid.reference).reindex(columns=["hasher", "model", "database_codes"])
+        if table["model"].isna().all():
+            sentences.append("Which model of a training was published (last, or best on what) is not stated.")
+        learned = table.loc[table["database_codes"] == "learned", "hasher"].unique()
+        if len(learned):
+            names = ", ".join(word("hasher", name) for name in learned)
+            sentences.append(f"Published with learned database codes, and beside no others: {names}.")
+    return sentences
+
+
+def _about_recall(searches: pd.DataFrame) -> list[str]:
+    """What recall is measured against."""
+    by_features = "exact search by the features' Euclidean distance"
+    by_codes = "exact search by the codes' Hamming distance, where whatever ties with the last neighbour counts"
+    on_codes = searches["embedder"].isna()
+    if not on_codes.any():
+        return [f"Recall is against {by_features}."]
+    if on_codes.all():
+        return [f"Recall is against {by_codes}."]
+    return [f"Recall is against {by_features}; of a search on codes only, against {by_codes}."]
+
+
+def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
+    sentences = [
+        "Precision is by label: codes learned with labels may pass exact search, so recall stands beside it.",
+        *_about_recall(tidy[tidy["index"].notna()]),
+    ]
+    if grid.reference is not None:
+        sentences += [
+            "In brackets: the published value, and ours minus it.",
+            f"The published time has no unit; it is read as seconds for all {QUERIES:,} queries.",
+            "Ours is the mean time of a query on one thread, times all queries of the data.",
+        ]
+    if grid.layout == "methods":
+        sentences.append(
+            "Speed-up is over our own linear scan, which runs at the speed of memory; the published one is over the "
+            "paper's own scan, so the two do not compare. Memory as the paper counts leaves out what a search "
+            "reads besides (features, tables, codes); memory needed counts it. 1 MB is 1,000,000 bytes."
+        )
+    if grid.layout == "pareto":
+        sentences.append(
+            "Each line is the fastest search that reaches a level of quality: one query at a time on one thread, and "
+            "all queries in one call on all threads. Precision is a share of that of our own linear scan."
+        )
+    return sentences

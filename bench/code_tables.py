@@ -1,0 +1,86 @@
+"""The layout "codes": rankings by hasher and code length, as in the paper's Table 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.printed import PROTOCOL_NAMES, Figure, text, word
+
+TRAINED_ON = ["dataset", "protocol"]
+CODES_SECTION = [*TRAINED_ON, "model", "database_codes"]
+CODES_ROW = ["embedder", "dim", "hasher", "variant", "input"]
+MAP = Figure("mAP, %", "map", 100, reference="reference_map")
+TRAINING = Figure("training, s", "fit_seconds", digits=1)
+
+
+def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
+    """The paper's Table 2: columns are code lengths, rows hashers in the grid's order; features have one value."""
+    lengths = sorted(rankings["bits"].dropna().unique())
+    heads = [f"{length} bits" for length in lengths] or ["features"]
+    blocks = [(MAP, code_sections(rankings)), (TRAINING, code_sections(_trainings(rankings), TRAINED_ON))]
+    rows = []
+    for figure, sections in blocks:
+        for name, section in sections:
+            for label, series in section:
+                row = {"section": f"{name}: {figure.heading}", "row": label}
+                if series["hasher"].isna().all():
+                    texts = [text(series, figure)]
+                else:
+                    texts = [text(series[(series["bits"] == length).fillna(False)], figure) for length in lengths]
+                rows.append(row | dict(zip(heads, texts, strict=False)))
+    return rows
+
+
+def _trainings(rankings: pd.DataFrame) -> pd.DataFrame:
+    """One cell of each training, a finished one where there is one: models and database codes share their training."""
+    finished_first = rankings.iloc[(rankings["status"] != "ok").argsort(kind="stable")]
+    return finished_first.drop_duplicates([*TRAINED_ON, *CODES_ROW, "bits", "seed"]).sort_index()
+
+
+def code_sections(
+    rankings: pd.DataFrame, by: Sequence[str] = CODES_SECTION
+) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:
+    """The cells by the columns ``by``, and in each section by hasher or embedder.
+
+    Sections and rows are named, and in the order in which they come first.
+    """
+    return [
+        (
+            _section_name(dict(zip(by, keys, strict=True)), rankings),
+            [
+                (_label(group.iloc[0], rankings), group)
+                for _, group in section.groupby(CODES_ROW, dropna=False, sort=False)
+            ],
+        )
+        for keys, section in rankings.groupby([*by], dropna=False, sort=False)
+    ]
+
+
+def _section_name(keys: dict[str, Any], rankings: pd.DataFrame) -> str:
+    """The data set, and of the other keys what differs inside the table; unseen classes and the oracle always."""
+    parts = [str(keys["dataset"])]
+    if set(rankings["protocol"].dropna()) - {"seen"}:
+        parts.append(PROTOCOL_NAMES.get(keys["protocol"], str(keys["protocol"])))
+    if "model" not in keys:
+        return ", ".join(parts)
+    if pd.isna(keys["model"]):
+        return ", ".join([*parts, "features ranked by distance"])
+    if keys["model"] == "oracle" or rankings["model"].nunique() > 1:
+        parts.append(word("model", keys["model"]))
+    if rankings["database_codes"].nunique() > 1:
+        parts.append(f"{keys['database_codes']} database codes")
+    return ", ".join(parts)
+
+
+def _label(cell: pd.Series, rankings: pd.DataFrame) -> str:
+    settings = [str(cell["variant"])] if pd.notna(cell["variant"]) else []
+    if pd.isna(cell["hasher"]):
+        settings = [f"{cell['dim']}-d", *settings] if pd.notna(cell["dim"]) else settings
+        name = str(cell["embedder"]).replace("_", " ")
+    else:
+        settings += [f"of {cell['input']}"] if pd.notna(cell["input"]) and rankings["input"].nunique() > 1 else []
+        name = word("hasher", cell["hasher"])
+    return f"{name} ({', '.join(settings)})" if settings else name

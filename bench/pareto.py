@@ -1,0 +1,87 @@
+"""Which searches are worth their time: the front of quality against cost, and the fastest that reach a level of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from bench.printed import SEARCH, SECTION, VARIANT
+
+RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
+PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
+"""Shares of the precision of exact search."""
+LATENCY, THROUGHPUT = "latency_ms_p50", "throughput_qps"
+LEVEL = ["quality", "level", "fastest_by"]
+ROUNDING = 1e-12
+"""Of a mean over seeds, which may keep exact search from reaching its own precision."""
+
+
+def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
+    """Which points no other point dominates, bool [n]: none costs as little, is as good, and is better in one of these.
+
+    Points that are equal in both stay together. ValueError: a value that is not a number.
+    """
+    costs, values = np.asarray(cost, dtype=np.float64), np.asarray(quality, dtype=np.float64)
+    if np.isnan(costs).any() or np.isnan(values).any():
+        raise ValueError("a cost or a quality is not a number: leave such points out")
+    steps, place = np.unique(costs, return_inverse=True)
+    best = np.full(len(steps), -np.inf)
+    np.maximum.at(best, place, values)
+    cheaper = np.concatenate(([-np.inf], np.maximum.accumulate(best)[:-1])) if len(steps) else best
+    found: NDArray[np.bool_] = (values == best[place]) & ((values > cheaper[place]) | (place == 0))
+    return found
+
+
+def cost_of(cells: pd.DataFrame, column: str) -> pd.Series:
+    """Milliseconds a query: the latency, or the batch's time over its queries."""
+    return 1e3 / cells[THROUGHPUT] if column == THROUGHPUT else cells[LATENCY]
+
+
+def on_front(cells: pd.DataFrame, quality: str, column: str = LATENCY) -> pd.Series:
+    """Whether each finished search is on the front of its section and seed; missing where one of both is not measured.
+
+    ``quality`` and ``column`` are columns of the cells.
+    """
+    found = pd.Series(pd.NA, index=cells.index, dtype="boolean")
+    cost = cost_of(cells, column)
+    known = cells[cells["index"].notna() & (cells["status"] == "ok") & cells[quality].notna() & cost.notna()]
+    for _, group in known.groupby([*SECTION, "seed"], dropna=False):
+        found[group.index] = front(cost[group.index], group[quality])
+    return found
+
+
+def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
+    """The fastest search that reaches each level of quality, in each section, one query at a time and in a batch.
+
+    ``cells`` as ``bench.tables.complete`` returns them; means over the seeds. A row for each section, quality
+    (``recall_at_k``, and ``share_of_exact`` where exact search was run), level and kind of time (``fastest_by``), with
+    what searches, its quality (``reached``) and its time; these are empty where nothing reaches the level.
+    """
+    done = cells[cells["index"].notna() & (cells["status"] == "ok")]
+    figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT]
+    rows = []
+    for keys, section in done.groupby(SECTION, dropna=False):
+        points = section.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)[figures].mean().reset_index()
+        head = dict(zip(SECTION, keys, strict=True))
+        rows += [head | row for row in _levels(points, f"recall_at_{k}", RECALL_LEVELS)]
+        rows += [head | row for row in _levels(points, "share_of_exact", PRECISION_LEVELS)]
+    columns = [*SECTION, *LEVEL, *SEARCH, *VARIANT, "reached", LATENCY, THROUGHPUT]
+    return pd.DataFrame(rows, columns=columns).convert_dtypes()
+
+
+def _levels(points: pd.DataFrame, quality: str, wanted: Sequence[float]) -> Iterator[dict[str, Any]]:
+    if points[quality].isna().all():
+        return
+    for level in wanted:
+        for column in (LATENCY, THROUGHPUT):
+            row: dict[str, Any] = {"quality": quality, "level": level, "fastest_by": column}
+            reaching = points[points[quality] >= level - ROUNDING]
+            cost = cost_of(reaching, column)
+            if cost.notna().any():
+                best = reaching.iloc[int(cost.argmin())]
+                row |= {str(name): value for name, value in best.items()} | {"reached": best[quality]}
+            yield row

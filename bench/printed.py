@@ -1,0 +1,127 @@
+"""How it is said in print: the names of plugins, the quantities with their units and decimals, counts in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.grid import Layout
+
+NOT_RUN = "–"
+SECTION = ["dataset", "protocol", "embedder", "dim"]
+"""Cells that share these answer the same questions over the same features: a table's section."""
+VARIANT = ["hasher", "variant", "input", "bits", "model", "database_codes"]
+"""What the codes of a cell are."""
+SEARCH = ["index", "rerank", "setting"]
+"""How a cell searches."""
+INDEX_NAMES = {
+    "linear_scan": "Linear scan",
+    "ball_tree": "BallTree",
+    "kd_tree": "KDTree",
+    "ivfadc": "IVFADC",
+    "hash_tables": "Hash tables",
+}
+HASHER_NAMES = {
+    **{name: name.upper() for name in ("lsh", "pcah", "sh", "itq", "ksh", "sdh", "dpsh", "dsh", "adsh", "csq")},
+    "itq_cca": "ITQ-CCA",
+    "hashnet": "HashNet",
+    "exchnet": "ExchNet",
+    "orthohash": "OrthoHash",
+    "greedy_hash": "GreedyHash",
+    "a2_net": "A²-Net",
+    "semicon": "SEMICON",
+}
+PROTOCOL_NAMES = {
+    "seen": "seen classes",
+    "unseen": "unseen classes among themselves",
+    "unseen_all": "unseen classes in the whole database",
+}
+MODEL_NAMES = {
+    "last": "last model",
+    "best_on_validation": "best model on validation",
+    "oracle": "oracle (best on the test queries)",
+}
+
+
+@dataclass(frozen=True)
+class GridInfo:
+    """What a table says of its grid: ``reference`` names a published table, ``notes`` go into the caption."""
+
+    name: str
+    title: str
+    layout: Layout
+    reference: str | None
+    recipe: str
+    notes: tuple[str, ...]
+    k: int = 10
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A printed quantity: its heading, the column it comes from, the factor to its unit, and its decimals.
+
+    ``reference`` is the column of the published value; a difference is shown where the two compare. Heading and column
+    may hold ``{k}``.
+    """
+
+    heading: str
+    column: str
+    scale: float = 1.0
+    digits: int = 2
+    reference: str = ""
+    compares: bool = True
+
+    def at(self, k: int) -> Figure:
+        """The quantity for k neighbours."""
+        return dataclasses.replace(self, heading=self.heading.format(k=k), column=self.column.format(k=k))
+
+
+def word(column: str, value: Any) -> str:
+    """A value of a column as a reader knows it."""
+    known = {"index": INDEX_NAMES, "hasher": HASHER_NAMES, "model": MODEL_NAMES}.get(column, {})
+    return f"{value} bits" if column == "bits" else known.get(value, str(value).replace("_", " "))
+
+
+def text(group: pd.DataFrame, figure: Figure) -> str:
+    """One printed cell from the cells that differ only by seed: ``ours (published, difference)``.
+
+    Several seeds are shown as mean ± standard deviation; what failed by its status; what was not run as –.
+    """
+    done = group[group["status"] == "ok"]
+    failed = group.loc[group["status"] != "ok", "status"].dropna()
+    failed = failed[failed != ""]
+    if done["seed"].duplicated().any():
+        return "several, see cells.csv"
+    values = pd.to_numeric(done[figure.column]).dropna().astype(float) * figure.scale
+    shown = NOT_RUN if len(values) == 0 else _number(values.mean(), figure.digits)
+    if len(values) > 1:
+        shown += f" ± {_number(values.std(), figure.digits)}"
+    if len(failed):
+        words = "/".join(sorted(failed.unique()))
+        shown = words if len(done) == 0 else f"{shown} [{len(failed)} {words}]"
+    published = group[figure.reference].dropna() if figure.reference in group else pd.Series(dtype=float)
+    if len(published) == 0:
+        return shown
+    other = float(published.iloc[0]) * figure.scale
+    beside = _number(other, figure.digits)
+    if len(values) and figure.compares:
+        beside += f", {_difference(values.mean() - other, figure.digits)}"
+    return f"{shown} ({beside})"
+
+
+def _number(value: float, digits: int) -> str:
+    small = 0 < abs(value) < 0.5 * 10**-digits
+    return f"{value:.2g}" if small else f"{value:.{digits}f}"
+
+
+def _difference(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
+def span(counts: pd.Series) -> str:
+    """The least and the largest of some counts, in words."""
+    known = sorted(int(count) for count in counts.dropna().unique())
+    return " to ".join(f"{count:,}" for count in dict.fromkeys([known[0], known[-1]])) if known else "no"

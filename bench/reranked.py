@@ -1,0 +1,78 @@
+"""Re-ranking as a stage behind any index: the index finds candidates, the reranker puts them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from bench.interfaces import Corpus, Index, Int, Reranker
+
+BLOCK_BYTES = 64 * 2**20
+"""Of candidate ids that a batch holds at a time."""
+
+
+class Reranked:
+    """An index whose ``candidates`` nearest are put in order by a reranker.
+
+    What an `Index` may leave out, it has where the index has it. After a search, ``complete_share_`` is the index's,
+    over all queries of the batch, or None.
+    """
+
+    def __init__(self, index: Index, reranker: Reranker, candidates: int) -> None:
+        """Neither part is built yet."""
+        self.index = index
+        self.reranker = reranker
+        self.candidates = candidates
+        self.reads: tuple[str, ...] = tuple(dict.fromkeys((*index.reads, "features")))
+        self.query_parameters: tuple[str, ...] = (*index.query_parameters, "candidates")
+        self.complete_share_: float | None = None
+        optional: Any = index
+        if hasattr(index, "query_cost"):
+            self.query_cost: Callable[[], tuple[float, float]] = self._query_cost
+        if hasattr(index, "paper_bytes"):
+            self.paper_bytes: Callable[[], int] = optional.paper_bytes
+
+    def build(self, database: Corpus) -> Self:
+        """Build both parts. ValueError: there are no features."""
+        if database.features is None:
+            raise ValueError("re-ranking orders by features, and the database has none")
+        self.index.build(database)
+        self.reranker.build(database.features)
+        self._size = len(database)
+        return self
+
+    def set_query(self, **parameters: Any) -> None:
+        """Set ``candidates``, how many neighbours the index is asked for, and the index's own parameters."""
+        self.candidates = parameters.pop("candidates", self.candidates)
+        self.index.set_query(**parameters)
+
+    def search(self, queries: Corpus, k: int) -> Int:
+        """See `bench.interfaces.Index`. ValueError: there are no features."""
+        if queries.features is None:
+            raise ValueError("re-ranking orders by features, and the queries have none")
+        ids = np.empty((len(queries), k), dtype=np.int64)
+        rows = max(1, BLOCK_BYTES // (ids.itemsize * self._wanted))
+        complete = 0.0
+        for start in range(0, len(queries), rows):
+            part = queries.part(start, start + rows)
+            found = self.index.search(part, self._wanted)
+            ids[start : start + rows] = self.reranker.nearest(queries.features[start : start + rows], found, k)
+            complete += len(part) * getattr(self.index, "complete_share_", 0.0)
+        self.complete_share_ = complete / max(1, len(queries)) if hasattr(self.index, "complete_share_") else None
+        return ids
+
+    @property
+    def _wanted(self) -> int:
+        return min(self.candidates, self._size)
+
+    def size_bytes(self) -> int:
+        """Of both parts."""
+        return self.index.size_bytes() + self.reranker.size_bytes()
+
+    def _query_cost(self) -> tuple[float, float]:
+        """Of both parts."""
+        index: Any = self.index
+        own, more = index.query_cost(), self.reranker.query_cost(self._wanted)
+        return own[0] + more[0], own[1] + more[1]
