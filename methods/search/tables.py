@@ -65,7 +65,8 @@ def build_tables(codes: Distinct, key_bits: int) -> Tables:
     for table in range(count):
         keys = substrings(codes.words, table, key_bits)
         np.cumsum(np.bincount(keys, minlength=2**key_bits), out=offsets[table, 1:])
-        members[table] = np.argsort(keys, kind="stable")
+        # Sixteen bits are sorted by radix, which takes a tenth of the time.
+        members[table] = np.argsort(keys.astype(np.uint16) if key_bits <= 16 else keys, kind="stable")
     return Tables(codes, key_bits, offsets, members)
 
 
