@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 FORMAT = 1
+MAPPED_SHARE = 0.25
+"""Of the free memory: a larger array is mapped, so that a database beyond memory can be searched and re-ranked."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,18 @@ class Store:
         return meta
 
     def read(self, kind: str, key: str) -> Entry:
-        """An entry with its arrays in memory. ValueError: it is damaged or of another format."""
+        """An entry with its arrays: in memory, or mapped from the file where one takes a large share of what is free.
+
+        ValueError: it is damaged or of another format.
+        """
         entry = self._entry(kind, key)
         arrays = {}
         for name, expected in entry["checksums"].items():
             path = self.path(kind, key) / f"{name}.npy"
             if not path.is_file() or _checksum(path) != expected:
                 raise ValueError(f"{path} is damaged: its checksum differs; delete {path.parent} and run again")
-            arrays[name] = np.load(path, allow_pickle=False)
+            large = path.stat().st_size > MAPPED_SHARE * psutil.virtual_memory().available
+            arrays[name] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
         return Entry(entry["meta"], arrays)
 
     def _entry(self, kind: str, key: str) -> dict[str, Any]:

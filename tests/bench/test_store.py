@@ -44,6 +44,15 @@ def test_a_flipped_bit_is_found_and_named(store):
         store.read("k", "a")
 
 
+def test_an_array_that_takes_a_large_share_of_memory_is_mapped(store, monkeypatch):
+    store.write("features", "k", {}, {"rows": np.arange(6.0)})
+    assert not isinstance(store.read("features", "k").arrays["rows"], np.memmap)
+    monkeypatch.setattr("bench.store.MAPPED_SHARE", 0)
+    mapped = store.read("features", "k").arrays["rows"]
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, np.arange(6.0))
+
+
 def test_a_newer_format_is_refused(store):
     store.write("k", "a", {}, {})
     path = store.path("k", "a") / "entry.json"
