@@ -11,6 +11,7 @@ import dataclasses
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -238,8 +239,9 @@ def _built(cell: Cell, database: Corpus, corpus_key: str, built: dict[str, tuple
     rerank = cell.rerank and [cell.rerank.name, cell.rerank.parameters]
     key = digest([corpus_key, cell.index.name, fixed, rerank])
     if key not in built:
-        # What is imported and compiled on the way is not the index's building time.
-        _searcher(cell).build(database.part(0, WARM_UP_ITEMS))
+        # What is imported and compiled on the way is not the index's building time. So few items may be too few.
+        with suppress(ValueError):
+            _searcher(cell).build(database.part(0, WARM_UP_ITEMS))
         start = time.perf_counter()
         index.build(database)
         built[key] = (index, time.perf_counter() - start)
