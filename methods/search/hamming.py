@@ -238,6 +238,74 @@ def scan(queries: Array, words: Array, bits: int, ids: Array, distances: Array) 
     return 0
 
 
+# Codes in cells, of which a query scans some.
+
+
+@njit(cache=True)
+def _radius_of(near: Array, end: int, n: int, histograms: Array) -> int:
+    """The smallest distance within which n of the first ``end`` bytes lie, FAR - 1 at most."""
+    histograms[:] = 0
+    for i in range(0, end, 4):
+        histograms[0, near[i]] += 1
+        histograms[1, near[i + 1]] += 1
+        histograms[2, near[i + 2]] += 1
+        histograms[3, near[i + 3]] += 1
+    inside = 0
+    for radius in range(FAR):
+        for copy in range(4):
+            inside += histograms[copy, radius]
+        if inside >= n:
+            return radius
+    return FAR - 1
+
+
+@njit(_INT(_WORDS, _WORDS, _STARTS, _ITEMS, _read(types.int64, 2), _INT, _IDS), cache=True, nogil=True)
+def scan_cells(queries: Array, words: Array, starts: Array, items: Array, cells: Array, bits: int, ids: Array) -> int:
+    """The nearest codes of each query in its cells [q, probes] by (distance, place): ids of items, -1 behind them.
+
+    words [words, n] and items [n] cell by cell, cell c from ``starts[c]`` on. Codes FAR bits away or farther are left
+    out. Returns how many codes were scanned.
+    """
+    longest = 0
+    for cell in range(starts.shape[0] - 1):
+        longest = max(longest, starts[cell + 1] - starts[cell])
+    near = np.empty(cells.shape[1] * ((longest + 15) & ~7), dtype=np.uint8)
+    eights = near.view(np.uint64)
+    kept, ordered = np.empty(near.shape[0], np.int32), np.empty(near.shape[0], np.int32)
+    kept_distances = np.empty(near.shape[0], np.uint16)
+    distances, histogram = np.empty(ids.shape[1], np.int32), np.empty(FAR + 1, np.int64)
+    histograms = np.empty((4, FAR + 1), np.int32)
+    scanned = 0
+    for i in range(queries.shape[0]):
+        end = 0
+        for probe in range(cells.shape[1]):
+            start = starts[cells[i, probe]]
+            size = starts[cells[i, probe] + 1] - start
+            _fill_near(words, queries[i], start, size, near[end:])
+            end += (size + 7) & ~7
+            scanned += size
+        radius = _radius_of(near, end, ids.shape[1], histograms)
+        bound = np.uint64(radius + 1)
+        histogram[:] = 0
+        count, base = 0, 0
+        for probe in range(cells.shape[1]):
+            start = starts[cells[i, probe]]
+            size = starts[cells[i, probe] + 1] - start
+            for eight in range(base >> 3, (base + size + 7) >> 3):
+                hits = ~((eights[eight] | EVERY_HIGH_BIT) - bound * EVERY_LOW_BIT) & EVERY_HIGH_BIT
+                while hits:
+                    position = (eight << 3) + np.int64(_lowest(hits) >> np.uint64(3))
+                    hits &= hits - np.uint64(1)
+                    distance = np.int64(near[position])
+                    kept[count] = items[start + position - base]
+                    kept_distances[count] = distance
+                    count += 1
+                    histogram[distance] += 1
+            base += (size + 7) & ~7
+        _order(kept, kept_distances, count, histogram, ordered, ids[i], distances)
+    return scanned
+
+
 # Equal codes stored once.
 
 

@@ -15,6 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from bench.interfaces import Codes, Corpus
 from bench.reranked import Reranked
 from methods.search import products
+from methods.search.code_cells import CodeCells
 from methods.search.distinct import as_they_are
 from methods.search.hamming_scan import AsymmetricScan, HammingScan
 from methods.search.hash_tables import HashTables
@@ -47,6 +48,10 @@ def reranked(candidates, reranker=Float32, **parameters):
     return Reranked(HashTables(**parameters), reranker(), candidates)
 
 
+def hamming_distances(queries, database):
+    return np.bitwise_count(queries.codes.words[:, None] ^ database.codes.words[None]).sum(2, dtype=np.int64)
+
+
 def recall(ids, nearest):
     return np.mean([len(set(a) & set(b)) / nearest.shape[1] for a, b in zip(ids, nearest, strict=True)])
 
@@ -71,6 +76,8 @@ ALL = {
     "hamming_scan": HammingScan,
     "asymmetric_scan": AsymmetricScan,
     "real_scan": RealScan,
+    "code_cells": lambda: CodeCells(cells=10, nprobe=4),
+    "code_cells, int8": lambda: Reranked(CodeCells(cells=10, nprobe=4), Int8(), 50),
     "ball_tree": lambda: BallTree(pca_dim=8),
     "kd_tree": lambda: KDTree(pca_dim=8),
     "ivfadc": lambda: IVFADC(centroids=10, code_bytes=4, nprobe=4),
@@ -160,6 +167,22 @@ def test_asymmetric_order_finds_more_of_the_neighbours_than_hamming_order():
     assert by_hamming < by_weight < by_real
 
 
+@pytest.mark.parametrize("bits", [12, 64, 100])
+def test_all_cells_of_codes_together_are_a_scan_and_more_cells_find_more(bits):
+    rng = np.random.default_rng(22)
+    database, query = corpus(rng, 3000, 24, bits), corpus(rng, 40, 24, bits)
+    index, scan = CodeCells(cells=20, nprobe=20).build(database), HammingScan().build(database)
+    expected = np.take_along_axis(hamming_distances(query, database), scan.search(query, 50), 1)
+    shares = []
+    for nprobe in (1, 5, 20):
+        index.set_query(nprobe=nprobe)
+        ids = index.search(query, 50)
+        assert all(len(set(row)) == 50 for row in ids.tolist()) or nprobe == 1
+        shares.append((np.take_along_axis(hamming_distances(query, database), ids, 1) == expected).mean())
+        assert (np.diff(np.take_along_axis(hamming_distances(query, database), ids, 1)) >= 0).all() or nprobe == 1
+    assert shares[0] < shares[1] < shares[2] == 1
+
+
 def test_real_codes_are_searched_by_their_cosine():
     rng = np.random.default_rng(21)
     database, query = corpus(rng, 300, 24), corpus(rng, 20, 24)
@@ -243,7 +266,7 @@ def test_the_feature_matrix_is_shared_and_not_copied():
         assert np.shares_memory(built._features, features)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "ivfadc"])
+@pytest.mark.parametrize("name", [name for name in ALL if name != "ivfadc" and "cells" not in name])
 def test_more_neighbours_than_items_are_padded(name):
     rng = np.random.default_rng(14)
     ids = ALL[name]().build(corpus(rng, 6, 24)).search(corpus(rng, 3, 24), 9)
@@ -305,6 +328,9 @@ MISUSE = [
     (lambda c: AsymmetricScan().build(c).search(Corpus(None, c.codes, c.real_codes[:, :9]), 6), "must be float32"),
     (lambda c: RealScan().build(Corpus(c.features, c.codes)), "reads real codes"),
     (lambda c: HammingScan().set_query(nprobe=3), "no query parameters, not nprobe"),
+    (lambda c: CodeCells(cells=0), "cells = 0 must be an integer of at least 1"),
+    (lambda c: CodeCells(cells=601).build(c), "600 features and 600 codes"),
+    (lambda c: CodeCells(cells=9).build(c).search(Corpus(c.features[:3], c.codes), 6), "do not fit 600 codes"),
     (lambda c: HashTables().build(c).search(Corpus(c.features, Codes.pack(c.features)), 6), "have 24 bits"),
     (lambda c: LinearScan().build(c).search(Corpus(c.features[:, :9]), 6), "have 9 dimensions"),
     (lambda c: LinearScan().build(Corpus(codes=c.codes)), "searches features, and the corpus has none"),
