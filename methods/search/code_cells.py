@@ -58,7 +58,7 @@ class CodeCells:
         return self
 
     def set_query(self, **parameters: Any) -> None:
-        """Set ``nprobe``, the cells that are scanned (all, if there are fewer). ValueError: below 1, or no such name."""
+        """Set ``nprobe``, the cells that are scanned (all, if there are fewer). ValueError: below 1, or another."""
         set_positive("code_cells", self, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
