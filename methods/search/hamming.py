@@ -551,11 +551,11 @@ def _ring_members(code: Array, offsets: Array, key_bits: int, radius: int, spans
     return held
 
 
-BUCKET_COST, MEMBER_COST, CODE_COST = 8.0, 12.0, 0.6
+BUCKET_COST, MEMBER_COST, CODE_COST = 10.0, 16.0, 0.35
 """Of a bucket visited, a member seen and a code scanned, in nanoseconds on a Zen 4 core: only their ratios matter, and
 they are constants so that a choice does not depend on the weather."""
 
-JUDGEMENT_SHARE = 0.1
+JUDGEMENT_SHARE = 0.05
 """Of the cost of a scan: what is spent at most on judging whether the tables are cheaper."""
 
 

@@ -150,8 +150,10 @@ def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.boo
     if mode not in get_args(Mode):
         raise ValueError(f"mode = {mode!r}: must be one of {', '.join(get_args(Mode))}")
     scanned = np.full(len(words), mode == "scan")
-    if mode == "auto":
-        codes = tables.codes
+    codes, judging = tables.codes, len(tables.offsets) * (1 + tables.key_bits) * hamming.BUCKET_COST
+    if judging > hamming.JUDGEMENT_SHARE * hamming.CODE_COST * codes.words.shape[1]:
+        scanned |= mode == "auto"  # not even the first two rings could be judged
+    elif mode == "auto":
         wanted = min(n, len(codes)) * codes.words.shape[1] // max(1, len(codes))
         hamming.choose_scan(words, codes.words, tables.offsets, tables.key_bits, wanted, scanned)
     return scanned
