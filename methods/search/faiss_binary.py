@@ -60,6 +60,7 @@ class FaissBinary:
         given |= {"m": m, "ef_search": ef_search}
         self.kind = kind
         self.seed = seed
+        self.deterministic = kind != "hnsw"  # several threads build the graph in an order of their own
         self.query_parameters: tuple[str, ...] = tuple(name for name in DEFAULTS[kind] if name in QUERY)
         own = ", ".join(DEFAULTS[kind]) or "no parameters"
         for name, value in given.items():

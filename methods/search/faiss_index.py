@@ -14,6 +14,8 @@ from methods.search.libraries import neighbours
 Device = Literal["cpu", "cuda"]
 ATTRIBUTES = {"nprobe": "nprobe", "ef_search": "efSearch", "k_factor": "k_factor", "qb": "qb"}
 LARGEST_QB = 8
+GRAPHS = ("HNSW", "NSG")
+"""Built on several threads, in an order of their own."""
 
 
 class Faiss:
@@ -48,6 +50,7 @@ class Faiss:
         self.device = device
         self.seed = seed
         self.set_query(nprobe=nprobe, ef_search=ef_search, k_factor=k_factor, qb=qb)
+        self.deterministic = not any(graph in factory for graph in GRAPHS)
         if factory == "Flat":
             self.query_cost = self._scan_cost
 

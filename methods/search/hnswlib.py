@@ -20,6 +20,7 @@ class Hnswlib:
     """
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("ef",)
     ef: int
 

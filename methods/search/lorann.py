@@ -21,6 +21,7 @@ class LoRANN:
     """
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("clusters_to_search", "points_to_rerank")
     clusters_to_search: int
     points_to_rerank: int

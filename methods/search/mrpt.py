@@ -20,6 +20,7 @@ class MRPT:
     """
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("votes",)
     votes: int
 
@@ -49,8 +50,9 @@ class MRPT:
 
     def set_query(self, **parameters: Any) -> None:
         """Set ``votes``. ValueError: not from 1 to ``n_trees``, or another name."""
-        if parameters.get("votes", 0) > self.n_trees:
-            raise ValueError(f"votes = {parameters['votes']} must be at most n_trees = {self.n_trees}")
+        votes = parameters.get("votes")
+        if isinstance(votes, int) and votes > self.n_trees:
+            raise ValueError(f"votes = {votes} must be at most n_trees = {self.n_trees}")
         set_positive("mrpt", self, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:

@@ -16,6 +16,7 @@ class NGT:
     """ANNG by NGT: ``edges`` a new node, ``epsilon`` says how far beyond the k-th distance the search still looks."""
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("epsilon",)
 
     def __init__(self, *, edges: int = 10, epsilon: float = 0.1) -> None:

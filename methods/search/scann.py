@@ -22,6 +22,7 @@ class ScaNN:
     """
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("leaves_to_search", "reorder")
     leaves_to_search: int
     reorder: int

@@ -18,6 +18,7 @@ class SVS:
     """Vamana graph by SVS: ``degree`` links a node, ``search_window`` nodes kept while searching. It takes no seed."""
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("search_window",)
     search_window: int
 

@@ -22,6 +22,7 @@ class USearch:
     """
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("ef",)
     ef: int
 

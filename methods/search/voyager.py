@@ -20,6 +20,7 @@ class Voyager:
     """
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
+    deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("ef",)
     ef: int
 
@@ -40,7 +41,7 @@ class Voyager:
         self.check(None, None)
         import voyager
 
-        features = items_of(database, "voyager")
+        features = _writable(items_of(database, "voyager"))
         n, dim = self._shape = features.shape
         self._index: Any = voyager.Index(
             voyager.Space.Euclidean, dim, M=self.m, ef_construction=self.ef_construction, random_seed=self.seed + 1,
@@ -66,9 +67,14 @@ class Voyager:
 
     def _found(self, vectors: Float, k: int) -> NDArray[Any]:
         asked = {"k": k, "num_threads": threads(len(vectors)), "query_ef": max(self.ef, k)}
-        found: NDArray[Any] = self._index.query(vectors, **asked)[0]
+        found: NDArray[Any] = self._index.query(_writable(vectors), **asked)[0]
         return found
 
     def size_bytes(self) -> int:
         """The graph and its copy of the features, as Voyager writes them."""
         return len(self._index.as_bytes())
+
+
+def _writable(features: Float) -> Float:
+    """The features themselves, or a copy where they must not be written to: Voyager accepts no such array."""
+    return np.require(features, requirements="W")

@@ -1,0 +1,256 @@
+"""Every built-in plugin passes its checks; what comes of a check is a verdict, in a test or on the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import h5py
+import numba
+import numpy as np
+import pytest
+import torch
+
+from bench import conformance, registry
+from bench.conformance import NotAsked, data
+from bench.conformance.demands import array_bytes
+from bench.interfaces import Unavailable
+from tests.conftest import CHECKOUT, bench
+from tests.datasets.conftest import encoded, write, write_parquet
+from tests.test_add_a_method import block
+
+NETWORK = {"backbone": "small", "weights": "none", "image_size": 16, "pretrain_epochs": 1}
+EPOCHS = {"bits": 12, "epochs": 1, "batch_size": 32, "frozen_trunk": True, **NETWORK}
+TURNS = {**EPOCHS, "iterations": 1, "samples": 60}
+BUILT_IN = {
+    "index": [
+        *[(name, {}) for name in ("linear_scan", "hash_tables", "hamming_scan", "asymmetric_scan", "real_scan")],
+        *[(name, {}) for name in ("code_cells", "ball_tree", "kd_tree", "ivfadc", "annoy", "hnswlib", "voyager")],
+        *[(name, {}) for name in ("usearch", "scann", "svs", "ngt", "mrpt", "pynndescent")],
+        ("lorann", {"clusters": 20, "clusters_to_search": 5}),
+        ("hash_tables", {"cut": "asymmetric", "key_bits": 8, "mode": "tables"}),
+        ("faiss", {}),
+        ("faiss", {"factory": "IVF20,Flat"}),
+        ("faiss", {"factory": "HNSW16"}),
+        *[("faiss_binary", {"kind": kind}) for kind in ("flat", "hash", "multi_hash", "ivf", "hnsw")],
+        ("torch_scan", {"device": "cpu"}),
+    ],
+    "hasher": [
+        *[(name, {}) for name in ("lsh", "pcah", "sh", "itq", "itq_cca")],
+        *[(name, {"anchors": 40}) for name in ("ksh", "sdh")],
+        *[(name, EPOCHS) for name in ("dpsh", "dsh", "hashnet", "csq", "orthohash", "greedy_hash", "class_code")],
+        *[(name, TURNS) for name in ("adsh", "exchnet", "a2_net", "semicon")],
+    ],
+    "embedder": [
+        ("identity", {}),
+        ("pretrained", NETWORK),
+        ("triplet", {**NETWORK, "frozen_trunk": True, "epochs": 1, "dim": 16}),
+    ],
+    "reranker": [("float32", {}), ("float16", {}), ("int8", {}), ("int8", {"dims": 16})],
+    "dataset": [
+        ("synthetic_food101", {"image_size": 16, "class_count": 3, "train_per_class": 6, "query_per_class": 3}),
+        *[(name, {"full": False}) for name in ("food101", "cub200", "aircraft", "nabirds", "vegfru")],
+        *[(name, {}) for name in ("parquet", "image_folder", "vectors", "hdf5")],
+    ],
+}
+SLOW = pytest.mark.skipif("BENCH_SLOW" not in os.environ, reason="compiles for a minute; BENCH_SLOW=1 runs it")
+
+
+def cases():
+    for kind, plugins in BUILT_IN.items():
+        for name, values in plugins:
+            own = "-".join(str(values[key]) for key in ("kind", "factory", "cut", "dims") if key in values)
+            for check in conformance.checks(kind):
+                marks = SLOW if name == "pynndescent" else ()
+                label = f"{name}{own and '-'}{own}-{check.__name__}"
+                yield pytest.param(kind, name, values, check, id=label, marks=marks)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Toy batches are too small to share; SVS's threads spin while they wait for each other.
+
+    numba shares torch's OpenMP, and sets the number of its threads when it is first used.
+    """
+    numba.get_num_threads()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("methods.search.svs.threads", lambda rows: 1)
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Each data set's files, in a folder of its name: two classes, twice as many train images as test images."""
+    root = tmp_path_factory.mktemp("data")
+    images = [f"{name}/{number}" for number in range(3) for name in ("Albatross", "Auklet")]
+    labels, is_train = [0, 1] * 3, [1, 1, 1, 1, 0, 0]
+    places = {
+        "food101": "food-101/images/{}.jpg",
+        "cub200": "CUB_200_2011/images/{}.jpg",
+        "nabirds": "nabirds/images/{}.jpg",
+        "vegfru": "vegfru/veg200_images/{}.jpg",
+    }
+    for name, place in places.items():
+        for seed, image in enumerate(images):
+            write(root / name / place.format(image), encoded(seed, "JPEG", (8, 8)))
+    for seed, image in enumerate(images):
+        part = "train" if is_train[seed] else "test"
+        write(root / "image_folder" / part / f"{image}.png", encoded(seed))
+        write(root / f"aircraft/fgvc-aircraft-2013b/data/images/{seed:07}.jpg", encoded(seed, "JPEG", (8, 30)))
+    for part, rows in (("train", range(4)), ("test", range(4, 6))):
+        names = {
+            name: [images[row] for row in rows if images[row].startswith(name)] for name in ("Albatross", "Auklet")
+        }
+        write(root / f"food101/food-101/meta/{part}.json", json.dumps(names).encode())
+        lines = "".join(f"{row:07} {'AB'[labels[row]]}\n" for row in rows)
+        split = "trainval" if part == "train" else "test"
+        write(root / f"aircraft/fgvc-aircraft-2013b/data/images_variant_{split}.txt", lines.encode())
+        lines = "".join(f"veg200_images/{images[row]}.jpg {labels[row]}\n" for row in rows)
+        write(root / f"vegfru/vegfru/vegfru_list/vegfru_{part}.txt", lines.encode())
+        (root / "parquet").mkdir(exist_ok=True)
+        contents = [encoded(row) for row in rows]
+        write_parquet(root / f"parquet/{part}-00000-of-00001.parquet", contents, [labels[row] for row in rows], "AB")
+    write(root / "aircraft/fgvc-aircraft-2013b/data/variants.txt", b"A\nB\n")
+    for name, place in (("cub200", "CUB_200_2011"), ("nabirds", "nabirds")):
+        lists = {
+            "classes": ["1 Albatross", "2 Auklet"],
+            "images": [f"{row + 1} {image}.jpg" for row, image in enumerate(images)],
+            "image_class_labels": [f"{row + 1} {label + 1}" for row, label in enumerate(labels)],
+            "train_test_split": [f"{row + 1} {train}" for row, train in enumerate(is_train)],
+        }
+        for file, lines in lists.items():
+            write(root / name / place / f"{file}.txt", "\n".join(lines).encode())
+    write_vectors(root)
+    return root
+
+
+def write_vectors(root):
+    rng = np.random.default_rng(0)
+    (root / "hdf5").mkdir()
+    (root / "vectors").mkdir()
+    with h5py.File(root / "hdf5/small.hdf5", "w") as file:
+        file.attrs["distance"] = "angular"
+        for part, rows in (("train", 8), ("test", 4)):
+            vectors = rng.standard_normal((rows, 5), dtype=np.float32)
+            file[part] = vectors
+            np.save(root / f"vectors/{part}.npy", vectors)
+            np.save(root / f"vectors/{part}_labels.npy", np.arange(rows) % 2)
+
+
+@pytest.mark.parametrize(("kind", "name", "values", "check"), cases())
+def test_a_built_in_plugin_conforms(kind, name, values, check, request):
+    if kind == "dataset" and name != "synthetic_food101":
+        values = {**values, "data_dir": str(request.getfixturevalue("folder") / name)}
+    check(lambda **more: registry.build(kind, name, {**values, **more}))
+
+
+def test_all_built_in_plugins_are_here():
+    for kind, plugins in BUILT_IN.items():
+        registered = registry.plugins(kind).values()
+        own = {point.name for point in registered if point.module.split(".")[0] in ("methods", "datasets")}
+        assert own == {name for name, _ in plugins}
+
+
+def test_verdicts_are_a_line_each_whatever_a_plugin_raises():
+    class Odd:
+        reads, query_parameters = ("features",), ()
+
+        def build(self, database):
+            return self
+
+        def search(self, queries, k):
+            raise RuntimeError("out\nof order")
+
+    lines = [str(verdict) for verdict in conformance.verdicts("index", Odd)]
+    assert len(lines) == len(conformance.checks("index")) and all("\n" not in line for line in lines)
+    assert "ok       build_returns_the_index" in lines
+    assert "skipped  query_cost_is_a_floor: it has no query_cost" in lines
+    assert "failed   answers_are_ids: RuntimeError: out of order" in lines
+    assert any(line.startswith("failed   a_corpus_without_what_it_reads_is_refused: build without") for line in lines)
+
+
+def test_what_is_unavailable_is_skipped_with_its_reason():
+    class Missing:
+        def fit(self, train, context):
+            raise Unavailable("toy_library is not installed: pip install toy_library")
+
+    verdicts = list(conformance.verdicts("embedder", Missing))
+    assert {verdict.status for verdict in verdicts} == {"skipped"}
+    assert verdicts[0].reason == "toy_library is not installed: pip install toy_library"
+    with pytest.raises(NotAsked, match="toy_library"):
+        conformance.checks("embedder")[0](Missing)
+
+
+def test_reachable_arrays_are_counted_once_through_containers_slots_and_views(tmp_path):
+    @dataclass
+    class Held:
+        rows: np.ndarray
+        more: dict
+
+    class Slotted:
+        __slots__ = ("array", "empty")
+
+    whole, other, slotted = np.zeros(100), np.zeros(50, np.uint8), Slotted()
+    slotted.array = np.zeros(7, np.uint8)
+    mapped = np.lib.format.open_memmap(tmp_path / "m.npy", "w+", np.float64, (99,))
+    held = Held(whole[:3], {"a": [(other, whole)], "b": {1, 2}, "c": slotted, "d": mapped, "e": np.zeros, "f": np})
+    held.more["self"] = held
+    assert array_bytes(held) == 800 + 50 + 7
+
+
+def test_data_are_the_same_each_time_and_exact_in_float32():
+    database, queries = data.corpora()
+    again, _ = data.corpora()
+    np.testing.assert_array_equal(database.features, again.features)
+    norms = (database.features.astype(np.float64) ** 2).sum(axis=1)
+    assert norms.max() < 2**24 and (database.features == np.round(database.features)).all()
+    assert (np.abs(database.real_codes) < 2**24).all() and len(np.unique(database.codes.words)) > data.ITEMS / 2
+    assert (queries.features[-1] == queries.features[-2]).all()
+
+
+def test_the_documented_example_conforms_by_the_documented_test(tmp_path):
+    for name in ("my_hasher.py", "test_my_hasher.py"):
+        (tmp_path / name).write_text(block(name))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)])}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout and "skipped" in done.stdout
+
+
+def test_the_command_prints_a_line_a_check_and_ends_with_1_where_one_fails():
+    done = bench("check", "toy_wrong_ids")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "index toy_wrong_ids" and len(lines) == 1 + len(conformance.checks("index"))
+    assert any(
+        line.startswith("  failed   answers_are_ids: 24 queries for 1 neighbours: ids from 640") for line in lines
+    )
+    assert f"of {len(lines) - 1} checks failed" in done.stderr
+
+
+def test_the_command_sets_parameters_and_an_unavailable_plugin_is_no_failure():
+    done = bench("check", "toy_scan", "--kind", "index", "--set", "toy_scan.needed_by=build")
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()[1:]} == {"skipped"}
+    assert "toy_library is not installed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("toy_scam",), ("unknown plugin 'toy_scam'", "did you mean 'toy_scan'?")),
+        (("toy_scan", "--kind", "hasher"), ("unknown hasher 'toy_scan'",)),
+        (("toy_scan", "--kind", "idex"), ("unknown kind 'idex'", "did you mean 'index'?")),
+        (("toy_scan", "--set", "reach=3"), ("expected toy_scan.parameter=value",)),
+        (("toy_scan", "--set", "toy_scan.depth=3"), ("unknown parameter 'depth' of toy_scan",)),
+    ],
+)
+def test_a_name_or_a_parameter_that_is_unknown_is_one_line_and_exit_code_2(arguments, words):
+    done = bench("check", *arguments)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert all(word in done.stderr for word in words), done.stderr
