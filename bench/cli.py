@@ -1,7 +1,7 @@
-"""The command line: ``run``, ``list``, ``show``, ``table``.
+"""The command line: ``run``, ``recompute``, ``list``, ``show``, ``table``, ``check``, ``gc``.
 
 Whatever the user can mend (a name, a grid, a folder, an image) is one line on stderr and exit code 2; a run in which
-cells failed ends with 1 and says which; Ctrl-C ends with 130 and keeps what is finished.
+cells failed ends with 1 and says which; a full disk is one line and 1; Ctrl-C ends with 130. What is finished is kept.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 
 from bench import grid_file, registry
+from bench.disk import is_full, plain_name, room_for
 from bench.environment import check_faiss
 from bench.grid import Grid
 from bench.interfaces import Context
@@ -69,12 +71,12 @@ def default_cache() -> Path:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """What the user can mend ends in one line and exit code 2."""
+    """What the user can mend ends in one line and exit code 2, a full disk in one line and exit code 1."""
     try:
         yield
     except (ValueError, OSError) as fault:
         errors.print(f"bench: {fault}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from fault
+        raise typer.Exit(1 if is_full(fault) else 2) from fault
     except KeyboardInterrupt as fault:
         errors.print("bench: interrupted; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(130) from fault
@@ -126,9 +128,11 @@ def reporting() -> Iterator[Reporter]:
 
 
 def _plans(grid: str, options: grid_file.Options) -> list[Grid]:
-    """The grid on each of its data sets."""
+    """The grid on each of its data sets. ValueError: its name would not name a folder of the results."""
     names = grid_file.dataset_names(grid, options)
-    return [grid_file.load(grid, dataclasses.replace(options, dataset=name)) for name in names]
+    plans = [grid_file.load(grid, dataclasses.replace(options, dataset=name)) for name in names]
+    plain_name("grid", plans[0].name)
+    return plans
 
 
 def _pipelines(
@@ -137,7 +141,7 @@ def _pipelines(
     """A pipeline for each data set. ValueError: the data of one are not where they should be."""
     root = cache_dir or default_cache()
     root.mkdir(parents=True, exist_ok=True)
-    pipelines = [Pipeline(plan, Store(root), context, say) for plan in plans]
+    pipelines = [Pipeline(plan, Store(root, say), context, say) for plan in plans]
     for pipeline in pipelines:
         try:
             _ = pipeline.dataset_identity
@@ -170,9 +174,10 @@ def run(
             pipelines = _pipelines(plans, cache_dir, context, reporter.say)
             from bench.runner import Run, summary
 
-            results = Store(out)
+            results = Store(out, reporter.say)
             failed: dict[str, str] = {}
             for pipeline in pipelines:
+                _mark(pipeline, results)
                 failed |= Run(pipeline, results, reporter.say)()
             written = _write(pipelines, results, out)
         for pipeline in pipelines:
@@ -182,6 +187,46 @@ def run(
         cells = sum(len(plan.cells) for plan in plans)
         if skipped := [reason for pipeline in pipelines for reason in _skipped(pipeline, results)]:
             _print_reasons(console, f"bench: {len(skipped)} of {cells} cells skipped:", summary(skipped))
+        if failed:
+            _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
+            raise typer.Exit(1)
+
+
+@app.command()
+def recompute(
+    grid: GridName,
+    dataset: DatasetName = None,
+    data_dir: DataDir = None,
+    out: Out = Path("results"),
+    cache_dir: CacheDir = None,
+    recipe: Recipe = None,
+    seed: Seed = None,
+    set_: Settings = None,
+) -> None:
+    """Judge what is stored by today's metrics, and train, search and time nothing; then the tables and figures.
+
+    That is also what a run does first, so that after a change of a metric it need not search again.
+    """
+    with plain_errors():
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        with reporting() as reporter:
+            pipelines = _pipelines(plans, cache_dir, Context(track=reporter.track), reporter.say)
+            from bench.runner import Run, summary
+
+            results = Store(out, reporter.say)
+            missing = 0
+            failed: dict[str, str] = {}
+            for pipeline in pipelines:
+                _mark(pipeline, results)
+                left, reasons = Run(pipeline, results, reporter.say).recompute()
+                missing += len(left)
+                failed |= reasons
+            written = _write(pipelines, results, out)
+        for path in written:
+            console.print(f"wrote {path}", highlight=False)
+        cells = sum(len(plan.cells) for plan in plans)
+        if missing:
+            console.print(f"bench: {missing} of {cells} cells lack something that only a run makes", highlight=False)
         if failed:
             _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
             raise typer.Exit(1)
@@ -212,12 +257,13 @@ def show(
     with plain_errors():
         plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
         for pipeline in _pipelines(plans, cache_dir, Context(), console.print):
-            plan = pipeline.grid
+            plan, results = pipeline.grid, Store(out)
+            _mark(pipeline, results)
             console.print(
                 f"{plan.name}: {plan.title}\ndata set {plan.dataset.describe()}, recipe {plan.recipe}",
                 highlight=False,
             )
-            _print_cells(pipeline, Store(out))
+            _print_cells(pipeline, results)
 
 
 @app.command()
@@ -235,17 +281,119 @@ def table(
     with plain_errors():
         plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
         pipelines = _pipelines(plans, cache_dir, Context(), console.print)
-        for path in _write(pipelines, Store(out), out):
+        results = Store(out)
+        for pipeline in pipelines:
+            _mark(pipeline, results)
+        for path in _write(pipelines, results, out):
             console.print(f"wrote {path}", highlight=False)
 
 
+@app.command()
+def gc(
+    out: Out = Path("results"),
+    cache_dir: CacheDir = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", help="Also what no grid has referred to for so long: 12h, 30d, 4w.")
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it; without this it is only named.")] = False,
+) -> None:
+    """Name, or remove, what the two folders can do without.
+
+    That is what killed processes left half-written, damaged entries (a run makes them again), and checkpoints and logs
+    of finished trainings. With --older-than it is also entries, records among them, and unfinished trainings to which
+    no grid has referred for so long: a grid refers to all that it needs whenever it is run, recomputed, shown or made
+    into tables, with the same data and settings, and the date of an entry's folder says when that was last. Without
+    --older-than no sound entry is removed. What is not the store's own is named and left alone. Run it on the machine
+    that runs the grids.
+    """
+    with plain_errors():
+        from bench.disk import remove
+        from bench.gc import garbage, seconds
+
+        age = None if older_than is None else seconds(older_than)
+        total = 0
+        for root in dict.fromkeys([cache_dir or default_cache(), out]):
+            for found in list(garbage(Store(root), age)):
+                line = f"{found.size:>15,}  {found.path}: {found.reason}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+                total += found.size * found.removable
+                if delete and found.removable:
+                    remove(found.path)
+        console.print(f"{total:,} bytes {'freed' if delete else 'can be freed with --delete'}", highlight=False)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A data set, embedder, hasher, index or reranker.")],
+    kind: Annotated[str | None, typer.Option("--kind", help="Which of several plugins of that name.")] = None,
+    set_: Settings = None,
+) -> None:
+    """Check whether a plugin keeps to its contract, a line a demand, on small data made on the spot."""
+    with plain_errors():
+        values = _plugin_settings(name, set_ or ())
+        kinds = _kinds(name, kind)
+        for each in kinds:
+            registry.build(each, name, values)
+        from bench.conformance import verdicts
+
+        failed = total = 0
+        for each in kinds:
+            console.print(f"{each} {name}", style="bold", highlight=False)
+            for verdict in verdicts(each, partial(_made, each, name, values)):
+                console.print(f"  {verdict}", markup=False, highlight=False, soft_wrap=True)
+                failed += verdict.status == "failed"
+                total += 1
+        if failed:
+            errors.print(f"bench: {failed} of {total} checks failed", highlight=False)
+            raise typer.Exit(1)
+
+
+def _made(kind: registry.Kind, name: str, values: dict[str, Any], **more: Any) -> Any:
+    return registry.build(kind, name, {**values, **more})
+
+
+def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
+    """The kinds of which there is a plugin of that name, or the one that is asked for. ValueError: there is none."""
+    if kind is not None and kind not in registry.GROUPS:
+        raise ValueError(registry.unknown(f"kind {kind!r}", kind, registry.GROUPS))
+    asked = [one for one in registry.GROUPS if kind in (None, one)]
+    found = [one for one in asked if name in registry.plugins(one)]
+    if not found:
+        known = [known for one in asked for known in registry.plugins(one)]
+        raise ValueError(registry.unknown(f"{kind or 'plugin'} {name!r}", name, known))
+    return found
+
+
+def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """What ``--set`` says of one plugin, by parameter. ValueError: it speaks of another."""
+    values = {}
+    for text in settings:
+        owner, key, value = grid_file.parse_setting(text)
+        if owner != name:
+            raise ValueError(f"--set {text!r}: expected {name}.parameter=value")
+        values[key] = value
+    return values
+
+
+def _mark(pipeline: Pipeline, results: Store) -> None:
+    from bench import records
+
+    records.mark(pipeline, results)
+
+
 def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Path]:
-    """The report of each data set in a folder of its own, and above them one of all, where there are several."""
+    """The report of each data set in a folder of its own, above them one of all, where there are several; and all
+    records of the store as one table.
+    """
+    from bench.parquet import write_records
     from bench.report import write_report
 
     folder = out / pipelines[0].grid.name
-    written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset.name)]
-    return written if len(pipelines) == 1 else written + write_report(pipelines, results, folder)
+    with room_for(folder):
+        written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset.name)]
+        if len(pipelines) > 1:
+            written += write_report(pipelines, results, folder)
+    return [*written, write_records(results)]
 
 
 def _skipped(pipeline: Pipeline, results: Store) -> list[str]:

@@ -164,10 +164,7 @@ def _apply(raw: dict[str, Any], options: Options, where: str) -> dict[str, dict[
     """Put ``--set`` into the file's tables; what is meant for one plugin (``plugin.parameter``) is returned."""
     plugin_settings: dict[str, dict[str, Any]] = {}
     for text in options.settings:
-        match = re.fullmatch(r"(?:([\w-]+)\.)?([\w-]+)=(.*)", text)
-        if match is None:
-            raise ValueError(f"--set {text!r}: expected key=value or plugin.parameter=value")
-        owner, key, value = match[1], match[2], _value(match[3])
+        owner, key, value = parse_setting(text)
         if owner == "measure":
             raw.setdefault("measure", {})[key] = value
             for table in raw["measure"].values():
@@ -188,6 +185,17 @@ def _apply(raw: dict[str, Any], options: Options, where: str) -> dict[str, dict[
             for block in blocks:
                 block[key] = value
     return plugin_settings
+
+
+def parse_setting(text: str) -> tuple[str | None, str, Any]:
+    """``key=value`` or ``plugin.parameter=value`` in parts: the plugin or None, the key, the value by TOML's syntax.
+
+    ValueError: the text is neither.
+    """
+    match = re.fullmatch(r"(?:([\w-]+)\.)?([\w-]+)=(.*)", text)
+    if match is None:
+        raise ValueError(f"--set {text!r}: expected key=value or plugin.parameter=value")
+    return match[1], match[2], _value(match[3])
 
 
 def _value(text: str) -> Any:

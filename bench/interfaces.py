@@ -215,11 +215,15 @@ class Index(Protocol):
     """Search.
 
     ``reads`` names the fields of ``Corpus`` that it is built on and asked with. ``query_parameters`` names the
-    parameters that ``set_query`` may change after ``build``. Three more members are optional. ``check(dim, bits)`` is
-    asked before anything runs: ValueError where its parameters cannot serve features of ``dim`` dimensions (None where
-    only the data will tell) and codes of ``bits`` bits (None without codes), ``Unavailable`` as above.
-    ``query_cost()``: bytes that one query must read, and floating-point operations it must do, the physical floor;
-    without it, unknown. ``paper_bytes()``: memory as the paper counts it.
+    parameters that ``set_query`` may change after ``build``; like all parameters, they are attributes of the same name.
+
+    These members are optional. ``check(dim, bits)`` is asked before anything runs: ValueError where its parameters
+    cannot serve features of ``dim`` dimensions (None where only the data will tell) and codes of ``bits`` bits (None
+    without codes), ``Unavailable`` as above. ``deterministic``: whether indexes that are built alike answer alike, and
+    a query alone as in a batch; without it, they do. ``query_cost()``: bytes that one query must read, and
+    floating-point operations it must do, the physical floor; without it, unknown. ``paper_bytes()``: memory as the
+    paper counts it. ``save(folder)`` writes what was built into a folder, and ``load(folder)`` of a new index with the
+    same parameters reads it, in place of ``build``, and returns the index.
     """
 
     @property
@@ -228,7 +232,9 @@ class Index(Protocol):
     def query_parameters(self) -> tuple[str, ...]: ...
 
     def build(self, database: Corpus) -> Self: ...
-    def set_query(self, **parameters: Any) -> None: ...
+    def set_query(self, **parameters: Any) -> None:
+        """Set query parameters. ValueError, and nothing is set: an unknown name, or a bad value."""
+        ...
 
     def search(self, queries: Corpus, k: int) -> Int:
         """Ids (positions in the database) int64 [q, k], nearest first, -1 where there are fewer than k.

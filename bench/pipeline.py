@@ -22,7 +22,7 @@ from bench.estimators import as_hasher
 from bench.grid import Cell, Choice, Grid, reads
 from bench.identity import digest, source_identity
 from bench.interfaces import Codes, Context, Float, Hasher, Int, Items, Model, SplitName
-from bench.store import Entry, Store
+from bench.store import Entry, Made, Meta, Store
 
 ENCODE_SAMPLE = 256
 Splits = Callable[[SplitName], Items]
@@ -64,17 +64,21 @@ class Pipeline:
 
     def labels(self) -> Entry:
         """Arrays ``database`` and ``query`` (labels int64); meta: ``classes``, ``shared_with_database``."""
-        key = digest(["labels", self.dataset_identity])
-        if not self.store.has("labels", key):
-            dataset = self.dataset
-            meta = {
-                "classes": list(dataset.classes),
-                "shared_with_database": getattr(dataset, "shared_with_database", None),
-                "train_in_database": dataset.train_in_database,
-            }
-            arrays = {name: dataset.split(name).labels for name in ("database", "query")}
-            self.store.write("labels", key, meta, arrays)
-        return self.store.read("labels", key)
+        return self.store.once("labels", self.labels_key, self._read_labels)
+
+    @cached_property
+    def labels_key(self) -> str:
+        """The key of the labels."""
+        return digest(["labels", self.dataset_identity])
+
+    def _read_labels(self) -> Made:
+        dataset = self.dataset
+        meta = {
+            "classes": list(dataset.classes),
+            "shared_with_database": getattr(dataset, "shared_with_database", None),
+            "train_in_database": dataset.train_in_database,
+        }
+        return meta, {name: dataset.split(name).labels for name in ("database", "query")}
 
     def unseen(self) -> Int:
         """The labels that the grid's split holds out of training where a protocol asks for it."""
@@ -169,20 +173,21 @@ class Pipeline:
         another type or shape, or not finite.
         """
         key = self.features_key(cell, choice)
-        if not self.store.has("features", key):
-            embedder = registry.build("embedder", choice.name, choice.parameters)
-            fit_seconds = self._fit(embedder, choice, cell, key, self.dataset.split)
-            splits = ("database", "query") if self.dataset.train_in_database else ("database", "query", "train")
-            arrays = {name: embedder.embed(self.dataset.split(name)) for name in splits}
-            for name, array in arrays.items():
-                if array.dtype != np.float32 or array.ndim != 2 or not _finite(array):
-                    raise ValueError(
-                        f"{choice.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
-                        "expected finite float32 [n, d]"
-                    )
-            meta = {"fit_seconds": fit_seconds, "encode_ms": _encode_ms(embedder.embed, self.dataset.split("query"))}
-            self._finish("features", key, choice, meta, arrays)
-        return self.store.read("features", key)
+        return self.store.once("features", key, partial(self._embed, cell, choice, key))
+
+    def _embed(self, cell: Cell, choice: Choice, key: str) -> Made:
+        embedder = registry.build("embedder", choice.name, choice.parameters)
+        fit_seconds = self._fit(embedder, choice, cell, key, self.dataset.split)
+        splits = ("database", "query") if self.dataset.train_in_database else ("database", "query", "train")
+        arrays = {name: embedder.embed(self.dataset.split(name)) for name in splits}
+        for name, array in arrays.items():
+            if array.dtype != np.float32 or array.ndim != 2 or not _finite(array):
+                raise ValueError(
+                    f"{choice.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
+                    "expected finite float32 [n, d]"
+                )
+        encode_ms = _encode_ms(embedder.embed, self.dataset.split("query"))
+        return {**self._made_by(choice), "fit_seconds": fit_seconds, "encode_ms": encode_ms}, arrays
 
     def codes(self, cell: Cell) -> Entry:
         """Packed words of each model that the training ended with, by ``codes_name``: of the database ``encoded`` and,
@@ -192,24 +197,25 @@ class Pipeline:
         Meta: ``bits``, ``models``, ``fit_seconds``, and ``encode_ms``, which starts from the input's features where
         there is an input. ValueError: codes of another number or length, or real values of another type or shape.
         """
-        assert cell.hasher is not None
         key = self.codes_key(cell)
-        if not self.store.has("codes", key):
-            split = self._read_by_hasher(cell)
-            oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
-            hasher = as_hasher(registry.build("hasher", cell.hasher.name, cell.hasher.parameters))
-            fit_seconds = self._fit(hasher, cell.hasher, cell, key, split, oracle)
-            offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
-            models = [model for model in offered if model != "oracle" or oracle is not None]
-            arrays: dict[str, NDArray[Any]] = {}
-            for model in models:
-                if hasattr(hasher, "use"):
-                    hasher.use(model)
-                arrays |= self._encoded(cell, hasher, model, split)
-            meta = {"bits": hasher.bits, "models": models, "fit_seconds": fit_seconds}
-            meta["encode_ms"] = _encode_ms(hasher.encode, split("query"))
-            self._finish("codes", key, cell.hasher, meta, arrays)
-        return self.store.read("codes", key)
+        return self.store.once("codes", key, partial(self._hash, cell, key))
+
+    def _hash(self, cell: Cell, key: str) -> Made:
+        assert cell.hasher is not None
+        split = self._read_by_hasher(cell)
+        oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
+        hasher = as_hasher(registry.build("hasher", cell.hasher.name, cell.hasher.parameters))
+        fit_seconds = self._fit(hasher, cell.hasher, cell, key, split, oracle)
+        offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
+        models = [model for model in offered if model != "oracle" or oracle is not None]
+        arrays: dict[str, NDArray[Any]] = {}
+        for model in models:
+            if hasattr(hasher, "use"):
+                hasher.use(model)
+            arrays |= self._encoded(cell, hasher, model, split)
+        meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, "fit_seconds": fit_seconds}
+        meta["encode_ms"] = _encode_ms(hasher.encode, split("query"))
+        return meta, arrays
 
     def _read_by_hasher(self, cell: Cell) -> Splits:
         """The data set's items, with the features of the cell's input as their vectors where there is an input."""
@@ -266,19 +272,23 @@ class Pipeline:
 
         Positions in ``database_rows``, int64 [q, k], ties by position.
         """
+        return self.store.once("exact", self.exact_key(cell), partial(self._search_exactly, cell)).arrays["ids"]
+
+    def exact_key(self, cell: Cell) -> str:
+        """The key of the exact neighbours that a cell's answers are judged by."""
         assert cell.embedder is not None
         protocol = [] if cell.protocol == "seen" else [cell.protocol]
         measured = [self.grid.k, self.grid.measure.queries, source_identity("bench.exact")]
-        key = digest([self.features_key(cell, cell.embedder), *measured, *protocol])
-        if not self.store.has("exact", key):
-            from bench.exact import exact_neighbours
+        return digest([self.features_key(cell, cell.embedder), *measured, *protocol])
 
-            arrays = self.features(cell, cell.embedder).arrays
-            queries = arrays["query"][self.query_rows(cell)]
-            database = protocols.select(arrays["database"], self.database_rows(cell))
-            ids = exact_neighbours(queries, database, self.grid.k, self.context.track)
-            self.store.write("exact", key, {}, {"ids": ids})
-        return self.store.read("exact", key).arrays["ids"]
+    def _search_exactly(self, cell: Cell) -> Made:
+        from bench.exact import exact_neighbours
+
+        assert cell.embedder is not None
+        arrays = self.features(cell, cell.embedder).arrays
+        queries = arrays["query"][self.query_rows(cell)]
+        database = protocols.select(arrays["database"], self.database_rows(cell))
+        return {}, {"ids": exact_neighbours(queries, database, self.grid.k, self.context.track)}
 
     def _fit(
         self, plugin: Any, choice: Choice, cell: Cell, key: str, split: Splits, oracle: Oracle | None = None
@@ -286,16 +296,16 @@ class Pipeline:
         """Fit a plugin on the train items of the cell's protocol. Returns the seconds it took."""
         train = split("train")
         train = _take(train, self._rows(cell, "train", train.labels))
-        folder = self.store.root / "work" / key
+        folder = self.store.work(key)
         folder.mkdir(parents=True, exist_ok=True)
         self.say(f"fit {choice.describe()}, seed {cell.seed}; log in {folder}")
         start = time.perf_counter()
         plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle))
         return time.perf_counter() - start
 
-    def _finish(self, stage: str, key: str, choice: Choice, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
-        made = {"name": choice.name, "parameters": choice.parameters, "dataset": self.grid.dataset.describe()}
-        self.store.write(stage, key, {**made, **meta}, arrays)
+    def _made_by(self, choice: Choice) -> Meta:
+        plugin = {"name": choice.name, "parameters": choice.parameters}
+        return {**plugin, "dataset": self.grid.dataset.describe(), "grid": self.grid.name}
 
 
 def codes_name(model: Model, part: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from bench.grid import ROLES, Cell, Choice, Grid, Role
 from bench.identity import digest, source_identity
 from bench.interfaces import Float
 from bench.pipeline import Pipeline
-from bench.store import Store
+from bench.store import Arrays, Entry, Meta, Store
 
 Place = tuple[Role, str, str]  # role, plugin, parameter
 KIND = "records"
@@ -23,13 +24,22 @@ SYMBOLS = {"candidates": "N", "key_bits": "L", "nprobe": "nprobe"}
 
 
 def key(pipeline: Pipeline, cell: Cell) -> str:
-    """The hash of all that decides a cell's figures: data, plugins, parameters, seed, how it is measured."""
+    """The hash of all that decides a cell's figures: data, plugins, parameters, seed, how it is measured and judged."""
+    return _hash(pipeline, cell, source_identity("bench.quality"))
+
+
+def search_key(pipeline: Pipeline, cell: Cell) -> str:
+    """The hash of all that decides what a cell finds, and how fast: that of ``key`` without the metrics."""
+    return _hash(pipeline, cell, None)
+
+
+def _hash(pipeline: Pipeline, cell: Cell, metrics: dict[str, Any] | None) -> str:
     grid = pipeline.grid
     return digest(
         [
             [stage.key for stage in pipeline.stages(cell)],
             [cell.protocol, cell.model, cell.database_codes, grid.k, cell.seed],
-            [source_identity("bench.quality"), source_identity("bench.protocols")],
+            [metrics, source_identity("bench.protocols")],
             None if cell.index is None else _searching(grid, cell),
         ]
     )
@@ -46,8 +56,47 @@ def _identity(role: Role, choice: Choice) -> list[Any]:
 
 
 def done(store: Store, record_key: str) -> bool:
-    """Whether the cell is finished; one that failed or was skipped is not."""
-    return store.has(KIND, record_key) and store.meta(KIND, record_key)["row"]["status"] == "ok"
+    """Whether the cell is finished; one that failed or was skipped is not, nor one whose record is damaged."""
+    entry = store.find(KIND, record_key)
+    return entry is not None and bool(entry.meta["row"]["status"] == "ok")
+
+
+def now() -> str:
+    """The time in UTC, as ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def finished(store: Store) -> Iterator[tuple[str, Entry]]:
+    """All finished records of a store, of all grids, with their keys."""
+    for record_key in store.keys(KIND):
+        entry = store.find(KIND, record_key)
+        if entry is not None and entry.meta["row"]["status"] == "ok":
+            yield record_key, entry
+
+
+def measured(store: Store) -> dict[str, str]:
+    """The keys of finished records by their ``search_key``: what they measured can be judged by other metrics."""
+    return {entry.meta["search"]: record_key for record_key, entry in finished(store) if "search" in entry.meta}
+
+
+def judged_again(store: Store, record_key: str, quality: dict[str, Any]) -> tuple[Meta, Arrays]:
+    """A finished record with other quality columns: times, and the machine they were taken on, are as they were."""
+    earlier = store.read(KIND, record_key)
+    kept = {name: value for name, value in earlier.meta["row"].items() if name not in earlier.meta["quality"]}
+    meta = {**earlier.meta, "row": {**kept, **quality}, "quality": list(quality), "judged": now()}
+    return meta, earlier.arrays
+
+
+def mark(pipeline: Pipeline, results: Store) -> None:
+    """Note of all that a grid refers to that it is in use (see ``bench.gc``)."""
+    pipeline.store.touch("labels", pipeline.labels_key)
+    for cell in pipeline.grid.cells:
+        for stage in pipeline.stages(cell):
+            pipeline.store.touch(stage.kind, stage.key)
+        if cell.index is not None and cell.embedder is not None:
+            pipeline.store.touch("exact", pipeline.exact_key(cell))
+        results.touch(KIND, key(pipeline, cell))
+        results.touch("neighbours", search_key(pipeline, cell))
 
 
 def settings(kind: registry.Kind, choice: Choice) -> dict[str, Any]:
@@ -101,11 +150,8 @@ def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     cells = pipeline.grid.cells
     rows = []
     for cell, variant, setting in zip(cells, _variants(cells), _settings(cells), strict=True):
-        record_key = key(pipeline, cell)
-        if store.has(KIND, record_key):
-            row = store.meta(KIND, record_key)["row"]
-        else:
-            row = {**base_row(pipeline, cell), "status": None}
+        entry = store.find(KIND, key(pipeline, cell))
+        row = {**base_row(pipeline, cell), "status": None} if entry is None else entry.meta["row"]
         rows.append({**row, "variant": variant, **setting})
     return pd.DataFrame(rows)
 

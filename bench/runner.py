@@ -1,8 +1,9 @@
 """Cells to records: stages first, then rankings and answers, then the timed rounds; all of it resumable.
 
 A cell without an index ranks the whole database, and its record is written there and then. For the others, neighbours
-and each round of latencies are stored as they finish, as is what the pipeline makes; nothing is done twice. A cell that
-fails, or that this machine cannot run and that is skipped, is a record with its reason, and the others go on.
+and each round of latencies are stored as they finish, as is what the pipeline makes; nothing is done twice, by several
+runs on one store neither. What was found and timed before the metrics changed is only judged again. A cell that fails,
+or that this machine cannot run and that is skipped, is a record with its reason, and the others go on.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from bench import records, registry
 from bench.corpora import Corpora
+from bench.disk import is_full
 from bench.environment import environment
 from bench.grid import Cell, ask_index
 from bench.identity import digest
@@ -27,7 +29,7 @@ from bench.interfaces import Corpus, Float, Index, Int, Unavailable
 from bench.measure import Arm, Rates, batch, check_neighbours, latency_round, machine_rates
 from bench.pipeline import Pipeline
 from bench.reranked import Reranked
-from bench.store import Store
+from bench.store import Made, Store
 
 WARM_UP_ITEMS = 1024
 
@@ -40,6 +42,7 @@ class Prepared:
     key: str
     arm: Arm
     columns: dict[str, Any]
+    quality: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,32 @@ class Run:
         if any(cell.protocol != "seen" for cell in pending.values()):
             self.pipeline.unseen()
         failed: dict[str, str] = {}
+        pending = self._judge(pending, failed)
         for seed in sorted({cell.seed for cell in pending.values()}):
             mine = {key: cell for key, cell in pending.items() if cell.seed == seed}
             prepared = self._prepare(mine, failed)
             if prepared:
-                self._time(prepared, self._rates)
+                with self.results.hold("rounds", "timed"):  # runs that time at once would slow each other down
+                    left = [item for item in prepared if not records.done(self.results, item.key)]
+                    if left:
+                        self._time(left, self._rates)
         return failed
+
+    def recompute(self) -> tuple[dict[str, Cell], dict[str, str]]:
+        """Judge by today's metrics all that is stored, and train, search and time nothing.
+
+        Returns the cells of which something is missing, and the reason of each that failed, by their records' keys.
+        """
+        is_sound = cache(self.pipeline.store.is_sound)
+        pending = self._pending()
+        failed: dict[str, str] = {}
+        ready = {
+            key: cell
+            for key, cell in pending.items()
+            if all(is_sound(stage.kind, stage.key) for stage in self.pipeline.stages(cell))
+        }
+        unready = {key: cell for key, cell in pending.items() if key not in ready}
+        return unready | self._judge(ready, failed), failed
 
     @cached_property
     def _rates(self) -> Rates:
@@ -78,6 +101,34 @@ class Run:
     def _pending(self) -> dict[str, Cell]:
         keys = {records.key(self.pipeline, cell): cell for cell in self.pipeline.grid.cells}
         return {key: cell for key, cell in keys.items() if not records.done(self.results, key)}
+
+    def _judge(self, cells: dict[str, Cell], failed: dict[str, str]) -> dict[str, Cell]:
+        """Write the records of the cells of which all is stored that is judged or was measured. Returns the others."""
+        measured, corpora = records.measured(self.results), Corpora(self.pipeline)
+        stored = {key: cell for key, cell in cells.items() if self._is_stored(cell, measured)}
+        for key, cell in self.pipeline.context.track(stored.items(), "judge what is stored", len(stored)):
+            try:
+                if cell.index is None:
+                    self._rank(key, cell, corpora)
+                else:
+                    self._judge_again(key, cell, corpora, measured)
+            except Exception as reason:
+                self._stop(key, cell, reason, failed)
+        return {key: cell for key, cell in cells.items() if key not in stored}
+
+    def _is_stored(self, cell: Cell, measured: dict[str, str]) -> bool:
+        if not all(self.pipeline.store.has(stage.kind, stage.key) for stage in self.pipeline.stages(cell)):
+            return False
+        search = records.search_key(self.pipeline, cell)
+        return cell.index is None or (search in measured and self.results.find("neighbours", search) is not None)
+
+    def _judge_again(self, key: str, cell: Cell, corpora: Corpora, measured: dict[str, str]) -> None:
+        search = records.search_key(self.pipeline, cell)
+        with self.results.hold(records.KIND, key):
+            if not records.done(self.results, key):
+                neighbours = self.results.read("neighbours", search).arrays["neighbours"]
+                quality = _plain(self._quality(cell, neighbours, *corpora.of(cell), corpora))
+                self.results.write(records.KIND, key, *records.judged_again(self.results, measured[search], quality))
 
     def _prepare(self, cells: dict[str, Cell], failed: dict[str, str]) -> list[Prepared]:
         """Each cell's stages, and the record of those that rank; then the answers of those that search.
@@ -120,19 +171,26 @@ class Run:
 
     def _rank(self, key: str, cell: Cell, corpora: Corpora) -> None:
         """Rank the whole database by the cell's codes or features, and write its record: nothing is timed."""
+        with self.results.hold(records.KIND, key):
+            if not records.done(self.results, key):
+                self._record(key, cell, *self._ranked(cell, corpora))
+
+    def _ranked(self, cell: Cell, corpora: Corpora) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The columns of a ranking, and those of its quality."""
         from bench import quality
 
         (database, queries), known = corpora.of(cell), corpora.labels(cell)
         assert known is not None, "a ranking is judged by labels, and the data set has none"
         labels, asked = known
-        columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database)}
+        columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **corpora.costs(cell)}
         if database.codes is not None and queries.codes is not None:
-            columns |= quality.of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
             columns["code_bytes"] = len(database) * -(-database.codes.bits // 8)
-        elif database.features is not None and queries.features is not None:
-            columns |= quality.of_features(queries.features, database.features, asked, labels)
+            judged = quality.of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
+        else:
+            assert database.features is not None and queries.features is not None
             columns["dim"] = database.features.shape[1]
-        self._record(key, cell, {**columns, **corpora.costs(cell), "status": "ok"})
+            judged = quality.of_features(queries.features, database.features, asked, labels)
+        return {**columns, "status": "ok"}, judged
 
     def _answer(self, key: str, cell: Cell, corpora: Corpora, built: dict[str, tuple[Index, float]]) -> Prepared:
         grid = self.pipeline.grid
@@ -140,41 +198,38 @@ class Run:
         index, build_seconds = _built(cell, database, corpora.key(cell), built)
         query_parameters = _query_parameters(cell, index)
         arm = Arm(index, query_parameters, queries)
-        if not self.results.has("neighbours", key):
-            neighbours, seconds = batch(arm, grid.k)
-            check_neighbours(neighbours, len(queries), grid.k, len(database))
-            meta = {"batch_seconds": seconds, "complete_share": getattr(index, "complete_share_", None)}
-            self.results.write("neighbours", key, meta, {"neighbours": neighbours})
-        answer = self.results.read("neighbours", key)
+        search = records.search_key(self.pipeline, cell)
+        answer = self.results.once("neighbours", search, partial(_searched, arm, grid.k, len(database)))
         index.set_query(**query_parameters)
         columns = {
             "dim": None if database.features is None else database.features.shape[1],
-            **self._quality(cell, answer.arrays["neighbours"], database, queries, corpora),
             "complete_share": answer.meta["complete_share"],
             "throughput_qps": len(queries) / answer.meta["batch_seconds"],
-            "map": corpora.map(cell),
             **corpora.costs(cell),
             "build_seconds": build_seconds,
             **_costs(index),
             "queries": len(queries),
             "database_items": len(database),
         }
-        return Prepared(cell, key, arm, columns)
+        quality = self._quality(cell, answer.arrays["neighbours"], database, queries, corpora)
+        return Prepared(cell, key, arm, columns, quality)
 
     def _quality(
         self, cell: Cell, neighbours: Int, database: Corpus, queries: Corpus, corpora: Corpora
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
+        """The quality columns of a search: of its answers, and of the codes that it reads."""
         from bench.quality import of_neighbours
 
         labels = corpora.labels(cell)
         exact = None if cell.embedder is None else self.pipeline.exact(cell)
-        return of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k)
+        found = of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k)
+        return {**found, "map": corpora.map(cell)}
 
     def _time(self, prepared: list[Prepared], rates: Rates) -> None:
         """Interleaved rounds over all prepared cells, then their records."""
         measure = self.pipeline.grid.measure
         for number in self.pipeline.context.track(range(measure.rounds), "timed rounds", measure.rounds):
-            missing = [item for item in prepared if not self.results.has("rounds", f"{item.key}-{number}")]
+            missing = [item for item in prepared if self.results.find("rounds", f"{item.key}-{number}") is None]
             if missing:
                 self._round(missing, number)
         for item in prepared:
@@ -200,25 +255,42 @@ class Run:
         if "bytes_per_query" in item.columns:
             floor = rates.floor_ms(item.columns["bytes_per_query"], item.columns["flops_per_query"])
             columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
-        self._record(item.key, item.cell, columns, {"latency_ms": milliseconds}, rates=vars(rates))
+        self._record(item.key, item.cell, columns, item.quality, {"latency_ms": milliseconds}, rates=vars(rates))
 
     def _record(
-        self, key: str, cell: Cell, columns: dict[str, Any], arrays: dict[str, Any] | None = None, **more: Any
+        self,
+        key: str,
+        cell: Cell,
+        columns: dict[str, Any],
+        quality: dict[str, Any],
+        arrays: dict[str, Any] | None = None,
+        **more: Any,
     ) -> None:
-        row = _plain({**records.base_row(self.pipeline, cell), **columns})
-        meta = {"row": row, "grid": self.pipeline.grid.name, "cell": str(cell), "environment": environment(), **more}
-        self.results.write(records.KIND, key, meta, arrays or {})
+        now = records.now()
+        meta = {
+            "row": _plain({**records.base_row(self.pipeline, cell), **quality, **columns}),
+            "quality": list(quality),
+            "search": records.search_key(self.pipeline, cell),
+            "grid": self.pipeline.grid.name,
+            "cell": str(cell),
+            "finished": now,
+            "judged": now,
+            "environment": environment(),
+        }
+        self.results.write(records.KIND, key, {**meta, **more}, arrays or {})
 
     def _stop(self, key: str, cell: Cell, fault: Exception, failed: dict[str, str]) -> None:
-        """Write why a cell did not finish; what is unavailable here has not ``failed``."""
+        """Write why a cell did not finish; what is unavailable here has not ``failed``. A full disk ends the run."""
+        if is_full(fault):
+            raise fault
         if isinstance(fault, Unavailable):
-            self._record(key, cell, {"status": "skipped", "reason": str(fault)})
+            self._record(key, cell, {"status": "skipped", "reason": str(fault)}, {})
             self.say(f"skipped: {cell.describe()}: {fault}")
             return
         reason = f"{type(fault).__name__}: {fault}"
         failed[key] = f"{cell.describe()}: {reason}"
         tail = traceback.format_exception(fault)[-8:]
-        self._record(key, cell, {"status": "error", "reason": reason}, traceback=tail)
+        self._record(key, cell, {"status": "error", "reason": reason}, {}, traceback=tail)
         self.say(f"failed: {failed[key]}")
 
 
@@ -246,6 +318,14 @@ def _built(cell: Cell, database: Corpus, corpus_key: str, built: dict[str, tuple
         index.build(database)
         built[key] = (index, time.perf_counter() - start)
     return built[key]
+
+
+def _searched(arm: Arm, k: int, database_items: int) -> Made:
+    """The neighbours of all queries, checked, with the seconds of the whole batch."""
+    neighbours, seconds = batch(arm, k)
+    check_neighbours(neighbours, len(arm.queries), k, database_items)
+    meta = {"batch_seconds": seconds, "complete_share": getattr(arm.index, "complete_share_", None)}
+    return meta, {"neighbours": neighbours}
 
 
 def _query_parameters(cell: Cell, index: Index) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.interfaces import Context
+from datasets.archives import unpacked_inside
 from datasets.checks import folder_or_cache
 from datasets.files import Listing
 from datasets.image_set import Counts, ImageSet, ImageSplits
@@ -62,7 +63,8 @@ class Aircraft(ImageSet):
         if self.download and not (folder / FOLDER).is_dir():
             from torchvision import datasets as published
 
-            published.FGVCAircraft(folder, split="trainval", annotation_level="variant", download=True)
+            with unpacked_inside():
+                published.FGVCAircraft(folder, split="trainval", annotation_level="variant", download=True)
         return folder
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from bench.interfaces import Context
+from datasets.archives import unpacked_inside
 from datasets.checks import check_count, folder_or_cache
 from datasets.files import Listing
 from datasets.image_set import ImageSet, ImageSplits
@@ -62,7 +63,8 @@ class Food101(ImageSet):
         if self.download and not (folder / "food-101").is_dir():
             from torchvision import datasets as published
 
-            published.Food101(folder, download=True)
+            with unpacked_inside():
+                published.Food101(folder, download=True)
         return folder
 
 

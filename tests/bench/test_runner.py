@@ -1,10 +1,3 @@
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +10,6 @@ from bench.interfaces import Context
 from bench.pipeline import Pipeline
 from bench.runner import Run, summary
 from bench.store import Store
-from tests.conftest import CHECKOUT, PLUGINS, bench
 
 pytestmark = pytest.mark.usefixtures("third_party")
 QUALITY = ["index", "key_bits", "candidates", "precision_at_10", "recall_at_10", "status"]
@@ -148,34 +140,6 @@ def test_an_interruption_in_the_timed_rounds_keeps_the_finished_ones(make_run, t
     run = make_run()
     assert run() == {} and (frame(run)["status"] == "ok").all()
     assert all(path.stat().st_mtime_ns == changed for path, changed in kept.items())
-
-
-def test_killed_at_five_moments_and_started_again_the_figures_are_those_of_an_undisturbed_run(
-    tmp_path, small_grid, vectors_dir
-):
-    def arguments(name):
-        where = ("--data-dir", vectors_dir, "--out", tmp_path / name, "--cache-dir", tmp_path / f"{name}-cache")
-        return ["run", "--grid", str(small_grid), *map(str, where)]
-
-    start = time.monotonic()
-    assert bench(*arguments("undisturbed")).returncode == 0
-    duration = time.monotonic() - start
-    environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
-    moments = random.Random(0)
-    for _ in range(5):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench", *arguments("killed")], cwd=CHECKOUT, env=environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        time.sleep(moments.uniform(0.2, 0.9) * duration)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    done = bench(*arguments("killed"))
-    assert done.returncode == 0, done.stderr
-    left, right = (
-        pd.read_csv(tmp_path / name / "small" / "vectors" / "cells.csv") for name in ("undisturbed", "killed")
-    )
-    pd.testing.assert_frame_equal(left[QUALITY], right[QUALITY])
 
 
 def ranked(run):

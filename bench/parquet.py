@@ -1,0 +1,66 @@
+"""All finished records of a results folder as one table, for pandas, DuckDB and whatever else reads Parquet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import records
+from bench.disk import replace_file
+from bench.store import Entry, Store
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SCALARS = (str, int, float, bool, type(None))
+
+
+def write_records(results: Store) -> Path:
+    """Write ``records.parquet``, a row per finished record of any grid, sorted by key. Returns its path.
+
+    Columns: those of the record's row, its ``key``, the ``grid`` that made it, the whole ``cell`` as text, when it was
+    ``finished`` and ``judged`` (UTC, ISO 8601), and the scalars of its environment as ``environment_NAME``. Of records
+    that are judgements of the same answers the last one stands here; one of changed methods is another record, told by
+    its key, time and revision. What a record lacks is null; where a column has numbers in some rows and texts in
+    others, all are texts. What is relative to a grid (``variant``, ``setting``) is in the grid's ``cells.csv``, and the
+    samples of latency are in the records' own arrays. The table is made anew each time: nothing is lost where it is.
+    """
+    import pyarrow.parquet
+
+    path = results.root / "records.parquet"
+    with results.hold(records.KIND, "parquet"):  # the last of several runs has the records of all
+        table = _table([_row(key, entry) for key, entry in _last_judged(results).items()])
+        replace_file(path, lambda made: pyarrow.parquet.write_table(table, made))
+    return path
+
+
+def _last_judged(results: Store) -> dict[str, Entry]:
+    """The finished records by key, without those that were judged again later."""
+    entries = dict(records.finished(results))
+    by_time = sorted(entries, key=lambda key: entries[key].meta.get("judged", ""))
+    last = {entries[key].meta.get("search", key): key for key in by_time}
+    return {key: entries[key] for key in sorted(last.values())}
+
+
+def _row(key: str, entry: Entry) -> dict[str, Any]:
+    meta = entry.meta
+    about = {"key": key, **{name: meta.get(name) for name in ("grid", "cell", "finished", "judged")}}
+    machine = {f"environment_{name}": value for name, value in meta["environment"].items()}
+    return {**about, **meta["row"], **{name: value for name, value in machine.items() if isinstance(value, SCALARS)}}
+
+
+def _table(rows: list[dict[str, Any]]) -> pyarrow.Table:
+    import pyarrow
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pyarrow.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> pyarrow.Array:
+    import pyarrow
+
+    try:
+        return pyarrow.array(values)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+        return pyarrow.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values])

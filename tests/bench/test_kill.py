@@ -1,0 +1,175 @@
+"""Runs that are killed at any moment, and runs that share a store, end with what one undisturbed run ends with.
+
+BENCH_KILLS: how many runs are killed (10; 50 takes some minutes).
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench.disk import remove
+from bench.gc import garbage
+from bench.store import ENTRY, Store
+from tests.conftest import CHECKOUT, PLUGINS
+
+KILLS = int(os.environ.get("BENCH_KILLS", "10"))
+GRID = """
+title = "To be killed"
+dataset = "toy_clusters"
+recipe = "r"
+[measure]
+rounds = 3
+queries_per_round = 5
+warm_up = 1
+[[cells]]
+embedder = "identity"
+hasher = "toy_signs"
+bits = [8, 16]
+index = "toy_scan"
+field = "codes"
+rerank = "toy_reranker"
+candidates = [10, 20]
+[[cells]]
+embedder = "toy_pixels"
+index = "toy_scan"
+[[cells]]
+hasher = "toy_guesses"
+model = ["last", "oracle"]
+[[cells]]
+hasher = "toy_medians"
+input = "toy_pixels"
+bits = [8, 9]
+[recipes.r]
+"""
+RUN = """
+import sys
+from pathlib import Path
+from bench import grid_file, quality
+from bench.interfaces import Context
+from bench.parquet import write_records
+from bench.pipeline import Pipeline
+from bench.runner import Run
+from bench.store import Store
+folder = Path(sys.argv[2])
+cache = folder / "cache"
+cache.mkdir(parents=True, exist_ok=True)
+pipeline = Pipeline(grid_file.load(sys.argv[1]), Store(cache), Context(cache=cache))
+print("ready", flush=True)
+failed = Run(pipeline, Store(folder / "out"))()
+write_records(Store(folder / "out"))
+sys.exit("; ".join(failed.values()) or None)
+"""
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    path = tmp_path_factory.mktemp("grid") / "killed.toml"
+    path.write_text(GRID)
+    return path
+
+
+def start(grid, folder):
+    """A run in a process of its own, whose modules are imported."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(grid), str(folder)], cwd=CHECKOUT, text=True,
+        env={**os.environ, "PYTHONPATH": str(PLUGINS)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
+    return process
+
+
+def finish(process):
+    """What the process said. It must end well."""
+    said, faults = process.communicate(timeout=120)
+    assert process.returncode == 0, faults
+    return said
+
+
+@pytest.fixture(scope="module")
+def undisturbed(grid, tmp_path_factory):
+    """The folder of an undisturbed run, and the seconds it took."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    process = start(grid, folder)
+    began = time.monotonic()
+    finish(process)
+    return folder, time.monotonic() - began
+
+
+def stored(folder):
+    """All entries, each verified: of what is timed their keys, of the others their arrays' checksums too."""
+    entries = {}
+    for store in (Store(folder / "cache"), Store(folder / "out")):
+        for kind in store.kinds():
+            for key in store.keys(kind):
+                store.verify(kind, key)
+                sums = json.loads((store.path(kind, key) / ENTRY).read_text())["checksums"]
+                entries[kind, key] = None if kind in ("rounds", "records") else sums
+    return entries
+
+
+def figures(folder):
+    """The records, times aside."""
+    store = Store(folder / "out")
+    metas = {key: store.meta("records", key) for key in store.keys("records")}
+    columns = ("status", "index_bytes", "queries", "database_items")
+    return {key: {name: meta["row"].get(name) for name in (*columns, *meta["quality"])} for key, meta in metas.items()}
+
+
+def assert_as_undisturbed(folder, undisturbed):
+    assert stored(folder) == stored(undisturbed) and figures(folder) == figures(undisturbed)
+    assert (folder / "out" / "records.parquet").is_file()
+
+
+def fits(folder):
+    return sorted((folder / "cache" / "fits.txt").read_text().splitlines())
+
+
+def test_the_undisturbed_run_is_whole(undisturbed):
+    folder, _ = undisturbed
+    assert {kind for kind, _ in stored(folder)} >= {"labels", "features", "codes", "exact", "neighbours", "records"}
+    found = figures(folder).values()
+    assert len(found) == 9 and all(one["status"] == "ok" for one in found)
+    assert all(max(one.get("map") or 0, one.get("recall_at_10") or 0) > 0.2 for one in found)
+
+
+def test_killed_again_and_again_the_records_are_those_of_an_undisturbed_run(grid, undisturbed, tmp_path):
+    whole, duration = undisturbed
+    moments, kills, folder = random.Random(0), 0, tmp_path / "0"
+    while kills < KILLS:
+        process = start(grid, folder)
+        try:
+            process.communicate(timeout=moments.uniform(0, 0.5 * duration))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+        else:
+            assert process.returncode == 0
+            assert_as_undisturbed(folder, whole)
+            folder = tmp_path / str(kills)
+    finish(start(grid, folder))
+    assert_as_undisturbed(folder, whole)
+    for store in (Store(folder / "cache"), Store(folder / "out")):
+        for left in garbage(store, None):
+            assert "process that is gone" in left.reason or "finished training" in left.reason
+            remove(left.path)
+        assert not list(garbage(store, None))
+    assert_as_undisturbed(folder, whole)
+
+
+def test_four_runs_at_once_on_one_store_make_everything_once(grid, undisturbed, tmp_path):
+    folder = tmp_path / "shared"
+    processes = [start(grid, folder) for _ in range(4)]
+    for process in processes:
+        assert "damaged" not in finish(process)
+    assert_as_undisturbed(folder, undisturbed[0])
+    assert fits(folder) == fits(undisturbed[0])
+    assert not [
+        left for root in ("cache", "out") for left in garbage(Store(folder / root), None) if "gone" in left.reason
+    ]
