@@ -187,9 +187,16 @@ def run(
         cells = sum(len(plan.cells) for plan in plans)
         if skipped := [reason for pipeline in pipelines for reason in _skipped(pipeline, results)]:
             _print_reasons(console, f"bench: {len(skipped)} of {cells} cells skipped:", summary(skipped))
-        if failed:
-            _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
-            raise typer.Exit(1)
+        _end(failed, cells)
+
+
+def _end(failed: dict[str, str], cells: int) -> None:
+    """Exit code 1, and why, where a cell failed."""
+    from bench.runner import summary
+
+    if failed:
+        _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -211,7 +218,7 @@ def recompute(
         plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
         with reporting() as reporter:
             pipelines = _pipelines(plans, cache_dir, Context(track=reporter.track), reporter.say)
-            from bench.runner import Run, summary
+            from bench.runner import Run
 
             results = Store(out, reporter.say)
             missing = 0
@@ -227,9 +234,7 @@ def recompute(
         cells = sum(len(plan.cells) for plan in plans)
         if missing:
             console.print(f"bench: {missing} of {cells} cells lack something that only a run makes", highlight=False)
-        if failed:
-            _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
-            raise typer.Exit(1)
+        _end(failed, cells)
 
 
 @app.command("list")

@@ -77,7 +77,7 @@ class CodeCells:
         def scan(part: slice) -> None:
             for row in range(part.start, part.stop):
                 nearest.nearest(self._centroids, vectors[row], distances[row], cells[row])
-            hamming.scan_cells(words[part], self._words, self._starts, self._items, cells[part], self._bits, ids[part])
+            hamming.scan_cells(words[part], self._words, self._starts, self._items, cells[part], ids[part])
 
         by_queries(scan, len(codes))
         return ids

@@ -131,6 +131,12 @@ def _first_radius(words: Array, query: Array, n: int, bits: int, near: Array, hi
 
 
 @njit(cache=True)
+def _nearer(eight: Any, bound: Any) -> Any:
+    """The highest bit of each of eight distances, FAR at most, that is below ``bound``."""
+    return ~((eight | EVERY_HIGH_BIT) - bound * EVERY_LOW_BIT) & EVERY_HIGH_BIT
+
+
+@njit(cache=True)
 def _tighten(histogram: Array, inside: Any, radius: int, n: int) -> tuple[Any, int]:
     """The smallest radius within which there are still n codes, and how many there are."""
     while inside - histogram[radius] >= n:
@@ -151,7 +157,7 @@ def _scan_near(
         size = min(BLOCK, words.shape[1] - start)
         _fill_near(words, query, start, size, near)
         for eight in range((size + 7) >> 3):
-            hits = ~((eights[eight] | EVERY_HIGH_BIT) - bound * EVERY_LOW_BIT) & EVERY_HIGH_BIT
+            hits = _nearer(eights[eight], bound)
             while hits:
                 position = (eight << 3) + np.int64(_lowest(hits) >> np.uint64(3))
                 hits &= hits - np.uint64(1)
@@ -259,8 +265,8 @@ def _radius_of(near: Array, end: int, n: int, histograms: Array) -> int:
     return FAR - 1
 
 
-@njit(_INT(_WORDS, _WORDS, _STARTS, _ITEMS, _read(types.int64, 2), _INT, _IDS), cache=True, nogil=True)
-def scan_cells(queries: Array, words: Array, starts: Array, items: Array, cells: Array, bits: int, ids: Array) -> int:
+@njit(_INT(_WORDS, _WORDS, _STARTS, _ITEMS, _read(types.int64, 2), _IDS), cache=True, nogil=True)
+def scan_cells(queries: Array, words: Array, starts: Array, items: Array, cells: Array, ids: Array) -> int:
     """The nearest codes of each query in its cells [q, probes] by (distance, place): ids of items, -1 behind them.
 
     words [words, n] and items [n] cell by cell, cell c from ``starts[c]`` on. Codes FAR bits away or farther are left
@@ -292,7 +298,7 @@ def scan_cells(queries: Array, words: Array, starts: Array, items: Array, cells:
             start = starts[cells[i, probe]]
             size = starts[cells[i, probe] + 1] - start
             for eight in range(base >> 3, (base + size + 7) >> 3):
-                hits = ~((eights[eight] | EVERY_HIGH_BIT) - bound * EVERY_LOW_BIT) & EVERY_HIGH_BIT
+                hits = _nearer(eights[eight], bound)
                 while hits:
                     position = (eight << 3) + np.int64(_lowest(hits) >> np.uint64(3))
                     hits &= hits - np.uint64(1)
@@ -307,6 +313,17 @@ def scan_cells(queries: Array, words: Array, starts: Array, items: Array, cells:
 
 
 # Equal codes stored once.
+
+
+@njit(cache=True)
+def _mark_items(own: Any, starts: Array, items: Array, marks: Array, near: Array, value: Any) -> int:
+    """Mark the items of a code in the bitset ``marks``, with a value in ``near``. Returns how many they are."""
+    first, last = (own, own + 1) if starts.shape[0] == 0 else (starts[own], starts[own + 1])
+    for place in range(first, last):
+        item = np.uint64(own if starts.shape[0] == 0 else items[place])
+        marks[item >> np.uint64(6)] |= np.uint64(1) << (item & np.uint64(63))
+        near[item] = value
+    return last - first
 
 
 @njit(cache=True)
@@ -329,11 +346,7 @@ def _select_items(
     histogram[radius + 1 :] = 0
     for position in range(count):
         if code_distances[position] <= radius:
-            code = codes[position]
-            for place in range(starts[code], starts[code + 1]):
-                item = np.uint64(items[place])
-                marks[item >> np.uint64(6)] |= np.uint64(1) << (item & np.uint64(63))
-                near[item] = code_distances[position]
+            _mark_items(np.int64(codes[position]), starts, items, marks, near, code_distances[position])
     return _walk(marks, near, kept, kept_distances)
 
 
@@ -612,17 +625,6 @@ def _look_up(
 def _unmark(seen: Array, arrived: Array, count: int) -> None:
     for position in range(count):
         seen[arrived[position] >> 6] = 0
-
-
-@njit(cache=True)
-def _mark_items(own: Any, starts: Array, items: Array, marks: Array, near: Array, value: Any) -> int:
-    """Mark the items of a code in the bitset ``marks``, with a value in ``near``. Returns how many they are."""
-    first, last = (own, own + 1) if starts.shape[0] == 0 else (starts[own], starts[own + 1])
-    for place in range(first, last):
-        item = np.uint64(own if starts.shape[0] == 0 else items[place])
-        marks[item >> np.uint64(6)] |= np.uint64(1) << (item & np.uint64(63))
-        near[item] = value
-    return last - first
 
 
 _LOOK_UP = (_WORDS, _WORDS, _STARTS, _ITEMS, _TABLE, _TABLE, _INT, _INT)

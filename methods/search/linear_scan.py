@@ -5,15 +5,13 @@ A single query reads the features once, which bounds its time by the memory; a b
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
 from methods.search.inputs import at_least, features_of, only
-from methods.search.products import products, rounding_slack
-from methods.search.threads import by_queries
+from methods.search.products import compare
 
 
 class LinearScan:
@@ -55,12 +53,8 @@ class LinearScan:
         return ids
 
     def _search_batch(self, vectors: Float, k: int) -> Int:
-        features, norms, kernel = self._features, self._norms, self._kernels.nearest_by_products
-        slack = rounding_slack(norms, vectors)
         ids = np.empty((len(vectors), k), dtype=np.int64)
-        for some, scores in products(features, vectors):
-            given = (vectors[some], scores, slack[some], ids[some])
-            by_queries(partial(_compare, kernel, features, norms, given), len(scores))
+        compare(self._kernels.nearest_by_products, self._features, self._norms, vectors, ids)
         return ids
 
     def size_bytes(self) -> int:
@@ -74,8 +68,3 @@ class LinearScan:
     def query_cost(self) -> tuple[float, float]:
         """All features once; a multiplication and an addition per value."""
         return float(self._features.nbytes), 2.0 * self._features.size
-
-
-def _compare(kernel: Any, features: Float, norms: Float, given: tuple[Any, ...], part: slice) -> None:
-    asked, scores, slack, ids = (array[part] for array in given)
-    kernel(features, asked, scores, norms, slack, ids)

@@ -53,17 +53,19 @@ def _prefetch_code(typing_context: Any, array: Any, position: Any) -> Any:
     return types.void(array, types.intp), generate
 
 
-def _from_half_code(typing_context: Any, bits: Any) -> Any:
-    """The float32 of a float16 that is given as uint16: numba has no float16 on the CPU."""
+def _real_code(typing_context: Any, value: Any) -> Any:
+    """A value of a row as float32: itself, or that of a float16 given as uint16 (numba has none on the CPU)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if signature.args[0] == types.float32:
+            return arguments[0]
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
-    return types.float32(types.uint16), generate
+    return types.float32(value), generate
 
 
 _prefetch: Any = intrinsic(_prefetch_code)
-_from_half: Any = intrinsic(_from_half_code)
+_real: Any = intrinsic(_real_code)
 
 
 @njit(cache=True)
@@ -81,16 +83,7 @@ def _prefetch_row(rows: Array, row: int, length: int, item_bytes: int, most: int
 def _squared_distance(rows: Array, row: int, query: Array) -> Any:
     total = np.float32(0)
     for j in range(query.shape[0]):
-        difference = rows[row, j] - query[j]
-        total += difference * difference
-    return total
-
-
-@njit(fastmath=FASTMATH, cache=True)
-def _squared_distance_half(rows: Array, row: int, query: Array) -> Any:
-    total = np.float32(0)
-    for j in range(query.shape[0]):
-        difference = _from_half(rows[row, j]) - query[j]
+        difference = _real(rows[row, j]) - query[j]
         total += difference * difference
     return total
 
@@ -166,8 +159,8 @@ def _nearest_by_score(rows: Array, query: Array, scores: Array, slack: float, di
     _sort(distances, ids)
 
 
-@njit(_INT(_ROWS, _ROWS, types.float32[:, ::1], _VECTOR, _VECTOR, _IDS), cache=True, nogil=True)
-def nearest_by_products(rows: Array, queries: Array, products: Array, norms: Array, slack: Array, ids: Array) -> int:
+@njit(_INT(_ROWS, _VECTOR, _ROWS, types.float32[:, ::1], _VECTOR, _IDS), cache=True, nogil=True)
+def nearest_by_products(rows: Array, norms: Array, queries: Array, products: Array, slack: Array, ids: Array) -> int:
     """The k nearest rows of each query, given the products queries @ rows.T (overwritten) and the rows' squared norms.
 
     ``norm - 2 * product`` only proposes: every row within ``slack`` [q] of the k-th score, which must bound the
@@ -194,9 +187,9 @@ def _count(candidates: Array) -> int:
     return count
 
 
-@njit(_INT(_ROWS, _ROWS, _CANDIDATES, _IDS), cache=True, nogil=True)
+@njit([_INT(rows, _ROWS, _CANDIDATES, _IDS) for rows in (_ROWS, _read(types.uint16, 2))], cache=True, nogil=True)
 def rerank(rows: Array, queries: Array, candidates: Array, ids: Array) -> int:
-    """By float32 rows [n, d]: candidates int64 [q, n] to ids [q, k], one query after the other."""
+    """By float32 rows [n, d], or float16 ones given as uint16: candidates int64 [q, n] to ids [q, k]."""
     distances = np.empty(ids.shape[1], dtype=np.float32)
     length = rows.shape[1]
     for i in range(queries.shape[0]):
@@ -205,17 +198,17 @@ def rerank(rows: Array, queries: Array, candidates: Array, ids: Array) -> int:
         _clear(distances, ids[i])
         for position in range(count):
             if position + AHEAD < count:
-                _prefetch_row(rows, some[position + AHEAD], length, 4, HEAD)
+                _prefetch_row(rows, some[position + AHEAD], length, rows.itemsize, HEAD)
             _offer(distances, ids[i], _squared_distance(rows, some[position], queries[i]), some[position])
         _sort(distances, ids[i])
     return 0
 
 
 @njit(
-    _INT(_ROWS, _ROWS, types.float32[:, ::1], _VECTOR, _VECTOR, _CANDIDATES, _IDS), cache=True, nogil=True
+    _INT(_ROWS, _VECTOR, _ROWS, types.float32[:, ::1], _VECTOR, _CANDIDATES, _IDS), cache=True, nogil=True
 )  # fmt: skip
 def rerank_by_products(
-    rows: Array, queries: Array, products: Array, norms: Array, slack: Array, candidates: Array, ids: Array
+    rows: Array, norms: Array, queries: Array, products: Array, slack: Array, candidates: Array, ids: Array
 ) -> int:
     """``rerank``, given what ``nearest_by_products`` is given: 4 bytes a candidate are read in place of its row."""
     distances = np.empty(ids.shape[1], dtype=np.float32)
@@ -233,23 +226,6 @@ def rerank_by_products(
         for position in range(some.shape[0]):
             if scores[some[position]] <= limit:
                 _offer(distances, ids[i], _squared_distance(rows, some[position], queries[i]), some[position])
-        _sort(distances, ids[i])
-    return 0
-
-
-@njit(_INT(_read(types.uint16, 2), _ROWS, _CANDIDATES, _IDS), cache=True, nogil=True)
-def rerank_half(rows: Array, queries: Array, candidates: Array, ids: Array) -> int:
-    """``rerank`` by float16 rows, given as uint16."""
-    distances = np.empty(ids.shape[1], dtype=np.float32)
-    length = rows.shape[1]
-    for i in range(queries.shape[0]):
-        some = candidates[i]
-        count = _count(some)
-        _clear(distances, ids[i])
-        for position in range(count):
-            if position + AHEAD < count:
-                _prefetch_row(rows, some[position + AHEAD], length, 2, HEAD)
-            _offer(distances, ids[i], _squared_distance_half(rows, some[position], queries[i]), some[position])
         _sort(distances, ids[i])
     return 0
 

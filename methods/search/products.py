@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from bench.interfaces import Float
+from methods.search.threads import by_queries
 
 BLOCK_QUERIES, BLOCK_BYTES = 512, 192 * 2**20
 """A block's products take at most BLOCK_BYTES."""
@@ -34,3 +37,15 @@ def rounding_slack(norms: Float, vectors: Float) -> Float:
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     slack: Float = (4 * error * (largest + 2 * np.sqrt(largest) * lengths)).astype(np.float32)
     return slack
+
+
+def compare(kernel: Any, features: Float, norms: Float, vectors: Float, *per_query: Any) -> None:
+    """``kernel(features, norms, queries, products, slack, *per_query)`` on parts of the queries, on all threads."""
+    slack = rounding_slack(norms, vectors)
+    for some, scores in products(features, vectors):
+        given = (vectors[some], scores, slack[some], *(array[some] for array in per_query))
+        by_queries(partial(_compare_part, kernel, features, norms, given), len(scores))
+
+
+def _compare_part(kernel: Any, features: Float, norms: Float, given: tuple[Any, ...], part: slice) -> None:
+    kernel(features, norms, *(array[part] for array in given))

@@ -8,7 +8,6 @@ then the float32 rows of the few that this leaves in doubt: its result is that o
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int
 from methods.search.inputs import features_of
-from methods.search.products import products, rounding_slack
+from methods.search.products import compare
 from methods.search.threads import by_queries
 
 BLOCK_ROWS = 4096
@@ -63,13 +62,9 @@ class Float32:
         return ids
 
     def _by_products(self, vectors: Float, candidates: Int, ids: Int) -> None:
-        features, kernel = self._features, self._kernels.rerank_by_products
         if self._norms is None:
-            self._norms = np.einsum("ij,ij->i", features, features)
-        norms, slack = self._norms, rounding_slack(self._norms, vectors)
-        for block, scores in products(features, vectors):
-            given = (vectors[block], scores, slack[block], candidates[block], ids[block])
-            by_queries(partial(_compare, kernel, features, norms, given), len(scores))
+            self._norms = np.einsum("ij,ij->i", self._features, self._features)
+        compare(self._kernels.rerank_by_products, self._features, self._norms, vectors, candidates, ids)
 
     def size_bytes(self) -> int:
         """The features."""
@@ -79,11 +74,6 @@ class Float32:
         """The candidates' rows once; 3 operations a dimension."""
         dim = self._features.shape[1]
         return 4.0 * candidates * dim, 3.0 * candidates * dim
-
-
-def _compare(kernel: Any, features: Float, norms: Float, given: tuple[Any, ...], part: slice) -> None:
-    asked, scores, slack, candidates, ids = (array[part] for array in given)
-    kernel(features, asked, scores, norms, slack, candidates, ids)
 
 
 class Float16:
@@ -119,7 +109,7 @@ class Float16:
     def nearest(self, queries: Float, candidates: Int, k: int) -> Int:
         """See `bench.interfaces.Reranker`, by the rounded features; the queries are not rounded."""
         vectors, some, ids = _checked(queries, candidates, k, self._rows.shape[1])
-        by_queries(lambda part: self._kernels.rerank_half(self._rows, vectors[part], some[part], ids[part]), len(ids))
+        by_queries(lambda part: self._kernels.rerank(self._rows, vectors[part], some[part], ids[part]), len(ids))
         return ids
 
     def size_bytes(self) -> int:
