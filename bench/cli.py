@@ -20,6 +20,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -62,6 +63,13 @@ Settings = Annotated[
 ]
 
 
+Timeout = Annotated[float | None, typer.Option(help="Seconds for a fit, a build or a search; then it is ended.")]
+MemoryLimit = Annotated[
+    float | None, typer.Option(help="GB for a fit, a build or a search; by default what is free, less a reserve.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed, timed out or took too much.")]
+
+
 def default_cache() -> Path:
     """``$XDG_CACHE_HOME/bench``, or ``~/.cache/bench``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bench"
@@ -86,6 +94,7 @@ class Reporter:
     def __init__(self, progress: Progress):
         """``progress`` is already started."""
         self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
         self._start = time.perf_counter()
 
     def say(self, line: str) -> None:
@@ -108,6 +117,15 @@ class Reporter:
             passed = time.perf_counter() - start
         if passed > 1:
             self.say(f"{description}: {passed:.1f} s")
+
+    def show(self, description: str, done: int, total: int | None) -> None:
+        """Progress of a process that was started for a stage: a bar while it has steps left."""
+        task = self._tasks.get(description)
+        if task is None:
+            task = self._tasks[description] = self._progress.add_task(description, total=total)
+        self._progress.update(task, completed=done, total=total)
+        if done == total:
+            self._progress.remove_task(self._tasks.pop(description))
 
 
 @contextmanager
@@ -159,6 +177,9 @@ def run(
     recipe: Recipe = None,
     device: Device = "auto",
     seed: Seed = None,
+    timeout: Timeout = None,
+    memory_limit: MemoryLimit = None,
+    retry_failed: RetryFailed = False,
     set_: Settings = None,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
@@ -168,12 +189,14 @@ def run(
         with reporting() as reporter:
             context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
             pipelines = _pipelines(plans, cache_dir, context, reporter.say)
+            from bench.isolation import Limits
             from bench.runner import Run, summary
 
             results = Store(out)
+            limits = Limits(timeout, None if memory_limit is None else int(memory_limit * 1e9))
             failed: dict[str, str] = {}
             for pipeline in pipelines:
-                failed |= Run(pipeline, results, reporter.say)()
+                failed |= Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed)()
             written = _write(pipelines, results, out)
         for pipeline in pipelines:
             _print_cells(pipeline, results)

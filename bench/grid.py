@@ -76,15 +76,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measure:
-    """How much is measured. ``queries``: how many queries are searched, drawn by seed (0: all of them)."""
+    """How much is measured. ``queries``: how many queries are searched, drawn by seed (0: all of them).
+
+    ``replicates``: fresh processes with fresh builds, each of ``rounds`` of ``queries_per_round``.
+    """
 
     queries: int = 0
-    rounds: int = 5
+    replicates: int = 3
+    rounds: int = 4
     queries_per_round: int = 100
-    warm_up: int = 20
 
     def __post_init__(self) -> None:
-        for name, least in (("queries", 0), ("rounds", 1), ("queries_per_round", 1), ("warm_up", 0)):
+        for name, least in (("queries", 0), ("replicates", 1), ("rounds", 1), ("queries_per_round", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least {least}")
 

@@ -37,7 +37,7 @@ def key(pipeline: Pipeline, cell: Cell) -> str:
 
 def _searching(grid: Grid, cell: Cell) -> list[Any]:
     plugins = [_identity(role, choice) for role, choice in cell.choices() if role in SEARCH_ROLES]
-    sources = [source_identity("bench.measure"), source_identity("bench.reranked")]
+    sources = [source_identity("bench.child"), source_identity("bench.timing")]
     return [plugins, cell.candidates, vars(grid.measure), sources]
 
 
@@ -45,9 +45,26 @@ def _identity(role: Role, choice: Choice) -> list[Any]:
     return [choice.name, choice.parameters, source_identity(registry.find(ROLES[role], choice.name).module)]
 
 
-def done(store: Store, record_key: str) -> bool:
-    """Whether the cell is finished; one that failed or was skipped is not."""
-    return store.has(KIND, record_key) and store.meta(KIND, record_key)["row"]["status"] == "ok"
+FAILED = ("error", "timeout", "memory")
+
+
+def done(store: Store, record_key: str, retry_failed: bool = False) -> bool:
+    """Whether there is nothing left to do for a cell: it is finished, or has failed and is not to be tried again.
+
+    One that was skipped is always looked at again.
+    """
+    if not store.has(KIND, record_key):
+        return False
+    status = store.meta(KIND, record_key)["row"]["status"]
+    return status == "ok" or (status in FAILED and not retry_failed)
+
+
+def failure(store: Store, record_key: str) -> str | None:
+    """Which cell failed, and why; None where it has not."""
+    if not store.has(KIND, record_key):
+        return None
+    row = store.meta(KIND, record_key)["row"]
+    return row["described"] if row["status"] in FAILED else None
 
 
 def settings(kind: registry.Kind, choice: Choice) -> dict[str, Any]:

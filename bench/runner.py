@@ -1,127 +1,133 @@
-"""Cells to records: stages first, then rankings and answers, then the timed rounds; all of it resumable.
+"""Cells to records: stages first, then rankings, then answers and timed replicates; all of it resumable.
 
-A cell without an index ranks the whole database, and its record is written there and then. For the others, neighbours
-and each round of latencies are stored as they finish, as is what the pipeline makes; nothing is done twice. A cell that
-fails, or that this machine cannot run and that is skipped, is a record with its reason, and the others go on.
+Whatever a plugin does, it does in a process of its own (`bench.isolation`): loading data, fitting, building, searching.
+What a cell cannot finish, and why, is a record too, and the others go on. Artifacts, neighbours and each replicate's
+times are stored as they finish; nothing is done twice.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import time
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from bench import records, registry
+from bench import indexes, records, statistics
 from bench.corpora import Corpora
 from bench.environment import environment
-from bench.grid import Cell, ask_index
-from bench.identity import digest
-from bench.interfaces import Corpus, Float, Index, Int, Unavailable
-from bench.measure import Arm, Rates, batch, check_neighbours, latency_round, machine_rates
+from bench.grid import Cell, Grid, ask_index
+from bench.interfaces import Corpus, Float, Int, Unavailable
+from bench.isolation import Child, Failure, Limits
+from bench.measure import Rates, check_neighbours, machine_rates
 from bench.pipeline import Pipeline
-from bench.reranked import Reranked
-from bench.store import Store
+from bench.store import Entry, Store
+from bench.timing import LOADED, THREADS, UNSTABLE, Arm, Place, Replicates
 
-WARM_UP_ITEMS = 1024
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A cell whose index stands: what the timed rounds and the record need."""
-
-    cell: Cell
-    key: str
-    arm: Arm
-    columns: dict[str, Any]
+ONE_THREAD_QUERIES = 500
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a grid. ``results`` holds records; ``say`` gets a line per stage."""
+    """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one."""
 
     pipeline: Pipeline
     results: Store
     say: Callable[[str], None] = print
+    show: Callable[[str, int, int | None], None] = lambda description, done, total: None
+    limits: Limits = Limits()
+    retry_failed: bool = False
 
     def __call__(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
 
-        A cell that is skipped has not failed; its reason is in its record.
+        A cell that is skipped has not failed; its reason is in its record. One that failed before fails again with the
+        reason it had, unless ``retry_failed``.
 
         ValueError: the data set can't be read, or its classes can't be split as a protocol asks for.
         """
-        pending = self._pending()
-        if not pending:
-            return {}
-        self.pipeline.labels()
-        if any(cell.protocol != "seen" for cell in pending.values()):
+        keys = {records.key(self.pipeline, cell): position for position, cell in enumerate(self.pipeline.grid.cells)}
+        pending = {key: at for key, at in keys.items() if not records.done(self.results, key, self.retry_failed)}
+        if pending:
+            self._labels(pending.values())
+            stopped = self._prepare(pending)
+            timed = {key: at for key, at in pending.items() if self._cell(at).index is not None and key not in stopped}
+            for group in self._groups(timed):
+                self._time(group)
+        return {key: reason for key in keys if (reason := records.failure(self.results, key)) is not None}
+
+    def _cell(self, position: int) -> Cell:
+        return self.pipeline.grid.cells[position]
+
+    def _child(self) -> Child:
+        setup = {
+            "grid": TypeAdapter(Grid).dump_json(self.pipeline.grid).decode(),
+            "store": str(self.pipeline.store.root),
+            "device": self.pipeline.context.device,
+        }
+        return Child(setup, self.limits, self.say, self.show)
+
+    def _ask(self, what: str, **parameters: Any) -> Any:
+        """The answer of a process that is started for this request alone."""
+        child = self._child()
+        try:
+            return child.ask(what, **parameters)
+        finally:
+            child.end()
+
+    def _labels(self, positions: Iterable[int]) -> None:
+        try:
+            self._ask("labels")
+        except Failure as failure:
+            raise ValueError(f"the data set can't be read: {failure.reason}") from failure
+        if any(self._cell(position).protocol != "seen" for position in positions):
             self.pipeline.unseen()
-        failed: dict[str, str] = {}
-        for seed in sorted({cell.seed for cell in pending.values()}):
-            mine = {key: cell for key, cell in pending.items() if cell.seed == seed}
-            prepared = self._prepare(mine, failed)
-            if prepared:
-                self._time(prepared, self._rates)
-        return failed
 
-    @cached_property
-    def _rates(self) -> Rates:
-        return machine_rates()
-
-    def _pending(self) -> dict[str, Cell]:
-        keys = {records.key(self.pipeline, cell): cell for cell in self.pipeline.grid.cells}
-        return {key: cell for key, cell in keys.items() if not records.done(self.results, key)}
-
-    def _prepare(self, cells: dict[str, Cell], failed: dict[str, str]) -> list[Prepared]:
-        """Each cell's stages, and the record of those that rank; then the answers of those that search.
-
-        Indexes that differ only in query parameters are built once.
-        """
-        track, corpora = self.pipeline.context.track, Corpora(self.pipeline)
-        faults: dict[str, Exception] = {}
-        stopped = set()
-        for key, cell in track(cells.items(), "train, encode, rank", len(cells)):
+    def _prepare(self, pending: dict[str, int]) -> set[str]:
+        """Each cell's stages, and the record of those that rank. Returns the keys of the cells that stop here."""
+        corpora, faults, stopped = Corpora(self.pipeline), dict[str, Failure](), set()
+        for key, position in self.pipeline.context.track(pending.items(), "train, encode, rank", len(pending)):
+            cell = self._cell(position)
             try:
-                ask_index(cell)
-                self._make(cell, faults)
+                self._make(position, faults)
                 if cell.index is None:
                     self._rank(key, cell, corpora)
-            except Exception as reason:
-                self._stop(key, cell, reason, failed)
+                elif cell.embedder is not None:
+                    self._ask("exact", cell=position)
+            except Failure as failure:
+                self._stop(key, cell, failure)
                 stopped.add(key)
-        searching = {key: cell for key, cell in cells.items() if cell.index is not None and key not in stopped}
-        built: dict[str, tuple[Index, float]] = {}
-        prepared = []
-        for key, cell in track(searching.items(), "build and search", len(searching)):
-            try:
-                prepared.append(self._answer(key, cell, corpora, built))
-            except Exception as reason:
-                self._stop(key, cell, reason, failed)
-        return prepared
+        return stopped
 
-    def _make(self, cell: Cell, faults: dict[str, Exception]) -> None:
+    def _make(self, position: int, faults: dict[str, Failure]) -> None:
         """Make the features and codes that are missing. ``faults``: what could not be made, raised without a retry."""
-        for stage in self.pipeline.stages(cell):
+        cell = self._cell(position)
+        try:
+            ask_index(cell)
+        except Unavailable as reason:
+            raise Failure("skipped", str(reason)) from reason
+        for number, stage in enumerate(self.pipeline.stages(cell)):
             if stage.key in faults:
                 raise faults[stage.key]
             if not self.pipeline.store.has(stage.kind, stage.key):
                 try:
-                    stage.make()
-                except Exception as fault:
-                    faults[stage.key] = fault
+                    self._ask("make", cell=position, stage=number)
+                except Failure as failure:
+                    faults[stage.key] = failure
                     raise
 
     def _rank(self, key: str, cell: Cell, corpora: Corpora) -> None:
         """Rank the whole database by the cell's codes or features, and write its record: nothing is timed."""
         from bench import quality
 
-        (database, queries), known = corpora.of(cell), corpora.labels(cell)
+        try:
+            (database, queries), known = corpora.of(cell), corpora.labels(cell)
+        except ValueError as reason:
+            raise Failure("error", str(reason)) from reason
         assert known is not None, "a ranking is judged by labels, and the data set has none"
         labels, asked = known
         columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database)}
@@ -133,32 +139,117 @@ class Run:
             columns["dim"] = database.features.shape[1]
         self._record(key, cell, {**columns, **corpora.costs(cell), "status": "ok"})
 
-    def _answer(self, key: str, cell: Cell, corpora: Corpora, built: dict[str, tuple[Index, float]]) -> Prepared:
-        grid = self.pipeline.grid
+    def _groups(self, timed: dict[str, int]) -> list[dict[str, int]]:
+        """The cells that are compared with each other: of one protocol, seed and set of features."""
+        groups: dict[Any, dict[str, int]] = {}
+        for key, position in timed.items():
+            cell = self._cell(position)
+            features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
+            groups.setdefault((cell.protocol, cell.seed, features), {})[key] = position
+        return list(groups.values())
+
+    def _time(self, group: dict[str, int]) -> None:
+        """Answers and replicates of a group, then its records."""
+        corpora, measure = Corpora(self.pipeline), self.pipeline.grid.measure
+        cells = {position: self._cell(position) for position in group.values()}
+        arms = {at: Arm(at, indexes.build_key(cell, corpora.key(cell))) for at, cell in cells.items()}
+        keys = {position: key for key, position in group.items()}
+        reference = arms[min(arms, key=lambda at: (cells[at].index.name != "linear_scan", at))]  # type: ignore[union-attr]
+        database, queries = corpora.of(cells[reference.cell])
+        replicates = Replicates(
+            self._child, lambda place: self._answer(keys[place.arm.cell], place, database), measure, len(queries)
+        )
+        track = self.pipeline.context.track
+        for number in track(range(measure.replicates), "timed replicates", measure.replicates):
+            missing = [
+                arm
+                for at, arm in arms.items()
+                if arm.failure is None and not self.results.has("replicates", f"{keys[at]}-{number}")
+            ]
+            if missing:
+                taken = replicates(missing, reference, number)
+                for arm in {arm.cell: arm for arm in [*missing, reference]}.values():
+                    if arm.cell in taken:
+                        one = dataclasses.asdict(taken[arm.cell])
+                        arrays = {"ms": one.pop("milliseconds")}
+                        self.results.write("replicates", f"{keys[arm.cell]}-{number}", one, arrays)
+        rates = self._rates
+        for at, arm in arms.items():
+            try:
+                if arm.failure is not None:
+                    raise arm.failure
+                self._record_times(keys[at], cells[at], keys[reference.cell], corpora, rates)
+            except Failure as failure:
+                self._stop(keys[at], cells[at], failure)
+
+    def _answer(self, key: str, place: Place, database: Corpus) -> None:
+        """Search all queries, where that was not done, and keep what came back if it is what an answer must be."""
+        if self.results.has("neighbours", key):
+            return
+        folder = self.results.root / "work"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{key}.npy"
+        try:
+            costs = place.ask("settle")
+            answer = place.ask("answer", path=str(path), single_thread_queries=ONE_THREAD_QUERIES)
+            if costs is None or answer is None:
+                return
+            neighbours = np.load(path, allow_pickle=False)
+            queries = len(self.pipeline.query_rows(self._cell(place.arm.cell)))
+            check_neighbours(neighbours, queries, self.pipeline.grid.k, len(database))
+            self.results.write("neighbours", key, {**costs, **answer, **place.notes}, {"neighbours": neighbours})
+        except (ValueError, OSError) as reason:
+            place.arm.failure = Failure("error", f"search: {reason}")
+        finally:
+            path.unlink(missing_ok=True)
+
+    @cached_property
+    def _rates(self) -> Rates:
+        return machine_rates()
+
+    def _replicates(self, key: str) -> list[Entry]:
+        return [
+            self.results.read("replicates", f"{key}-{number}") for number in range(self.pipeline.grid.measure.replicates)
+        ]
+
+    def _record_times(self, key: str, cell: Cell, reference: str, corpora: Corpora, rates: Rates) -> None:
+        entries, answer = self._replicates(key), self.results.read("neighbours", key)
+        threads = max(entry.meta["cpu_per_wall"] for entry in entries)
+        if threads > THREADS:
+            raise Failure("error", f"a single query took {threads:.2f} threads, and was to be answered on one")
         database, queries = corpora.of(cell)
-        index, build_seconds = _built(cell, database, corpora.key(cell), built)
-        query_parameters = _query_parameters(cell, index)
-        arm = Arm(index, query_parameters, queries)
-        if not self.results.has("neighbours", key):
-            neighbours, seconds = batch(arm, grid.k)
-            check_neighbours(neighbours, len(queries), grid.k, len(database))
-            meta = {"batch_seconds": seconds, "complete_share": getattr(index, "complete_share_", None)}
-            self.results.write("neighbours", key, meta, {"neighbours": neighbours})
-        answer = self.results.read("neighbours", key)
-        index.set_query(**query_parameters)
+        milliseconds = np.stack([entry.arrays["ms"] for entry in entries])
+        all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell, index=None)))
+        latency = records.latency_columns(milliseconds.ravel(), all_queries)
+        floor = rates.floor_ms(answer.meta["bytes_per_query"] or 0, answer.meta["flops_per_query"] or 0)
         columns = {
             "dim": None if database.features is None else database.features.shape[1],
             **self._quality(cell, answer.arrays["neighbours"], database, queries, corpora),
-            "complete_share": answer.meta["complete_share"],
-            "throughput_qps": len(queries) / answer.meta["batch_seconds"],
             "map": corpora.map(cell),
             **corpora.costs(cell),
-            "build_seconds": build_seconds,
-            **_costs(index),
+            **answer.meta,
+            **latency,
+            **self._against(entries, reference),
+            "cpu_per_wall": threads,
+            "unstable": max(entry.meta["sentinel_drift"] for entry in entries) > UNSTABLE,
+            "loaded": max(entry.meta["others"] for entry in entries) > LOADED,
             "queries": len(queries),
             "database_items": len(database),
+            "status": "ok",
         }
-        return Prepared(cell, key, arm, columns)
+        if answer.meta["bytes_per_query"] is not None:
+            columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
+        self._record(key, cell, columns, {"latency_ms": milliseconds}, rates=vars(rates))
+
+    def _against(self, entries: list[Entry], reference: str) -> dict[str, float]:
+        """Time over the reference's, from the replicates in which both were timed in turns."""
+        others = {entry.meta["together"]: entry.arrays["ms"] for entry in self._replicates(reference)}
+        both = [(entry.arrays["ms"], others[t]) for entry in entries if (t := entry.meta["together"]) in others]
+        if not both:
+            return {}
+        ours, theirs = (np.stack(arrays) for arrays in zip(*both, strict=True))
+        found = statistics.ratio(ours, theirs)
+        return {"ratio": found.value, "ratio_low": found.low, "ratio_high": found.high}
 
     def _quality(
         self, cell: Cell, neighbours: Int, database: Corpus, queries: Corpus, corpora: Corpora
@@ -169,97 +260,20 @@ class Run:
         exact = None if cell.embedder is None else self.pipeline.exact(cell)
         return of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k)
 
-    def _time(self, prepared: list[Prepared], rates: Rates) -> None:
-        """Interleaved rounds over all prepared cells, then their records."""
-        measure = self.pipeline.grid.measure
-        for number in self.pipeline.context.track(range(measure.rounds), "timed rounds", measure.rounds):
-            missing = [item for item in prepared if not self.results.has("rounds", f"{item.key}-{number}")]
-            if missing:
-                self._round(missing, number)
-        for item in prepared:
-            rounds = [self.results.read("rounds", f"{item.key}-{number}") for number in range(measure.rounds)]
-            milliseconds = np.concatenate([entry.arrays["ms"] for entry in rounds])
-            self._record_times(item, milliseconds, max(entry.meta["cpu_per_wall"] for entry in rounds), rates)
-
-    def _round(self, items: list[Prepared], number: int) -> None:
-        measure = self.pipeline.grid.measure
-        queries = len(items[0].arm.queries)
-        rows = np.random.default_rng(number).permutation(queries)[: measure.queries_per_round]
-        arms = [item.arm for item in items]
-        reverse = number % 2 == 1
-        results = latency_round(arms, rows, self.pipeline.grid.k, measure.warm_up, reverse)
-        for item, result in zip(items, results, strict=True):
-            meta = {"cpu_per_wall": result.cpu_per_wall, "arms": len(arms), "load": environment()["load"]}
-            self.results.write("rounds", f"{item.key}-{number}", meta, {"ms": result.milliseconds})
-
-    def _record_times(self, item: Prepared, milliseconds: Float, cpu_per_wall: float, rates: Rates) -> None:
-        all_queries = len(self.pipeline.query_rows(dataclasses.replace(item.cell, index=None)))
-        latency = records.latency_columns(milliseconds, all_queries)
-        columns = {**item.columns, **latency, "cpu_per_wall": cpu_per_wall, "status": "ok"}
-        if "bytes_per_query" in item.columns:
-            floor = rates.floor_ms(item.columns["bytes_per_query"], item.columns["flops_per_query"])
-            columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
-        self._record(item.key, item.cell, columns, {"latency_ms": milliseconds}, rates=vars(rates))
-
     def _record(
-        self, key: str, cell: Cell, columns: dict[str, Any], arrays: dict[str, Any] | None = None, **more: Any
+        self, key: str, cell: Cell, columns: dict[str, Any], arrays: dict[str, Float] | None = None, **more: Any
     ) -> None:
         row = _plain({**records.base_row(self.pipeline, cell), **columns})
         meta = {"row": row, "grid": self.pipeline.grid.name, "cell": str(cell), "environment": environment(), **more}
         self.results.write(records.KIND, key, meta, arrays or {})
 
-    def _stop(self, key: str, cell: Cell, fault: Exception, failed: dict[str, str]) -> None:
-        """Write why a cell did not finish; what is unavailable here has not ``failed``."""
-        if isinstance(fault, Unavailable):
-            self._record(key, cell, {"status": "skipped", "reason": str(fault)})
-            self.say(f"skipped: {cell.describe()}: {fault}")
-            return
-        reason = f"{type(fault).__name__}: {fault}"
-        failed[key] = f"{cell.describe()}: {reason}"
-        tail = traceback.format_exception(fault)[-8:]
-        self._record(key, cell, {"status": "error", "reason": reason}, traceback=tail)
-        self.say(f"failed: {failed[key]}")
-
-
-def _searcher(cell: Cell) -> Index:
-    """The cell's index, with the re-ranking behind it where there is one; not built yet."""
-    assert cell.index is not None
-    index: Index = registry.build("index", cell.index.name, cell.index.parameters)
-    if cell.rerank is None or cell.candidates is None:
-        return index
-    reranker = registry.build("reranker", cell.rerank.name, cell.rerank.parameters)
-    return Reranked(index, reranker, cell.candidates)
-
-
-def _built(cell: Cell, database: Corpus, corpus_key: str, built: dict[str, tuple[Index, float]]) -> tuple[Index, float]:
-    assert cell.index is not None
-    index = _searcher(cell)
-    fixed = {k: v for k, v in cell.index.parameters.items() if k not in index.query_parameters}
-    rerank = cell.rerank and [cell.rerank.name, cell.rerank.parameters]
-    key = digest([corpus_key, cell.index.name, fixed, rerank])
-    if key not in built:
-        # What is imported and compiled on the way is not the index's building time.
-        _searcher(cell).build(database.part(0, WARM_UP_ITEMS))
-        start = time.perf_counter()
-        index.build(database)
-        built[key] = (index, time.perf_counter() - start)
-    return built[key]
-
-
-def _query_parameters(cell: Cell, index: Index) -> dict[str, Any]:
-    assert cell.index is not None
-    every = {"candidates": cell.candidates, **records.settings("index", cell.index)}
-    return {name: every[name] for name in index.query_parameters}
-
-
-def _costs(index: Any) -> dict[str, Any]:
-    """The memory that the index takes, and where it says so, the paper's count and what one query must read and do."""
-    costs = {"index_bytes": index.size_bytes()}
-    if hasattr(index, "paper_bytes"):
-        costs["paper_bytes"] = index.paper_bytes()
-    if hasattr(index, "query_cost"):
-        costs["bytes_per_query"], costs["flops_per_query"] = index.query_cost()
-    return costs
+    def _stop(self, key: str, cell: Cell, failure: Failure) -> None:
+        """Write why a cell did not finish."""
+        described = f"{cell.describe()}: {failure.reason}"
+        self._record(
+            key, cell, {"status": failure.status, "reason": failure.reason, "described": described}, traceback=failure.tail
+        )
+        self.say(f"{failure.status}: {described}")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def small_grid(tmp_path):
         layout = "candidates"
         seeds = [0]
         [measure]
-        rounds = 3
+        replicates = 2
+        rounds = 2
         queries_per_round = 10
-        warm_up = 2
         [[cells]]
         embedder = "identity"
         index = "linear_scan"

@@ -202,7 +202,7 @@ recipe = "none"
 [measure]
 rounds = 1
 queries_per_round = 5
-warm_up = 1
+replicates = 1
 [[cells]]
 embedder = "identity"
 index = "linear_scan"
