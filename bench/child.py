@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from bench.corpora import Corpora
 from bench.grid import Cell, Grid
 from bench.indexes import built, query_parameters
 from bench.interfaces import Context, Index, Unavailable
+from bench.isolation import Failure, Limits
 from bench.pipeline import Pipeline
 from bench.store import Store
 
@@ -72,15 +73,12 @@ class Worker:
         """One of the stages of a cell, by its position among them."""
         list(self._pipeline.stages(self._cell(cell)))[stage].make()
 
-    def exact(self, cell: int) -> None:
-        """The exact neighbours that the cell's recall is judged by."""
-        self._pipeline.exact(self._cell(cell))
-
     def build(self, cell: int) -> dict[str, Any]:
         """Build the cell's index; what it took."""
         chosen = self._cell(cell)
         database, self._queries = self._corpora.of(chosen)
-        before, _ = _unique_bytes(), _reset_peak()
+        before = _unique_bytes()
+        _reset_peak()
         self._index, seconds = built(chosen, database)
         after = _unique_bytes()
         return {"build_seconds": seconds, "build_bytes": after - before, "build_peak_bytes": _peak_bytes() - before}
@@ -145,7 +143,8 @@ def _peak_bytes() -> int:
     return psutil.Process().memory_info().rss
 
 
-def _failed(fault: BaseException) -> dict[str, Any]:
+def failed(fault: BaseException) -> dict[str, Any]:
+    """What a fault says in a record: status, reason, and the end of the traceback."""
     if isinstance(fault, Unavailable):
         return {"status": "skipped", "reason": str(fault)}
     status = "memory" if isinstance(fault, MemoryError) else "error"
@@ -154,6 +153,38 @@ def _failed(fault: BaseException) -> dict[str, Any]:
         "reason": f"{type(fault).__name__}: {fault}",
         "tail": traceback.format_exception(fault)[-TAIL:],
     }
+
+
+class Local:
+    """A worker in this process, asked as `bench.isolation.Child` is: for a debugger, and where nothing can go wrong.
+
+    Nothing limits it, and ``show`` and its times are as good as the process that it shares.
+    """
+
+    def __init__(
+        self,
+        setup: dict[str, Any],
+        limits: Limits,
+        say: Callable[[str], None] = print,
+        show: Callable[[str, int, int | None], None] = lambda description, done, total: None,
+    ) -> None:
+        self.gone = False
+        self._worker = Worker(lambda message: say(message["say"]) if "say" in message else show(*message["show"]))
+        self._worker.set_up(**setup)
+
+    def ask(self, what: str, **parameters: Any) -> Any:
+        """See `bench.isolation.Child`."""
+        try:
+            return getattr(self._worker, what)(**parameters)
+        except Exception as fault:
+            raise Failure(**failed(fault)) from fault
+
+    def resident_bytes(self) -> int:
+        """It takes no memory but this process's."""
+        return 0
+
+    def end(self) -> None:
+        """There is nothing to end."""
 
 
 def serve(requests: int, answers: int) -> None:
@@ -170,7 +201,7 @@ def serve(requests: int, answers: int) -> None:
             try:
                 send({"answer": getattr(worker, request.pop("do"))(**request)})
             except Exception as fault:
-                send({"failed": _failed(fault)})
+                send({"failed": failed(fault)})
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from bench import records, registry
@@ -36,9 +37,11 @@ def build_key(cell: Cell, corpus_key: str) -> str:
 def built(cell: Cell, database: Corpus) -> tuple[Index, float]:
     """The cell's index on a database, and the seconds it took.
 
-    A few items are built first: what is imported and compiled on the way is not the index's building time.
+    A few items are built first: what is imported and compiled on the way is not the index's building time. They may be
+    too few for it.
     """
-    searcher(cell).build(database.part(0, WARM_UP_ITEMS))
+    with suppress(ValueError):
+        searcher(cell).build(database.part(0, WARM_UP_ITEMS))
     index = searcher(cell)
     start = time.perf_counter()
     index.build(database)

@@ -18,8 +18,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Protocol
 
 import psutil
 
@@ -47,10 +46,27 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may take: seconds for one request, and bytes of memory with all its descendants; None: no limit."""
+    """What a child may take: seconds for one request (None: any), and bytes of memory with all that came of it.
+
+    None for the latter is what is free when it starts, less a reserve: it ends before the machine swaps.
+    """
 
     seconds: float | None = None
     bytes: int | None = None
+
+
+class Starter(Protocol):
+    """Starts what can be asked as a ``Child`` can."""
+
+    def __call__(
+        self,
+        setup: dict[str, Any],
+        limits: Limits,
+        say: Callable[[str], None],
+        show: Callable[[str, int, int | None], None],
+    ) -> Any:
+        """A worker that is set up."""
+        ...
 
 
 def free_memory() -> int:
@@ -60,7 +76,7 @@ def free_memory() -> int:
 
 
 class Child:
-    """A process that does what it is asked. ``say``: a line it wants shown; ``show``: description, steps done, total."""
+    """A process that does what it is asked. ``say`` is given lines it wants shown, ``show`` how far a stage has come."""
 
     def __init__(
         self,
@@ -69,7 +85,8 @@ class Child:
         say: Callable[[str], None] = print,
         show: Callable[[str, int, int | None], None] = lambda description, done, total: None,
     ) -> None:
-        self._limits, self._say, self._show = limits, say, show
+        self._limits = Limits(limits.seconds, free_memory() if limits.bytes is None else limits.bytes)
+        self._say, self._show = say, show
         self._mark = uuid.uuid4().hex
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()

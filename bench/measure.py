@@ -1,8 +1,8 @@
 """Timing inside one process: latency one query at a time on one thread, throughput of a batch.
 
-A round asks one arm some queries. Before it the arm answers queries until its times stand still, and a kernel that never
-changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile, and how many
-threads the arm used, is kept with the times. What can't be timed here is kept out: building, encoding, compiling.
+A round asks one arm some queries. Before it the arm answers queries until its times stand still, and a kernel that
+never changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile, and how
+many threads the arm used, is kept with the times. Building, encoding and compiling are kept out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
 
 @dataclass(frozen=True)
 class Round:
-    """Latencies in milliseconds, a list of [queries]; what the sentinel kernel took, in milliseconds; CPU time over wall
-    time; and how many cores others kept busy.
-    """
+    """Latencies and the sentinel kernel's time in milliseconds, CPU time over wall time, cores that others kept busy."""
 
     milliseconds: list[float]
     sentinel_ms: float

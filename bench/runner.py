@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from bench.corpora import Corpora
 from bench.environment import environment
 from bench.grid import Cell, Grid, ask_index
 from bench.interfaces import Corpus, Float, Int, Unavailable
-from bench.isolation import Child, Failure, Limits
+from bench.isolation import Child, Failure, Limits, Starter
 from bench.measure import Rates, check_neighbours, machine_rates
 from bench.pipeline import Pipeline
 from bench.store import Entry, Store
@@ -33,7 +32,10 @@ ONE_THREAD_QUERIES = 500
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one."""
+    """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one.
+
+    ``start``: how a worker is started, in a process of its own or in this one.
+    """
 
     pipeline: Pipeline
     results: Store
@@ -41,6 +43,7 @@ class Run:
     show: Callable[[str, int, int | None], None] = lambda description, done, total: None
     limits: Limits = Limits()
     retry_failed: bool = False
+    start: Starter = Child
 
     def __call__(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
@@ -63,13 +66,13 @@ class Run:
     def _cell(self, position: int) -> Cell:
         return self.pipeline.grid.cells[position]
 
-    def _child(self) -> Child:
+    def _child(self) -> Any:
         setup = {
             "grid": TypeAdapter(Grid).dump_json(self.pipeline.grid).decode(),
             "store": str(self.pipeline.store.root),
             "device": self.pipeline.context.device,
         }
-        return Child(setup, self.limits, self.say, self.show)
+        return self.start(setup, self.limits, self.say, self.show)
 
     def _ask(self, what: str, **parameters: Any) -> Any:
         """The answer of a process that is started for this request alone."""
@@ -96,8 +99,6 @@ class Run:
                 self._make(position, faults)
                 if cell.index is None:
                     self._rank(key, cell, corpora)
-                elif cell.embedder is not None:
-                    self._ask("exact", cell=position)
             except Failure as failure:
                 self._stop(key, cell, failure)
                 stopped.add(key)
@@ -209,7 +210,8 @@ class Run:
 
     def _replicates(self, key: str) -> list[Entry]:
         return [
-            self.results.read("replicates", f"{key}-{number}") for number in range(self.pipeline.grid.measure.replicates)
+            self.results.read("replicates", f"{key}-{number}")
+            for number in range(self.pipeline.grid.measure.replicates)
         ]
 
     def _record_times(self, key: str, cell: Cell, reference: str, corpora: Corpora, rates: Rates) -> None:
@@ -271,7 +273,10 @@ class Run:
         """Write why a cell did not finish."""
         described = f"{cell.describe()}: {failure.reason}"
         self._record(
-            key, cell, {"status": failure.status, "reason": failure.reason, "described": described}, traceback=failure.tail
+            key,
+            cell,
+            {"status": failure.status, "reason": failure.reason, "described": described},
+            traceback=failure.tail,
         )
         self.say(f"{failure.status}: {described}")
 

@@ -79,7 +79,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Replicates:
-    """Makes replicates. ``start`` starts a process; ``ready`` is called where an arm's index stands, before it is timed."""
+    """Makes replicates. ``start`` starts a process; ``ready`` is called when an arm's index stands."""
 
     start: Callable[[], Any]
     ready: Callable[[Place], None]
@@ -156,7 +156,8 @@ class Replicates:
         mark = uuid.uuid4().hex
         alive = [place for place in together if place.arm.failure is None and not place.child.gone]
         return {
-            place.arm.cell: _replicate([taken[place.arm.cell] for taken in rounds], mark, place.notes) for place in alive
+            place.arm.cell: _replicate([taken[place.arm.cell] for taken in rounds], mark, place.notes)
+            for place in alive
         }
 
     def _rows(self, number: int, turn: int) -> list[int]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.interfaces import Codes, Corpus, Int
 from methods.search.distinct import Distances, Distinct, as_they_are, asked, distinct, scan, scan_weighted, weights_of
-from methods.search.inputs import codes_of
+from methods.search.inputs import codes_of, only
 
 
 def top_n(query_codes: Codes, database_codes: Codes, n: int) -> tuple[Int, Distances]:
@@ -46,8 +46,7 @@ class HammingScan:
 
     def set_query(self, **parameters: Any) -> None:
         """There is nothing to set. ValueError: something is given."""
-        if parameters:
-            raise ValueError(f"hamming_scan has no query parameters, not {', '.join(parameters)}")
+        only("hamming_scan", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1, or codes of another length."""
@@ -79,8 +78,7 @@ class AsymmetricScan:
 
     def set_query(self, **parameters: Any) -> None:
         """There is nothing to set. ValueError: something is given."""
-        if parameters:
-            raise ValueError(f"asymmetric_scan has no query parameters, not {', '.join(parameters)}")
+        only("asymmetric_scan", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1, other codes, or no real codes."""

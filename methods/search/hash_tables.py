@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, get_args
 
 from bench.interfaces import Corpus, Int
 from methods.search.distinct import as_they_are, distinct
-from methods.search.inputs import codes_of
+from methods.search.inputs import codes_of, only
 from methods.search.tables import (
     MAX_KEY_BITS,
     Candidates,
@@ -61,8 +61,7 @@ class HashTables:
 
     def set_query(self, **parameters: Any) -> None:
         """There is nothing to set. ValueError: something is given."""
-        if parameters:
-            raise ValueError(f"hash_tables has no query parameters, not {', '.join(parameters)}")
+        only("hash_tables", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1, other codes than the database's, or no real codes."""

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 
 from bench.interfaces import Codes, Corpus, Float
+
+
+def at_least(least: int, **parameters: Any) -> None:
+    """ValueError: one of the parameters is not an integer, or below ``least``."""
+    for name, value in parameters.items():
+        if not isinstance(value, Integral) or int(value) < least:
+            raise ValueError(f"{name} = {value!r} must be an integer of at least {least}")
+
+
+def only(owner: str, allowed: tuple[str, ...], given: dict[str, Any]) -> None:
+    """ValueError: a query parameter is given that is not among the allowed."""
+    unknown = [name for name in given if name not in allowed]
+    if unknown:
+        known = f"the query parameters {', '.join(allowed)}" if allowed else "no query parameters"
+        raise ValueError(f"{owner} has {known}, not {', '.join(unknown)}")
+
+
+def set_positive(owner: str, index: Any, given: dict[str, Any]) -> None:
+    """Set attributes of an index by name. ValueError: not one of its ``query_parameters``, or no integer >= 1."""
+    only(owner, index.query_parameters, given)
+    at_least(1, **given)
+    for name, value in given.items():
+        setattr(index, name, value)
 
 
 def features_of(corpus: Corpus, owner: str, dim: int | None = None) -> Float:
@@ -20,6 +46,14 @@ def features_of(corpus: Corpus, owner: str, dim: int | None = None) -> Float:
     if dim is not None and features.shape[1] != dim:
         raise ValueError(f"the queries have {features.shape[1]} dimensions, {owner} was built on {dim}")
     return np.ascontiguousarray(features)
+
+
+def items_of(database: Corpus, owner: str) -> Float:
+    """The features that an index is built on, as `features_of` gives them. ValueError: there is not one item."""
+    features = features_of(database, owner)
+    if len(features) == 0:
+        raise ValueError(f"{owner} cannot be built on an empty database")
+    return features
 
 
 def codes_of(corpus: Corpus, owner: str, bits: int | None = None) -> Codes:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
+from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Int
-from methods.search.inputs import features_of
+from bench.interfaces import Corpus, Float, Int
+from methods.search import faiss_calls
+from methods.search.inputs import at_least, features_of
+from methods.search.libraries import neighbours
 
 CODEBOOK = 256
 
@@ -22,9 +24,7 @@ class IVFADC:
     query_parameters: ClassVar[tuple[str, ...]] = ("nprobe",)
 
     def __init__(self, *, centroids: int = 300, code_bytes: int = 8, nprobe: int = 8, seed: int = 0) -> None:
-        for parameter, value in (("centroids", centroids), ("code_bytes", code_bytes)):
-            if value < 1:
-                raise ValueError(f"{parameter} = {value} must be at least 1")
+        at_least(1, centroids=centroids, code_bytes=code_bytes)
         self.centroids = centroids
         self.code_bytes = code_bytes
         self.seed = seed
@@ -49,13 +49,9 @@ class IVFADC:
                 f"at least {least} are needed"
             )
         index = faiss.IndexIVFPQ(faiss.IndexFlatL2(dim), dim, self.centroids, self.code_bytes, 8)
-        for clustering in (index.cp, index.pq.cp):
-            clustering.seed = self.seed
-            # faiss only warns below 39 points a centroid; a small database is the caller's choice.
-            clustering.min_points_per_centroid = 1
+        faiss_calls.prepare(index, self.seed)
         index.train(features)
         index.add(features)
-        self._faiss = faiss
         index.nprobe = self.nprobe
         self._index: Any = index
         return self
@@ -74,15 +70,14 @@ class IVFADC:
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1."""
-        if k < 1:
-            raise ValueError(f"k = {k} must be at least 1")
-        vectors = features_of(queries, "ivfadc", self._index.d)
-        return np.asarray(self._index.search(vectors, k)[1], dtype=np.int64)
+        return neighbours("ivfadc", (self._index.ntotal, self._index.d), queries, k, self._ask)
+
+    def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
+        return faiss_calls.search(self._index, vectors, k)
 
     def size_bytes(self) -> int:
-        """The index as faiss writes it, and the table of centroid-codeword products that it keeps in memory."""
-        table = 4 * self._index.precomputed_table.size()
-        return int(self._faiss.serialize_index(self._index).nbytes + table)
+        """See `methods.search.faiss_calls.size_bytes`."""
+        return faiss_calls.size_bytes(self._index)
 
     def paper_bytes(self) -> int:
         """The paper's Table 1 agrees with one codebook of 256 float32 words, neither codes nor centroids."""

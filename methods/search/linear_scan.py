@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import features_of
+from methods.search.inputs import at_least, features_of, only
 from methods.search.products import products, rounding_slack
 from methods.search.threads import by_queries
 
@@ -38,13 +38,11 @@ class LinearScan:
 
     def set_query(self, **parameters: Any) -> None:
         """There is nothing to set. ValueError: something is given."""
-        if parameters:
-            raise ValueError(f"linear_scan has no query parameters, not {', '.join(parameters)}")
+        only("linear_scan", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1."""
-        if k < 1:
-            raise ValueError(f"k = {k} must be at least 1")
+        at_least(1, k=k)
         vectors = features_of(queries, "linear_scan", self._features.shape[1])
         ids = np.full((len(vectors), k), -1, dtype=np.int64)
         found = min(k, len(self._features))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
+from methods.search.inputs import only
 from methods.search.linear_scan import LinearScan
 
 
@@ -23,8 +24,7 @@ class RealScan:
 
     def set_query(self, **parameters: Any) -> None:
         """There is nothing to set. ValueError: something is given."""
-        if parameters:
-            raise ValueError(f"real_scan has no query parameters, not {', '.join(parameters)}")
+        only("real_scan", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1, or there are no real codes."""

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import features_of
+from methods.search.inputs import at_least, items_of, only
+from methods.search.libraries import neighbours
 
 
 class _Tree:
@@ -22,9 +23,7 @@ class _Tree:
     name: ClassVar[str]
 
     def __init__(self, *, pca_dim: int = 32, leaf_size: int = 40) -> None:
-        for parameter, value in (("pca_dim", pca_dim), ("leaf_size", leaf_size)):
-            if value < 1:
-                raise ValueError(f"{parameter} = {value} must be at least 1")
+        at_least(1, pca_dim=pca_dim, leaf_size=leaf_size)
         self.pca_dim = pca_dim
         self.leaf_size = leaf_size
 
@@ -33,12 +32,10 @@ class _Tree:
         import sklearn.neighbors
         from sklearn.decomposition import PCA
 
-        features = features_of(database, self.name)
-        if len(features) < 1:
-            raise ValueError(f"{self.name} cannot be built on an empty database")
-        self._dim = features.shape[1]
+        features = items_of(database, self.name)
+        self._shape = features.shape
         self._projection: Float | None = None
-        if self._dim > self.pca_dim:
+        if features.shape[1] > self.pca_dim:
             pca = PCA(min(self.pca_dim, len(features)), svd_solver="covariance_eigh").fit(features)
             self._projection = np.ascontiguousarray(pca.components_.T)
             self._mean: Float = pca.mean_ @ self._projection
@@ -51,18 +48,14 @@ class _Tree:
 
     def set_query(self, **parameters: Any) -> None:
         """There is nothing to set. ValueError: something is given."""
-        if parameters:
-            raise ValueError(f"{self.name} has no query parameters, not {', '.join(parameters)}")
+        only(self.name, self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1."""
-        if k < 1:
-            raise ValueError(f"k = {k} must be at least 1")
-        vectors = self._reduce(features_of(queries, self.name, self._dim))
-        ids = np.full((len(vectors), k), -1, dtype=np.int64)
-        found = min(k, len(self._arrays()[0]))
-        if len(vectors):
-            ids[:, :found] = self._tree.query(vectors, found, return_distance=False)
+        return neighbours(self.name, self._shape, queries, k, self._ask)
+
+    def _ask(self, vectors: Float, k: int) -> Int:
+        ids: Int = self._tree.query(self._reduce(vectors), k, return_distance=False)
         return ids
 
     def _arrays(self) -> list[np.ndarray]:

@@ -133,7 +133,7 @@ def report(cells: pd.DataFrame, bytes_per_second: float) -> str:
         meeting = f"the tables are faster from n = {meet:,.0f} on" if np.isfinite(meet) else "the curves do not cross"
         slopes = [f"n^{exponent(by_mode[mode]):.2f}" for mode in ("scan", "tables")]
         lines.append(
-            f"* {kind}: from n = {FITTED_FROM:,} on, time grows as {slopes[0]} by scan and {slopes[1]} by tables; {meeting}."
+            f"* {kind}: from n = {FITTED_FROM:,} on, time grows as {slopes[0]} by scan, {slopes[1]} by tables; {meeting}."
         )
     lines.append(f"* The memory reads {bytes_per_second / 1e9:.1f} GB/s on one thread.")
     return "\n".join(lines)
