@@ -1,6 +1,6 @@
 """The child of `bench.isolation`: loads data, fits, builds and searches, and answers one request after another.
 
-Started as ``python -m bench.child REQUESTS ANSWERS PARENT``, two descriptors and a process id.
+``main`` is started with two descriptors (requests, answers) and the id of the parent process.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ctypes
 import faulthandler
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -19,34 +20,36 @@ from typing import Any
 
 import numpy as np
 import psutil
-from pydantic import TypeAdapter
 
-from bench import measure
+from bench import indexes, measure
 from bench.corpora import Corpora
-from bench.grid import Cell, Grid
-from bench.indexes import built, query_parameters
+from bench.grid import Cell, from_json
 from bench.interfaces import Context, Index, Unavailable
-from bench.isolation import Failure, Limits
+from bench.isolation import Failure, Limits, Say, Show
 from bench.pipeline import Pipeline
 from bench.store import Store
 
-KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+KILL_WITH_PARENT, ADOPT_ORPHANS = 1, 36
+"""Of Linux's prctl: PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER."""
+
 SHOWN_EVERY = 0.2
+"""Seconds between two reports of progress."""
+
 TAIL = 8
+"""Entries of a traceback that are kept."""
 
 
 class Worker:
     """What a child can be asked for: its public methods. Cells are named by their position in the grid."""
 
-    def __init__(self, send: Any) -> None:
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         """``send``: takes a message for the parent."""
         self._send = send
 
     def set_up(self, grid: str, store: str, device: str) -> None:
         """The grid as JSON, and where artifacts are."""
-        plan = TypeAdapter(Grid).validate_json(grid)
         context = Context(device=device, cache=Path(store), track=self._track)
-        self._pipeline = Pipeline(plan, Store(Path(store)), context, self._say)
+        self._pipeline = Pipeline(from_json(grid), Store(Path(store)), context, self._say)
         self._corpora = Corpora(self._pipeline)
 
     def _cell(self, position: int) -> Cell:
@@ -58,12 +61,14 @@ class Worker:
     def _track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
         total = len(steps) if total is None and isinstance(steps, Sized) else total
         shown = 0.0
-        for done, step in enumerate(steps):
-            if time.monotonic() - shown > SHOWN_EVERY:
-                shown = time.monotonic()
-                self._send({"show": [description, done, total]})
-            yield step
-        self._send({"show": [description, total, total]})
+        try:
+            for done, step in enumerate(steps):
+                if time.monotonic() - shown > SHOWN_EVERY:
+                    shown = time.monotonic()
+                    self._send({"show": [description, done, total]})
+                yield step
+        finally:
+            self._send({"show": [description, None, total]})
 
     def labels(self) -> None:
         """Load the data set, and store its labels."""
@@ -77,15 +82,19 @@ class Worker:
         """Build the cell's index; what it took."""
         chosen = self._cell(cell)
         database, self._queries = self._corpora.of(chosen)
-        before = _unique_bytes()
+        indexes.warm_up(chosen, database)
         _reset_peak()
-        self._index, seconds = built(chosen, database)
-        after = _unique_bytes()
-        return {"build_seconds": seconds, "build_bytes": after - before, "build_peak_bytes": _peak_bytes() - before}
+        unique, peak = _unique_bytes(), _peak_bytes()
+        self._index, seconds = indexes.built(chosen, database)
+        return {
+            "build_seconds": seconds,
+            "build_bytes": _unique_bytes() - unique,
+            "build_peak_bytes": _peak_bytes() - peak,
+        }
 
     def settle(self, cell: int) -> dict[str, Any]:
         """Set the cell's query parameters; the sizes and costs that go with them."""
-        index = self._set(cell)
+        index: Any = self._set(cell)
         read, operations = index.query_cost() if hasattr(index, "query_cost") else (None, None)
         return {
             "index_bytes": index.size_bytes(),
@@ -95,7 +104,7 @@ class Worker:
         }
 
     def _set(self, cell: int) -> Index:
-        self._index.set_query(**query_parameters(self._cell(cell), self._index))
+        self._index.set_query(**indexes.query_parameters(self._cell(cell), self._index))
         return self._index
 
     def answer(self, cell: int, path: str, single_thread_queries: int) -> dict[str, Any]:
@@ -103,25 +112,24 @@ class Worker:
         index, k = self._set(cell), self._pipeline.grid.k
         before = _unique_bytes()
         neighbours, seconds = measure.throughput(index, self._queries, k, single_thread=False)
-        search_bytes = _unique_bytes() - before
-        np.save(path, np.asarray(neighbours), allow_pickle=False)
+        search_bytes, complete = _unique_bytes() - before, getattr(index, "complete_share_", None)
+        if not isinstance(neighbours, np.ndarray):
+            raise ValueError(f"search returned {type(neighbours).__name__}, expected an array int64 [q, k]")
+        np.save(path, neighbours, allow_pickle=False)
         some = self._queries.part(0, single_thread_queries)
         _, single = measure.throughput(index, some, k, single_thread=True)
         return {
-            "complete_share": getattr(index, "complete_share_", None),
+            "complete_share": complete,
             "throughput_qps": len(self._queries) / seconds,
             "throughput_one_thread_qps": len(some) / single,
             "search_bytes": search_bytes,
+            "overhead_ms": measure.overhead_ms(some, k),
         }
 
     def round(self, cell: int, rows: list[int]) -> dict[str, Any]:
         """One round of latencies."""
         queries = np.asarray(rows, dtype=np.int64)
         return vars(measure.one_round(self._set(cell), self._queries, queries, self._pipeline.grid.k))
-
-    def overhead(self, rows: list[int]) -> float:
-        """What the loop itself takes a query, in milliseconds."""
-        return measure.overhead_ms(self._queries, np.asarray(rows, dtype=np.int64), self._pipeline.grid.k)
 
 
 def _unique_bytes() -> int:
@@ -137,10 +145,12 @@ def _reset_peak() -> None:
 
 
 def _peak_bytes() -> int:
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+    """The most that was resident; where the system does not tell, what is."""
+    status = Path("/proc/self/status")
+    for line in status.read_text(encoding="ascii").splitlines() if status.is_file() else ():
         if line.startswith("VmHWM"):
             return 1024 * int(line.split()[1])
-    return psutil.Process().memory_info().rss
+    return int(psutil.Process().memory_info().rss)
 
 
 def failed(fault: BaseException) -> dict[str, Any]:
@@ -155,27 +165,39 @@ def failed(fault: BaseException) -> dict[str, Any]:
     }
 
 
+def as_line(message: dict[str, Any]) -> str:
+    """A message as JSON; numpy's numbers as Python's. TypeError: it holds what no record can."""
+    return json.dumps(message, default=_python) + "\n"
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} where a number is expected")
+
+
 class Local:
     """A worker in this process, asked as `bench.isolation.Child` is: for a debugger, and where nothing can go wrong.
 
-    Nothing limits it, and ``show`` and its times are as good as the process that it shares.
+    Nothing limits it, and its times and its memory are as good as the process that it shares.
     """
 
     def __init__(
         self,
         setup: dict[str, Any],
         limits: Limits,
-        say: Callable[[str], None] = print,
-        show: Callable[[str, int, int | None], None] = lambda description, done, total: None,
+        say: Say = print,
+        show: Show = lambda description, done, total: None,
     ) -> None:
+        """Failure: it fails to set up."""
         self.gone = False
         self._worker = Worker(lambda message: say(message["say"]) if "say" in message else show(*message["show"]))
-        self._worker.set_up(**setup)
+        self.ask("set_up", **setup)
 
     def ask(self, what: str, **parameters: Any) -> Any:
         """See `bench.isolation.Child`."""
         try:
-            return getattr(self._worker, what)(**parameters)
+            return json.loads(as_line({"answer": getattr(self._worker, what)(**parameters)}))["answer"]
         except Exception as fault:
             raise Failure(**failed(fault)) from fault
 
@@ -184,15 +206,19 @@ class Local:
         return 0
 
     def end(self) -> None:
-        """There is nothing to end."""
+        """Let go of what it holds. It may be called again."""
+        if not self.gone:
+            self.gone = True
+            del self._worker
 
 
 def serve(requests: int, answers: int) -> None:
     """Answer requests until there are no more."""
-    out = os.fdopen(answers, "w", buffering=1)
+    owner, out = os.getpid(), os.fdopen(answers, "w", buffering=1)
 
     def send(message: dict[str, Any]) -> None:
-        out.write(json.dumps(message) + "\n")
+        if os.getpid() == owner:  # and not a process that a plugin forked
+            out.write(as_line(message))
 
     worker = Worker(send)
     with os.fdopen(requests) as lines:
@@ -202,18 +228,19 @@ def serve(requests: int, answers: int) -> None:
                 send({"answer": getattr(worker, request.pop("do"))(**request)})
             except Exception as fault:
                 send({"failed": failed(fault)})
+            if os.getpid() != owner:
+                os._exit(0)
 
 
 def main() -> None:
-    """Die with the parent, leave a trace of a crash, and serve."""
+    """Die with the parent, leave words instead of a core where it crashes, and serve."""
     requests, answers, parent = (int(word) for word in sys.argv[1:])
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(KILL_WITH_PARENT, signal.SIGKILL)
+        system = ctypes.CDLL(None)
+        system.prctl(KILL_WITH_PARENT, signal.SIGKILL)
+        system.prctl(ADOPT_ORPHANS, 1)
     if os.getppid() != parent:
         return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()
     serve(requests, answers)
-
-
-if __name__ == "__main__":
-    main()

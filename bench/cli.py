@@ -31,6 +31,7 @@ from bench import grid_file, registry
 from bench.environment import check_faiss
 from bench.grid import Grid
 from bench.interfaces import Context
+from bench.isolation import Limits
 from bench.pipeline import Pipeline
 from bench.store import Store
 
@@ -61,13 +62,14 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value or plugin.parameter=value, in TOML's syntax; may be repeated."),
 ]
-
-
 Timeout = Annotated[float | None, typer.Option(help="Seconds for a fit, a build or a search; then it is ended.")]
 MemoryLimit = Annotated[
     float | None, typer.Option(help="GB for a fit, a build or a search; by default what is free, less a reserve.")
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed, timed out or took too much.")]
+InProcess = Annotated[
+    bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
+]
 
 
 def default_cache() -> Path:
@@ -94,7 +96,7 @@ class Reporter:
     def __init__(self, progress: Progress):
         """``progress`` is already started."""
         self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
+        self._shown: dict[str, tuple[TaskID, float]] = {}
         self._start = time.perf_counter()
 
     def say(self, line: str) -> None:
@@ -106,26 +108,26 @@ class Reporter:
         """The steps, with a bar."""
         if total is None and isinstance(steps, Sized):
             total = len(steps)
-        start = time.perf_counter()
-        task = self._progress.add_task(description, total=total)
+        self.show(description, 0, total)
         try:
-            for step in steps:
+            for done, step in enumerate(steps):
                 yield step
-                self._progress.advance(task)
+                self.show(description, done + 1, total)
         finally:
-            self._progress.remove_task(task)
-            passed = time.perf_counter() - start
-        if passed > 1:
-            self.say(f"{description}: {passed:.1f} s")
+            self.show(description, None, total)
 
-    def show(self, description: str, done: int, total: int | None) -> None:
-        """Progress of a process that was started for a stage: a bar while it has steps left."""
-        task = self._tasks.get(description)
-        if task is None:
-            task = self._tasks[description] = self._progress.add_task(description, total=total)
-        self._progress.update(task, completed=done, total=total)
-        if done == total:
-            self._progress.remove_task(self._tasks.pop(description))
+    def show(self, description: str, done: int | None, total: int | None) -> None:
+        """How far a stage has come, here or in a process of its own; None when it is over."""
+        if description not in self._shown:
+            self._shown[description] = self._progress.add_task(description, total=total), time.perf_counter()
+        task, start = self._shown[description]
+        if done is not None:
+            self._progress.update(task, completed=done, total=total)
+            return
+        del self._shown[description]
+        self._progress.remove_task(task)
+        if (passed := time.perf_counter() - start) > 1:
+            self.say(f"{description}: {passed:.1f} s")
 
 
 @contextmanager
@@ -180,23 +182,25 @@ def run(
     timeout: Timeout = None,
     memory_limit: MemoryLimit = None,
     retry_failed: RetryFailed = False,
+    in_process: InProcess = False,
     set_: Settings = None,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
         plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        limits = _limits(timeout, memory_limit, in_process)
         check_faiss()
         with reporting() as reporter:
             context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
             pipelines = _pipelines(plans, cache_dir, context, reporter.say)
-            from bench.isolation import Limits
+            from bench.child import Local
+            from bench.isolation import Child
             from bench.runner import Run, summary
 
-            results = Store(out)
-            limits = Limits(timeout, None if memory_limit is None else int(memory_limit * 1e9))
+            results, start = Store(out), Local if in_process else Child
             failed: dict[str, str] = {}
             for pipeline in pipelines:
-                failed |= Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed)()
+                failed |= Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start)()
             written = _write(pipelines, results, out)
         for pipeline in pipelines:
             _print_cells(pipeline, results)
@@ -208,6 +212,13 @@ def run(
         if failed:
             _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
             raise typer.Exit(1)
+
+
+def _limits(timeout: float | None, memory_limit: float | None, in_process: bool) -> Limits:
+    """The limits of ``run``. ValueError: they are none, or nothing could keep them."""
+    if in_process and (timeout, memory_limit) != (None, None):
+        raise ValueError("--in-process keeps no limits: leave out --timeout and --memory-limit")
+    return Limits(timeout, None if memory_limit is None else int(memory_limit * 1e9))
 
 
 @app.command("list")

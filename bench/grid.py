@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from bench import registry
 from bench.estimators import as_hasher
@@ -106,6 +109,22 @@ class Grid:
     class_split: ClassSplit
     measure: Measure
     cells: tuple[Cell, ...]
+
+
+def to_json(grid: Grid) -> str:
+    """The grid as text, for another process. Tuples among the plugins' parameters become lists."""
+    return json.dumps(asdict(grid))
+
+
+def from_json(text: str) -> Grid:
+    """The grid of ``to_json``."""
+    return TypeAdapter(Grid).validate_json(text)
+
+
+def settings(role: Role, choice: Choice) -> dict[str, Any]:
+    """All the parameters of a plugin as it will run, its defaults included."""
+    plugin = registry.build(ROLES[role], choice.name, choice.parameters)
+    return {name: getattr(plugin, name, None) for name in registry.parameters(type(plugin))}
 
 
 def check(cell: Cell, content: str, labelled: bool, k: int) -> None:

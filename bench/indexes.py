@@ -6,8 +6,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from bench import records, registry
-from bench.grid import Cell
+from bench import registry
+from bench.grid import Cell, settings
 from bench.identity import digest
 from bench.interfaces import Corpus, Index
 from bench.reranked import Reranked
@@ -34,14 +34,17 @@ def build_key(cell: Cell, corpus_key: str) -> str:
     return digest([corpus_key, cell.index.name, fixed, rerank])
 
 
-def built(cell: Cell, database: Corpus) -> tuple[Index, float]:
-    """The cell's index on a database, and the seconds it took.
+def warm_up(cell: Cell, database: Corpus) -> None:
+    """Build a few items first: what is imported and compiled on the way is no part of what the index takes.
 
-    A few items are built first: what is imported and compiled on the way is not the index's building time. They may be
-    too few for it.
+    They may be too few for it.
     """
-    with suppress(ValueError):
+    with suppress(Exception):
         searcher(cell).build(database.part(0, WARM_UP_ITEMS))
+
+
+def built(cell: Cell, database: Corpus) -> tuple[Index, float]:
+    """The cell's index on a database, and the seconds it took."""
     index = searcher(cell)
     start = time.perf_counter()
     index.build(database)
@@ -51,5 +54,5 @@ def built(cell: Cell, database: Corpus) -> tuple[Index, float]:
 def query_parameters(cell: Cell, index: Index) -> dict[str, Any]:
     """The values that ``set_query`` is given for this cell, defaults included."""
     assert cell.index is not None
-    every = {"candidates": cell.candidates, **records.settings("index", cell.index)}
+    every = {"candidates": cell.candidates, **settings("index", cell.index)}
     return {name: every[name] for name in index.query_parameters}

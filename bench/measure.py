@@ -8,6 +8,7 @@ many threads the arm used, is kept with the times. Building, encoding and compil
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,11 +27,16 @@ WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
 """Queries of a warm-up block, blocks at most, and the change between two blocks' medians that counts as none."""
 
 SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
+UNEVEN = 10**6
+"""Nanoseconds by which the clocks of CPU time and of wall time may differ over a round."""
+
+TICKS = 3
+"""By which the time that the system says all processors were busy may be wrong."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Latencies and the sentinel kernel's time in milliseconds, CPU time over wall time, cores that others kept busy."""
+    """Latencies and the sentinel kernel's time in milliseconds, CPU over wall time, cores that others kept busy."""
 
     milliseconds: list[float]
     sentinel_ms: float
@@ -57,7 +63,6 @@ def one_thread() -> Iterator[None]:
 def quiet() -> Iterator[None]:
     """No garbage collection inside."""
     was_enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield
@@ -87,7 +92,7 @@ def one_round(index: Index, queries: Corpus, rows: Int, k: int) -> Round:
         cpu, wall = time.process_time_ns(), time.perf_counter_ns()
         nanoseconds = timed(index, singles, k)
         cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
-        return Round((nanoseconds / 1e6).tolist(), steady, cpu / wall, others.cores())
+        return Round((nanoseconds / 1e6).tolist(), steady, max(0, cpu - UNEVEN) / wall, others.cores())
 
 
 def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
@@ -107,7 +112,7 @@ def warm_up(index: Index, singles: Sequence[Corpus], k: int) -> int:
     for block in range(WARM_UP_BLOCKS):
         chosen = [singles[i % len(singles)] for i in range(block * WARM_UP_BLOCK, (block + 1) * WARM_UP_BLOCK)]
         median = float(np.median(timed(index, chosen, k)))
-        if abs(median - before) <= STABLE * before:
+        if abs(median - before) <= STABLE * median:
             return block + 1
         before = median
     return WARM_UP_BLOCKS
@@ -119,15 +124,18 @@ def sentinel() -> float:
     return 1e3 * min(_seconds(lambda: values.dot(values)) for _ in range(SENTINEL_REPEATS))
 
 
-def overhead_ms(queries: Corpus, rows: Int, k: int) -> float:
+def overhead_ms(queries: Corpus, k: int) -> float:
     """What the loop itself takes a query, in milliseconds: the median for an index that does nothing."""
-    singles = [queries.part(int(row), int(row) + 1) for row in rows]
+    singles = [queries.part(row, row + 1) for row in range(len(queries))]
     with one_thread(), quiet():
         return float(np.median(timed(NullIndex(1, k), singles, k))) / 1e6
 
 
 class OtherLoad:
-    """How many cores other processes keep busy, from now on."""
+    """How many cores other processes keep busy, from now on.
+
+    The system counts in ticks: what may be an error of TICKS of them does not count.
+    """
 
     def __init__(self) -> None:
         self._start = self._now()
@@ -135,7 +143,7 @@ class OtherLoad:
     def cores(self) -> float:
         """On average since the start."""
         wall, busy, own = (now - start for now, start in zip(self._now(), self._start, strict=True))
-        return max(0.0, (busy - own) / wall) if wall > 0 else 0.0
+        return max(0.0, busy - own - TICKS / os.sysconf("SC_CLK_TCK")) / wall
 
     def _now(self) -> tuple[float, float, float]:
         times = psutil.cpu_times()

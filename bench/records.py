@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench import registry
-from bench.grid import ROLES, Cell, Choice, Grid, Role
+from bench.grid import ROLES, Cell, Choice, Grid, Role, settings
 from bench.identity import digest, source_identity
 from bench.interfaces import Float
 from bench.pipeline import Pipeline
@@ -48,34 +48,34 @@ def _identity(role: Role, choice: Choice) -> list[Any]:
 FAILED = ("error", "timeout", "memory")
 
 
+def status(store: Store, record_key: str) -> str | None:
+    """How a cell ended: "ok", "skipped" or one of FAILED; None where it has no record."""
+    if not store.has(KIND, record_key):
+        return None
+    found: str = store.meta(KIND, record_key)["row"]["status"]
+    return found
+
+
 def done(store: Store, record_key: str, retry_failed: bool = False) -> bool:
     """Whether there is nothing left to do for a cell: it is finished, or has failed and is not to be tried again.
 
     One that was skipped is always looked at again.
     """
-    if not store.has(KIND, record_key):
-        return False
-    status = store.meta(KIND, record_key)["row"]["status"]
-    return status == "ok" or (status in FAILED and not retry_failed)
+    found = status(store, record_key)
+    return found == "ok" or (found in FAILED and not retry_failed)
 
 
 def failure(store: Store, record_key: str) -> str | None:
     """Which cell failed, and why; None where it has not."""
-    if not store.has(KIND, record_key):
+    if status(store, record_key) not in FAILED:
         return None
-    row = store.meta(KIND, record_key)["row"]
-    return row["described"] if row["status"] in FAILED else None
-
-
-def settings(kind: registry.Kind, choice: Choice) -> dict[str, Any]:
-    """All the parameters of a plugin as it will run, its defaults included."""
-    plugin = registry.build(kind, choice.name, choice.parameters)
-    return {name: getattr(plugin, name, None) for name in registry.parameters(type(plugin))}
+    described: str = store.meta(KIND, record_key)["row"]["described"]
+    return described
 
 
 def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
     """The columns that say what a cell is, before anything is measured."""
-    every = {role: settings(ROLES[role], choice) for role, choice in cell.choices()}
+    every = {role: settings(role, choice) for role, choice in cell.choices()}
     names = {role: choice.name for role, choice in cell.choices()}
     return {
         **{name: value for name, value in every.get("index", {}).items() if name != "seed"},
@@ -160,7 +160,7 @@ def _setting(cell: Cell, values: dict[Place, str], differing: set[Place]) -> dic
 def _values(cell: Cell) -> Iterator[tuple[Place, str]]:
     """The parameters of a cell's plugins that have no column of their own, as texts."""
     for role, choice in cell.choices():
-        for name, value in settings(ROLES[role], choice).items():
+        for name, value in settings(role, choice).items():
             if name not in (("seed",) if role in SEARCH_ROLES else ("dim", "bits")):
                 yield (role, choice.name, name), str(value)
 

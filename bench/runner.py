@@ -8,24 +8,24 @@ times are stored as they finish; nothing is done twice.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from bench import indexes, records, statistics
+from bench.child import failed
 from bench.corpora import Corpora
 from bench.environment import environment
-from bench.grid import Cell, Grid, ask_index
+from bench.grid import Cell, ask_index, to_json
 from bench.interfaces import Corpus, Float, Int, Unavailable
-from bench.isolation import Child, Failure, Limits, Starter
+from bench.isolation import Child, Failure, Limits, Say, Show, Starter
 from bench.measure import Rates, check_neighbours, machine_rates
 from bench.pipeline import Pipeline
 from bench.store import Entry, Store
-from bench.timing import LOADED, THREADS, UNSTABLE, Arm, Place, Replicates
+from bench.timing import LOADED, THREADS, UNSTABLE, Arm, Place, Replicate, Replicates
 
 ONE_THREAD_QUERIES = 500
 
@@ -39,9 +39,9 @@ class Run:
 
     pipeline: Pipeline
     results: Store
-    say: Callable[[str], None] = print
-    show: Callable[[str, int, int | None], None] = lambda description, done, total: None
-    limits: Limits = Limits()
+    say: Say = print
+    show: Show = lambda description, done, total: None
+    limits: Limits = field(default_factory=Limits)
     retry_failed: bool = False
     start: Starter = Child
 
@@ -53,23 +53,28 @@ class Run:
 
         ValueError: the data set can't be read, or its classes can't be split as a protocol asks for.
         """
-        keys = {records.key(self.pipeline, cell): position for position, cell in enumerate(self.pipeline.grid.cells)}
-        pending = {key: at for key, at in keys.items() if not records.done(self.results, key, self.retry_failed)}
+        done = [records.done(self.results, key, self.retry_failed) for key in self._keys]
+        pending = {key: at for at, key in enumerate(self._keys) if not done[at]}
         if pending:
             self._labels(pending.values())
             stopped = self._prepare(pending)
             timed = {key: at for key, at in pending.items() if self._cell(at).index is not None and key not in stopped}
             for group in self._groups(timed):
                 self._time(group)
-        return {key: reason for key in keys if (reason := records.failure(self.results, key)) is not None}
+        return {key: reason for key in self._keys if (reason := records.failure(self.results, key)) is not None}
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        """The keys of the cells' records, in their order."""
+        return [records.key(self.pipeline, cell) for cell in self.pipeline.grid.cells]
 
     def _cell(self, position: int) -> Cell:
         return self.pipeline.grid.cells[position]
 
     def _child(self) -> Any:
         setup = {
-            "grid": TypeAdapter(Grid).dump_json(self.pipeline.grid).decode(),
-            "store": str(self.pipeline.store.root),
+            "grid": to_json(self.pipeline.grid),
+            "store": str(self.pipeline.store.root.absolute()),
             "device": self.pipeline.context.device,
         }
         return self.start(setup, self.limits, self.say, self.show)
@@ -111,6 +116,8 @@ class Run:
             ask_index(cell)
         except Unavailable as reason:
             raise Failure("skipped", str(reason)) from reason
+        except Exception as fault:
+            raise Failure(**failed(fault)) from fault
         for number, stage in enumerate(self.pipeline.stages(cell)):
             if stage.key in faults:
                 raise faults[stage.key]
@@ -141,53 +148,59 @@ class Run:
         self._record(key, cell, {**columns, **corpora.costs(cell), "status": "ok"})
 
     def _groups(self, timed: dict[str, int]) -> list[dict[str, int]]:
-        """The cells that are compared with each other: of one protocol, seed and set of features."""
+        """The cells that are compared with each other."""
         groups: dict[Any, dict[str, int]] = {}
         for key, position in timed.items():
-            cell = self._cell(position)
-            features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
-            groups.setdefault((cell.protocol, cell.seed, features), {})[key] = position
+            groups.setdefault(self._compared_by(position), {})[key] = position
         return list(groups.values())
+
+    def _compared_by(self, position: int) -> tuple[Any, ...]:
+        """What cells that are compared have in common: protocol, seed and set of features."""
+        cell = self._cell(position)
+        features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
+        return cell.protocol, cell.seed, features
+
+    def _reference(self, group: dict[str, int]) -> int:
+        """The cell that the others are compared with: the linear scan, or else the first, of these and the finished."""
+        own = set(group.values())
+        common = self._compared_by(min(own))
+        known = [
+            (cell.index.name != "linear_scan", position)
+            for position, cell in enumerate(self.pipeline.grid.cells)
+            if cell.index is not None
+            and self._compared_by(position) == common
+            and (position in own or records.status(self.results, self._keys[position]) == "ok")
+        ]
+        return min(known)[1]
 
     def _time(self, group: dict[str, int]) -> None:
         """Answers and replicates of a group, then its records."""
-        corpora, measure = Corpora(self.pipeline), self.pipeline.grid.measure
-        cells = {position: self._cell(position) for position in group.values()}
-        arms = {at: Arm(at, indexes.build_key(cell, corpora.key(cell))) for at, cell in cells.items()}
-        keys = {position: key for key, position in group.items()}
-        reference = arms[min(arms, key=lambda at: (cells[at].index.name != "linear_scan", at))]  # type: ignore[union-attr]
-        database, queries = corpora.of(cells[reference.cell])
-        replicates = Replicates(
-            self._child, lambda place: self._answer(keys[place.arm.cell], place, database), measure, len(queries)
-        )
-        track = self.pipeline.context.track
+        corpora, measure, track = Corpora(self.pipeline), self.pipeline.grid.measure, self.pipeline.context.track
+        positions = dict.fromkeys([self._reference(group), *group.values()])
+        builds = {at: indexes.build_key(self._cell(at), corpora.key(self._cell(at))) for at in positions}
+        reference, *_ = arms = [Arm(at, build) for at, build in builds.items()]
+        queries = len(self.pipeline.query_rows(self._cell(reference.cell)))
+        replicates = Replicates(self._child, self._answer, measure, queries, track)
+        own = [arm for arm in arms if arm.cell in group.values()]
         for number in track(range(measure.replicates), "timed replicates", measure.replicates):
-            missing = [
-                arm
-                for at, arm in arms.items()
-                if arm.failure is None and not self.results.has("replicates", f"{keys[at]}-{number}")
-            ]
+            missing = [arm for arm in own if arm.failure is None and not self._kept(arm, number)]
             if missing:
-                taken = replicates(missing, reference, number)
-                for arm in {arm.cell: arm for arm in [*missing, reference]}.values():
+                taken = replicates(list(dict.fromkeys([reference, *missing])), number)
+                for arm in missing:
                     if arm.cell in taken:
-                        one = dataclasses.asdict(taken[arm.cell])
-                        arrays = {"ms": one.pop("milliseconds")}
-                        self.results.write("replicates", f"{keys[arm.cell]}-{number}", one, arrays)
-        rates = self._rates
-        for at, arm in arms.items():
-            try:
-                if arm.failure is not None:
-                    raise arm.failure
-                self._record_times(keys[at], cells[at], keys[reference.cell], corpora, rates)
-            except Failure as failure:
-                self._stop(keys[at], cells[at], failure)
+                        self._keep(arm, number, taken[arm.cell])
+                    if arm.failure is not None:
+                        self._stop(self._keys[arm.cell], self._cell(arm.cell), arm.failure)
+        for arm in own:
+            if arm.failure is None:
+                self._record_times(self._keys[arm.cell], self._cell(arm.cell), corpora)
 
-    def _answer(self, key: str, place: Place, database: Corpus) -> None:
+    def _answer(self, place: Place) -> None:
         """Search all queries, where that was not done, and keep what came back if it is what an answer must be."""
+        key, cell = self._keys[place.arm.cell], self._cell(place.arm.cell)
         if self.results.has("neighbours", key):
             return
-        folder = self.results.root / "work"
+        folder = self.results.root.absolute() / "work"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{key}.npy"
         try:
@@ -196,13 +209,28 @@ class Run:
             if costs is None or answer is None:
                 return
             neighbours = np.load(path, allow_pickle=False)
-            queries = len(self.pipeline.query_rows(self._cell(place.arm.cell)))
-            check_neighbours(neighbours, queries, self.pipeline.grid.k, len(database))
-            self.results.write("neighbours", key, {**costs, **answer, **place.notes}, {"neighbours": neighbours})
-        except (ValueError, OSError) as reason:
-            place.arm.failure = Failure("error", f"search: {reason}")
+            queries, items = len(self.pipeline.query_rows(cell)), len(self.pipeline.database_rows(cell))
+            check_neighbours(neighbours, queries, self.pipeline.grid.k, items)
+        except ValueError as reason:
+            place.arm.failure = Failure("error", str(reason))
+            return
         finally:
             path.unlink(missing_ok=True)
+        self.results.write("neighbours", key, _plain({**costs, **answer}), {"neighbours": neighbours})
+
+    def _kept(self, arm: Arm, number: int) -> bool:
+        return self.results.has("replicates", f"{self._keys[arm.cell]}-{number}")
+
+    def _keep(self, arm: Arm, number: int, replicate: Replicate) -> None:
+        """Store an arm's replicate, if it is what it should be."""
+        if replicate.cpu_per_wall > THREADS:
+            reason = f"a single query took {replicate.cpu_per_wall:.2f} threads, and was to be answered on one"
+            arm.failure = Failure("error", reason)
+            return
+        reference = [self._keys[replicate.reference], self._cell(replicate.reference).describe()]
+        meta = dataclasses.asdict(replicate) | {"reference": reference}
+        arrays = {"ms": meta.pop("milliseconds"), "reference_ms": meta.pop("reference_milliseconds")}
+        self.results.write("replicates", f"{self._keys[arm.cell]}-{number}", meta, arrays)
 
     @cached_property
     def _rates(self) -> Rates:
@@ -214,25 +242,22 @@ class Run:
             for number in range(self.pipeline.grid.measure.replicates)
         ]
 
-    def _record_times(self, key: str, cell: Cell, reference: str, corpora: Corpora, rates: Rates) -> None:
+    def _record_times(self, key: str, cell: Cell, corpora: Corpora) -> None:
         entries, answer = self._replicates(key), self.results.read("neighbours", key)
-        threads = max(entry.meta["cpu_per_wall"] for entry in entries)
-        if threads > THREADS:
-            raise Failure("error", f"a single query took {threads:.2f} threads, and was to be answered on one")
         database, queries = corpora.of(cell)
         milliseconds = np.stack([entry.arrays["ms"] for entry in entries])
         all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell, index=None)))
         latency = records.latency_columns(milliseconds.ravel(), all_queries)
-        floor = rates.floor_ms(answer.meta["bytes_per_query"] or 0, answer.meta["flops_per_query"] or 0)
         columns = {
             "dim": None if database.features is None else database.features.shape[1],
             **self._quality(cell, answer.arrays["neighbours"], database, queries, corpora),
             "map": corpora.map(cell),
             **corpora.costs(cell),
             **answer.meta,
+            **_building(entries),
             **latency,
-            **self._against(entries, reference),
-            "cpu_per_wall": threads,
+            **_against_reference(entries),
+            "cpu_per_wall": max(entry.meta["cpu_per_wall"] for entry in entries),
             "unstable": max(entry.meta["sentinel_drift"] for entry in entries) > UNSTABLE,
             "loaded": max(entry.meta["others"] for entry in entries) > LOADED,
             "queries": len(queries),
@@ -240,18 +265,9 @@ class Run:
             "status": "ok",
         }
         if answer.meta["bytes_per_query"] is not None:
+            floor = self._rates.floor_ms(answer.meta["bytes_per_query"], answer.meta["flops_per_query"] or 0)
             columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
-        self._record(key, cell, columns, {"latency_ms": milliseconds}, rates=vars(rates))
-
-    def _against(self, entries: list[Entry], reference: str) -> dict[str, float]:
-        """Time over the reference's, from the replicates in which both were timed in turns."""
-        others = {entry.meta["together"]: entry.arrays["ms"] for entry in self._replicates(reference)}
-        both = [(entry.arrays["ms"], others[t]) for entry in entries if (t := entry.meta["together"]) in others]
-        if not both:
-            return {}
-        ours, theirs = (np.stack(arrays) for arrays in zip(*both, strict=True))
-        found = statistics.ratio(ours, theirs)
-        return {"ratio": found.value, "ratio_low": found.low, "ratio_high": found.high}
+        self._record(key, cell, columns, {"latency_ms": milliseconds}, rates=vars(self._rates))
 
     def _quality(
         self, cell: Cell, neighbours: Int, database: Corpus, queries: Corpus, corpora: Corpora
@@ -281,8 +297,22 @@ class Run:
         self.say(f"{failure.status}: {described}")
 
 
+def _building(entries: list[Entry]) -> dict[str, float]:
+    """What building took, as the median of the replicates."""
+    notes = [entry.meta["notes"] for entry in entries]
+    return {name: float(np.median([one[name] for one in notes])) for name in notes[0]}
+
+
+def _against_reference(entries: list[Entry]) -> dict[str, Any]:
+    """Time over the reference's, from the replicates that have the one that the last of them has, and which that is."""
+    reference = entries[-1].meta["reference"]
+    paired = [entry.arrays for entry in entries if entry.meta["reference"] == reference]
+    found = statistics.ratio(*(np.stack([arrays[name] for arrays in paired]) for name in ("ms", "reference_ms")))
+    return {"ratio": found.value, "ratio_low": found.low, "ratio_high": found.high, "ratio_to": reference[1]}
+
+
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """The row in JSON's types: not-a-number and infinity become None."""
+    """Columns in JSON's types: not-a-number and infinity become None."""
     return {
         key: None if isinstance(value, float) and not np.isfinite(value) else value
         for key, value in ((k, v.item() if isinstance(v, np.generic) else v) for k, v in row.items())

@@ -67,3 +67,25 @@ def _exp(value: float) -> float:
 def drift(sentinel: Sequence[float]) -> float:
     """How far the times of a kernel that never changes lay apart: the largest over the smallest, less 1."""
     return max(sentinel) / min(sentinel) - 1
+
+
+def difference(before: Sequence[float], after: Sequence[float]) -> Estimate:
+    """Mean of ``after`` less mean of ``before``, one value a replicate each, with Welch's interval.
+
+    Assumption: all replicates are independent, the two sets each about normal, with variances that may differ. It is
+    endless where one of them has a single replicate.
+    """
+    value = float(np.mean(after)) - float(np.mean(before))
+    if min(len(before), len(after)) < 2:
+        return Estimate(value, -math.inf, math.inf)
+    parts = [float(np.var(values, ddof=1)) / len(values) for values in (before, after)]
+    error = math.sqrt(sum(parts))
+    if error == 0:
+        return Estimate(value, value, value)
+    from scipy.stats import t
+
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(values) - 1) for part, values in zip(parts, (before, after), strict=True)
+    )
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    return Estimate(value, value - reach, value + reach)

@@ -7,16 +7,16 @@ and what a build's place in memory does to it is averaged over replicates, which
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.grid import Measure
-from bench.interfaces import Float
+from bench.interfaces import Float, untracked
 from bench.isolation import Failure, free_memory
 from bench.statistics import drift
 
@@ -34,7 +34,7 @@ ROOM = 1.2
 """Of the largest process so far: what must be free before another is started."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Arm:
     """A cell that is timed: its position in the grid, the key that its index is built by, and why it failed, if so."""
 
@@ -47,11 +47,13 @@ class Arm:
 class Replicate:
     """One arm's times in one replicate: milliseconds float32 [rounds, queries], and what was noted with them.
 
-    ``together``: arms with the same one were timed in turns.
+    ``reference``: the cell that all which were timed in turns with this one are compared with, maybe itself, and its
+    times in the same rounds.
     """
 
     milliseconds: Float
-    together: str
+    reference: int
+    reference_milliseconds: Float
     sentinel_drift: float
     cpu_per_wall: float
     others: float
@@ -66,6 +68,11 @@ class Place:
     child: Any
     notes: dict[str, Any]
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self.arm.failure is None and not self.child.gone
+
     def ask(self, what: str, **parameters: Any) -> Any:
         """The child's answer about this arm's cell; None where the arm has failed, or fails now."""
         if self.arm.failure is not None:
@@ -79,84 +86,89 @@ class Place:
 
 @dataclass(frozen=True)
 class Replicates:
-    """Makes replicates. ``start`` starts a process; ``ready`` is called when an arm's index stands."""
+    """Makes replicates. ``start`` starts a process; ``ready`` is called when an arm's index stands.
+
+    ``track``: see `bench.interfaces.Context`.
+    """
 
     start: Callable[[], Any]
     ready: Callable[[Place], None]
     measure: Measure
     queries: int
+    track: Callable[..., Iterable[Any]] = untracked
 
-    def __call__(self, arms: Sequence[Arm], reference: Arm, number: int) -> dict[int, Replicate]:
+    def __call__(self, arms: Sequence[Arm], number: int) -> dict[int, Replicate]:
         """Replicate ``number`` of all arms, by cell; an arm's failure stays with it.
 
-        As many are timed in turns as fit into memory; the reference takes part each time, so that all can be compared
-        through it.
+        As many are timed in turns as fit into memory. The first that lives is the reference and takes part each time,
+        so that all can be compared through it; where nothing fits beside it, the others are timed without.
         """
         done: dict[int, Replicate] = {}
-        waiting = list(arms)
+        waiting, together = list(arms), True
         while waiting:
-            together, left = self._built([reference, *(arm for arm in waiting if arm is not reference)])
-            try:
-                taken = self._timed(together, number)
-            finally:
-                for child in {id(place.child): place.child for place in together}.values():
-                    child.end()
-            done = {**taken, **done}
-            lost = [place.arm for place in together if place.arm.failure is None and place.arm.cell not in taken]
+            first = [arm for arm in arms if arm.failure is None][:1] if together else []
+            with ExitStack() as children:
+                places, left = self._built([*first, *(arm for arm in waiting if arm not in first)], children)
+                done = self._timed(places, number) | done
+            together = together and [place.arm for place in places] != first
+            lost = [place.arm for place in places if place.arm.failure is None and place.arm.cell not in done]
             waiting = [*left, *lost]
         return done
 
-    def _built(self, arms: Sequence[Arm]) -> tuple[list[Place], list[Arm]]:
+    def _built(self, arms: Sequence[Arm], children: ExitStack) -> tuple[list[Place], list[Arm]]:
         """Build one index after another until memory is short. Returns who is built, and who has to wait."""
-        places: dict[str, Place] = {}
-        together: list[Place] = []
+        built: dict[str, Place] = {}
+        places: list[Place] = []
         largest = 0
-        for position, arm in enumerate(arms):
+        for position, arm in enumerate(self.track(arms, "build and search", len(arms))):
             if arm.failure is not None:
                 continue
-            if arm.build not in places:
-                if places and ROOM * largest > free_memory():
-                    return together, list(arms[position:])
-                place = self._build(arm)
+            if arm.build not in built or built[arm.build].child.gone:
+                if built and ROOM * largest > free_memory():
+                    return places, list(arms[position:])
+                place = self._build(arm, children)
                 if place is None:
                     for other in arms:
                         if other.build == arm.build:
                             other.failure = arm.failure
                     continue
-                places[arm.build] = place
+                built[arm.build] = place
                 largest = max(largest, place.child.resident_bytes())
-            place = Place(arm, places[arm.build].child, places[arm.build].notes)
+            place = dataclasses.replace(built[arm.build], arm=arm)
             self.ready(place)
-            together.append(place)
-        return together, []
+            places.append(place)
+        return places, []
 
-    def _build(self, arm: Arm) -> Place | None:
-        child = None
+    def _build(self, arm: Arm, children: ExitStack) -> Place | None:
+        """An arm in a process of its own, or None where it fails. The process ends with ``children`` at the latest."""
         try:
             child = self.start()
-            return Place(arm, child, child.ask("build", cell=arm.cell))
         except Failure as failure:
             arm.failure = failure
-            if child is not None:
-                child.end()
             return None
+        children.callback(child.end)
+        place = Place(arm, child, {})
+        notes = place.ask("build")
+        if notes is None:
+            child.end()
+            return None
+        return dataclasses.replace(place, notes=notes)
 
-    def _timed(self, together: list[Place], number: int) -> dict[int, Replicate]:
+    def _timed(self, places: list[Place], number: int) -> dict[int, Replicate]:
         """The rounds; those that others' load disturbed are taken again at the end, with all arms."""
         rounds: list[dict[int, dict[str, Any]]] = [{} for _ in range(self.measure.rounds)]
         turns = list(range(self.measure.rounds))
         for _ in range(1 + RETAKES):
-            for turn in turns:
+            for turn in self.track(turns, "timed rounds", len(turns)):
                 rows = self._rows(number, turn)
-                for place in together if turn % 2 == 0 else together[::-1]:
-                    if not place.child.gone:
-                        taken = place.ask("round", rows=rows)
-                        rounds[turn] |= {} if taken is None else {place.arm.cell: taken}
-            turns = [turn for turn in turns if any(taken["others"] > LOADED for taken in rounds[turn].values())]
-        mark = uuid.uuid4().hex
-        alive = [place for place in together if place.arm.failure is None and not place.child.gone]
+                for place in places if turn % 2 == 0 else places[::-1]:
+                    if place.alive and (taken := place.ask("round", rows=rows)) is not None:
+                        rounds[turn][place.arm.cell] = taken
+            alive = [place for place in places if place.alive]
+            turns = [turn for turn in turns if any(rounds[turn][one.arm.cell]["others"] > LOADED for one in alive)]
+        times = {place.arm.cell: [taken[place.arm.cell] for taken in rounds] for place in alive}
         return {
-            place.arm.cell: _replicate([taken[place.arm.cell] for taken in rounds], mark, place.notes)
+            place.arm.cell: _replicate(times[place.arm.cell], alive[0].arm.cell, times[alive[0].arm.cell], place.notes)
             for place in alive
         }
 
@@ -166,13 +178,19 @@ class Replicates:
         return [int(row) for row in rows]
 
 
-def _replicate(rounds: list[dict[str, Any]], together: str, notes: dict[str, Any]) -> Replicate:
-    milliseconds: NDArray[np.float32] = np.array([one["milliseconds"] for one in rounds], dtype=np.float32)
+def _replicate(
+    rounds: list[dict[str, Any]], reference: int, its_rounds: list[dict[str, Any]], notes: dict[str, Any]
+) -> Replicate:
     return Replicate(
-        milliseconds,
-        together,
+        _milliseconds(rounds),
+        reference,
+        _milliseconds(its_rounds),
         drift([one["sentinel_ms"] for one in rounds]),
         max(one["cpu_per_wall"] for one in rounds),
         max(one["others"] for one in rounds),
         notes,
     )
+
+
+def _milliseconds(rounds: list[dict[str, Any]]) -> Float:
+    return np.array([one["milliseconds"] for one in rounds], dtype=np.float32)
