@@ -21,6 +21,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -32,6 +33,7 @@ from bench.disk import is_full, plain_name, room_for
 from bench.environment import check_faiss
 from bench.grid import Grid
 from bench.interfaces import Context
+from bench.isolation import Limits
 from bench.pipeline import Pipeline
 from bench.store import Store
 
@@ -62,6 +64,14 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value or plugin.parameter=value, in TOML's syntax; may be repeated."),
 ]
+Timeout = Annotated[float | None, typer.Option(help="Seconds for a fit, a build or a search; then it is ended.")]
+MemoryLimit = Annotated[
+    float | None, typer.Option(help="GB for a fit, a build or a search; by default what is free, less a reserve.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed, timed out or took too much.")]
+InProcess = Annotated[
+    bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
+]
 
 
 def default_cache() -> Path:
@@ -88,6 +98,7 @@ class Reporter:
     def __init__(self, progress: Progress):
         """``progress`` is already started."""
         self._progress = progress
+        self._shown: dict[str, tuple[TaskID, float]] = {}
         self._start = time.perf_counter()
 
     def say(self, line: str) -> None:
@@ -99,16 +110,25 @@ class Reporter:
         """The steps, with a bar."""
         if total is None and isinstance(steps, Sized):
             total = len(steps)
-        start = time.perf_counter()
-        task = self._progress.add_task(description, total=total)
+        self.show(description, 0, total)
         try:
-            for step in steps:
+            for done, step in enumerate(steps):
                 yield step
-                self._progress.advance(task)
+                self.show(description, done + 1, total)
         finally:
-            self._progress.remove_task(task)
-            passed = time.perf_counter() - start
-        if passed > 1:
+            self.show(description, None, total)
+
+    def show(self, description: str, done: int | None, total: int | None) -> None:
+        """How far a stage has come, here or in a process of its own; None when it is over."""
+        if description not in self._shown:
+            self._shown[description] = self._progress.add_task(description, total=total), time.perf_counter()
+        task, start = self._shown[description]
+        if done is not None:
+            self._progress.update(task, completed=done, total=total)
+            return
+        del self._shown[description]
+        self._progress.remove_task(task)
+        if (passed := time.perf_counter() - start) > 1:
             self.say(f"{description}: {passed:.1f} s")
 
 
@@ -163,22 +183,29 @@ def run(
     recipe: Recipe = None,
     device: Device = "auto",
     seed: Seed = None,
+    timeout: Timeout = None,
+    memory_limit: MemoryLimit = None,
+    retry_failed: RetryFailed = False,
+    in_process: InProcess = False,
     set_: Settings = None,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
         plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        limits = _limits(timeout, memory_limit, in_process)
         check_faiss()
         with reporting() as reporter:
             context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
             pipelines = _pipelines(plans, cache_dir, context, reporter.say)
+            from bench.child import Local
+            from bench.isolation import Child
             from bench.runner import Run, summary
 
-            results = Store(out, reporter.say)
+            results, start = Store(out, reporter.say), Local if in_process else Child
             failed: dict[str, str] = {}
             for pipeline in pipelines:
                 _mark(pipeline, results)
-                failed |= Run(pipeline, results, reporter.say)()
+                failed |= Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start)()
             written = _write(pipelines, results, out)
         for pipeline in pipelines:
             _print_cells(pipeline, results)
@@ -235,6 +262,13 @@ def recompute(
         if missing:
             console.print(f"bench: {missing} of {cells} cells lack something that only a run makes", highlight=False)
         _end(failed, cells)
+
+
+def _limits(timeout: float | None, memory_limit: float | None, in_process: bool) -> Limits:
+    """The limits of ``run``. ValueError: they are none, or nothing could keep them."""
+    if in_process and (timeout, memory_limit) != (None, None):
+        raise ValueError("--in-process keeps no limits: leave out --timeout and --memory-limit")
+    return Limits(timeout, None if memory_limit is None else int(memory_limit * 1e9))
 
 
 @app.command("list")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from bench import registry
 from bench.estimators import as_hasher
@@ -76,15 +79,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measure:
-    """How much is measured. ``queries``: how many queries are searched, drawn by seed (0: all of them)."""
+    """How much is measured. ``queries``: how many queries are searched, drawn by seed (0: all of them).
+
+    ``replicates``: fresh processes with fresh builds, each of ``rounds`` of ``queries_per_round``.
+    """
 
     queries: int = 0
-    rounds: int = 5
+    replicates: int = 3
+    rounds: int = 4
     queries_per_round: int = 100
-    warm_up: int = 20
 
     def __post_init__(self) -> None:
-        for name, least in (("queries", 0), ("rounds", 1), ("queries_per_round", 1), ("warm_up", 0)):
+        for name, least in (("queries", 0), ("replicates", 1), ("rounds", 1), ("queries_per_round", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least {least}")
 
@@ -103,6 +109,22 @@ class Grid:
     class_split: ClassSplit
     measure: Measure
     cells: tuple[Cell, ...]
+
+
+def to_json(grid: Grid) -> str:
+    """The grid as text, for another process. Tuples among the plugins' parameters become lists."""
+    return json.dumps(asdict(grid))
+
+
+def from_json(text: str) -> Grid:
+    """The grid of ``to_json``."""
+    return TypeAdapter(Grid).validate_json(text)
+
+
+def settings(role: Role, choice: Choice) -> dict[str, Any]:
+    """All the parameters of a plugin as it will run, its defaults included."""
+    plugin = registry.build(ROLES[role], choice.name, choice.parameters)
+    return {name: getattr(plugin, name, None) for name in registry.parameters(type(plugin))}
 
 
 def check(cell: Cell, content: str, labelled: bool, k: int) -> None:

@@ -1,12 +1,14 @@
-"""Timing: latency one query at a time on one thread, throughput of the whole batch on all threads.
+"""Timing inside one process: latency one query at a time on one thread, throughput of a batch.
 
-Rounds interleave the arms (A B … then … B A), every arm of a round answers the same queries, and all samples are kept:
-drift of the machine then falls on all arms alike. What can't be timed here is kept out: building, encoding, compiling.
+A round asks one arm some queries. Before it the arm answers queries until its times stand still, and a kernel that
+never changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile, and how
+many threads the arm used, is kept with the times. Building, encoding and compiling are kept out.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,27 +17,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bench.interfaces import Corpus, Float, Index, Int
+from bench.interfaces import Corpus, Index, Int
+
+WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
+"""Queries of a warm-up block, blocks at most, and the change between two blocks' medians that counts as none."""
+
+SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
+UNEVEN = 10**6
+"""Nanoseconds by which the clocks of CPU time and of wall time may differ over a round."""
+
+TICKS = 3
+"""By which the time that the system says all processors were busy may be wrong."""
 
 
 @dataclass(frozen=True)
-class Arm:
-    """An index with the query parameters it is asked with; several arms may share one built index."""
+class Round:
+    """Latencies and the sentinel kernel's time in milliseconds, CPU over wall time, cores that others kept busy."""
 
-    index: Index
-    parameters: dict[str, Any]
-    queries: Corpus
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Latencies of one arm in one round: milliseconds float32 [queries], and CPU time over wall time."""
-
-    milliseconds: Float
+    milliseconds: list[float]
+    sentinel_ms: float
     cpu_per_wall: float
+    others: float
 
 
 @contextmanager
@@ -57,7 +63,6 @@ def one_thread() -> Iterator[None]:
 def quiet() -> Iterator[None]:
     """No garbage collection inside."""
     was_enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield
@@ -66,42 +71,100 @@ def quiet() -> Iterator[None]:
             gc.enable()
 
 
-def latency_round(arms: Sequence[Arm], rows: Int, k: int, warm_up: int, reverse: bool) -> list[Samples]:
-    """One round: every arm answers the queries at ``rows`` one by one, on one thread; results in the arms' order."""
-    results: list[Samples | None] = [None] * len(arms)
-    order = range(len(arms) - 1, -1, -1) if reverse else range(len(arms))
+class NullIndex:
+    """An index that answers with nothing: what it takes is the harness's own time."""
+
+    def __init__(self, queries: int, k: int) -> None:
+        self._ids = np.full((queries, k), -1, dtype=np.int64)
+
+    def search(self, queries: Corpus, k: int) -> Int:
+        """The same empty answer each time."""
+        return self._ids
+
+
+def one_round(index: Index, queries: Corpus, rows: Int, k: int) -> Round:
+    """Latencies of the queries at ``rows``, asked one by one on one thread, after a warm-up on others of them."""
+    singles = [queries.part(int(row), int(row) + 1) for row in rows]
     with one_thread(), quiet():
-        for position in order:
-            arm = arms[position]
-            arm.index.set_query(**arm.parameters)
-            singles = [arm.queries.part(int(row), int(row) + 1) for row in rows]
-            for query in singles[:warm_up]:
-                arm.index.search(query, k)
-            results[position] = _timed(arm.index, singles, k)
-    return [result for result in results if result is not None]
+        others = OtherLoad()
+        steady = sentinel()
+        warm_up(index, singles, k)
+        cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+        nanoseconds = timed(index, singles, k)
+        cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
+        return Round((nanoseconds / 1e6).tolist(), steady, max(0, cpu - UNEVEN) / wall, others.cores())
 
 
-def _timed(index: Index, singles: Sequence[Corpus], k: int) -> Samples:
+def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
+    """Nanoseconds of each query, int64 [queries]."""
     search, clock = index.search, time.perf_counter_ns
     nanoseconds = np.empty(len(singles), dtype=np.int64)
-    cpu, wall = time.process_time_ns(), clock()
     for position, query in enumerate(singles):
         start = clock()
         search(query, k)
         nanoseconds[position] = clock() - start
-    cpu, wall = time.process_time_ns() - cpu, clock() - wall
-    return Samples((nanoseconds / 1e6).astype(np.float32), cpu / wall)
+    return nanoseconds
 
 
-def batch(arm: Arm, k: int) -> tuple[Int, float]:
-    """The neighbours of all the arm's queries, searched in one call on all threads, and the seconds it took."""
-    arm.index.set_query(**arm.parameters)
-    arm.index.search(arm.queries.part(0, 64), k)
+def warm_up(index: Index, singles: Sequence[Corpus], k: int) -> int:
+    """Ask blocks of queries until their median stands still. Returns how many blocks it took."""
+    before = np.inf
+    for block in range(WARM_UP_BLOCKS):
+        chosen = [singles[i % len(singles)] for i in range(block * WARM_UP_BLOCK, (block + 1) * WARM_UP_BLOCK)]
+        median = float(np.median(timed(index, chosen, k)))
+        if abs(median - before) <= STABLE * median:
+            return block + 1
+        before = median
+    return WARM_UP_BLOCKS
+
+
+def sentinel() -> float:
+    """Milliseconds of a kernel that never changes: the least of several passes over a megabyte."""
+    values = np.ones(SENTINEL_VALUES, dtype=np.float32)
+    return 1e3 * min(_seconds(lambda: values.dot(values)) for _ in range(SENTINEL_REPEATS))
+
+
+def overhead_ms(queries: Corpus, k: int) -> float:
+    """What the loop itself takes a query, in milliseconds: the median for an index that does nothing."""
+    singles = [queries.part(row, row + 1) for row in range(len(queries))]
+    with one_thread(), quiet():
+        return float(np.median(timed(NullIndex(1, k), singles, k))) / 1e6
+
+
+class OtherLoad:
+    """How many cores other processes keep busy, from now on.
+
+    The system counts in ticks: what may be an error of TICKS of them does not count.
+    """
+
+    def __init__(self) -> None:
+        self._start = self._now()
+
+    def cores(self) -> float:
+        """On average since the start."""
+        wall, busy, own = (now - start for now, start in zip(self._now(), self._start, strict=True))
+        return max(0.0, busy - own - TICKS / os.sysconf("SC_CLK_TCK")) / wall
+
+    def _now(self) -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        busy = sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+        return time.perf_counter(), busy, time.process_time()
+
+
+def throughput(index: Index, queries: Corpus, k: int, single_thread: bool) -> tuple[Int, float]:
+    """The neighbours of all queries, searched in one call, and the seconds it took: on all threads, or on one."""
+    index.search(queries.part(0, 64), k)
     with quiet():
-        start = time.perf_counter()
-        neighbours = arm.index.search(arm.queries, k)
-        seconds = time.perf_counter() - start
-    return neighbours, seconds
+        if not single_thread:
+            return _call(index, queries, k)
+        with one_thread():
+            return _call(index, queries, k)
+
+
+def _call(index: Index, queries: Corpus, k: int) -> tuple[Int, float]:
+    start = time.perf_counter()
+    neighbours = index.search(queries, k)
+    return neighbours, time.perf_counter() - start
 
 
 def check_neighbours(neighbours: NDArray[Any], queries: int, k: int, database: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench import registry
-from bench.grid import ROLES, Cell, Choice, Grid, Role
+from bench.grid import ROLES, Cell, Choice, Grid, Role, settings
 from bench.identity import digest, source_identity
 from bench.interfaces import Float
 from bench.pipeline import Pipeline
@@ -18,6 +18,7 @@ from bench.store import Arrays, Entry, Meta, Store
 
 Place = tuple[Role, str, str]  # role, plugin, parameter
 KIND = "records"
+FAILED = ("error", "timeout", "memory")
 SEARCH_ROLES: tuple[Role, ...] = ("index", "rerank")
 SYMBOLS = {"candidates": "N", "key_bits": "L", "nprobe": "nprobe"}
 """Parameters of a search that are named wherever they stand, differing or not, and how they are printed."""
@@ -47,7 +48,7 @@ def _hash(pipeline: Pipeline, cell: Cell, metrics: dict[str, Any] | None) -> str
 
 def _searching(grid: Grid, cell: Cell) -> list[Any]:
     plugins = [_identity(role, choice) for role, choice in cell.choices() if role in SEARCH_ROLES]
-    sources = [source_identity("bench.measure"), source_identity("bench.reranked")]
+    sources = [source_identity(f"bench.{module}") for module in ("measure", "timing", "indexes")]
     return [plugins, cell.candidates, vars(grid.measure), sources]
 
 
@@ -55,10 +56,28 @@ def _identity(role: Role, choice: Choice) -> list[Any]:
     return [choice.name, choice.parameters, source_identity(registry.find(ROLES[role], choice.name).module)]
 
 
-def done(store: Store, record_key: str) -> bool:
-    """Whether the cell is finished; one that failed or was skipped is not, nor one whose record is damaged."""
+def status(store: Store, record_key: str) -> str | None:
+    """How a cell ended: "ok", "skipped" or one of FAILED; None where it has no record, or a damaged one."""
     entry = store.find(KIND, record_key)
-    return entry is not None and bool(entry.meta["row"]["status"] == "ok")
+    return None if entry is None else entry.meta["row"]["status"]
+
+
+def done(store: Store, record_key: str, retry_failed: bool = False) -> bool:
+    """Whether there is nothing left to do for a cell: it is finished, or has failed and is not to be tried again.
+
+    One that was skipped is always looked at again.
+    """
+    found = status(store, record_key)
+    return found == "ok" or (found in FAILED and not retry_failed)
+
+
+def failure(store: Store, record_key: str) -> str | None:
+    """Which cell failed, and why; None where it has not."""
+    entry = store.find(KIND, record_key)
+    if entry is None or entry.meta["row"]["status"] not in FAILED:
+        return None
+    described: str = entry.meta["row"]["described"]
+    return described
 
 
 def now() -> str:
@@ -96,18 +115,23 @@ def mark(pipeline: Pipeline, results: Store) -> None:
         if cell.index is not None and cell.embedder is not None:
             pipeline.store.touch("exact", pipeline.exact_key(cell))
         results.touch(KIND, key(pipeline, cell))
-        results.touch("neighbours", search_key(pipeline, cell))
+        search = search_key(pipeline, cell)
+        results.touch("neighbours", search)
+        for number in range(pipeline.grid.measure.replicates):
+            results.touch("replicates", f"{search}-{number}")
 
 
-def settings(kind: registry.Kind, choice: Choice) -> dict[str, Any]:
-    """All the parameters of a plugin as it will run, its defaults included."""
-    plugin = registry.build(kind, choice.name, choice.parameters)
-    return {name: getattr(plugin, name, None) for name in registry.parameters(type(plugin))}
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Columns in JSON's types: not-a-number and infinity become None."""
+    return {
+        key: None if isinstance(value, float) and not np.isfinite(value) else value
+        for key, value in ((k, v.item() if isinstance(v, np.generic) else v) for k, v in row.items())
+    }
 
 
 def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
     """The columns that say what a cell is, before anything is measured."""
-    every = {role: settings(ROLES[role], choice) for role, choice in cell.choices()}
+    every = {role: settings(role, choice) for role, choice in cell.choices()}
     names = {role: choice.name for role, choice in cell.choices()}
     return {
         **{name: value for name, value in every.get("index", {}).items() if name != "seed"},
@@ -189,7 +213,7 @@ def _setting(cell: Cell, values: dict[Place, str], differing: set[Place]) -> dic
 def _values(cell: Cell) -> Iterator[tuple[Place, str]]:
     """The parameters of a cell's plugins that have no column of their own, as texts."""
     for role, choice in cell.choices():
-        for name, value in settings(ROLES[role], choice).items():
+        for name, value in settings(role, choice).items():
             if name not in (("seed",) if role in SEARCH_ROLES else ("dim", "bits")):
                 yield (role, choice.name, name), str(value)
 

@@ -1,179 +1,199 @@
-"""Cells to records: stages first, then rankings and answers, then the timed rounds; all of it resumable.
+"""Cells to records: stages first, then rankings, then answers and timed replicates; all of it resumable.
 
-A cell without an index ranks the whole database, and its record is written there and then. For the others, neighbours
-and each round of latencies are stored as they finish, as is what the pipeline makes; nothing is done twice, by several
-runs on one store neither. What was found and timed before the metrics changed is only judged again. A cell that fails,
-or that this machine cannot run and that is skipped, is a record with its reason, and the others go on.
+Whatever a plugin does, it does in a process of its own (`bench.isolation`): loading data, fitting, building, searching.
+What a cell cannot finish, and why, is a record too, and the others go on. Artifacts, neighbours and each replicate's
+times are stored as they finish; nothing is done twice, by several runs on one store neither. What was found and timed
+before the metrics changed is only judged again.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import time
-import traceback
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Any
 
-import numpy as np
-
-from bench import records, registry
+from bench import records
+from bench.child import failed
 from bench.corpora import Corpora
-from bench.disk import is_full
+from bench.disk import DiskFull
 from bench.environment import environment
-from bench.grid import Cell, ask_index
-from bench.identity import digest
-from bench.interfaces import Corpus, Float, Index, Int, Unavailable
-from bench.measure import Arm, Rates, batch, check_neighbours, latency_round, machine_rates
+from bench.grid import Cell, ask_index, to_json
+from bench.interfaces import Corpus, Int, Unavailable
+from bench.isolation import Child, Failure, Limits, Say, Show, Starter
 from bench.pipeline import Pipeline
-from bench.reranked import Reranked
-from bench.store import Made, Store
-
-WARM_UP_ITEMS = 1024
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A cell whose index stands: what the timed rounds and the record need."""
-
-    cell: Cell
-    key: str
-    arm: Arm
-    columns: dict[str, Any]
-    quality: dict[str, Any]
+from bench.searches import Searches
+from bench.store import Store
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a grid. ``results`` holds records; ``say`` gets a line per stage."""
+    """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one.
+
+    ``start``: how a worker is started, in a process of its own or in this one. Cells are named by their position.
+    """
 
     pipeline: Pipeline
     results: Store
-    say: Callable[[str], None] = print
+    say: Say = print
+    show: Show = lambda description, done, total: None
+    limits: Limits = field(default_factory=Limits)
+    retry_failed: bool = False
+    start: Starter = Child
 
     def __call__(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
 
-        A cell that is skipped has not failed; its reason is in its record.
+        A cell that is skipped has not failed; its reason is in its record. One that failed before fails again with the
+        reason it had, unless ``retry_failed``.
 
-        ValueError: the data set can't be read, or its classes can't be split as a protocol asks for.
+        ValueError: the data set can't be read, or its classes can't be split as a protocol asks for. DiskFull.
         """
         pending = self._pending()
-        if not pending:
-            return {}
-        self.pipeline.labels()
-        if any(cell.protocol != "seen" for cell in pending.values()):
-            self.pipeline.unseen()
-        failed: dict[str, str] = {}
-        pending = self._judge(pending, failed)
-        for seed in sorted({cell.seed for cell in pending.values()}):
-            mine = {key: cell for key, cell in pending.items() if cell.seed == seed}
-            prepared = self._prepare(mine, failed)
-            if prepared:
-                with self.results.hold("rounds", "timed"):  # runs that time at once would slow each other down
-                    left = [item for item in prepared if not records.done(self.results, item.key)]
-                    if left:
-                        self._time(left, self._rates)
-        return failed
+        if pending:
+            self._labels(pending)
+            timed = [at for at in self._prepare(self._judge(pending)) if self._cell(at).index is not None]
+            for group in self._groups(timed):
+                with self.results.hold("replicates", "timed"):  # runs that time at once would slow each other down
+                    self._time([at for at in group if not self._done(at)])
+        return self._failed()
 
-    def recompute(self) -> tuple[dict[str, Cell], dict[str, str]]:
+    def recompute(self) -> tuple[list[int], dict[str, str]]:
         """Judge by today's metrics all that is stored, and train, search and time nothing.
 
-        Returns the cells of which something is missing, and the reason of each that failed, by their records' keys.
+        Returns the cells of which something is missing, and the reason of each that failed, by its record's key.
         """
-        is_sound = cache(self.pipeline.store.is_sound)
         pending = self._pending()
-        failed: dict[str, str] = {}
-        ready = {
-            key: cell
-            for key, cell in pending.items()
-            if all(is_sound(stage.kind, stage.key) for stage in self.pipeline.stages(cell))
-        }
-        unready = {key: cell for key, cell in pending.items() if key not in ready}
-        return unready | self._judge(ready, failed), failed
+        ready = [at for at in pending if all(self._sound(stage.kind, stage.key) for stage in self._stages(at))]
+        return sorted({*pending} - {*ready} | {*self._judge(ready)}), self._failed()
 
     @cached_property
-    def _rates(self) -> Rates:
-        return machine_rates()
+    def _keys(self) -> list[str]:
+        """The keys of the cells' records, in their order."""
+        return [records.key(self.pipeline, cell) for cell in self.pipeline.grid.cells]
 
-    def _pending(self) -> dict[str, Cell]:
-        keys = {records.key(self.pipeline, cell): cell for cell in self.pipeline.grid.cells}
-        return {key: cell for key, cell in keys.items() if not records.done(self.results, key)}
+    @cached_property
+    def _searches(self) -> Searches:
+        return Searches(self.pipeline, self.results, self._child, self._stop)
 
-    def _judge(self, cells: dict[str, Cell], failed: dict[str, str]) -> dict[str, Cell]:
+    @cached_property
+    def _sound(self) -> Any:
+        """Whether an entry of the cache is as it was written, looked at once."""
+        return cache(self.pipeline.store.is_sound)
+
+    def _cell(self, position: int) -> Cell:
+        return self.pipeline.grid.cells[position]
+
+    def _stages(self, position: int) -> Any:
+        return self.pipeline.stages(self._cell(position))
+
+    def _done(self, position: int) -> bool:
+        return records.done(self.results, self._keys[position], self.retry_failed)
+
+    def _pending(self) -> list[int]:
+        first = {key: position for position, key in reversed(list(enumerate(self._keys)))}
+        return [position for position in sorted(first.values()) if not self._done(position)]
+
+    def _failed(self) -> dict[str, str]:
+        return {key: reason for key in self._keys if (reason := records.failure(self.results, key)) is not None}
+
+    def _child(self) -> Any:
+        setup = {
+            "grid": to_json(self.pipeline.grid),
+            "store": str(self.pipeline.store.root.absolute()),
+            "device": self.pipeline.context.device,
+        }
+        return self.start(setup, self.limits, self.say, self.show)
+
+    def _ask(self, what: str, **parameters: Any) -> Any:
+        """The answer of a process that is started for this request alone."""
+        child = self._child()
+        try:
+            return child.ask(what, **parameters)
+        finally:
+            child.end()
+
+    def _labels(self, cells: Iterable[int]) -> None:
+        if not self._sound("labels", self.pipeline.labels_key):
+            try:
+                self._ask("labels")
+            except Failure as failure:
+                if failure.status == "full":
+                    raise DiskFull(failure.reason) from failure
+                raise ValueError(f"the data set can't be read: {failure.reason}") from failure
+        if any(self._cell(position).protocol != "seen" for position in cells):
+            self.pipeline.unseen()
+
+    def _judge(self, cells: list[int]) -> list[int]:
         """Write the records of the cells of which all is stored that is judged or was measured. Returns the others."""
         measured, corpora = records.measured(self.results), Corpora(self.pipeline)
-        stored = {key: cell for key, cell in cells.items() if self._is_stored(cell, measured)}
-        for key, cell in self.pipeline.context.track(stored.items(), "judge what is stored", len(stored)):
-            try:
-                if cell.index is None:
-                    self._rank(key, cell, corpora)
-                else:
-                    self._judge_again(key, cell, corpora, measured)
-            except Exception as reason:
-                self._stop(key, cell, reason, failed)
-        return {key: cell for key, cell in cells.items() if key not in stored}
+        stored = [at for at in cells if self._is_stored(at, measured)]
+        for position in self.pipeline.context.track(stored, "judge what is stored", len(stored)):
+            if self._cell(position).index is None:
+                self._attempt(position, partial(self._rank, position, corpora))
+            else:
+                self._attempt(position, partial(self._judge_again, position, corpora, measured))
+        return [at for at in cells if at not in stored]
 
-    def _is_stored(self, cell: Cell, measured: dict[str, str]) -> bool:
-        if not all(self.pipeline.store.has(stage.kind, stage.key) for stage in self.pipeline.stages(cell)):
+    def _is_stored(self, position: int, measured: dict[str, str]) -> bool:
+        if not all(self._sound(stage.kind, stage.key) for stage in self._stages(position)):
             return False
+        cell = self._cell(position)
         search = records.search_key(self.pipeline, cell)
-        return cell.index is None or (search in measured and self.results.find("neighbours", search) is not None)
+        return cell.index is None or (search in measured and self.results.is_sound("neighbours", search))
 
-    def _judge_again(self, key: str, cell: Cell, corpora: Corpora, measured: dict[str, str]) -> None:
-        search = records.search_key(self.pipeline, cell)
+    def _judge_again(self, position: int, corpora: Corpora, measured: dict[str, str]) -> None:
+        key, cell = self._keys[position], self._cell(position)
         with self.results.hold(records.KIND, key):
-            if not records.done(self.results, key):
-                neighbours = self.results.read("neighbours", search).arrays["neighbours"]
-                quality = _plain(self._quality(cell, neighbours, *corpora.of(cell), corpora))
-                self.results.write(records.KIND, key, *records.judged_again(self.results, measured[search], quality))
+            if not self._done(position):
+                earlier = measured[records.search_key(self.pipeline, cell)]
+                quality = self._quality(position, *corpora.of(cell), corpora)
+                self.results.write(records.KIND, key, *records.judged_again(self.results, earlier, quality))
 
-    def _prepare(self, cells: dict[str, Cell], failed: dict[str, str]) -> list[Prepared]:
-        """Each cell's stages, and the record of those that rank; then the answers of those that search.
+    def _prepare(self, cells: list[int]) -> list[int]:
+        """Each cell's stages, and the record of those that rank. Returns the cells that can be searched."""
+        corpora, faults = Corpora(self.pipeline), dict[str, Failure]()
 
-        Indexes that differ only in query parameters are built once.
-        """
-        track, corpora = self.pipeline.context.track, Corpora(self.pipeline)
-        faults: dict[str, Exception] = {}
-        stopped = set()
-        for key, cell in track(cells.items(), "train, encode, rank", len(cells)):
-            try:
-                ask_index(cell)
-                self._make(cell, faults)
-                if cell.index is None:
-                    self._rank(key, cell, corpora)
-            except Exception as reason:
-                self._stop(key, cell, reason, failed)
-                stopped.add(key)
-        searching = {key: cell for key, cell in cells.items() if cell.index is not None and key not in stopped}
-        built: dict[str, tuple[Index, float]] = {}
-        prepared = []
-        for key, cell in track(searching.items(), "build and search", len(searching)):
-            try:
-                prepared.append(self._answer(key, cell, corpora, built))
-            except Exception as reason:
-                self._stop(key, cell, reason, failed)
-        return prepared
+        def prepare(position: int) -> None:
+            self._make(position, faults)
+            if self._cell(position).index is None:
+                self._rank(position, corpora)
 
-    def _make(self, cell: Cell, faults: dict[str, Exception]) -> None:
+        tracked = self.pipeline.context.track(cells, "train, encode, rank", len(cells))
+        return [position for position in tracked if self._attempt(position, partial(prepare, position))]
+
+    def _attempt(self, position: int, work: Callable[[], None]) -> bool:
+        """Whether a cell's work could be done; where not, its record says why."""
+        try:
+            work()
+        except Exception as fault:
+            self._stop(position, fault if isinstance(fault, Failure) else Failure(**failed(fault)))
+            return False
+        return True
+
+    def _make(self, position: int, faults: dict[str, Failure]) -> None:
         """Make the features and codes that are missing. ``faults``: what could not be made, raised without a retry."""
-        for stage in self.pipeline.stages(cell):
+        try:
+            ask_index(self._cell(position))
+        except Unavailable as reason:
+            raise Failure("skipped", str(reason)) from reason
+        except Exception as fault:
+            raise Failure(**failed(fault)) from fault
+        for number, stage in enumerate(self._stages(position)):
             if stage.key in faults:
                 raise faults[stage.key]
-            if not self.pipeline.store.has(stage.kind, stage.key):
+            if not self.pipeline.store.is_sound(stage.kind, stage.key):
                 try:
-                    stage.make()
-                except Exception as fault:
-                    faults[stage.key] = fault
+                    self._ask("make", cell=position, stage=number)
+                except Failure as failure:
+                    faults[stage.key] = failure
                     raise
 
-    def _rank(self, key: str, cell: Cell, corpora: Corpora) -> None:
+    def _rank(self, position: int, corpora: Corpora) -> None:
         """Rank the whole database by the cell's codes or features, and write its record: nothing is timed."""
-        with self.results.hold(records.KIND, key):
-            if not records.done(self.results, key):
-                self._record(key, cell, *self._ranked(cell, corpora))
+        with self.results.hold(records.KIND, self._keys[position]):
+            if not self._done(position):
+                self._record(position, *self._ranked(self._cell(position), corpora))
 
     def _ranked(self, cell: Cell, corpora: Corpora) -> tuple[dict[str, Any], dict[str, Any]]:
         """The columns of a ranking, and those of its quality."""
@@ -192,83 +212,75 @@ class Run:
             judged = quality.of_features(queries.features, database.features, asked, labels)
         return {**columns, "status": "ok"}, judged
 
-    def _answer(self, key: str, cell: Cell, corpora: Corpora, built: dict[str, tuple[Index, float]]) -> Prepared:
-        grid = self.pipeline.grid
+    def _groups(self, timed: list[int]) -> list[list[int]]:
+        """The cells that are compared with each other."""
+        groups: dict[Any, list[int]] = {}
+        for position in timed:
+            groups.setdefault(self._compared_by(position), []).append(position)
+        return list(groups.values())
+
+    def _compared_by(self, position: int) -> tuple[Any, ...]:
+        """What cells that are compared have in common: protocol, seed and set of features."""
+        cell = self._cell(position)
+        features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
+        return cell.protocol, cell.seed, features
+
+    def _reference(self, group: list[int]) -> int:
+        """The cell that the others are compared with: the linear scan, or else the first, of these and the finished."""
+        common = self._compared_by(group[0])
+        known = [
+            (cell.index.name != "linear_scan", position)
+            for position, cell in enumerate(self.pipeline.grid.cells)
+            if cell.index is not None
+            and self._compared_by(position) == common
+            and (position in group or records.status(self.results, self._keys[position]) == "ok")
+        ]
+        return min(known)[1]
+
+    def _time(self, group: list[int]) -> None:
+        """Answers and replicates of a group, then its records."""
+        if not group:
+            return
+        corpora = Corpora(self.pipeline)
+        for position in self._searches(group, self._reference(group)):
+            self._attempt(position, partial(self._record_search, position, corpora))
+
+    def _record_search(self, position: int, corpora: Corpora) -> None:
+        cell = self._cell(position)
         database, queries = corpora.of(cell)
-        index, build_seconds = _built(cell, database, corpora.key(cell), built)
-        query_parameters = _query_parameters(cell, index)
-        arm = Arm(index, query_parameters, queries)
-        search = records.search_key(self.pipeline, cell)
-        answer = self.results.once("neighbours", search, partial(_searched, arm, grid.k, len(database)))
-        index.set_query(**query_parameters)
+        costs, arrays = self._searches.columns(position)
         columns = {
             "dim": None if database.features is None else database.features.shape[1],
-            "complete_share": answer.meta["complete_share"],
-            "throughput_qps": len(queries) / answer.meta["batch_seconds"],
             **corpora.costs(cell),
-            "build_seconds": build_seconds,
-            **_costs(index),
+            **costs,
             "queries": len(queries),
             "database_items": len(database),
+            "status": "ok",
         }
-        quality = self._quality(cell, answer.arrays["neighbours"], database, queries, corpora)
-        return Prepared(cell, key, arm, columns, quality)
+        quality = self._quality(position, database, queries, corpora)
+        self._record(position, columns, quality, arrays, rates=vars(self._searches.rates))
 
-    def _quality(
-        self, cell: Cell, neighbours: Int, database: Corpus, queries: Corpus, corpora: Corpora
-    ) -> dict[str, Any]:
+    def _quality(self, position: int, database: Corpus, queries: Corpus, corpora: Corpora) -> dict[str, Any]:
         """The quality columns of a search: of its answers, and of the codes that it reads."""
         from bench.quality import of_neighbours
 
-        labels = corpora.labels(cell)
+        cell = self._cell(position)
+        neighbours: Int = self._searches.neighbours(position)
         exact = None if cell.embedder is None else self.pipeline.exact(cell)
-        found = of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k)
-        return {**found, "map": corpora.map(cell)}
-
-    def _time(self, prepared: list[Prepared], rates: Rates) -> None:
-        """Interleaved rounds over all prepared cells, then their records."""
-        measure = self.pipeline.grid.measure
-        for number in self.pipeline.context.track(range(measure.rounds), "timed rounds", measure.rounds):
-            missing = [item for item in prepared if self.results.find("rounds", f"{item.key}-{number}") is None]
-            if missing:
-                self._round(missing, number)
-        for item in prepared:
-            rounds = [self.results.read("rounds", f"{item.key}-{number}") for number in range(measure.rounds)]
-            milliseconds = np.concatenate([entry.arrays["ms"] for entry in rounds])
-            self._record_times(item, milliseconds, max(entry.meta["cpu_per_wall"] for entry in rounds), rates)
-
-    def _round(self, items: list[Prepared], number: int) -> None:
-        measure = self.pipeline.grid.measure
-        queries = len(items[0].arm.queries)
-        rows = np.random.default_rng(number).permutation(queries)[: measure.queries_per_round]
-        arms = [item.arm for item in items]
-        reverse = number % 2 == 1
-        results = latency_round(arms, rows, self.pipeline.grid.k, measure.warm_up, reverse)
-        for item, result in zip(items, results, strict=True):
-            meta = {"cpu_per_wall": result.cpu_per_wall, "arms": len(arms), "load": environment()["load"]}
-            self.results.write("rounds", f"{item.key}-{number}", meta, {"ms": result.milliseconds})
-
-    def _record_times(self, item: Prepared, milliseconds: Float, cpu_per_wall: float, rates: Rates) -> None:
-        all_queries = len(self.pipeline.query_rows(dataclasses.replace(item.cell, index=None)))
-        latency = records.latency_columns(milliseconds, all_queries)
-        columns = {**item.columns, **latency, "cpu_per_wall": cpu_per_wall, "status": "ok"}
-        if "bytes_per_query" in item.columns:
-            floor = rates.floor_ms(item.columns["bytes_per_query"], item.columns["flops_per_query"])
-            columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
-        self._record(item.key, item.cell, columns, item.quality, {"latency_ms": milliseconds}, rates=vars(rates))
+        found = of_neighbours(neighbours, exact, database, queries, corpora.labels(cell), self.pipeline.grid.k)
+        return records.plain({**found, "map": corpora.map(cell)})
 
     def _record(
         self,
-        key: str,
-        cell: Cell,
+        position: int,
         columns: dict[str, Any],
         quality: dict[str, Any],
         arrays: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
-        now = records.now()
+        cell, now = self._cell(position), records.now()
         meta = {
-            "row": _plain({**records.base_row(self.pipeline, cell), **quality, **columns}),
+            "row": records.plain({**records.base_row(self.pipeline, cell), **quality, **columns}),
             "quality": list(quality),
             "search": records.search_key(self.pipeline, cell),
             "grid": self.pipeline.grid.name,
@@ -277,79 +289,16 @@ class Run:
             "judged": now,
             "environment": environment(),
         }
-        self.results.write(records.KIND, key, {**meta, **more}, arrays or {})
+        self.results.write(records.KIND, self._keys[position], {**meta, **more}, arrays or {})
 
-    def _stop(self, key: str, cell: Cell, fault: Exception, failed: dict[str, str]) -> None:
-        """Write why a cell did not finish; what is unavailable here has not ``failed``. A full disk ends the run."""
-        if is_full(fault):
-            raise fault
-        if isinstance(fault, Unavailable):
-            self._record(key, cell, {"status": "skipped", "reason": str(fault)}, {})
-            self.say(f"skipped: {cell.describe()}: {fault}")
-            return
-        reason = f"{type(fault).__name__}: {fault}"
-        failed[key] = f"{cell.describe()}: {reason}"
-        tail = traceback.format_exception(fault)[-8:]
-        self._record(key, cell, {"status": "error", "reason": reason}, {}, traceback=tail)
-        self.say(f"failed: {failed[key]}")
-
-
-def _searcher(cell: Cell) -> Index:
-    """The cell's index, with the re-ranking behind it where there is one; not built yet."""
-    assert cell.index is not None
-    index: Index = registry.build("index", cell.index.name, cell.index.parameters)
-    if cell.rerank is None or cell.candidates is None:
-        return index
-    reranker = registry.build("reranker", cell.rerank.name, cell.rerank.parameters)
-    return Reranked(index, reranker, cell.candidates)
-
-
-def _built(cell: Cell, database: Corpus, corpus_key: str, built: dict[str, tuple[Index, float]]) -> tuple[Index, float]:
-    assert cell.index is not None
-    index = _searcher(cell)
-    fixed = {k: v for k, v in cell.index.parameters.items() if k not in index.query_parameters}
-    rerank = cell.rerank and [cell.rerank.name, cell.rerank.parameters]
-    key = digest([corpus_key, cell.index.name, fixed, rerank])
-    if key not in built:
-        # What is imported and compiled on the way is not the index's building time. So few items may be too few.
-        with suppress(ValueError):
-            _searcher(cell).build(database.part(0, WARM_UP_ITEMS))
-        start = time.perf_counter()
-        index.build(database)
-        built[key] = (index, time.perf_counter() - start)
-    return built[key]
-
-
-def _searched(arm: Arm, k: int, database_items: int) -> Made:
-    """The neighbours of all queries, checked, with the seconds of the whole batch."""
-    neighbours, seconds = batch(arm, k)
-    check_neighbours(neighbours, len(arm.queries), k, database_items)
-    meta = {"batch_seconds": seconds, "complete_share": getattr(arm.index, "complete_share_", None)}
-    return meta, {"neighbours": neighbours}
-
-
-def _query_parameters(cell: Cell, index: Index) -> dict[str, Any]:
-    assert cell.index is not None
-    every = {"candidates": cell.candidates, **records.settings("index", cell.index)}
-    return {name: every[name] for name in index.query_parameters}
-
-
-def _costs(index: Any) -> dict[str, Any]:
-    """The memory that the index takes, and where it says so, the paper's count and what one query must read and do."""
-    costs = {"index_bytes": index.size_bytes()}
-    if hasattr(index, "paper_bytes"):
-        costs["paper_bytes"] = index.paper_bytes()
-    if hasattr(index, "query_cost"):
-        costs["bytes_per_query"], costs["flops_per_query"] = index.query_cost()
-    return costs
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """The row in JSON's types: not-a-number and infinity become None."""
-    return {
-        key: None if isinstance(value, float) and not np.isfinite(value) else value
-        for key, value in ((k, v.item() if isinstance(v, np.generic) else v) for k, v in row.items())
-    }
+    def _stop(self, position: int, failure: Failure) -> None:
+        """Write why a cell did not finish. DiskFull: that is why, and no cell can."""
+        if failure.status == "full":
+            raise DiskFull(failure.reason) from failure
+        described = f"{self._cell(position).describe()}: {failure.reason}"
+        columns = {"status": failure.status, "reason": failure.reason, "described": described}
+        self._record(position, columns, {}, traceback=failure.tail)
+        self.say(f"{failure.status}: {described}")
 
 
 def summary(failed: Iterable[str]) -> list[str]:

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from bench import registry
 
 CHECKOUT = Path(__file__).parents[1]
 PLUGINS = CHECKOUT / "tests" / "plugins"
+TEST_MARK = "BENCH_TEST"
 
 
 @pytest.fixture
@@ -49,9 +51,9 @@ def small_grid(tmp_path):
         layout = "candidates"
         seeds = [0]
         [measure]
-        rounds = 3
+        replicates = 2
+        rounds = 2
         queries_per_round = 10
-        warm_up = 2
         [[cells]]
         embedder = "identity"
         index = "linear_scan"
@@ -76,3 +78,17 @@ def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), **options):
         [sys.executable, "-m", "bench", *map(str, arguments)],
         cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False, **options,
     )  # fmt: skip
+
+
+def marked(mark):
+    """The living processes that have the mark as TEST_MARK in their environment: they were started with it, or by one
+    that was.
+    """
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(TEST_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

@@ -1,15 +1,21 @@
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
+from rich.progress import Progress
 
-from tests.conftest import CHECKOUT, PLUGINS, bench
+from bench.cli import Reporter
+from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, bench, marked
 
 
 def images(folder, classes=("apple", "pear"), count=3):
@@ -55,6 +61,9 @@ finally:
         (("show", "suptable1"), ("supp_table1",)),
         (("run", "--grid", "supp_table1", "--set", "bits=12"), ("bits = 12", "key_bits = 8", "supp_table1.toml")),
         (("run", "--grid", "supp_table1", "--set", "nothing"), ("key=value",)),
+        (("run", "--grid", "supp_table1", "--timeout", "0"), ("0 seconds", "above 0")),
+        (("run", "--grid", "supp_table1", "--memory-limit", "-1"), ("-1e+09 bytes", "above 0")),
+        (("run", "--grid", "supp_table1", "--timeout", "9", "--in-process"), ("--in-process keeps no limits",)),
         (("run", "--grid", "supp_table1", "--recipe", "fast"), ("'fast'", "quick", "paper")),
         (("run", "--grid", "supp_table1", "--dataset", "parquet"), ("--data-dir",)),
         (("run", "--grid", "supp_table1", "--dataset", "parquet", "--data-dir", "/no/such"), ("/no/such",)),
@@ -79,7 +88,7 @@ def test_refusing_takes_no_longer_than_a_few_times_listing():
 
 def data_fault(folder, dataset, tmp_path, *words):
     where = ("--data-dir", folder, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
-    done = bench("run", "--grid", "supp_table1", "--dataset", dataset, *where)
+    done = bench("run", "--in-process", "--grid", "supp_table1", "--dataset", dataset, *where)
     assert "fit" not in done.stdout
     assert done.returncode == 2 and "Traceback" not in done.stdout + done.stderr
     for word in words:
@@ -107,6 +116,7 @@ def test_a_nan_in_vectors_is_named_before_anything_is_built(tmp_path, vectors_di
         np.save(folder / path.name, array)
     where = ("--data-dir", folder, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
     refused(bench("run", "--grid", small_grid, *where), "train.npy", "7", "3")
+    refused(bench("run", "--in-process", "--grid", small_grid, *where), "train.npy", "7", "3")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +130,7 @@ def finished(tmp_path_factory, vectors_dir):
         'rerank = "float32"\ncandidates = [20, 50]\n[recipes.r]\n'
     )
     where = ("--data-dir", vectors_dir, "--out", folder / "out", "--cache-dir", folder / "cache")
-    return folder, grid, where, bench("run", "--grid", grid, *where)
+    return folder, grid, where, bench("run", "--in-process", "--grid", grid, *where)
 
 
 def test_run_writes_the_tidy_cells_the_tables_and_the_figures(finished):
@@ -133,7 +143,8 @@ def test_run_writes_the_tidy_cells_the_tables_and_the_figures(finished):
     columns = """dataset, embedder, dim, hasher, bits, index, rerank, candidates, setting, key_bits, k, seed,
         precision_at_10, recall_at_10, latency_ms_p50, latency_ms_p95, latency_ms_p99, throughput_qps,
         seconds_all_queries, encode_ms,
-        build_seconds, index_bytes, status, reference_precision_at_10, reference_seconds"""
+        build_seconds, index_bytes, status, reference_precision_at_10, reference_seconds,
+        ratio, ratio_low, ratio_high, loaded, unstable, overhead_ms"""
     assert {name.strip() for name in columns.split(",")} <= set(cells.columns)
     assert len(cells) == 3 and (cells["status"] == "ok").all()
     assert cells["key_bits"].isna().tolist() == [True, False, False]
@@ -156,32 +167,39 @@ def test_table_writes_the_same_files_again_without_running(finished):
     assert done.returncode == 0 and path.read_text() == before
 
 
-def test_a_failed_cell_ends_the_run_with_1_and_its_reason(finished, tmp_path):
+def test_a_failed_cell_ends_every_run_with_1_and_its_reason_and_is_tried_again_on_demand(finished, tmp_path):
     _, grid, where, _ = finished
     text = grid.read_text().replace(
         "[recipes.r]", '[[cells]]\nembedder = "toy_failing"\nindex = "linear_scan"\n[recipes.r]'
     )
     failing = tmp_path / "failing.toml"
     failing.write_text(text)
-    done = bench("run", "--grid", failing, *where)
-    assert done.returncode == 1 and "1 of 4 cells failed" in done.stderr and "fails on purpose" in done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    said = []
+    for again in ((), (), ("--retry-failed",)):
+        done = bench("run", "--in-process", "--grid", failing, *where, *again)
+        assert done.returncode == 1 and "1 of 4 cells failed" in done.stderr and "fails on purpose" in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        said.append("fit toy_failing" in done.stdout)
+    assert said == [True, False, True]
 
 
-def test_ctrl_c_ends_with_130_and_says_that_finished_work_is_kept(finished, tmp_path):
+def test_ctrl_c_ends_with_130_says_that_finished_work_is_kept_and_leaves_no_process(finished, tmp_path):
     _, grid, where, _ = finished
     arguments = ["run", "--grid", grid, *where[:2], "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache"]
     arguments += ["--set", "measure.rounds=100000"]
+    mark = uuid.uuid4().hex
     process = subprocess.Popen(
         [sys.executable, "-m", "bench", *map(str, arguments)], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(PLUGINS)}, stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(PLUGINS), TEST_MARK: mark}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 100
-    while not list(tmp_path.glob("out/rounds/*")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("out/neighbours/*")) and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert len(marked(mark)) > 1
     process.send_signal(signal.SIGINT)
     message = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and "interrupted" in message and "Traceback" not in message
+    assert not marked(mark)
 
 
 @pytest.fixture
@@ -226,7 +244,7 @@ def two_sets(tmp_path_factory, vectors_dir):
         f'[recipes.r]\n[datasets.vectors]\ndata_dir = "{vectors_dir}"\n'
     )
     where = ("--out", folder / "out", "--cache-dir", folder / "cache")
-    return folder, grid, where, bench("run", "--grid", grid, *where)
+    return folder, grid, where, bench("run", "--in-process", "--grid", grid, *where)
 
 
 def test_several_data_sets_have_a_report_each_and_one_together(two_sets):
@@ -264,7 +282,7 @@ def test_a_data_set_of_several_that_cannot_be_read_is_named_before_anything_runs
     done = bench("run", "--grid", grid, *where, "--set", "vectors.data_dir=/no/such")
     refused(done, "data set 'vectors'", "/no/such", "--dataset")
     assert not (tmp_path / "out").exists()
-    assert bench("run", "--grid", grid, *where, "--dataset", "toy_clusters").returncode == 0
+    assert bench("run", "--in-process", "--grid", grid, *where, "--dataset", "toy_clusters").returncode == 0
 
 
 def test_a_failed_hasher_ends_the_run_with_1_and_stands_in_the_table(tmp_path):
@@ -273,7 +291,7 @@ def test_a_failed_hasher_ends_the_run_with_1_and_stands_in_the_table(tmp_path):
         'title = "Codes"\ndataset = "toy_clusters"\nrecipe = "r"\n[[cells]]\nhasher = ["toy_failing_hasher", '
         '"toy_guesses"]\nbits = [8, 16]\n[recipes.r]\n'
     )
-    done = bench("run", "--grid", grid, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+    done = bench("run", "--in-process", "--grid", grid, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
     assert done.returncode == 1 and "2 of 4 cells failed" in done.stderr and "hasher fails on purpose" in done.stderr
     table = pd.read_csv(tmp_path / "out" / "failing" / "toy_clusters" / "table.csv").set_index("row")
     assert (table.loc["toy failing hasher", ["8 bits", "16 bits"]] == "error").all(axis=None)
@@ -290,7 +308,7 @@ def test_classes_that_are_too_few_to_hold_any_out_are_refused_before_training(tm
         "[recipes.r]\n"
     )
     where = ("--data-dir", folder, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
-    refused(bench("run", "--grid", grid, *where), "2 classes can't be split", "at least 3")
+    refused(bench("run", "--in-process", "--grid", grid, *where), "2 classes can't be split", "at least 3")
     assert not (tmp_path / "cache" / "fits.txt").exists()
 
 
@@ -299,7 +317,7 @@ def test_skipped_cells_are_listed_with_their_reason_and_are_no_failure(finished,
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nneeded_by = ["check", "build"]\n[recipes.r]'
     path = tmp_path / "skipping.toml"
     path.write_text(grid.read_text().replace("[recipes.r]", cells))
-    done = bench("run", "--grid", path, *where)
+    done = bench("run", "--in-process", "--grid", path, *where)
     assert done.returncode == 0, done.stderr
     assert "2 of 5 cells skipped" in done.stdout and "toy_library is not installed: pip install" in done.stdout
     table = pd.read_csv(where[3] / "skipping" / "vectors" / "table.csv")
@@ -311,7 +329,7 @@ def test_a_pareto_grid_has_its_figures_and_the_fastest_searches(finished, tmp_pa
     _, grid, where, _ = finished
     path = tmp_path / "fast.toml"
     path.write_text(grid.read_text().replace('"candidates"', '"pareto"'))
-    done = bench("run", "--grid", path, *where)
+    done = bench("run", "--in-process", "--grid", path, *where)
     assert done.returncode == 0, done.stderr
     written = where[3] / "fast" / "vectors"
     names = {path.name for path in written.iterdir()}
@@ -320,3 +338,35 @@ def test_a_pareto_grid_has_its_figures_and_the_fastest_searches(finished, tmp_pa
     fastest = pd.read_csv(written / "pareto.csv")
     assert (fastest["reached"] >= fastest["level"] - 1e-9).all() and (fastest["throughput_qps"] > 0).all()
     assert pd.read_csv(written / "cells.csv")["pareto_recall"].any()
+
+
+def test_a_bar_is_shown_while_a_stage_runs_and_a_line_where_it_took_long(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr("bench.cli.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    written = io.StringIO()
+    with Progress(console=Console(file=written, width=100), auto_refresh=False) as progress:
+        reporter = Reporter(progress)
+        reporter.show("fit", 0, None)
+        reporter.show("fit", 3, 7)
+        (bar,) = progress.tasks
+        assert (bar.description, bar.completed, bar.total) == ("fit", 3, 7)
+        reporter.show("encode", None, None)
+        now[0] += 2.5
+        reporter.show("fit", None, 7)
+        assert not progress.tasks
+    lines = written.getvalue()
+    assert "fit: 2.5 s" in lines and "encode" not in lines
+
+
+def test_the_bar_of_steps_goes_when_they_end_or_are_left():
+    with Progress(console=Console(file=io.StringIO()), auto_refresh=False) as progress:
+        reporter = Reporter(progress)
+        for left_after in (6, 7):
+            steps = reporter.track([5, 6, 7], "steps")
+            for step in steps:
+                assert (progress.tasks[0].completed, progress.tasks[0].total) == (step - 5, 3)
+                if step == left_after:
+                    break
+            steps.close()
+            assert not progress.tasks
+        assert list(reporter.track([5, 6, 7], "steps")) == [5, 6, 7] and not progress.tasks

@@ -63,9 +63,9 @@ def test_a_process_that_has_the_id_of_one_that_is_gone_is_told_by_when_it_starte
 
 
 def test_a_kind_of_which_there_is_nothing_but_what_was_being_written_is_looked_into(store):
-    path = store.root / "rounds" / f"{TEMPORARY}{a_process_that_is_gone()}-abc"
+    path = store.root / "replicates" / f"{TEMPORARY}{a_process_that_is_gone()}-abc"
     path.mkdir(parents=True)
-    assert set(found(store)) == {f"rounds/{path.name}"}
+    assert set(found(store)) == {f"replicates/{path.name}"}
 
 
 def test_damaged_entries_are_found_with_what_is_wrong(store):
@@ -137,7 +137,8 @@ def test_the_command_names_everything_and_removes_only_when_asked(store, tmp_pat
 def test_what_a_grid_refers_to_is_in_use_whenever_it_is_run_or_shown(tmp_path):
     grid = tmp_path / "g.toml"
     grid.write_text(
-        'title = "t"\ndataset = "toy_clusters"\nrecipe = "r"\n[measure]\nrounds = 1\nqueries_per_round = 2\n'
+        'title = "t"\ndataset = "toy_clusters"\nrecipe = "r"\n'
+        "[measure]\nreplicates = 1\nrounds = 1\nqueries_per_round = 2\n"
         '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\n[[cells]]\nhasher = "toy_signs"\n[recipes.r]\n'
     )
     where = ("--cache-dir", tmp_path / "cache", "--out", tmp_path / "out")
@@ -148,4 +149,4 @@ def test_what_a_grid_refers_to_is_in_use_whenever_it_is_run_or_shown(tmp_path):
         os.utime(store.path(kind, key), (1e9, 1e9))
     assert bench("show", grid, *where).returncode == 0
     unused = [kind for store, kind, key in entries if store.path(kind, key).stat().st_mtime == 1e9]
-    assert len(entries) == 8 and unused == ["rounds"]  # whose times are in the record
+    assert len(entries) == 8 and unused == []

@@ -1,9 +1,14 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench import grid_file
+from bench.grid import Cell, Choice, Grid, Measure, from_json, to_json
 from bench.grid_file import Options
+from bench.identity import digest
 from bench.protocols import ClassSplit
 
 FILE = """
@@ -145,6 +150,35 @@ def test_an_unknown_grid_name_is_refused(name):
 def test_every_built_in_grid_is_valid_in_all_its_recipes(name):
     for recipe in ("paper", "quick", "pretrained"):
         assert grid_file.load(name, Options(recipe=recipe)).cells
+
+
+@pytest.mark.parametrize("name", sorted(grid_file.names()))
+def test_every_built_in_grid_is_the_same_in_another_process(name):
+    grid = grid_file.load(name)
+    assert from_json(to_json(grid)) == grid
+
+
+parameters = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.text(), parameters, max_size=4), st.sampled_from([None, "ünïcode\n"]))
+def test_whatever_a_parameter_holds_another_process_reads_the_same(values, reference):
+    cell = Cell("seen", None, None, Choice("h", values), "last", "encoded", Choice("i"), None, None, 3)
+    cells = (cell, dataclasses.replace(cell, candidates=7))
+    grid = Grid("n", "t", Choice("d", values), "r", "methods", reference, 10, ClassSplit(0.5, 1), Measure(5), cells)
+    assert from_json(to_json(grid)) == grid
+
+
+def test_a_tuple_among_the_parameters_becomes_a_list_and_keeps_the_cells_identity():
+    cell = Cell("seen", None, None, None, None, None, Choice("i", {"sizes": (1, 2)}), None, None, 0)
+    grid = Grid("n", "t", Choice("d"), "r", "methods", None, 10, ClassSplit(), Measure(), (cell,))
+    (read,) = from_json(to_json(grid)).cells
+    assert read.index.parameters == {"sizes": [1, 2]}
+    assert digest(dataclasses.asdict(read)) == digest(dataclasses.asdict(cell))
 
 
 def test_supp_table1_has_the_papers_cells():

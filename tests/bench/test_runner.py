@@ -1,23 +1,39 @@
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
-from bench import grid_file, records
+from bench import grid_file, measure, records
+from bench.child import Local
 from bench.grid_file import Options
 from bench.interfaces import Context
+from bench.measure import Rates
 from bench.pipeline import Pipeline
 from bench.runner import Run, summary
 from bench.store import Store
+from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, bench, marked
 
 pytestmark = pytest.mark.usefixtures("third_party")
 QUALITY = ["index", "key_bits", "candidates", "precision_at_10", "recall_at_10", "status"]
 
 
 @pytest.fixture
-def make_run(tmp_path, vectors_dir, small_grid):
-    def make(text="", track=None, settings=()):
+def make_run(tmp_path, vectors_dir, small_grid, monkeypatch):
+    monkeypatch.setattr("bench.searches.machine_rates", lambda: Rates(1e10, 1e10))
+
+    def make(text="", track=None, settings=(), **options):
         path = small_grid
         if text:
             path.write_text(path.read_text().replace("[recipes.quick]", text + "\n[recipes.quick]"))
@@ -25,7 +41,8 @@ def make_run(tmp_path, vectors_dir, small_grid):
         cache = tmp_path / "cache"
         cache.mkdir(exist_ok=True)
         context = Context(cache=cache) if track is None else Context(cache=cache, track=track)
-        return Run(Pipeline(plan, Store(cache), context, lambda _: None), Store(tmp_path / "out"), lambda _: None)
+        pipeline = Pipeline(plan, Store(cache), context, lambda _: None)
+        return Run(pipeline, Store(tmp_path / "out"), **{"say": lambda _: None, "start": Local} | options)
 
     return make
 
@@ -44,6 +61,11 @@ def frame(run):
     return records.frame(run.pipeline, run.results)
 
 
+def files(folder):
+    """When each file below was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_run_finishes_every_cell_with_quality_and_time(make_run, vectors_dir):
     run = make_run()
     assert frame(run)["status"].isna().all()
@@ -60,17 +82,16 @@ def test_a_run_finishes_every_cell_with_quality_and_time(make_run, vectors_dir):
     assert ((tables["recall_at_10"] > 0) & (tables["recall_at_10"] <= 1)).all() and (tables["map"] > 0.2).all()
     for column in ("latency_ms_p50", "throughput_qps", "build_seconds", "index_bytes", "encode_ms", "floor_percent"):
         assert (cells[column] > 0).all(), column
+    assert (cells["throughput_one_thread_qps"] > 0).all() and (cells["overhead_ms"] < cells["latency_ms_p50"]).all()
     one_by_one = cells["seconds_all_queries"] / 60 * 1e3
     assert (one_by_one >= cells["latency_ms_p50"] * 0.2).all()
 
 
 def test_a_finished_grid_does_nothing_on_the_second_run(make_run, tmp_path):
     make_run()()
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    again = make_run()
-    assert again() == {}
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    assert "dataset" not in vars(again.pipeline)
+    before = files(tmp_path)
+    assert make_run(start=None)() == {}
+    assert before == files(tmp_path)
 
 
 def test_grids_share_what_is_already_made(make_run, tmp_path):
@@ -114,32 +135,156 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_ru
     assert len(failed) == 3 and (cells["status"] == "ok").sum() == 5
     reasons = dict(zip(cells.index, cells["reason"], strict=True))
     assert reasons["toy_failing", "linear_scan"] == "RuntimeError: the toy fails on purpose"
-    wrong = cells.loc[("identity", "toy_wrong_ids"), "reason"].tolist()
-    assert wrong[0].startswith("ValueError: search returned ids from 400 to 400, expected -1 .. 399")
-    assert wrong[1] == "MemoryError: the toy is out of memory"
+    wrong = cells.loc[("identity", "toy_wrong_ids")]
+    assert wrong["reason"].iloc[0] == "search returned ids from 400 to 400, expected -1 .. 399"
+    assert wrong["reason"].iloc[1] == "MemoryError: the toy is out of memory"
+    assert wrong["status"].tolist() == ["error", "memory"]
     assert len(summary(failed.values())) == 3
 
 
-def test_a_failed_cell_is_tried_again_by_the_next_run(make_run):
+def test_the_record_of_a_failed_cell_holds_the_end_of_the_traceback(make_run):
     run = make_run(FAILING)
-    assert len(run()) == 3
-    assert len(make_run()()) == 3
+    (key,) = [key for key, described in run().items() if "out of memory" in described]
+    traceback = "".join(run.results.meta(records.KIND, key)["traceback"])
+    assert "toy_plugins.py" in traceback and traceback.endswith("MemoryError: the toy is out of memory\n")
 
 
-def test_an_interruption_in_the_timed_rounds_keeps_the_finished_ones(make_run, tmp_path):
+def test_a_failed_cell_keeps_its_reason_and_is_tried_again_only_where_that_is_asked_for(make_run, tmp_path):
+    failed = make_run(FAILING)()
+    before = files(tmp_path / "out")
+    assert make_run(start=None)() == failed and files(tmp_path / "out") == before
+    assert make_run(retry_failed=True)() == failed
+    changed = {path for path, written in files(tmp_path / "out").items() if before.get(path) != written}
+    assert {path.parent.name for path in changed if path.parent.parent.name == "records"} == set(failed)
+
+
+def test_what_failed_once_may_succeed_when_it_is_tried_again(make_run, monkeypatch):
+    from toy_plugins import WrongIds
+
+    cells = '[[cells]]\nembedder = "identity"\nindex = "toy_wrong_ids"'
+    assert len(make_run(cells)()) == 1
+    answer = np.arange(10, dtype=np.int64)
+    monkeypatch.setattr(WrongIds, "search", lambda self, queries, k: np.tile(answer, (len(queries), 1)))
+    assert len(make_run()()) == 1
+    run = make_run(retry_failed=True)
+    assert run() == {} and (frame(run)["status"] == "ok").all()
+
+
+def test_a_search_on_more_than_one_thread_fails_and_is_measured_anew_when_it_is_tried_again(make_run, monkeypatch):
+    one_round = measure.one_round
+
+    def wide(index, *arguments):
+        found = one_round(index, *arguments)
+        return dataclasses.replace(found, cpu_per_wall=1.7) if type(index).__name__ == "Scan" else found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(measure, "one_round", wide)
+        failed = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')()
+    assert list(failed.values()) == ["toy_scan(): a single query took 1.70 threads, and was to be answered on one"]
+    assert make_run(retry_failed=True)() == {}
+
+
+def test_an_interruption_in_the_timed_replicates_keeps_the_finished_ones(make_run, tmp_path):
     def interrupted(steps, description, total=None):
         for number, step in enumerate(steps):
-            if description == "timed rounds" and number == 2:
+            if description == "timed replicates" and number == 1:
                 raise KeyboardInterrupt
             yield step
 
     with pytest.raises(KeyboardInterrupt):
         make_run(track=interrupted)()
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "rounds").rglob("*.npy")}
-    assert len(kept) == 2 * 5
+    kept = files(tmp_path / "out" / "replicates")
+    assert sum(path.name == "ms.npy" for path in kept) == 5
     run = make_run()
     assert run() == {} and (frame(run)["status"] == "ok").all()
-    assert all(path.stat().st_mtime_ns == changed for path, changed in kept.items())
+    assert files(tmp_path / "out" / "replicates").items() >= kept.items()
+
+
+def test_an_interruption_after_a_replicate_keeps_the_reasons_of_what_failed_in_it(make_run):
+    def interrupted(steps, description, total=None):
+        for number, step in enumerate(steps):
+            if description == "timed replicates" and number == 1:
+                raise KeyboardInterrupt
+            yield step
+
+    with pytest.raises(KeyboardInterrupt):
+        make_run(FAILING, track=interrupted)()
+    run = make_run()
+    assert frame(run)["status"].fillna("").tolist() == [""] * 5 + ["error", "error", "memory"]
+    asked = []
+    assert len(make_run(say=asked.append)()) == 3
+    assert not [line for line in asked if line.startswith(("error", "memory"))]
+
+
+def test_an_interruption_inside_a_replicate_keeps_the_answers_and_ends_every_worker(make_run, tmp_path):
+    workers = []
+
+    def started(*arguments):
+        workers.append(Local(*arguments))
+        return workers[-1]
+
+    def interrupted(steps, description, total=None):
+        for number, step in enumerate(steps):
+            if description == "timed rounds" and number == 1:
+                raise KeyboardInterrupt
+            yield step
+
+    with pytest.raises(KeyboardInterrupt):
+        make_run(track=interrupted, start=started)()
+    assert workers and all(worker.gone for worker in workers)
+    assert not (tmp_path / "out" / "replicates").exists() and not list((tmp_path / "out" / "work").iterdir())
+    kept = files(tmp_path / "out" / "neighbours")
+    assert make_run()() == {} and files(tmp_path / "out" / "neighbours") == kept
+
+
+LIGHT = """
+title = "No imports to wait for"
+dataset = "vectors"
+recipe = "r"
+[measure]
+replicates = 2
+rounds = 1
+queries_per_round = 5
+[[cells]]
+embedder = "identity"
+hasher = "toy_signs"
+index = "toy_scan"
+reach = [200, 400]
+field = ["features", "codes"]
+[recipes.r]
+"""
+
+
+def test_killed_at_five_moments_and_started_again_the_figures_are_those_of_an_undisturbed_run(tmp_path, vectors_dir):
+    """The undisturbed run is in one process and the other is not: so these two have the same figures as well."""
+    (tmp_path / "light.toml").write_text(LIGHT)
+
+    def arguments(name):
+        where = ("--data-dir", vectors_dir, "--out", tmp_path / name, "--cache-dir", tmp_path / f"{name}-cache")
+        return ["run", "--grid", str(tmp_path / "light.toml"), *map(str, where)]
+
+    assert bench(*arguments("undisturbed"), "--in-process").returncode == 0
+    mark, moments = uuid.uuid4().hex, random.Random(0)
+    environment = {**os.environ, "PYTHONPATH": str(PLUGINS), TEST_MARK: mark}
+    for kind in ("labels", "codes", "neighbours", "replicates", "records"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench", *arguments("killed")], cwd=CHECKOUT, env=environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(f"killed*/{kind}/*")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not psutil.wait_procs(marked(mark), timeout=5)[1]
+    done = bench(*arguments("killed"))
+    assert done.returncode == 0, done.stderr
+    left, right = (
+        pd.read_csv(tmp_path / name / "light" / "vectors" / "cells.csv") for name in ("undisturbed", "killed")
+    )
+    columns = ["index", "setting", "precision_at_10", "recall_at_10", "map", "status"]
+    pd.testing.assert_frame_equal(left[columns], right[columns])
 
 
 def ranked(run):
@@ -410,5 +555,117 @@ def test_indexes_that_differ_only_in_what_is_set_afterwards_are_built_once(make_
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nreach = [100, 400]\nblock = [1, 2]\n'
     run = make_run(cells + 'rerank = "toy_reranker"\ncandidates = [10, 20]')
     assert run() == {}
-    # Each of the two blocks once to warm up and once for all.
-    assert built == [400] * 4
+    # In each of the two replicates, each of the two blocks once to warm up and once for all.
+    assert built == [400] * 8
+
+
+def ratios(run):
+    cells = frame(run)
+    return cells[["ratio", "ratio_low", "ratio_high"]].astype(float).set_index(cells["index"])
+
+
+def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run, monkeypatch):
+    one_round = measure.one_round
+
+    def slower(index, *arguments):
+        factor = {"LinearScan": 1, "Scan": 3}.get(type(index).__name__, 2)
+        return dataclasses.replace(one_round(index, *arguments), milliseconds=[factor * 0.1 * n for n in range(1, 11)])
+
+    monkeypatch.setattr(measure, "one_round", slower)
+    run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
+    assert run() == {}
+    assert ratios(run)["ratio"].tolist() == pytest.approx([1, 2, 2, 2, 2, 3])
+    assert ratios(run)["ratio_low"].tolist() == pytest.approx(ratios(run)["ratio_high"].tolist())
+
+
+def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_stays_as_it_is(make_run, monkeypatch):
+    make_run()()
+    before = files(make_run().results.root)
+    one_round = measure.one_round
+
+    def slower(index, *arguments):
+        factor = {"LinearScan": 1, "Scan": 3}[type(index).__name__]
+        return dataclasses.replace(one_round(index, *arguments), milliseconds=[factor] * 10)
+
+    monkeypatch.setattr(measure, "one_round", slower)
+    run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
+    assert run() == {}
+    assert ratios(run).loc["toy_scan", "ratio"] == pytest.approx(3)
+    assert frame(run)["ratio_to"].iloc[-1] == "linear_scan()"
+    assert files(run.results.root).items() >= before.items()
+
+
+def test_without_the_linear_scan_the_first_that_lives_is_what_the_others_are_compared_with(make_run, monkeypatch):
+    from methods.search.linear_scan import LinearScan
+
+    def broken(self, queries, k):
+        raise RuntimeError("no scan today")
+
+    monkeypatch.setattr(LinearScan, "search", broken)
+    run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
+    assert list(run().values()) == ["linear_scan(): RuntimeError: no scan today"]
+    assert frame(run)["status"].tolist() == ["error"] + ["ok"] * 5
+    assert ratios(run)["ratio"].iloc[1] == 1 and (ratios(run)["ratio"].iloc[2:] > 0).all()
+    assert set(frame(run)["ratio_to"].iloc[1:]) == {"hash_tables(key_bits=8) + float32() of 20 candidates"}
+
+
+def test_a_check_that_fails_only_now_is_a_record(make_run, monkeypatch):
+    from toy_plugins import Scan
+
+    def refuse(self, dim, bits):
+        raise ValueError("the device is gone")
+
+    run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
+    monkeypatch.setattr(Scan, "check", refuse)
+    assert list(run().values()) == ["toy_scan(): ValueError: toy_scan: the device is gone"]
+    assert frame(run)["status"].tolist() == ["ok"] * 5 + ["error"]
+
+
+def test_learned_codes_that_a_hasher_does_not_have_fail_their_own_cell_alone(make_run):
+    run = make_run(
+        """
+        [[cells]]
+        hasher = "toy_guesses"
+        database_codes = ["learned", "encoded"]
+        index = "toy_scan"
+        field = "codes"
+        """
+    )
+    (described,) = run().values()
+    assert "database_codes = 'learned': toy_guesses learned no database codes" in described
+    assert frame(run)["status"].tolist() == ["ok"] * 5 + ["error", "ok"]
+
+
+def no_constant(name):
+    raise AssertionError(f"{name} is not JSON")
+
+
+def test_numbers_of_numpy_and_not_a_number_become_json(make_run, monkeypatch):
+    from toy_plugins import Scan
+
+    monkeypatch.setattr(Scan, "size_bytes", lambda self: np.int64(7))
+    monkeypatch.setattr(Scan, "query_cost", lambda self: (np.float32("nan"), np.inf), raising=False)
+    run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
+    assert run() == {}
+    row = frame(run).iloc[-1]
+    assert row["index_bytes"] == 7 and np.isnan(row["floor_ms"])
+    for path in run.results.root.rglob("entry.json"):
+        json.loads(path.read_text(), parse_constant=no_constant)
+
+
+def test_one_replicate_has_a_ratio_with_an_endless_interval(make_run):
+    run = make_run(settings=["measure.replicates=1"])
+    assert run() == {}
+    assert (ratios(run)["ratio"] > 0).all() and ratios(run)["ratio_high"].isna().all()
+
+
+def test_data_that_cannot_be_read_end_the_run_with_the_reason(make_run, vectors_dir, tmp_path, monkeypatch):
+    from datasets.vectors import Vectors
+
+    def broken(self, context):
+        raise ValueError("row 7 is not finite")
+
+    monkeypatch.setattr(Vectors, "load", broken)
+    with pytest.raises(ValueError, match="the data set can't be read: ValueError: row 7 is not finite"):
+        make_run()()
+    assert not (tmp_path / "out").exists()

@@ -202,7 +202,7 @@ def test_whatever_is_damaged_is_named_and_made_again(make_run):
     columns = ["status", "precision_at_10", "recall_at_10", "map"]
     assert frame(again)[columns].equals(before[columns]) and (before["status"] == "ok").all()
     assert {kind for _, kind, _ in entries} == {
-        *["labels", "features", "codes", "exact", "neighbours", "rounds", "records"]
+        *["labels", "features", "codes", "exact", "neighbours", "replicates", "records"]
     }
 
 

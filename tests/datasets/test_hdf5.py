@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from sklearn.neighbors import NearestNeighbors
 
 from bench import grid_file, records
+from bench.child import Local
 from bench.grid_file import Options
 from bench.interfaces import Context
 from bench.pipeline import Pipeline
@@ -202,7 +203,7 @@ recipe = "none"
 [measure]
 rounds = 1
 queries_per_round = 5
-warm_up = 1
+replicates = 1
 [[cells]]
 embedder = "identity"
 index = "linear_scan"
@@ -229,7 +230,7 @@ def test_a_search_without_labels_has_recall_and_time_but_no_precision(tmp_path, 
     save(tmp_path / "data" / "small.hdf5", arrays)
     plan = grid_file.load(write_grid(tmp_path, GRID), Options(data_dir=tmp_path / "data"))
     pipeline = Pipeline(plan, Store(tmp_path / "cache"), Context(cache=tmp_path / "cache"), lambda _: None)
-    run = Run(pipeline, Store(tmp_path / "out"), lambda _: None)
+    run = Run(pipeline, Store(tmp_path / "out"), lambda _: None, start=Local)
     assert run() == {}
     cells = records.frame(pipeline, run.results)
     assert (cells["status"] == "ok").all() and len(cells) == 5

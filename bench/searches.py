@@ -1,0 +1,150 @@
+"""Searches that are compared: their answers and their timed replicates, taken in turns and kept as they finish.
+
+All is stored under the search's own key, which says what is asked of which index and not how it is judged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bench import indexes, records, statistics
+from bench.corpora import Corpora
+from bench.grid import Cell
+from bench.interfaces import Int
+from bench.isolation import Failure
+from bench.measure import Rates, check_neighbours, machine_rates
+from bench.pipeline import Pipeline
+from bench.store import Entry, Store
+from bench.timing import LOADED, THREADS, UNSTABLE, Arm, Place, Replicate, Replicates
+
+ONE_THREAD_QUERIES = 500
+
+
+@dataclass(frozen=True)
+class Searches:
+    """Makes and reads what was measured of cells. ``start``: starts a worker. Cells are named by their position."""
+
+    pipeline: Pipeline
+    results: Store
+    start: Callable[[], Any]
+    stop: Callable[[int, Failure], None]
+    """Takes the position of a cell that has failed, and why."""
+
+    def __call__(self, cells: Sequence[int], reference: int) -> list[int]:
+        """Take the answers and replicates that are missing, in turns with the reference's. Returns who has them all."""
+        corpora, measure, track = Corpora(self.pipeline), self.pipeline.grid.measure, self.pipeline.context.track
+        builds = {
+            at: indexes.build_key(self._cell(at), corpora.key(self._cell(at)))
+            for at in dict.fromkeys([reference, *cells])
+        }
+        first, *_ = arms = [Arm(at, build) for at, build in builds.items()]
+        queries = len(self.pipeline.query_rows(self._cell(reference)))
+        replicates = Replicates(self.start, self._answer, measure, queries, track)
+        own = [arm for arm in arms if arm.cell in cells]
+        for number in track(range(measure.replicates), "timed replicates", measure.replicates):
+            missing = [arm for arm in own if arm.failure is None and not self._kept(arm, number)]
+            if missing:
+                taken = replicates(list(dict.fromkeys([first, *missing])), number)
+                for arm in missing:
+                    if arm.cell in taken:
+                        self._keep(arm, number, taken[arm.cell])
+                    if arm.failure is not None:
+                        self.stop(arm.cell, arm.failure)
+        return [arm.cell for arm in own if arm.failure is None]
+
+    def neighbours(self, position: int) -> Int:
+        """What the cell's index answered, ids int64 [queries, k]. FileNotFoundError: it was not asked yet."""
+        return self.results.read("neighbours", self._keys[position]).arrays["neighbours"]
+
+    def columns(self, position: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a record says of the costs of a cell whose replicates are all there; and its latencies as an array."""
+        cell, entries = self._cell(position), self._replicates(position)
+        costs = self.results.read("neighbours", self._keys[position]).meta
+        milliseconds = np.stack([entry.arrays["ms"] for entry in entries])
+        all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell, index=None)))
+        latency = records.latency_columns(milliseconds.ravel(), all_queries)
+        columns = {
+            **costs,
+            **_building(entries),
+            **latency,
+            **_against_reference(entries),
+            "cpu_per_wall": max(entry.meta["cpu_per_wall"] for entry in entries),
+            "unstable": max(entry.meta["sentinel_drift"] for entry in entries) > UNSTABLE,
+            "loaded": max(entry.meta["others"] for entry in entries) > LOADED,
+        }
+        if costs["bytes_per_query"] is not None:
+            floor = self.rates.floor_ms(costs["bytes_per_query"], costs["flops_per_query"] or 0)
+            columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
+        return columns, {"latency_ms": milliseconds}
+
+    @cached_property
+    def rates(self) -> Rates:
+        """What this machine can do, measured once a run."""
+        return machine_rates()
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        return [records.search_key(self.pipeline, cell) for cell in self.pipeline.grid.cells]
+
+    def _cell(self, position: int) -> Cell:
+        return self.pipeline.grid.cells[position]
+
+    def _answer(self, place: Place) -> None:
+        """Search all queries, where that was not done, and keep what came back if it is what an answer must be."""
+        key, cell = self._keys[place.arm.cell], self._cell(place.arm.cell)
+        if self.results.find("neighbours", key) is not None:
+            return
+        path = self.results.work(f"{key}.npy")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            costs = place.ask("settle")
+            answer = place.ask("answer", path=str(path.absolute()), single_thread_queries=ONE_THREAD_QUERIES)
+            if costs is None or answer is None:
+                return
+            neighbours = np.load(path, allow_pickle=False)
+            queries, items = len(self.pipeline.query_rows(cell)), len(self.pipeline.database_rows(cell))
+            check_neighbours(neighbours, queries, self.pipeline.grid.k, items)
+        except ValueError as reason:
+            place.arm.failure = Failure("error", str(reason))
+            return
+        finally:
+            path.unlink(missing_ok=True)
+        self.results.write("neighbours", key, records.plain({**costs, **answer}), {"neighbours": neighbours})
+
+    def _kept(self, arm: Arm, number: int) -> bool:
+        return self.results.find("replicates", f"{self._keys[arm.cell]}-{number}") is not None
+
+    def _keep(self, arm: Arm, number: int, replicate: Replicate) -> None:
+        """Store an arm's replicate, if it is what it should be."""
+        if replicate.cpu_per_wall > THREADS:
+            reason = f"a single query took {replicate.cpu_per_wall:.2f} threads, and was to be answered on one"
+            arm.failure = Failure("error", reason)
+            return
+        reference = [self._keys[replicate.reference], self._cell(replicate.reference).describe()]
+        meta = dataclasses.asdict(replicate) | {"reference": reference}
+        arrays = {"ms": meta.pop("milliseconds"), "reference_ms": meta.pop("reference_milliseconds")}
+        self.results.write("replicates", f"{self._keys[arm.cell]}-{number}", meta, arrays)
+
+    def _replicates(self, position: int) -> list[Entry]:
+        numbers = range(self.pipeline.grid.measure.replicates)
+        return [self.results.read("replicates", f"{self._keys[position]}-{number}") for number in numbers]
+
+
+def _building(entries: list[Entry]) -> dict[str, float]:
+    """What building took, as the median of the replicates."""
+    notes = [entry.meta["notes"] for entry in entries]
+    return {name: float(np.median([one[name] for one in notes])) for name in notes[0]}
+
+
+def _against_reference(entries: list[Entry]) -> dict[str, Any]:
+    """Time over the reference's, from the replicates that have the one that the last of them has, and which that is."""
+    reference = entries[-1].meta["reference"]
+    paired = [entry.arrays for entry in entries if entry.meta["reference"] == reference]
+    found = statistics.ratio(*(np.stack([arrays[name] for arrays in paired]) for name in ("ms", "reference_ms")))
+    return {"ratio": found.value, "ratio_low": found.low, "ratio_high": found.high, "ratio_to": reference[1]}

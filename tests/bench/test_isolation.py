@@ -1,0 +1,299 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench import grid_file, isolation
+from bench.child import Local
+from bench.grid import Choice, to_json
+from bench.isolation import Child, Failure, Limits
+from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, marked
+
+pytestmark = pytest.mark.usefixtures("third_party")
+GRID = """
+title = "Chaos"
+dataset = "toy_clusters"
+recipe = "r"
+[[cells]]
+embedder = "identity"
+index = "toy_chaos"
+[recipes.r]
+"""
+
+
+def open_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def mark(monkeypatch):
+    """In the environment of whatever the test starts; nothing of that may be left."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(TEST_MARK, mark)
+    before = open_descriptors()
+    yield mark
+    assert marked(mark) == [] and psutil.Process().children() == []
+    assert open_descriptors() == before
+
+
+@pytest.fixture
+def start(tmp_path, mark):
+    """Starts a worker on a grid whose only cell has an index, or a hasher, with these parameters."""
+    started = []
+    (tmp_path / "chaos.toml").write_text(GRID)
+    grid = grid_file.load(str(tmp_path / "chaos.toml"))
+
+    def starter(kind=Child, limits=None, hasher=None, say=print, show=lambda *progress: None, **parameters):
+        cell = dataclasses.replace(grid.cells[0], index=Choice("toy_chaos", parameters))
+        if hasher is not None:
+            hashed = {"hasher": Choice("toy_chaos_hasher", hasher), "model": "last", "database_codes": "encoded"}
+            cell = dataclasses.replace(cell, embedder=None, index=None, **hashed)
+        setup = {"grid": to_json(dataclasses.replace(grid, cells=(cell,))), "store": str(tmp_path), "device": "cpu"}
+        started.append(kind(setup, limits or Limits(seconds=60), say, show))
+        return started[-1]
+
+    yield starter
+    for worker in started:
+        worker.end()
+
+
+def failure(worker, what, **parameters):
+    with pytest.raises(Failure) as caught:
+        worker.ask(what, **parameters)
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", [Child, Local])
+def test_a_worker_answers_and_its_numbers_are_pythons(start, tmp_path, kind):
+    worker = start(kind)
+    assert worker.ask("build", cell=0)["build_seconds"] > 0
+    costs = worker.ask("settle", cell=0)
+    assert costs["index_bytes"] == 180 * 16 * 4 and type(costs["index_bytes"]) is int
+    answer = worker.ask("answer", cell=0, path=str(tmp_path / "ids.npy"), single_thread_queries=5)
+    assert answer["throughput_qps"] > 0 and (tmp_path / "ids.npy").is_file()
+
+
+@pytest.mark.parametrize("kind", [Child, Local])
+@pytest.mark.parametrize(
+    ("does", "status", "reason"),
+    [
+        ("refuse", "error", "RuntimeError: chaos on purpose"),
+        ("run_out", "memory", "MemoryError: Unable to allocate 1.00 EiB"),
+    ],
+)
+def test_an_exception_is_a_failure_with_its_traceback_and_the_worker_goes_on(start, kind, does, status, reason):
+    worker = start(kind, at_build=does)
+    found = failure(worker, "build", cell=0)
+    assert found.status == status and found.reason.startswith(reason)
+    assert f"in {does}" in "".join(found.tail) and reason in found.tail[-1]
+    assert not worker.gone and worker.ask("labels") is None
+
+
+@pytest.mark.parametrize(
+    ("does", "reason", "word"),
+    [
+        ("leave", "ended by itself, with exit code 0, before it had answered", ""),
+        ("leave_orderly", "ended by itself, with exit code 3, before it had answered", ""),
+        ("crash", "ended by SIGSEGV", "Segmentation fault"),
+        ("be_killed", "ended by SIGKILL, which the system sends where memory runs out", ""),
+        ("close_pipes", "closed the pipe of its answers and stayed", ""),
+        ("babble", "wrote into the pipe of its answers: b'hello'", ""),
+    ],
+)
+def test_each_way_to_end_has_its_reason(start, does, reason, word):
+    child = start(at_build=does)
+    found = failure(child, "build", cell=0)
+    assert (found.status, found.reason) == ("error", reason)
+    assert word in "\n".join(found.tail) and child.gone
+    assert failure(child, "labels").reason == "the process ended with an earlier request"
+
+
+def test_a_child_that_was_killed_while_it_had_nothing_to_do_is_missed_at_the_next_request(start):
+    child = start()
+    (head,) = psutil.Process().children()
+    head.kill()
+    assert failure(child, "labels").reason.startswith("ended by SIGKILL")
+
+
+@pytest.mark.parametrize(("does", "heard"), [("hang", True), ("hang_deaf", False)])
+def test_a_child_that_hangs_is_ended_and_says_where_it_stood_if_it_can(start, does, heard):
+    child = start(limits=Limits(seconds=4), at_build=does)
+    found = failure(child, "build", cell=0)
+    assert (found.status, found.reason) == ("timeout", "not finished after 4 s")
+    assert ("in hang" in "\n".join(found.tail)) == heard and child.gone
+
+
+@pytest.mark.parametrize("does", ["eat", "eat_apart"])
+def test_a_child_that_takes_too_much_memory_is_ended_wherever_it_takes_it(start, does):
+    found = failure(start(limits=Limits(bytes=5 * 10**8), at_build=does), "build", cell=0)
+    assert found.status == "memory" and found.reason.endswith("more than the 0.50 GB that it may")
+
+
+def test_memory_that_processes_share_counts_once(start):
+    """Five times 134 MB, and the interpreter."""
+    assert start(limits=Limits(bytes=5 * 10**8), at_build="share").ask("build", cell=0)["build_seconds"] > 0.5
+
+
+def test_without_a_limit_a_child_may_take_what_is_free_when_it_starts(start, monkeypatch):
+    monkeypatch.setattr(isolation, "free_memory", lambda: 3 * 10**8)
+    found = failure(start(limits=Limits(), at_build="eat"), "build", cell=0)
+    assert found.status == "memory" and "the 0.30 GB" in found.reason
+
+
+def test_a_reserve_is_left_free(monkeypatch):
+    memory = psutil.virtual_memory()._replace(total=100 * 2**30, available=50 * 2**30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    assert isolation.free_memory() == 40 * 2**30
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(total=4 * 2**30, available=3 * 2**30))
+    assert isolation.free_memory() == 2 * 2**30
+
+
+def test_megabytes_on_standard_output_and_error_are_no_answers_and_are_not_kept(start, monkeypatch):
+    monkeypatch.setattr(isolation, "LOG_BYTES", 2**20)
+    child = start(at_build="chatter", at_search="leave")
+    assert child.ask("build", cell=0)["build_seconds"] > 0
+    monkeypatch.setattr(isolation, "TICK", 0)
+    child.ask("labels")
+    assert os.fstat(child._log.fileno()).st_blocks * 512 < 2**20
+    found = failure(child, "answer", cell=0, path="/no/such", single_thread_queries=1)
+    assert "exit code 0" in found.reason and len(found.tail) <= isolation.TAIL_LINES
+
+
+def test_what_it_wrote_last_is_in_the_failure(start):
+    found = failure(start(at_build="chatter", at_search="leave"), "round", cell=0, rows=[0])
+    assert found.reason.startswith("AttributeError")
+    child = start(at_build="chatter", at_search="be_killed")
+    child.ask("build", cell=0)
+    assert "y" * 2000 in failure(child, "round", cell=0, rows=[0]).tail
+
+
+@pytest.mark.parametrize("does", ["fork", "daemon"])
+def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, does):
+    child = start(at_build=does)
+    assert child.ask("build", cell=0)["build_seconds"] > 0
+    (head,) = psutil.Process().children()
+    left = head.children(recursive=True)
+    assert len(left) == 2 and any(process.is_running() for process in left)
+    child.end()
+    assert not psutil.wait_procs(left, timeout=5)[1]
+
+
+def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
+    child = start(at_build="fork", at_search="leave")
+    child.ask("build", cell=0)
+    left = psutil.Process().children(recursive=True)
+    assert len(left) == 3
+    assert "exit code 0" in failure(child, "round", cell=0, rows=[0]).reason
+    assert not psutil.wait_procs(left, timeout=5)[1]
+
+
+def test_a_plugin_that_comes_back_twice_is_answered_once(start):
+    child = start(at_build="fork_and_return")
+    assert child.ask("build", cell=0)["build_seconds"] > 0
+    assert child.ask("labels") is None
+    assert set(child.ask("settle", cell=0)) >= {"index_bytes"}
+
+
+def test_requests_and_answers_may_be_larger_than_a_pipe(start):
+    child = start()
+    child.ask("build", cell=0)
+    rows = [number % 36 for number in range(30_000)]
+    assert len(str(rows)) > 2**16
+    found = child.ask("round", cell=0, rows=rows)
+    assert len(found["milliseconds"]) == len(rows) and min(found["milliseconds"]) > 0
+
+
+def test_a_request_that_is_not_read_times_out(start):
+    child = start(limits=Limits(seconds=4))
+    (head,) = psutil.Process().children()
+    head.suspend()
+    assert failure(child, "round", cell=0, rows=[0] * 100_000).status == "timeout"
+
+
+def test_lines_and_progress_come_through_and_a_bar_does_not_outlive_the_child(start):
+    said, shown = [], []
+    child = start(hasher={"at_step": "leave"}, say=said.append, show=lambda *progress: shown.append(progress))
+    assert "exit code 0" in failure(child, "make", cell=0, stage=0).reason
+    assert any(line.startswith("load toy_clusters") for line in said)
+    steps = [done for description, done, total in shown if (description, total) == ("chaos", 5)]
+    assert steps == [0, 1, 2] and shown[-1] == ("chaos", None, None)
+
+
+@pytest.mark.parametrize("kind", [Child, Local])
+def test_a_bar_ends_where_a_stage_raises(start, kind):
+    shown = []
+    worker = start(kind, hasher={"at_step": "refuse"}, show=lambda *progress: shown.append(progress))
+    assert failure(worker, "make", cell=0, stage=0).reason == "RuntimeError: chaos on purpose"
+    assert shown[-1] == ("chaos", None, 5) and not worker.gone
+
+
+@pytest.mark.parametrize("kind", [Child, Local])
+def test_a_worker_that_cannot_set_up_is_a_failure(start, kind, monkeypatch):
+    monkeypatch.setattr("tests.bench.test_isolation.to_json", lambda grid: "{}")
+    with pytest.raises(Failure, match="ValidationError") as caught:
+        start(kind)
+    assert caught.value.status == "error"
+
+
+def test_a_process_that_cannot_be_started_is_a_failure(start, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(Failure, match=r"no process can be started: .*/no/such/python"):
+        start()
+
+
+def test_ending_twice_is_ending_once_and_an_ended_worker_answers_nothing(start):
+    for kind in (Child, Local):
+        worker = start(kind)
+        worker.end()
+        worker.end()
+        assert worker.gone and failure(worker, "labels").status == "error"
+
+
+def test_workers_in_one_process_share_nothing(start):
+    first, second = start(Local), start(Local)
+    first.ask("build", cell=0)
+    assert failure(second, "settle", cell=0).reason.startswith("AttributeError")
+    second.end()
+    assert first.ask("settle", cell=0)["index_bytes"] == 180 * 16 * 4
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from bench import grid_file
+from bench.grid import to_json
+from bench.isolation import Child, Limits
+grid = grid_file.load(sys.argv[1])
+store = str(Path(sys.argv[1]).parent)
+child = Child({"grid": to_json(grid), "store": store, "device": "cpu"}, Limits())
+print("ready", flush=True)
+child.ask("build", cell=0)
+"""
+
+
+def test_a_child_ends_with_its_parent(tmp_path, mark):
+    grid = tmp_path / "chaos.toml"
+    grid.write_text(GRID.replace('"toy_chaos"', '"toy_chaos"\nat_build = "hang"'))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(PLUGINS)])}
+    with subprocess.Popen([sys.executable, "-c", PARENT, grid], env=environment, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout.readline() == b"ready\n"
+        time.sleep(0.5)
+        (child,) = psutil.Process(parent.pid).children()
+        parent.send_signal(signal.SIGKILL)
+    assert not psutil.wait_procs([child], timeout=5)[1]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [({"seconds": 0}, "a limit of 0 seconds"), ({"bytes": -5}, "-5 bytes"), ({"seconds": float("nan")}, "nan seconds")],
+)
+def test_a_limit_that_is_none_is_refused(limits, message):
+    with pytest.raises(ValueError, match=message):
+        Limits(**limits)

@@ -1,0 +1,113 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from bench.statistics import CONFIDENCE, Estimate, difference, drift, over_replicates, paired_log_ratio, ratio
+
+EXPERIMENTS = 3000
+few = settings(max_examples=60, deadline=None)
+values = st.lists(st.floats(-100, 100).filter(lambda x: x == 0 or abs(x) > 1e-3), min_size=2, max_size=9)
+
+
+def share_that_holds(truth, estimates):
+    return np.mean([estimate.low <= truth <= estimate.high for estimate in estimates])
+
+
+@pytest.mark.parametrize("replicates", [2, 3, 5, 12])
+def test_the_interval_over_replicates_holds_the_truth_as_often_as_it_says(replicates):
+    samples = np.random.default_rng(0).normal(7, 2, (EXPERIMENTS, replicates))
+    held = share_that_holds(7, [over_replicates(list(sample)) for sample in samples])
+    assert CONFIDENCE - 0.015 < held < CONFIDENCE + 0.02
+
+
+def times(rng, replicates, factor=1.0, noise=0.05):
+    """Milliseconds [replicates, rounds, queries] of builds that differ, on queries that differ."""
+    builds = np.exp(rng.normal(0, noise, (replicates, 1, 1)))
+    return factor * builds * np.exp(rng.normal(0, 1, (replicates, 3, 10)))
+
+
+@pytest.mark.parametrize("replicates", [3, 5])
+def test_the_interval_of_a_ratio_holds_the_truth_as_often_as_it_says_however_the_queries_differ(replicates):
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(EXPERIMENTS // 3):
+        shared = times(rng, replicates, noise=0.3)  # the machine's drift, and how hard the queries are
+        ours = 1.25 * shared * np.exp(rng.normal(0, 0.05, (replicates, 1, 1)))
+        found.append(ratio(ours, shared * np.exp(rng.normal(0, 0.01, shared.shape))))
+    assert CONFIDENCE - 0.025 < share_that_holds(1.25, found) < CONFIDENCE + 0.03
+
+
+def test_rounds_inside_a_replicate_do_not_narrow_the_interval():
+    builds = np.array([1.0, 1.1, 1.3])[:, None, None]
+    few_rounds, many = (ratio(builds * np.ones((3, n, 5)), np.ones((3, n, 5))) for n in (1, 100))
+    assert few_rounds == many and few_rounds.value == pytest.approx(1.1)
+
+
+@few
+@given(values)
+def test_the_interval_is_students_of_the_mean_and_holds_the_median(numbers):
+    assume(np.std(numbers) > 1e-6)
+    found = over_replicates(numbers)
+    low, high = scipy.stats.t.interval(0.95, len(numbers) - 1, np.mean(numbers), scipy.stats.sem(numbers))
+    middle = np.median(numbers)
+    assert found.value == pytest.approx(middle)
+    assert (found.low, found.high) == pytest.approx((min(low, middle), max(high, middle)))
+
+
+@few
+@given(values, st.floats(0.1, 10), st.floats(-50, 50))
+def test_another_unit_and_another_zero_change_the_interval_with_the_values(numbers, factor, shift):
+    plain, moved = over_replicates(numbers), over_replicates([factor * x + shift for x in numbers])
+    for name in ("value", "low", "high"):
+        assert getattr(moved, name) == pytest.approx(factor * getattr(plain, name) + shift, abs=1e-6)
+
+
+def test_one_replicate_has_a_value_and_an_endless_interval_and_none_is_refused():
+    assert over_replicates([3.0]) == Estimate(3.0, -math.inf, math.inf)
+    assert ratio(np.full((1, 2, 2), 3.0), np.ones((1, 2, 2))) == Estimate(pytest.approx(3.0), 0.0, math.inf)
+    with pytest.raises(ValueError, match="no replicates"):
+        over_replicates([])
+
+
+def test_a_paired_ratio_is_the_median_over_pairs():
+    others = np.array([[1.0, 10.0, 100.0], [2.0, 20.0, 200.0]])
+    ours = others * np.array([[2.0, 3.0, 8.0], [3.0, 3.0, 0.1]])
+    assert paired_log_ratio(ours, others) == pytest.approx(math.log(3))
+    with pytest.raises(ValueError, match=r"\(2, 3\) and \(2, 2\) are not paired"):
+        paired_log_ratio(ours, others[:, :2])
+
+
+def test_what_both_share_cancels():
+    shared = times(np.random.default_rng(2), replicates=4).astype(np.float32)
+    found = ratio(3 * shared, shared)
+    assert (found.value, found.low, found.high) == pytest.approx((3, 3, 3), rel=1e-6)
+
+
+def test_the_ratio_of_the_others_is_the_inverse():
+    rng = np.random.default_rng(3)
+    ours, others = times(rng, 5, factor=2.0), times(rng, 5)
+    there, back = ratio(ours, others), ratio(others, ours)
+    assert (1 / back.value, 1 / back.high, 1 / back.low) == pytest.approx((there.value, there.low, there.high))
+
+
+def test_drift_is_how_much_longer_the_longest_took():
+    assert drift([2.0, 2.0]) == 0 and drift([2.0, 3.0, 2.5]) == 0.5
+
+
+@few
+@given(values, values)
+def test_a_difference_of_means_has_welchs_interval(before, after):
+    assume(np.std(before) > 1e-6 and np.std(after) > 1e-6)
+    found = difference(before, after)
+    oracle = scipy.stats.ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
+    assert found.value == pytest.approx(np.mean(after) - np.mean(before), abs=1e-9)
+    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high), rel=1e-6, abs=1e-6)
+
+
+def test_a_difference_to_a_single_replicate_is_endless_and_without_spread_it_is_exact():
+    assert difference([1.0], [2.0, 4.0]) == Estimate(2.0, -math.inf, math.inf)
+    assert difference([1.0, 1.0], [4.0, 4.0]) == Estimate(3.0, 3.0, 3.0)

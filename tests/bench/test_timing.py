@@ -1,0 +1,267 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from bench import timing
+from bench.grid import Measure
+from bench.isolation import Failure
+from bench.timing import Arm, Replicates
+
+QUERIES = 30
+
+
+class Machine:
+    """Stands in for all children: what they are asked, in order, and how they answer.
+
+    ``deaths``: by (what, cell), how many requests are answered before one ends the process; ``refusals`` likewise, of
+    which the process survives. ``others``: the load that the rounds see, one after another; none when they are used up.
+    """
+
+    def __init__(self, room=100, deaths=None, refusals=None, others=()):
+        self.asked, self.children = [], []
+        self.room, self.deaths, self.refusals, self.others = room, deaths or {}, refusals or {}, list(others)
+
+    def start(self):
+        self.children.append(Fake(self, len(self.children)))
+        return self.children[-1]
+
+    def ended_by_now(self, faults, what, cell):
+        if (what, cell) not in faults:
+            return False
+        faults[what, cell] -= 1
+        return faults[what, cell] < 0
+
+    def alive(self):
+        return [child for child in self.children if not child.gone]
+
+    def free(self):
+        return self.room - len(self.alive())
+
+    def rounds(self):
+        """The cells asked for rounds, in order."""
+        return [cell for what, cell, _, _ in self.asked if what == "round"]
+
+
+class Fake:
+    def __init__(self, machine, number):
+        self.machine, self.number, self.gone = machine, number, False
+
+    def ask(self, what, cell, **parameters):
+        if self.gone:
+            raise Failure("error", "the process ended with an earlier request")
+        self.machine.asked.append((what, cell, self.number, parameters.get("rows")))
+        if self.machine.ended_by_now(self.machine.deaths, what, cell):
+            self.gone = True
+            raise Failure("timeout", f"{what} of {cell} hung")
+        if self.machine.ended_by_now(self.machine.refusals, what, cell):
+            raise Failure("error", f"{what} of {cell} refused")
+        if what == "build":
+            return {"build_seconds": float(self.number)}
+        others = self.machine.others.pop(0) if self.machine.others else 0.0
+        times = [1.0 + cell + row / 1000 for row in parameters["rows"]]
+        return {"milliseconds": times, "sentinel_ms": 1.0 + others, "cpu_per_wall": 1.0 + cell / 10, "others": others}
+
+    def resident_bytes(self):
+        return 1
+
+    def end(self):
+        self.gone = True
+
+
+def arms(builds):
+    """An arm for each letter, in one process where letters are the same."""
+    return [Arm(cell, build) for cell, build in enumerate(builds)]
+
+
+@pytest.fixture
+def replicate(monkeypatch):
+    def make(machine, arms, rounds=2, number=0, ready=lambda place: None, **options):
+        monkeypatch.setattr(timing, "free_memory", machine.free)
+        measure = Measure(rounds=rounds, queries_per_round=4)
+        return Replicates(machine.start, ready, measure, QUERIES, **options)(arms, number)
+
+    return make
+
+
+def test_arms_are_asked_in_turns_forwards_and_then_backwards(replicate):
+    machine = Machine()
+    done = replicate(machine, arms("abc"), rounds=4)
+    assert machine.rounds() == [0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0]
+    assert set(done) == {0, 1, 2} and not machine.alive()
+
+
+def test_every_arm_of_a_round_is_asked_the_same_queries_and_other_rounds_and_replicates_others(replicate):
+    machine = Machine()
+    for number in (0, 1):
+        replicate(machine, arms("ab"), rounds=3, number=number)
+    rows = [tuple(rows) for what, *_, rows in machine.asked if what == "round"]
+    assert Counter(rows).most_common(1)[0][1] == 2 and len(set(rows)) == 6
+    assert all(len(set(asked)) == 4 and set(asked) <= set(range(QUERIES)) for asked in rows)
+    again = Machine()
+    replicate(again, arms("ab"), rounds=3)
+    assert [one[-1] for one in again.asked if one[0] == "round"] == [list(asked) for asked in rows[:6]]
+
+
+def test_a_round_asks_no_more_queries_than_there_are(monkeypatch):
+    machine = Machine()
+    Replicates(machine.start, lambda place: None, Measure(rounds=1, queries_per_round=9), 5)(arms("a"), 0)
+    assert sorted(machine.asked[-1][-1]) == [0, 1, 2, 3, 4]
+
+
+def test_a_replicate_holds_the_times_by_round_and_those_of_the_first_arm_in_the_same_rounds(replicate):
+    machine = Machine(others=[0.0, 0.1, 0.2, 0.0])
+    done = replicate(machine, arms("ab"))
+    rows = [np.array(rows) for what, cell, _, rows in machine.asked if what == "round" and cell == 0]
+    assert done[1].milliseconds == pytest.approx(np.stack([2 + row / 1000 for row in rows]))
+    assert done[1].reference == done[0].reference == 0
+    assert done[1].reference_milliseconds == pytest.approx(done[0].milliseconds)
+    assert done[1].milliseconds.dtype == np.float32 and done[1].milliseconds.shape == (2, 4)
+    assert done[1].notes == {"build_seconds": 1.0}
+    assert done[1].cpu_per_wall == pytest.approx(1.1) and done[1].others == 0.2
+    assert done[1].sentinel_drift == pytest.approx(1.2 / 1.1 - 1)
+
+
+def test_arms_of_one_build_share_a_process(replicate):
+    machine = Machine()
+    done = replicate(machine, arms("aba"))
+    assert [(what, cell, child) for what, cell, child, _ in machine.asked if what == "build"] == [
+        ("build", 0, 0), ("build", 1, 1)
+    ]  # fmt: skip
+    assert {child for what, cell, child, _ in machine.asked if cell == 2} == {0} and set(done) == {0, 1, 2}
+
+
+def test_a_group_of_one_arm_is_its_own_reference(replicate):
+    done = replicate(Machine(), arms("a"), rounds=1)
+    assert done[0].reference == 0 and np.array_equal(done[0].milliseconds, done[0].reference_milliseconds)
+
+
+def test_a_round_under_load_is_taken_again_at_the_end_with_all_arms(replicate):
+    machine = Machine(others=[0.0, 0.0, 2.0, 0.0, 0.0, 0.0])
+    done = replicate(machine, arms("ab"), rounds=3)
+    assert machine.rounds() == [0, 1, 1, 0, 0, 1, 1, 0]
+    rows = [one[-1] for one in machine.asked if one[0] == "round"]
+    assert rows[6] == rows[7] == rows[2]
+    assert done[0].others == done[1].others == 0
+
+
+def test_load_that_does_not_end_is_noted_after_so_many_tries(replicate):
+    machine = Machine(others=[5.0] * 100)
+    done = replicate(machine, arms("ab"), rounds=2)
+    assert len(machine.rounds()) == 4 * (1 + timing.RETAKES) and done[0].others == 5
+
+
+def test_where_memory_is_short_the_first_arm_is_timed_with_each_batch(replicate):
+    machine = Machine(room=4)
+    done = replicate(machine, arms("abcde"), rounds=1)
+    assert machine.rounds() == [0, 1, 2, 0, 3, 4]
+    assert set(done) == set(range(5)) and {one.reference for one in done.values()} == {0}
+    assert max(child.number for child in machine.children) == 5 and not machine.alive()
+
+
+def test_where_nothing_fits_beside_the_first_arm_the_others_are_timed_without_it(replicate):
+    machine = Machine(room=1)
+    done = replicate(machine, arms("abc"), rounds=1)
+    assert machine.rounds() == [0, 1, 2]
+    assert {cell: one.reference for cell, one in done.items()} == {0: 0, 1: 1, 2: 2}
+
+
+def test_the_processes_of_a_batch_end_before_the_next_is_built(replicate):
+    machine, alive = Machine(room=3), []
+    replicate(machine, arms("abcd"), rounds=1, ready=lambda place: alive.append(len(machine.alive())))
+    assert alive == [1, 2, 1, 2, 1, 2]
+
+
+def failures(arms):
+    return {arm.cell: arm.failure.reason for arm in arms if arm.failure is not None}
+
+
+def test_a_build_that_fails_fails_the_arms_that_share_it_and_no_others(replicate):
+    machine, all_arms = Machine(refusals={("build", 1): 0}), arms("abcb")
+    done = replicate(machine, all_arms)
+    assert failures(all_arms) == {1: "build of 1 refused", 3: "build of 1 refused"}
+    assert set(done) == {0, 2} and not machine.alive()
+    assert [cell for what, cell, *_ in machine.asked if what == "build"] == [0, 1, 2]
+
+
+def test_a_process_that_cannot_be_started_fails_its_arm(replicate):
+    machine, all_arms = Machine(), arms("ab")
+    start = machine.start
+
+    def start_one():
+        if machine.children:
+            raise Failure("error", "no process can be started")
+        return start()
+
+    machine.start = start_one
+    done = replicate(machine, all_arms)
+    assert failures(all_arms) == {1: "no process can be started"} and set(done) == {0}
+
+
+@pytest.mark.parametrize("round_", [0, 1])
+def test_an_arm_that_dies_takes_no_other_of_its_process_with_it(replicate, round_):
+    machine, all_arms = Machine(deaths={("round", 1): round_}), arms("abbb")
+    done = replicate(machine, all_arms)
+    assert failures(all_arms) == {1: "round of 1 hung"} and set(done) == {0, 2, 3}
+    assert all(one.milliseconds.shape == (2, 4) for one in done.values()) and not machine.alive()
+    # The others are timed in a new process, in turns with the first arm.
+    assert {child for what, cell, child, _ in machine.asked if (what, cell) == ("build", 2)} == {3}
+    assert machine.rounds()[-6:] == [0, 2, 3, 3, 2, 0] and {done[2].reference, done[3].reference} == {0}
+
+
+def test_an_arm_that_dies_before_it_is_timed_takes_no_other_with_it(replicate):
+    machine, all_arms = Machine(deaths={("search", 1): 0}), arms("abbc")
+    done = replicate(machine, all_arms, ready=lambda place: place.ask("search", rows=[]))
+    assert failures(all_arms) == {1: "search of 1 hung"} and set(done) == {0, 2, 3} and not machine.alive()
+
+
+def test_arms_of_one_process_that_die_one_after_another_fail_by_themselves(replicate):
+    machine, all_arms = Machine(deaths={("round", cell): 0 for cell in (1, 2, 3)}), arms("abbbb")
+    done = replicate(machine, all_arms)
+    assert failures(all_arms) == {cell: f"round of {cell} hung" for cell in (1, 2, 3)} and set(done) == {0, 4}
+
+
+def test_an_arm_that_refuses_a_round_leaves_its_process_to_the_others(replicate):
+    machine, all_arms = Machine(refusals={("round", 1): 1}), arms("abb")
+    done = replicate(machine, all_arms)
+    assert failures(all_arms) == {1: "round of 1 refused"} and set(done) == {0, 2}
+    assert len(machine.children) == 2
+
+
+@pytest.mark.parametrize("faults", [{"deaths": {("build", 0): 0}}, {"refusals": {("round", 0): 0}}])
+def test_where_the_first_arm_fails_the_next_that_lives_stands_for_it(replicate, faults):
+    machine, all_arms = Machine(**faults), arms("abc")
+    done = replicate(machine, all_arms)
+    assert set(failures(all_arms)) == {0} and set(done) == {1, 2}
+    assert {one.reference for one in done.values()} == {1}
+
+
+def test_arms_that_have_failed_before_are_not_asked(replicate):
+    machine, all_arms = Machine(), arms("ab")
+    all_arms[0].failure = Failure("error", "earlier")
+    assert set(replicate(machine, all_arms)) == {1} and {cell for _, cell, *_ in machine.asked} == {1}
+
+
+def test_where_all_fail_nothing_is_done(replicate):
+    all_arms = arms("aab")
+    machine = Machine(deaths={("build", 0): 0, ("build", 2): 0})
+    assert replicate(machine, all_arms) == {} and len(failures(all_arms)) == 3 and not machine.alive()
+
+
+@pytest.mark.parametrize("moment", ["build and search", "timed rounds", "ready"])
+def test_an_interruption_ends_every_process(replicate, moment):
+    machine = Machine()
+
+    def track(steps, description, total=None):
+        for number, step in enumerate(steps):
+            if (description, number) == (moment, 1):
+                raise KeyboardInterrupt
+            yield step
+
+    def ready(place):
+        if moment == "ready" and place.arm.cell == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replicate(machine, arms("abc"), ready=ready, track=track)
+    assert machine.children and not machine.alive()
