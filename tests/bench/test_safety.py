@@ -149,14 +149,14 @@ def test_a_full_disk_ends_a_run_with_one_line_and_loses_nothing(tmp_path, small_
 
 @pytest.fixture
 def make_run(tmp_path, vectors_dir, small_grid, third_party):
-    """A run of the small grid; what its stores and its pipeline say is appended to a list."""
+    """A run of the small grid; what is said is appended to a list."""
 
     def make(said):
         plan = grid_file.load(str(small_grid), Options(data_dir=vectors_dir))
         cache = tmp_path / "cache"
         cache.mkdir(exist_ok=True)
         pipeline = Pipeline(plan, Store(cache, said.append), Context(cache=cache), lambda _: None)
-        return Run(pipeline, Store(tmp_path / "out", said.append), lambda _: None)
+        return Run(pipeline, Store(tmp_path / "out", said.append), said.append)
 
     return make
 
