@@ -24,6 +24,7 @@ import psutil
 from bench import indexes, measure
 from bench.corpora import Corpora
 from bench.disk import is_full, room_for
+from bench.environment import environment
 from bench.grid import Cell, from_json
 from bench.interfaces import Context, Index, Unavailable
 from bench.isolation import Failure, Limits, Say, Show
@@ -126,6 +127,7 @@ class Worker:
             "throughput_one_thread_qps": len(some) / single,
             "search_bytes": search_bytes,
             "overhead_ms": measure.overhead_ms(some, k),
+            "environment": environment(),
         }
 
     def round(self, cell: int, rows: list[int]) -> dict[str, Any]:

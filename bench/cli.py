@@ -1,4 +1,4 @@
-"""The command line: ``run``, ``recompute``, ``list``, ``show``, ``table``, ``check``, ``gc``.
+"""The command line: ``run``, ``recompute``, ``list``, ``show``, ``table``, ``compare``, ``check``, ``gc``.
 
 Whatever the user can mend (a name, a grid, a folder, an image) is one line on stderr and exit code 2; a run in which
 cells failed ends with 1 and says which; a full disk is one line and 1; Ctrl-C ends with 130. What is finished is kept.
@@ -7,13 +7,14 @@ cells failed ends with 1 and says which; a full disk is one line and 1; Ctrl-C e
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,6 +37,9 @@ from bench.interfaces import Context
 from bench.isolation import Limits
 from bench.pipeline import Pipeline
 from bench.store import Store
+
+if TYPE_CHECKING:
+    from bench.compare import Change
 
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
@@ -306,6 +310,59 @@ def show(
 
 
 @app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The results folder of one run: its --out.")],
+    after: Annotated[Path, typer.Argument(help="The results folder of the other.")],
+    fail_over: Annotated[
+        str | None, typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Where all figures of all cells go.")] = None,
+) -> None:
+    """Which cells of two sets of records moved beyond their interval, in quality and in time."""
+    from bench import compare as comparing
+    from bench.disk import replace_file
+
+    with plain_errors():
+        share = math.inf if fail_over is None else _share(fail_over)
+        changes = comparing.compare(Store(before), Store(after))
+        _print_changes(changes)
+        if csv is not None:
+            replace_file(csv, lambda made: comparing.frame(changes).to_csv(made, index=False))
+        if lost := comparing.regressions(changes, share):
+            errors.print(f"bench: {len(lost)} figures are worse by more than {fail_over}", highlight=False)
+            raise typer.Exit(1)
+
+
+def _share(text: str) -> float:
+    """A share such as ``5%``. ValueError: it is none."""
+    number = text.removesuffix("%")
+    try:
+        share = float(number) / 100
+    except ValueError:
+        share = -1.0
+    if number == text or not 0 <= share < math.inf:
+        raise ValueError(f"--fail-over {text!r}: expected a share such as 5%")
+    return share
+
+
+def _print_changes(changes: list[Change]) -> None:
+    """What moved, worst losses first, and how much did not."""
+    moved = sorted((change for change in changes if change.verdict != "same"), key=lambda change: -change.loss)
+    shown = Table()
+    for name in ("data set", "cell", "figure", "before", "after", "change", "interval", ""):
+        shown.add_column(name, justify="right" if name in ("before", "after", "change", "interval") else "left")
+    for one in moved:
+        figures = ("", "", "", "")
+        if one.figure:
+            interval = f"{one.low:+.1%} to {one.high:+.1%}"
+            figures = (f"{one.before:.4g}", f"{one.after:.4g}", f"{one.change:+.1%}", interval)
+        shown.add_row(one.dataset, one.cell, one.figure, *figures, one.verdict)
+    if moved:
+        console.print(shown)
+    console.print(f"{len(moved)} of {len(changes)} figures moved", highlight=False)
+
+
+@app.command()
 def table(
     grid: GridName,
     dataset: DatasetName = None,
@@ -424,7 +481,7 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Pat
     """The report of each data set in a folder of its own, above them one of all, where there are several; and all
     records of the store as one table.
     """
-    from bench.parquet import write_records
+    from bench.parquet import write_records, write_samples
     from bench.report import write_report
 
     folder = out / pipelines[0].grid.name
@@ -432,7 +489,7 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Pat
         written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset.name)]
         if len(pipelines) > 1:
             written += write_report(pipelines, results, folder)
-    return [*written, write_records(results)]
+    return [*written, write_records(results), write_samples(results)]
 
 
 def _skipped(pipeline: Pipeline, results: Store) -> list[str]:

@@ -82,10 +82,11 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _versions(tops: set[str]) -> dict[str, str]:
-    known = _distributions() if tops else {}
+    known = distributions() if tops else {}
     return {name: version(name) for top in sorted(tops) for name in sorted(set(known.get(top, ())))}
 
 
 @cache
-def _distributions() -> Mapping[str, list[str]]:
+def distributions() -> Mapping[str, list[str]]:
+    """The distributions that provide each top-level module of this environment."""
     return packages_distributions()

@@ -1,10 +1,12 @@
-"""All finished records of a results folder as one table, for pandas, DuckDB and whatever else reads Parquet."""
+"""Records and samples of a results folder as two tables, for pandas, DuckDB and whatever else reads Parquet."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bench import records
 from bench.disk import replace_file
@@ -23,8 +25,8 @@ def write_records(results: Store) -> Path:
     ``finished`` and ``judged`` (UTC, ISO 8601), and the scalars of its environment as ``environment_NAME``. Of records
     that are judgements of the same answers the last one stands here; one of changed methods is another record, told by
     its key, time and revision. What a record lacks is null; where a column has numbers in some rows and texts in
-    others, all are texts. What is relative to a grid (``variant``, ``setting``) is in the grid's ``cells.csv``, and the
-    samples of latency are in the records' own arrays. The table is made anew each time: nothing is lost where it is.
+    others, all are texts. What is relative to a grid (``variant``, ``setting``) is in the grid's ``cells.csv``. The
+    table is made anew each time: nothing is lost where it is.
     """
     import pyarrow.parquet
 
@@ -33,6 +35,39 @@ def write_records(results: Store) -> Path:
         table = _table([_row(key, entry) for key, entry in _last_judged(results).items()])
         replace_file(path, lambda made: pyarrow.parquet.write_table(table, made))
     return path
+
+
+def write_samples(results: Store) -> Path:
+    """Write ``samples.parquet``, a row per timed query of the records of ``write_records``. Returns its path.
+
+    Columns: the record's ``key``, ``replicate``, ``round`` and ``query`` (int32, a row of the queries that were
+    searched), and ``latency_ms`` (float32).
+    """
+    import pyarrow.parquet
+
+    path = results.root / "samples.parquet"
+    with results.hold(records.KIND, "samples"):
+        timed = {key: entry for key, entry in _last_judged(results).items() if "queries" in entry.arrays}
+        tables = [_samples(key, entry) for key, entry in timed.items()] or [_samples("", None)]
+        replace_file(path, lambda made: pyarrow.parquet.write_table(pyarrow.concat_tables(tables), made))
+    return path
+
+
+def _samples(key: str, entry: Entry | None) -> pyarrow.Table:
+    """The samples of one record, or the columns alone."""
+    import pyarrow
+
+    empty = np.empty((0, 0, 0))
+    times, queries = (empty, empty) if entry is None else (entry.arrays["latency_ms"], entry.arrays["queries"])
+    replicate, turn, _ = np.indices(times.shape, dtype=np.int32)
+    columns = {
+        "key": pyarrow.array([key] * times.size, pyarrow.string()).dictionary_encode(),
+        "replicate": replicate.ravel(),
+        "round": turn.ravel(),
+        "query": queries.ravel().astype(np.int32),
+        "latency_ms": times.ravel().astype(np.float32),
+    }
+    return pyarrow.table(columns)
 
 
 def _last_judged(results: Store) -> dict[str, Entry]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import protocols, registry
+from bench.environment import libraries
 from bench.estimators import as_hasher
 from bench.grid import Cell, Choice, Grid, reads
 from bench.identity import digest, source_identity
@@ -305,7 +306,8 @@ class Pipeline:
 
     def _made_by(self, choice: Choice) -> Meta:
         plugin = {"name": choice.name, "parameters": choice.parameters}
-        return {**plugin, "dataset": self.grid.dataset.describe(), "grid": self.grid.name}
+        made = {"dataset": self.grid.dataset.describe(), "grid": self.grid.name, "libraries": libraries()}
+        return {**plugin, **made}
 
 
 def codes_name(model: Model, part: str) -> str:

@@ -8,6 +8,7 @@ before the metrics changed is only judged again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -17,7 +18,7 @@ from bench import records
 from bench.child import failed
 from bench.corpora import Corpora
 from bench.disk import DiskFull
-from bench.environment import environment
+from bench.environment import environment, machine
 from bench.grid import Cell, ask_index, to_json
 from bench.interfaces import Corpus, Int, Unavailable
 from bench.isolation import Child, Failure, Limits, Say, Show, Starter
@@ -51,6 +52,7 @@ class Run:
         """
         pending = self._pending()
         if pending:
+            machine()
             self._labels(pending)
             timed = [at for at in self._prepare(self._judge(pending)) if self._cell(at).index is not None]
             for group in self._groups(timed):
@@ -258,7 +260,8 @@ class Run:
             "status": "ok",
         }
         quality = self._quality(position, database, queries, corpora)
-        self._record(position, columns, quality, arrays, rates=vars(self._searches.rates))
+        measured = {"rates": vars(self._searches.rates), "environment": self._searches.environment(position)}
+        self._record(position, columns, quality, arrays, **measured)
 
     def _quality(self, position: int, database: Corpus, queries: Corpus, corpora: Corpora) -> dict[str, Any]:
         """The quality columns of a search: of its answers, and of the codes that it reads."""
@@ -285,11 +288,22 @@ class Run:
             "search": records.search_key(self.pipeline, cell),
             "grid": self.pipeline.grid.name,
             "cell": str(cell),
+            "described": cell.describe(),
             "finished": now,
             "judged": now,
+            "libraries": self._libraries(position),
             "environment": environment(),
+            "load_at_end": os.getloadavg(),
         }
         self.results.write(records.KIND, self._keys[position], {**meta, **more}, arrays or {})
+
+    def _libraries(self, position: int) -> dict[str, str]:
+        """The versions behind the features and codes of a cell; those behind its answers are of its environment."""
+        found: dict[str, str] = {}
+        for stage in self._stages(position):
+            if self.pipeline.store.has(stage.kind, stage.key):
+                found |= self.pipeline.store.meta(stage.kind, stage.key).get("libraries", {})
+        return found
 
     def _stop(self, position: int, failure: Failure) -> None:
         """Write why a cell did not finish. DiskFull: that is why, and no cell can."""

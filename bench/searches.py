@@ -63,9 +63,11 @@ class Searches:
         return self.results.read("neighbours", self._keys[position]).arrays["neighbours"]
 
     def columns(self, position: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a record says of the costs of a cell whose replicates are all there; and its latencies as an array."""
+        """What a record says of the costs of a cell whose replicates are all there; and its latencies as arrays:
+        ``latency_ms`` float32 and the ``queries`` int32 that took them, [replicates, rounds, queries].
+        """
         cell, entries = self._cell(position), self._replicates(position)
-        costs = self.results.read("neighbours", self._keys[position]).meta
+        costs = self.results.meta("neighbours", self._keys[position])["costs"]
         milliseconds = np.stack([entry.arrays["ms"] for entry in entries])
         all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell, index=None)))
         latency = records.latency_columns(milliseconds.ravel(), all_queries)
@@ -81,7 +83,15 @@ class Searches:
         if costs["bytes_per_query"] is not None:
             floor = self.rates.floor_ms(costs["bytes_per_query"], costs["flops_per_query"] or 0)
             columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
-        return columns, {"latency_ms": milliseconds}
+        return columns, {
+            "latency_ms": milliseconds,
+            "queries": np.stack([entry.arrays["queries"] for entry in entries]),
+        }
+
+    def environment(self, position: int) -> dict[str, Any]:
+        """What stood behind the process that answered."""
+        machine: dict[str, Any] = self.results.meta("neighbours", self._keys[position])["environment"]
+        return machine
 
     @cached_property
     def rates(self) -> Rates:
@@ -115,7 +125,9 @@ class Searches:
             return
         finally:
             path.unlink(missing_ok=True)
-        self.results.write("neighbours", key, records.plain({**costs, **answer}), {"neighbours": neighbours})
+        machine = answer.pop("environment")
+        meta = {"costs": records.plain({**costs, **answer}), "environment": machine}
+        self.results.write("neighbours", key, meta, {"neighbours": neighbours})
 
     def _kept(self, arm: Arm, number: int) -> bool:
         return self.results.find("replicates", f"{self._keys[arm.cell]}-{number}") is not None
@@ -128,7 +140,8 @@ class Searches:
             return
         reference = [self._keys[replicate.reference], self._cell(replicate.reference).describe()]
         meta = dataclasses.asdict(replicate) | {"reference": reference}
-        arrays = {"ms": meta.pop("milliseconds"), "reference_ms": meta.pop("reference_milliseconds")}
+        names = {"ms": "milliseconds", "reference_ms": "reference_milliseconds", "queries": "queries"}
+        arrays = {name: meta.pop(field) for name, field in names.items()}
         self.results.write("replicates", f"{self._keys[arm.cell]}-{number}", meta, arrays)
 
     def _replicates(self, position: int) -> list[Entry]:

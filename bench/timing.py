@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.grid import Measure
 from bench.interfaces import Float, untracked
@@ -45,13 +46,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Replicate:
-    """One arm's times in one replicate: milliseconds float32 [rounds, queries], and what was noted with them.
+    """One arm's times in one replicate: milliseconds float32 [rounds, queries] of the ``queries`` int32 [rounds,
+    queries], and what was noted with them.
 
     ``reference``: the cell that all which were timed in turns with this one are compared with, maybe itself, and its
     times in the same rounds.
     """
 
     milliseconds: Float
+    queries: NDArray[np.int32]
     reference: int
     reference_milliseconds: Float
     sentinel_drift: float
@@ -167,8 +170,11 @@ class Replicates:
             alive = [place for place in places if place.alive]
             turns = [turn for turn in turns if any(rounds[turn][one.arm.cell]["others"] > LOADED for one in alive)]
         times = {place.arm.cell: [taken[place.arm.cell] for taken in rounds] for place in alive}
+        asked = np.array([self._rows(number, turn) for turn in range(self.measure.rounds)], dtype=np.int32)
         return {
-            place.arm.cell: _replicate(times[place.arm.cell], alive[0].arm.cell, times[alive[0].arm.cell], place.notes)
+            place.arm.cell: _replicate(
+                times[place.arm.cell], asked, alive[0].arm.cell, times[alive[0].arm.cell], place.notes
+            )
             for place in alive
         }
 
@@ -179,10 +185,15 @@ class Replicates:
 
 
 def _replicate(
-    rounds: list[dict[str, Any]], reference: int, its_rounds: list[dict[str, Any]], notes: dict[str, Any]
+    rounds: list[dict[str, Any]],
+    queries: NDArray[np.int32],
+    reference: int,
+    its_rounds: list[dict[str, Any]],
+    notes: dict[str, Any],
 ) -> Replicate:
     return Replicate(
         _milliseconds(rounds),
+        queries,
         reference,
         _milliseconds(its_rounds),
         drift([one["sentinel_ms"] for one in rounds]),

@@ -5,7 +5,7 @@ import pyarrow.parquet
 import pytest
 
 from bench.disk import TEMPORARY
-from bench.parquet import write_records
+from bench.parquet import write_records, write_samples
 from bench.store import Store
 from tests.conftest import bench
 
@@ -38,6 +38,22 @@ def test_a_row_per_finished_record_of_every_grid_read_by_pandas_and_duckdb(resul
     assert table["finished"].iloc[0].startswith("2026-01-02") and table["cell"].tolist() == ["Cell(a)", "Cell(b)"]
     rows = duckdb.sql(f"SELECT grid, bits, map FROM '{path}' WHERE environment_cores = 2 ORDER BY bits").fetchall()
     assert rows == [("one", 16, 0.5), ("two", 32, None)]
+
+
+def test_a_row_per_timed_query_with_its_replicate_and_round(results):
+    times = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    meta = {"row": {"status": "ok"}, "environment": ENVIRONMENT}
+    results.write("records", "a", meta, {"latency_ms": times, "queries": 100 + times.astype(np.int32)})
+    record(results, "b")
+    table = pd.read_parquet(write_samples(results))
+    assert len(table) == 12 and set(table["key"]) == {"a"} and table["latency_ms"].dtype == np.float32
+    row = table.loc[7]
+    assert row["latency_ms"] == times[1, 0, 1] and row["query"] == 107 and (row["replicate"], row["round"]) == (1, 0)
+
+
+def test_without_timed_records_the_samples_are_an_empty_table(results):
+    record(results, "a")
+    assert pd.read_parquet(write_samples(results)).shape == (0, 5)
 
 
 def test_of_answers_that_were_judged_again_the_last_judgement_is_the_row(results):

@@ -669,3 +669,21 @@ def test_data_that_cannot_be_read_end_the_run_with_the_reason(make_run, vectors_
     with pytest.raises(ValueError, match="the data set can't be read: ValueError: row 7 is not finite"):
         make_run()()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_record_names_the_machine_the_libraries_and_the_load_behind_its_numbers(make_run):
+    run = make_run()
+    run()
+    for key in run.results.keys("records"):
+        meta = run.results.meta("records", key)
+        machine = meta["environment"]
+        assert machine["libraries"]["numpy"] == np.__version__ and machine["cores"] == os.cpu_count()
+        assert machine["memory_bytes"] == psutil.virtual_memory().total and machine["revision"]
+        assert {"caches", "governor", "gpu", "cpu", "system", "python", "dirty", "thread_pools"} <= machine.keys()
+        assert all(len(load) == 3 for load in (machine["load_at_start"], machine["load"], meta["load_at_end"]))
+
+
+def test_what_a_process_has_not_imported_is_not_said_to_have_taken_part(tmp_path):
+    code = "from bench.environment import libraries; import h5py; print(*libraries())"
+    said = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert "h5py" in said.stdout.split() and "torch" not in said.stdout.split()
