@@ -204,12 +204,13 @@ def run(
             from bench.child import Local
             from bench.isolation import Child
             from bench.runner import Run, summary
+            from bench.tuning import finish
 
             results, start = Store(out, reporter.say), Local if in_process else Child
             failed: dict[str, str] = {}
             for pipeline in pipelines:
                 _mark(pipeline, results)
-                failed |= Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start)()
+                failed |= finish(Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start))
             written = _write(pipelines, results, out)
         for pipeline in pipelines:
             _print_cells(pipeline, results)
@@ -472,9 +473,10 @@ def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
 
 
 def _mark(pipeline: Pipeline, results: Store) -> None:
-    from bench import records
+    from bench import records, tuning
 
-    records.mark(pipeline, results)
+    for half in tuning.halves(pipeline):
+        records.mark(half, results)
 
 
 def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Path]:

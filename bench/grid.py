@@ -17,6 +17,7 @@ from bench.protocols import ClassSplit, ProtocolName
 
 Layout = Literal["candidates", "methods", "pareto", "codes"]
 DatabaseCodes = Literal["encoded", "learned"]
+Split = Literal["all", "tune/report", "tune"]
 Role = Literal["embedder", "input", "hasher", "index", "rerank"]
 ROLES: dict[Role, registry.Kind] = {
     "embedder": "embedder",
@@ -81,13 +82,15 @@ class Cell:
 class Measure:
     """How much is measured. ``queries``: how many queries are searched, drawn by seed (0: all of them).
 
-    ``replicates``: fresh processes with fresh builds, each of ``rounds`` of ``queries_per_round``.
+    ``replicates``: fresh processes with fresh builds, each of ``rounds`` of ``queries_per_round``. ``split``: all of
+    these queries, or one half to choose settings by (``tune``) and the other to report what was chosen.
     """
 
     queries: int = 0
     replicates: int = 3
     rounds: int = 4
     queries_per_round: int = 100
+    split: Split = "all"
 
     def __post_init__(self) -> None:
         for name, least in (("queries", 0), ("replicates", 1), ("rounds", 1), ("queries_per_round", 1)):

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -237,8 +237,11 @@ def _for_dataset(table: dict[str, Any], dataset: str, where: str) -> dict[str, A
 def _measure(table: dict[str, Any], dataset: str, where: str) -> Measure:
     values = _for_dataset(table, dataset, f"{where}: [measure]")
     _only(values, [f.name for f in fields(Measure)], f"{where}: [measure]")
+    types: dict[str, Any] = {"split": Literal["all", "tune/report"]}
     try:
-        return Measure(**{key: _typed(value, int, f"{where}: [measure] {key}") for key, value in values.items()})
+        return Measure(
+            **{key: _typed(value, types.get(key, int), f"{where}: [measure] {key}") for key, value in values.items()}
+        )
     except ValueError as fault:
         raise ValueError(str(fault) if where in str(fault) else f"{where}: [measure] {fault}") from fault
 

@@ -40,8 +40,8 @@ TAIL_LINES, TAIL_BYTES = 30, 2**16
 LOG_BYTES = 2**26
 """What a child may write to standard output and error before it is thrown away."""
 
-Status = Literal["error", "timeout", "memory", "skipped", "full"]
-"""``full``: the disk is, which is no fault of a cell's."""
+Status = Literal["error", "timeout", "memory", "skipped", "pruned", "full"]
+"""``pruned``: it is not worth its time. ``full``: the disk is, which is no fault of a cell's."""
 Say = Callable[[str], None]
 """Takes a line that is to be shown."""
 

@@ -36,9 +36,9 @@ def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
     return found
 
 
-def cost_of(cells: pd.DataFrame, column: str) -> pd.Series:
-    """Milliseconds a query: the latency, or the batch's time over its queries."""
-    return 1e3 / cells[THROUGHPUT] if column == THROUGHPUT else cells[LATENCY]
+def cost_of(cells: pd.DataFrame, column: str, half: str = "") -> pd.Series:
+    """Milliseconds a query: the latency, or the batch's time over its queries. ``half``: "tune_" for that half's."""
+    return 1e3 / cells[half + THROUGHPUT] if column == THROUGHPUT else cells[half + LATENCY]
 
 
 def on_front(cells: pd.DataFrame, quality: str, column: str = LATENCY) -> pd.Series:
@@ -59,10 +59,12 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
 
     ``cells`` as ``bench.tables.complete`` returns them; means over the seeds. A row for each section, quality
     (``recall_at_k``, and ``share_of_exact`` where exact search was run), level and kind of time (``fastest_by``), with
-    what searches, its quality (``reached``) and its time; these are empty where nothing reaches the level.
+    what searches, its quality (``reached``) and its time; these are empty where nothing reaches the level. Of queries
+    that were split, the tune half decides which search that is.
     """
     done = cells[cells["index"].notna() & (cells["status"] == "ok")]
     figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT]
+    figures += [f"tune_{name}" for name in figures if f"tune_{name}" in cells]
     rows = []
     for keys, section in done.groupby(SECTION, dropna=False):
         points = section.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)[figures].mean().reset_index()
@@ -76,11 +78,12 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
 def _levels(points: pd.DataFrame, quality: str, wanted: Sequence[float]) -> Iterator[dict[str, Any]]:
     if points[quality].isna().all():
         return
+    decides = "tune_" if f"tune_{quality}" in points else ""
     for level in wanted:
         for column in (LATENCY, THROUGHPUT):
             row: dict[str, Any] = {"quality": quality, "level": level, "fastest_by": column}
-            reaching = points[points[quality] >= level - ROUNDING]
-            cost = cost_of(reaching, column)
+            reaching = points[points[decides + quality] >= level - ROUNDING]
+            cost = cost_of(reaching, column, decides)
             if cost.notna().any():
                 best = reaching.iloc[int(cost.argmin())]
                 row |= {str(name): value for name, value in best.items()} | {"reached": best[quality]}

@@ -90,12 +90,17 @@ class Pipeline:
         return self._rows(cell, "database", self.labels().arrays["database"])
 
     def query_rows(self, cell: Cell) -> Int:
-        """The queries that are asked, int64, ascending: of an index as many as the grid says, drawn by seed; or all."""
+        """The queries that are asked, int64, ascending: of an index as many as the grid says, drawn by seed, or all;
+        and of these, where the grid splits them, one half.
+        """
         rows = self._rows(cell, "query", self.labels().arrays["query"])
-        wanted = self.grid.measure.queries
-        if cell.index is None or wanted == 0 or wanted >= len(rows):
+        measure = self.grid.measure
+        if cell.index is None or (measure.queries in (0, len(rows)) and measure.split == "all"):
             return rows
-        return rows[np.sort(np.random.default_rng(cell.seed).permutation(len(rows))[:wanted])]
+        drawn = np.random.default_rng(cell.seed).permutation(len(rows))[: measure.queries or None]
+        if measure.split != "all":
+            drawn = drawn[measure.split == "tune" :: 2]
+        return rows[np.sort(drawn)]
 
     def _rows(self, cell: Cell, split: SplitName, labels: Int) -> Int:
         if cell.protocol == "seen":
@@ -279,7 +284,9 @@ class Pipeline:
         """The key of the exact neighbours that a cell's answers are judged by."""
         assert cell.embedder is not None
         protocol = [] if cell.protocol == "seen" else [cell.protocol]
-        measured = [self.grid.k, self.grid.measure.queries, source_identity("bench.exact")]
+        measure = self.grid.measure
+        part = [] if measure.split == "all" else [measure.split]
+        measured = [self.grid.k, measure.queries, source_identity("bench.exact"), *part]
         return digest([self.features_key(cell, cell.embedder), *measured, *protocol])
 
     def _search_exactly(self, cell: Cell) -> Made:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import records
+from bench import tuning
 from bench.figures import write_figures
 from bench.pipeline import Pipeline
 from bench.printed import GridInfo
@@ -21,7 +21,7 @@ def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) ->
     ``pipelines``: the grid on each data set that the table is about.
     """
     grid = pipelines[0].grid
-    frames = [records.frame(pipeline, results) for pipeline in pipelines]
+    frames = [tuning.frame(pipeline, results) for pipeline in pipelines]
     cells = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     notes = tuple(
         note if len(pipelines) == 1 else f"{pipeline.grid.dataset.name}: {note}"

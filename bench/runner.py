@@ -9,7 +9,7 @@ before the metrics changed is only judged again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Any
@@ -32,6 +32,7 @@ class Run:
     """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one.
 
     ``start``: how a worker is started, in a process of its own or in this one. Cells are named by their position.
+    ``left_out``: those that are not to be searched, and why.
     """
 
     pipeline: Pipeline
@@ -41,6 +42,7 @@ class Run:
     limits: Limits = field(default_factory=Limits)
     retry_failed: bool = False
     start: Starter = Child
+    left_out: Mapping[int, Failure] = field(default_factory=dict)
 
     def __call__(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
@@ -175,6 +177,8 @@ class Run:
 
     def _make(self, position: int, faults: dict[str, Failure]) -> None:
         """Make the features and codes that are missing. ``faults``: what could not be made, raised without a retry."""
+        if position in self.left_out:
+            raise self.left_out[position]
         try:
             ask_index(self._cell(position))
         except Unavailable as reason:

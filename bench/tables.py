@@ -86,6 +86,10 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     exact = scans.groupby(SECTION, dropna=False)[[precision, "seconds_all_queries"]].mean()
     beside = tidy[SECTION].merge(exact, how="left", left_on=SECTION, right_index=True)
     tidy["share_of_exact"] = tidy[precision] / beside[precision]
+    if f"tune_{precision}" in tidy:
+        tuned = scans.groupby(SECTION, dropna=False)[[f"tune_{precision}"]].mean()
+        own = tidy[SECTION].merge(tuned, how="left", left_on=SECTION, right_index=True)
+        tidy["tune_share_of_exact"] = tidy[f"tune_{precision}"] / own[f"tune_{precision}"]
     tidy["speed_up"] = beside["seconds_all_queries"] / tidy["seconds_all_queries"]
     tidy["pareto_recall"] = pareto.on_front(tidy, recall)
     tidy["pareto_precision"] = pareto.on_front(tidy, precision)
