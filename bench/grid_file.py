@@ -26,7 +26,7 @@ from bench.protocols import ClassSplit, ProtocolName
 GRIDS = Path(__file__).parent / "grids"
 TOP_KEYS = (
     *("title", "dataset", "recipe", "layout", "reference", "k", "seeds", "unseen_share", "split_seed"),
-    *("measure", "cells", "recipes", "datasets"),
+    *("measure", "cells", "recipes", "recipes_of", "datasets"),
 )
 AXES = ("protocol", "embedder", "input", "hasher", "model", "database_codes", "index", "rerank", "candidates")
 
@@ -99,7 +99,21 @@ def _read(name: str, options: Options) -> tuple[dict[str, Any], dict[str, dict[s
     for key in ("title", "dataset", "recipe", "cells"):
         if key not in raw:
             raise ValueError(f"{where}: key {key!r} is missing")
+    if "recipes_of" in raw:
+        base = _typed(raw["recipes_of"], str, f"{where}: recipes_of")
+        if base not in names():
+            raise ValueError(f"{where}: recipes_of: {registry.unknown(f'grid {base!r}', base, names())}")
+        raw["recipes"] = _over(_parse(GRIDS / f"{base}.toml")["recipes"], raw.get("recipes", {}))
     return raw, _apply(raw, options, where), where
+
+
+def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The tables of both; where both have a key, the own value stands."""
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _over(base[key], value) if both else value
+    return merged
 
 
 def _known_plugins(recipes: dict[str, Any], where: str) -> None:

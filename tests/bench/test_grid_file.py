@@ -383,3 +383,15 @@ def test_an_index_that_names_its_own_candidates_is_not_re_ranked(search, monkeyp
 def test_an_index_that_lacks_a_library_here_is_no_fault_of_the_grid(search):
     cells = grid_file.load(search(("field =", 'needed_by = "check"\nfield ='))).cells
     assert len(cells) == 2
+
+
+def test_the_recipes_of_another_grid_stand_behind_its_own(file):
+    own = '[recipes.quick.triplet]\nbackbone = "resnet18"\n[recipes.paper]'
+    lent = file(FILE, (own, ""), ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "supp_table1"'))
+    theirs = grid_file.load("supp_table1").cells[0].embedder
+    assert grid_file.load(lent).cells[0].embedder == theirs
+    mixed = file(FILE, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "supp_table1"'))
+    embedder = grid_file.load(mixed).cells[0].embedder
+    assert embedder.parameters == theirs.parameters | {"backbone": "resnet18"}
+    with pytest.raises(ValueError, match="recipes_of: unknown grid 'sup_table1'; did you mean 'supp_table1'"):
+        grid_file.load(file(FILE, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "sup_table1"')))
