@@ -347,23 +347,42 @@ def _select_items(
     for position in range(count):
         if code_distances[position] <= radius:
             _mark_items(np.int64(codes[position]), starts, items, marks, near, code_distances[position])
-    return _walk(marks, near, kept, kept_distances)
+    count = _walk(marks, kept)
+    _take(near, kept, count, kept_distances)
+    return count
 
 
 @njit(cache=True)
-def _walk(marks: Array, near: Array, kept: Array, kept_distances: Array) -> int:
-    """The marked items in id order with their distances; the marks are cleared."""
+def _walk(marks: Array, kept: Array) -> int:
+    """What is marked, in id order; the marks are cleared. Returns how many."""
     count = 0
     for word in range(marks.shape[0]):
         left = marks[word]
         marks[word] = np.uint64(0)
         while left:
-            item = (word << 6) + np.int64(_lowest(left))
+            kept[count] = (word << 6) + np.int64(_lowest(left))
             left &= left - np.uint64(1)
-            kept[count] = item
-            kept_distances[count] = near[item]
             count += 1
     return count
+
+
+@njit(cache=True)
+def _take(near: Array, kept: Array, count: int, kept_distances: Array) -> None:
+    for position in range(count):
+        kept_distances[position] = near[kept[position]]
+
+
+@njit(cache=True)
+def _measure(words: Array, query: Array, kept: Array, count: int, kept_distances: Array, histogram: Array) -> None:
+    """Distances of the kept codes, which the histogram counts.
+
+    In id order: codes of a large array that are read to and fro wait for the page of each.
+    """
+    for position in range(count):
+        kept_distances[position] = _distance(words, np.uint64(kept[position]), query)
+    histogram[:] = 0
+    for position in range(count):
+        histogram[kept_distances[position]] += 1
 
 
 @njit(_INT(_WORDS, _WORDS, _STARTS, _ITEMS, _INT, _IDS, _DISTANCES), cache=True, nogil=True)
@@ -639,10 +658,11 @@ def look_up(
 
     Returns for how many queries they are provably the exact nearest codes.
     """
-    size = items.shape[0] if starts.shape[0] else words.shape[1]
-    seen, marks = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.zeros((size + 63) >> 6, np.uint64)
+    repeated = items.shape[0] if starts.shape[0] else 0
+    size = repeated if repeated else words.shape[1]
+    seen, marks = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.zeros((repeated + 63) >> 6, np.uint64)
     arrived, spans = np.empty(words.shape[1] + 1, np.int32), np.empty((2, SPANS), np.int32)
-    code_distances, near = np.empty(words.shape[1], np.uint16), np.empty(size, np.uint16)
+    code_distances, near = np.empty(words.shape[1] if repeated else 0, np.uint16), np.empty(repeated, np.uint16)
     kept, kept_distances, ordered = np.empty(size, np.int32), np.empty(size, np.uint16), np.empty(size, np.int32)
     histogram = np.empty(bits + 1, np.int64)
     wanted = min(ids.shape[1], size)
@@ -651,19 +671,16 @@ def look_up(
         count, limit = _look_up(
             queries[i], starts, offsets, members, key_bits, wanted, size, spans, seen, arrived
         )  # fmt: skip
-        for position in range(count):
-            code_distances[position] = _distance(words, np.uint64(arrived[position]), queries[i])
         if starts.shape[0]:
             _unmark(seen, arrived, count)
+            for position in range(count):
+                code_distances[position] = _distance(words, np.uint64(arrived[position]), queries[i])
             count = _select_items(
                 arrived, code_distances, count, starts, items, wanted, marks, near, kept, kept_distances, histogram
             )
         else:
-            histogram[:] = 0
-            for position in range(count):
-                near[arrived[position]] = code_distances[position]
-                histogram[code_distances[position]] += 1
-            count = _walk(seen, near, kept, kept_distances)
+            count = _walk(seen, kept)
+            _measure(words, queries[i], kept, count, kept_distances, histogram)
         _order(kept, kept_distances, count, histogram, ordered, ids[i], distances[i])
         complete += distances[i, wanted - 1] < limit
     return complete
@@ -702,21 +719,28 @@ def look_up_weighted(
     bits: int, key_bits: int, ids: Array,
 ) -> None:  # fmt: skip
     """``look_up`` whose candidates are the nearest of those seen by (weighted distance, id): weights [q, bits]."""
-    size = items.shape[0] if starts.shape[0] else words.shape[1]
-    seen, marks = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.zeros((size + 63) >> 6, np.uint64)
+    repeated = items.shape[0] if starts.shape[0] else 0
+    size = repeated if repeated else words.shape[1]
+    seen, marks = np.zeros((words.shape[1] + 63) >> 6, np.uint64), np.zeros((repeated + 63) >> 6, np.uint64)
     arrived, spans = np.empty(words.shape[1] + 1, np.int32), np.empty((2, SPANS), np.int32)
-    near, kept, cost = np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.float32)
+    near, kept, cost = np.empty(repeated, np.float32), np.empty(size, np.int32), np.empty(size, np.float32)
     costs = np.empty(((bits + 7) >> 3) << 8, np.float32)
     bins, places = np.empty(COST_STEPS, np.int64), np.empty(size, np.int32)
     wanted = min(ids.shape[1], size)
     for i in range(queries.shape[0]):
         count, _ = _look_up(queries[i], starts, offsets, members, key_bits, wanted, size, spans, seen, arrived)
-        _unmark(seen, arrived, count)
         _fill_costs(weights[i], queries[i], costs)
-        for position in range(count):
-            own = np.int64(arrived[position])
-            _mark_items(own, starts, items, marks, near, _cost(words, np.uint64(own), costs))
-        count = _walk(marks, near, kept, cost)
+        if starts.shape[0]:
+            _unmark(seen, arrived, count)
+            for position in range(count):
+                own = np.int64(arrived[position])
+                _mark_items(own, starts, items, marks, near, _cost(words, np.uint64(own), costs))
+            count = _walk(marks, kept)
+            _take(near, kept, count, cost)
+        else:
+            count = _walk(seen, kept)
+            for position in range(count):
+                cost[position] = _cost(words, np.uint64(kept[position]), costs)
         _nearest_costs(kept, cost, count, bins, places, ids[i])
 
 
@@ -743,6 +767,7 @@ def within(
         distance = _distance(words, np.uint64(own), code)
         if distance <= radius:
             histogram[distance] += _mark_items(own, starts, items, marks, near, distance)
-    count = _walk(marks, near, kept, kept_distances)
+    count = _walk(marks, kept)
+    _take(near, kept, count, kept_distances)
     _order(kept, kept_distances, count, histogram, ordered, ids, distances)
     return count
