@@ -41,6 +41,13 @@ EVERY = 2**31
 COST_STEPS = 8192
 """Steps to which weighted distances are rounded before they are sorted."""
 
+PLANES, MOST_STEPS = 8, 2**15 - 1
+"""Binary digits of a weight in the first pass over weighted distances, and what these may sum to: a bit less than the
+numbers have that hold them, since four are compared at a time."""
+
+MOST_BITS = 1024
+"""Of longer codes a weight would have too few steps to tell them apart."""
+
 EVERY_HIGH_BIT = np.uint64(0x8080808080808080)
 EVERY_LOW_BIT = np.uint64(0x0101010101010101)
 
@@ -477,27 +484,128 @@ def _nearest_costs(kept: Array, cost: Array, count: int, bins: Array, places: Ar
         ids[slot] = kept[places[slot]]
 
 
+# The first pass of a weighted scan: each weight rounded down to a number of steps, whose binary digits are masks, so
+# that eight popcounts give a code's steps. Its cost is then between these and one more for each bit that differs.
+
+
+@njit(cache=True)
+def _fill_masks(weights: Array, masks: Array) -> None:
+    """masks[p, j]: which bits of word j have digit p in their number of steps, uint64 [PLANES, words]."""
+    most = min((1 << PLANES) - 1, MOST_STEPS // weights.shape[0])
+    highest = np.float32(0)
+    for bit in range(weights.shape[0]):
+        highest = max(highest, weights[bit])
+    scale = most / max(np.float64(highest), 1e-30)
+    masks[:] = 0
+    for bit in range(weights.shape[0]):
+        steps = min(np.int64(weights[bit] * scale), most)
+        for plane in range(PLANES):
+            masks[plane, bit >> 6] |= np.uint64((steps >> plane) & 1) << np.uint64(bit & 63)
+
+
+@njit(cache=True)
+def _fill_steps(words: Array, query: Array, masks: Array, steps: Array) -> None:
+    """The steps of each code, uint16 [codes], and the most there are behind them, where ``steps`` is longer."""
+    size = words.shape[1]
+    steps[:size] = 0
+    steps[size:] = MOST_STEPS
+    for j in range(words.shape[0]):
+        row, word = words[j], query[j]
+        a, b, c, d = masks[0, j], masks[1, j], masks[2, j], masks[3, j]
+        e, f, g, h = masks[4, j], masks[5, j], masks[6, j], masks[7, j]
+        for i in range(size):
+            bits = row[i] ^ word
+            low = _popcount(bits & a) + 2 * _popcount(bits & b) + 4 * _popcount(bits & c) + 8 * _popcount(bits & d)
+            high = _popcount(bits & e) + 2 * _popcount(bits & f) + 4 * _popcount(bits & g) + 8 * _popcount(bits & h)
+            steps[i] += np.uint16(low + 16 * high)
+
+
+@njit(cache=True)
+def _steps_of_nth(steps: Array, size: int, n: int, every: int, counts: Array) -> int:
+    """A number of steps within which there are n of ``size`` codes; of a sample of them a margin is added."""
+    counts[:] = 0
+    seen = 0
+    for i in range(0, size, every):
+        counts[steps[i]] += 1
+        seen += 1
+    expected = n * seen / size
+    wanted = min(n if every == 1 else expected + 3 * np.sqrt(expected) + 1, seen)
+    inside, bound = 0, -1
+    while inside < wanted:
+        bound += 1
+        inside += counts[bound]
+    return bound
+
+
+@njit(cache=True)
+def _within_steps(steps: Array, bound: int, kept: Array) -> int:
+    """The codes of at most so many steps, in id order. Returns how many."""
+    fours = steps.view(np.uint64)
+    high, limit = (
+        np.uint64(0x8000800080008000),
+        np.uint64(min(bound, MOST_STEPS - 1) + 1) * np.uint64(0x0001000100010001),
+    )
+    count = 0
+    for four in range(fours.shape[0]):
+        hits = ~((fours[four] | high) - limit) & high
+        while hits:
+            kept[count] = (four << 2) + np.int64(_lowest(hits) >> np.uint64(4))
+            count += 1
+            hits &= hits - np.uint64(1)
+    return count
+
+
+@njit(cache=True)
+def _near_by_steps(words: Array, n: int, bits: int, steps: Array, kept: Array, counts: Array) -> int:
+    """Codes, in id order, among which the n nearest by weighted distance are: few more than n. Returns how many."""
+    size = words.shape[1]
+    every = 1 if size < 4 * SAMPLE else size // SAMPLE
+    bound = _steps_of_nth(steps, size, n, every, counts)
+    count = _within_steps(steps, bound, kept)
+    if count < n:
+        bound = _steps_of_nth(steps, size, n, 1, counts)
+        count = _within_steps(steps, bound, kept)
+    counts[: bound + 1] = 0
+    for position in range(count):
+        counts[steps[kept[position]]] += 1
+    nth, inside = -1, 0
+    while inside < n:
+        nth += 1
+        inside += counts[nth]
+    # Two more for what rounding may do.
+    return _within_steps(steps, nth + bits + 2, kept)
+
+
 @njit(types.void(_read(types.float32, 2), _WORDS, _WORDS, _STARTS, _ITEMS, _IDS), cache=True, nogil=True)
 def scan_weighted(weights: Array, queries: Array, words: Array, starts: Array, items: Array, ids: Array) -> None:
-    """The nearest items of each query by (weighted distance, id); weights float32 [q, bits]."""
-    size = items.shape[0] if starts.shape[0] else words.shape[1]
-    costs = np.empty(((weights.shape[1] + 7) >> 3) << 8, dtype=np.float32)
+    """The nearest items of each query by (weighted distance, id); weights float32 [q, bits], at least 0.
+
+    Where no codes are equal, and few are wanted of codes short enough, a first pass leaves few to weigh.
+    """
+    size, bits = items.shape[0] if starts.shape[0] else words.shape[1], weights.shape[1]
+    costs = np.empty(((bits + 7) >> 3) << 8, dtype=np.float32)
     cost = np.empty(size, dtype=np.float32)
-    kept = np.arange(size)
+    by_steps = starts.shape[0] == 0 and 4 * ids.shape[1] <= size and bits <= MOST_BITS
+    kept = np.empty(size, dtype=np.int64) if by_steps else np.arange(size)
     bins, places = np.empty(COST_STEPS, dtype=np.int64), np.empty(size, dtype=np.int32)
+    steps, counts = np.empty((size + 3) & ~3, dtype=np.uint16), np.empty(MOST_STEPS + 1, dtype=np.int32)
+    masks = np.empty((PLANES, words.shape[0]), dtype=np.uint64)
     for i in range(queries.shape[0]):
         _fill_costs(weights[i], queries[i], costs)
-        for code in range(words.shape[1]):
-            value = _cost(words, np.uint64(code), costs)
-            if starts.shape[0] == 0:
-                cost[code] = value
-            else:
+        count = size
+        if by_steps:
+            _fill_masks(weights[i], masks)
+            _fill_steps(words, queries[i], masks, steps)
+            count = _near_by_steps(words, ids.shape[1], bits, steps, kept, counts)
+        if starts.shape[0]:
+            for code in range(words.shape[1]):
+                value = _cost(words, np.uint64(code), costs)
                 for place in range(starts[code], starts[code + 1]):
                     cost[items[place]] = value
-        _nearest_costs(kept, cost, size, bins, places, ids[i])
-
-
-# The multi-table look-up.
+        else:
+            for position in range(count):
+                cost[position] = _cost(words, np.uint64(kept[position]), costs)
+        _nearest_costs(kept, cost, count, bins, places, ids[i])
 
 
 @njit(cache=True)

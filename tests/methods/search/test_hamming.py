@@ -254,6 +254,33 @@ def test_weighted_distances_are_those_of_real_queries_and_binary_codes(bits, cou
         assert ids.tolist() == sorted(ids.tolist(), key=lambda j: (cost[i, j], j))
 
 
+WEIGHTS = {
+    "whole numbers": lambda rng, bits: rng.integers(0, 200, bits),
+    "all equal": lambda rng, bits: np.ones(bits),
+    "none": lambda rng, bits: np.zeros(bits),
+    "one that hides the others": lambda rng, bits: np.where(np.arange(bits) == 3, 100_000, rng.integers(0, 3, bits)),
+    "tiny": lambda rng, bits: rng.integers(0, 9, bits) * 2.0**-60,
+}
+
+
+@pytest.mark.parametrize("bits", [8, 64, 100, 1100])
+@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS.keys())
+def test_among_many_codes_the_first_pass_loses_none_of_the_nearest(bits, weights):
+    rng = np.random.default_rng(bits)
+    count = 4_000 if bits > 1024 else 40_000  # of which a sample is judged
+    # Sorted, so that a sample that was not spread over all would be wrong.
+    values = rng.integers(0, 2, (count, bits)).astype(bool)
+    database = Codes.pack(values[np.lexsort(values.T)])
+    signs = np.where(rng.integers(0, 2, (2, bits)), 1, -1)
+    real = (signs * np.stack([weights(rng, bits) for _ in range(2)])).astype(np.float32)
+    query = Codes.pack(real)
+    differ = (query.unpack()[:, None] != database.unpack()[None]).astype(np.float64)
+    cost = np.einsum("qnb,qb->qn", differ, np.abs(real).astype(np.float64))
+    for n in (1, 10, 1000):
+        found = weighted_candidates(real, query, build_tables(as_they_are(database), 4), n, "scan").ids
+        np.testing.assert_array_equal(found, first(cost, n)[0])
+
+
 @few
 @given(
     shape=st.sampled_from([(8, 4), (12, 4), (16, 16), (64, 8), (80, 16)]),
