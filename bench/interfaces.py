@@ -91,7 +91,12 @@ class Codes:
 
     @classmethod
     def pack(cls, values: NDArray[Any]) -> Self:
-        """Codes of real values or ±1 [n, bits] (x >= 0 is bit 1), or of a boolean array (True is bit 1)."""
+        """Codes of real values or ±1 [n, bits] (x >= 0 is bit 1), or of a boolean array (True is bit 1).
+
+        ValueError: values of an unsigned type, of which none is below 0: bits 0 and 1 are given as booleans.
+        """
+        if values.dtype.kind == "u":
+            raise ValueError(f"values of {values.dtype} are never below 0: give bits as booleans, as in values > 0")
         ones = values if values.dtype == np.bool_ else values >= 0
         rows, bits = ones.shape
         padded = np.zeros((rows, -(-bits // 64) * 64), dtype=np.bool_)

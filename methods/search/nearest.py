@@ -288,6 +288,46 @@ def _finish(
     return taken
 
 
+_BOUNDS = _read(types.float64, 1)
+
+
+@njit(
+    _INT(_ROWS, _ROWS, _VECTOR, _BOUNDS, types.int16[:, ::1], types.float32[:, ::1]), cache=True, nogil=True
+)  # fmt: skip
+def ask_int8(
+    queries: Array, leading: Array, steps: Array, bounds: Array, small_queries: Array, about_queries: Array
+) -> int:
+    """What ``rerank_int8`` must know of queries float32 [q, d], from their leading parts [q, m] and the steps [m].
+
+    ``bounds``: the largest number in ``small_queries``; and of the int8 rows the largest norm in units of the features,
+    in units of the steps, and of what is left out.
+    """
+    largest, row_norm, row_small, row_rest = bounds[0], bounds[1], bounds[2], bounds[3]
+    rounding = 4 * np.finfo(np.float32).eps * np.sqrt(queries.shape[1])
+    for i in range(queries.shape[0]):
+        whole, norm, highest, lost = 0.0, 0.0, 0.0, 0.0
+        for j in range(queries.shape[1]):
+            whole += np.float64(queries[i, j]) ** 2
+        for j in range(steps.shape[0]):
+            norm += np.float64(leading[i, j]) ** 2
+            highest = max(highest, abs(np.float64(leading[i, j]) * steps[j]))
+        unit = highest / largest if highest > 0 else 1.0
+        for j in range(steps.shape[0]):
+            scaled = np.float64(leading[i, j]) * steps[j]
+            code = np.rint(scaled / unit)
+            small_queries[i, j] = np.int16(code)
+            lost += (scaled - code * unit) ** 2
+        rest = np.sqrt(max(0.0, whole - norm)) if steps.shape[0] < queries.shape[1] else 0.0
+        about_queries[i, 0] = unit
+        about_queries[i, 1] = norm
+        about_queries[i, 2] = rest
+        # The products miss the root of ``lost`` at most times the norm of an int8 row; the rest is float32 rounding of
+        # sums of the squares of these sizes.
+        sizes = np.sqrt(norm) + row_norm + rest + row_rest
+        about_queries[i, 3] = 2 * np.sqrt(lost) * row_small + rounding * sizes * sizes
+    return 0
+
+
 @njit(
     _INT(_ROWS, _read(types.int8, 2), _ROWS, _ROWS, _read(types.int16, 2), _ROWS, _CANDIDATES, _IDS),
     cache=True,

@@ -155,10 +155,10 @@ class Int8:
         for start in range(0, n, BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
             self._small[rows], self._about[rows] = self._rounded(self._features[rows])
-        self._largest_norm = float(np.sqrt(self._about[:, 0].max(initial=0)))
-        self._largest_rest = float(self._about[:, 2].max(initial=0))
+        largest_query = min(LARGEST_QUERY_CODE, LARGEST_INT32 // (LARGEST_CODE * max(1, kept)))  # int32 holds the sums
         lengths = np.einsum("ij,ij->i", self._small, self._small, dtype=np.int64)
-        self._largest_small = float(np.sqrt(lengths.max(initial=0)))
+        norms = np.sqrt([self._about[:, 0].max(initial=0), lengths.max(initial=0)])
+        self._bounds = np.array([largest_query, *norms, self._about[:, 2].max(initial=0)], dtype=np.float64)
         return self
 
     def _leading(self, rows: Float) -> Float:
@@ -194,22 +194,12 @@ class Int8:
         return ids
 
     def _asked(self, vectors: Float) -> tuple[NDArray[np.int16], Float]:
-        """The queries as int16, as large as an int32 sum of products allows, and what the kernel needs of each."""
-        leading = self._leading(vectors)
-        scaled = leading * self._steps
-        largest = min(LARGEST_QUERY_CODE, LARGEST_INT32 // (LARGEST_CODE * max(1, scaled.shape[1])))
-        units = np.abs(scaled).max(axis=1, initial=0) / largest
-        units = np.where(units > 0, units, 1)
-        small = np.rint(scaled / units[:, None])
-        lost = np.sqrt(((scaled - small * units[:, None]) ** 2).sum(axis=1, dtype=np.float64))
-        norms = np.einsum("ij,ij->i", leading, leading, dtype=np.float64)
-        rests = self._rest(vectors, leading)
-        # The products miss ``lost`` at most times the norm of an int8 row; the rest is float32 rounding of sums of the
-        # squares of these sizes.
-        sizes = (np.sqrt(norms) + self._largest_norm + rests + self._largest_rest) ** 2
-        slack = 2 * lost * self._largest_small + 4 * EPSILON * np.sqrt(vectors.shape[1]) * sizes
-        about = np.stack([units, norms, rests, slack], axis=1).astype(np.float32)
-        return small.astype(np.int16), about
+        """The queries as int16, and what the kernel needs to know of each."""
+        leading = np.ascontiguousarray(self._leading(vectors))
+        small = np.empty(leading.shape, dtype=np.int16)
+        about = np.empty((len(vectors), 4), dtype=np.float32)
+        self._kernels.ask_int8(vectors, leading, self._steps, self._bounds, small, about)
+        return small, about
 
     def size_bytes(self) -> int:
         """The features, the int8 rows and what is known of each, and the axes."""

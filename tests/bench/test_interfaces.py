@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,10 @@ def test_a_part_of_a_corpus_is_a_view():
     part = Corpus(features, Codes.pack(real), real).part(1, 3)
     assert len(part) == 2 and np.shares_memory(part.features, features) and len(part.codes) == 2
     assert np.shares_memory(part.real_codes, real) and part.real_codes.shape == (2, 8)
+
+
+def test_bits_as_unsigned_integers_are_refused_and_not_taken_for_signs():
+    bits = np.array([[0, 1, 1]], dtype=np.uint8)
+    with pytest.raises(ValueError, match="uint8 are never below 0"):
+        Codes.pack(bits)
+    assert Codes.pack(bits > 0).unpack().tolist() == [[-1, 1, 1]]

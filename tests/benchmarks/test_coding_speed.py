@@ -45,7 +45,7 @@ def test_encoding_takes_little_more_than_the_product_and_the_packing(benchmark):
     mean = vectors.mean(axis=0)
 
     def ours():
-        return Codes.pack(hasher.transform(vectors))
+        return Codes.pack(hasher.transform(vectors) > 0)
 
     def rival():
         return np.packbits((vectors - mean) @ weights > 0, axis=1)
