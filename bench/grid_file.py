@@ -26,7 +26,7 @@ from bench.protocols import ClassSplit, ProtocolName
 GRIDS = Path(__file__).parent / "grids"
 TOP_KEYS = (
     *("title", "dataset", "recipe", "layout", "reference", "k", "seeds", "unseen_share", "split_seed"),
-    *("measure", "cells", "recipes", "recipes_of", "datasets"),
+    *("measure", "cells", "recipes", "recipes_of", "datasets", "vectors"),
 )
 AXES = ("protocol", "embedder", "input", "hasher", "model", "database_codes", "index", "rerank", "candidates")
 
@@ -75,7 +75,7 @@ def load(name: str, options: Options = Options()) -> Grid:
     for number, block in enumerate(_typed(raw["cells"], list[dict[str, Any]], f"{where}: cells"), start=1):
         place = f"{where}: [[cells]] number {number}"
         seeds = _seeds(raw, block, options, where, place)
-        cells += _expand(block, seeds, recipe, plugin_settings, dataset, k, place)
+        cells += _expand(block, seeds, recipe, plugin_settings, dataset, k, place, _stand_ins(raw, where))
     _used(plugin_settings, cells, [dataset.name, *listed])
     return Grid(
         name=Path(where).stem,
@@ -289,6 +289,20 @@ def _layout(raw: dict[str, Any], cells: list[Cell], where: str) -> Layout:
     return layout
 
 
+def _stand_ins(raw: dict[str, Any], where: str) -> dict[str, str]:
+    """What stands for the plugins that read images, where the data set holds vectors; "" for what is left out."""
+    table = _typed(raw.get("vectors", {}), dict[str, str], f"{where}: [vectors]")
+    known = {name: kind for kind in registry.GROUPS for name in registry.plugins(kind)}
+    _only(table, known, f"{where}: [vectors]")
+    for name, other in table.items():
+        if other and known.get(other) != known[name]:
+            of_kind = registry.plugins(known[name])
+            raise ValueError(
+                f"{where}: [vectors] {name}: {registry.unknown(f'{known[name]} {other!r}', other, of_kind)}"
+            )
+    return table
+
+
 def _expand(
     block: dict[str, Any],
     seeds: list[int],
@@ -297,6 +311,7 @@ def _expand(
     dataset: Choice,
     k: int,
     place: str,
+    stand_ins: dict[str, str],
 ) -> Iterator[Cell]:
     flat = {
         (f"{key}.{inner}" if inner else key): value if isinstance(value, list) else [value]
@@ -307,12 +322,38 @@ def _expand(
     data = registry.build("dataset", dataset.name, dataset.parameters)
     content, labelled = getattr(data, "content", "images"), getattr(data, "labelled", True)
     for *values, seed in itertools.product(*flat.values(), seeds):
+        chosen = dict(zip(flat, values, strict=True))
         try:
-            cell = _cell(dict(zip(flat, values, strict=True)), seed, recipe, settings)
+            if content == "vectors" and "" in (chosen := _replaced(chosen, stand_ins)).values():
+                continue
+            cell = _cell(chosen, seed, recipe, settings)
             check(cell, content, labelled, k)
         except ValueError as fault:
             raise ValueError(f"{place}: {fault}") from fault
         yield cell
+
+
+def _replaced(chosen: dict[str, Any], stand_ins: dict[str, str]) -> dict[str, Any]:
+    """A cell's choices with what stands for its plugins, without the parameters that this does not have.
+
+    Codes that only the replaced hasher would have learned are encoded.
+    """
+    before: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
+    after: dict[Role, str] = {role: stand_ins.get(name, name) for role, name in before.items()}
+    renamed: dict[str, Any] = {str(role): name for role, name in after.items()}
+    if after == before or "" in after.values():
+        return chosen | renamed
+    classes, others = (
+        {role: registry.load(ROLES[role], name) for role, name in one.items()} for one in (before, after)
+    )
+    kept = {}
+    for key, value in chosen.items():
+        roles, parameter = ([], "") if key in AXES else _owners(key, before, classes)
+        if not roles or any(parameter in registry.parameters(others[role]) for role in roles):
+            kept[key] = value
+    if before.get("hasher") != after.get("hasher"):
+        kept.pop("database_codes", None)
+    return kept | renamed
 
 
 def _cell(chosen: dict[str, Any], seed: int, recipe: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Cell:

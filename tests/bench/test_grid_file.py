@@ -395,3 +395,50 @@ def test_the_recipes_of_another_grid_stand_behind_its_own(file):
     assert embedder.parameters == theirs.parameters | {"backbone": "resnet18"}
     with pytest.raises(ValueError, match="recipes_of: unknown grid 'sup_table1'; did you mean 'supp_table1'"):
         grid_file.load(file(FILE, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "sup_table1"')))
+
+
+@pytest.fixture
+def on_vectors(vectors_dir):
+    return Options("vectors", vectors_dir)
+
+
+@pytest.mark.parametrize("name", ["ann", "code_search", "candidates"])
+def test_grids_of_searches_take_vectors_as_they_are(name, on_vectors):
+    cells = grid_file.load(name, on_vectors).cells
+    choices = {choice.name for cell in cells for _, choice in cell.choices()}
+    assert len(cells) > 20 and {"identity", "itq"} <= choices and not {"triplet", "exchnet", "class_code"} & choices
+    assert "learned" not in {cell.database_codes for cell in cells}
+    images = grid_file.load(name).cells
+    assert {cell.index.name for cell in cells} == {cell.index.name for cell in images}
+
+
+STANDING_IN = '[vectors]\ntriplet = "identity"\nexchnet = "lsh"\n[recipes.quick.triplet]'
+
+
+def test_what_stands_in_has_the_parameters_that_it_knows(file, on_vectors):
+    lent = file(FILE, ("[recipes.quick.triplet]", STANDING_IN))
+    cells = grid_file.load(lent, on_vectors).cells
+    assert [cell.embedder for cell in cells] == [Choice("identity")] * 4  # dim is no axis: two seeds, two key_bits
+    assert [cell.hasher for cell in cells] == [Choice("lsh", {"bits": 32})] * 4
+    assert {cell.embedder.name for cell in grid_file.load(lent).cells} == {"triplet"}
+
+
+def test_cells_whose_plugin_nothing_stands_in_for_are_left_out(file, on_vectors):
+    block = (
+        '[[cells]]\nembedder = "triplet"\ndim = 8\nindex = "linear_scan"\n[vectors]\ntriplet = "identity"\nexchnet = ""'
+    )
+    path = file(FILE, ("[recipes.quick.triplet]", f"{block}\n[recipes.quick.triplet]"))
+    assert [cell.index.name for cell in grid_file.load(path, on_vectors).cells] == ["linear_scan"] * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('triplett = "identity"', r"\[vectors\]: unknown key 'triplett'; did you mean 'triplet'"),
+        ('triplet = "identty"', r"\[vectors\] triplet: unknown embedder 'identty'; did you mean 'identity'"),
+        ('triplet = "itq"', r"\[vectors\] triplet: unknown embedder 'itq'"),
+    ],
+)
+def test_a_stand_in_that_is_none_is_refused(file, line, words):
+    with pytest.raises(ValueError, match=words):
+        grid_file.load(file(FILE, ("[recipes.quick.triplet]", f"[vectors]\n{line}\n[recipes.quick.triplet]")))
