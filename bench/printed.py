@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.grid import Layout
@@ -98,7 +99,8 @@ def text(group: pd.DataFrame, figure: Figure) -> str:
     values = pd.to_numeric(done[figure.column]).dropna().astype(float) * figure.scale
     shown = NOT_RUN if len(values) == 0 else _number(values.mean(), figure.digits)
     if len(values) > 1:
-        shown += f" ± {_number(values.std(), figure.digits)}"
+        noise = np.finfo(np.float64).eps * abs(values.mean())  # of equal values, whose spread is rounding alone
+        shown += f" ± {_number(values.std() if values.std() > 4 * noise else 0.0, figure.digits)}"
     if len(failed):
         words = "/".join(sorted(failed.unique()))
         shown = words if len(done) == 0 else f"{shown} [{len(failed)} {words}]"

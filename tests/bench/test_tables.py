@@ -323,6 +323,12 @@ def test_variants_and_inputs_of_a_hasher_are_rows_of_their_own(tmp_path):
     assert table["row"].tolist()[:2] == ["ExchNet (of pretrained)", "ExchNet (of triplet)"]
 
 
+def test_the_spread_of_equal_values_is_zero_and_not_what_rounding_leaves(tmp_path):
+    seeds = [TABLES | {"seed": s, "precision_at_10": value} for s, value in enumerate([0.1423, 0.1423 + 3e-17, 0.1423])]
+    table = printed(frame(*seeds), CANDIDATES, tmp_path)
+    assert figure(table, "Hash tables (L = 16)", "P@10, %")["N = 3000"].startswith("14.23 ± 0.00 ")
+
+
 @pytest.mark.parametrize(
     ("seeds", "words"),
     [
