@@ -46,17 +46,32 @@ class Round:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """BLAS, OpenMP (faiss, torch) and numba on one thread inside."""
+    """BLAS, OpenMP (faiss, torch) and numba on one thread inside, and all that is started there on one CPU."""
     numba = sys.modules.get("numba")
     before = numba.get_num_threads() if numba else None
     with threadpool_limits(limits=1):
-        if numba:
+        if numba:  # whose threads start now: before this one is pinned, as they would be with it
             numba.set_num_threads(1)
         try:
-            yield
+            with _pinned():
+                yield
         finally:
             if numba:
                 numba.set_num_threads(before)
+
+
+@contextmanager
+def _pinned() -> Iterator[None]:
+    """The calling thread on one CPU inside, with the threads that it starts, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})  # the system's own work tends to the first
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager

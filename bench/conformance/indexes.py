@@ -46,6 +46,7 @@ MOST_CPU = 1.25
 """CPU time of the process, over that of the thread that asks."""
 
 PATIENCE, LEAST_SECONDS = 2.0, 0.02
+"""Until a share of CPU time that is too high is final, and of one round in which it is taken."""
 
 
 def declares_what_it_reads(make: Make) -> None:

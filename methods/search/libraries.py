@@ -24,7 +24,7 @@ def installed(module: str, extra: str = "ann") -> None:
 
 
 def threads(rows: int) -> int:
-    """One for a single query, else as many as this process has CPUs."""
+    """One for a single query, else as many as the calling thread has CPUs."""
     if rows == 1:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

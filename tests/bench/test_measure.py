@@ -1,5 +1,7 @@
 import gc
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +21,7 @@ from bench.measure import (
     throughput,
     warm_up,
 )
+from methods.search.libraries import threads
 
 QUERIES = Corpus(np.arange(10, dtype=np.float32)[:, None])
 
@@ -73,6 +76,20 @@ def test_garbage_is_not_collected_while_timing_and_is_afterwards():
     assert not any(enabled for *_, enabled in index.calls) and gc.isenabled()
     throughput(index, QUERIES, k=1, single_thread=False)
     assert not index.calls[-1][2] and gc.isenabled()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no threads")
+def test_what_is_started_on_one_thread_shares_one_cpu_and_is_free_again_outside():
+    def seen():
+        with ThreadPoolExecutor(1) as pool:  # as libraries do that start threads for a batch
+            return pool.submit(os.sched_getaffinity, 0).result(), threads(100)
+
+    before = seen()
+    with pytest.raises(KeyError), one_thread():
+        cpus, count = seen()
+        assert len(cpus) == 1 and count == 1
+        raise KeyError
+    assert seen() == before
 
 
 def test_one_thread_holds_inside_and_is_undone_outside():
