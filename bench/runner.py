@@ -156,10 +156,10 @@ class Run:
 
     def _prepare(self, cells: list[int]) -> list[int]:
         """Each cell's stages, and the record of those that rank. Returns the cells that can be searched."""
-        corpora, faults = Corpora(self.pipeline), dict[str, Failure]()
+        corpora, made = Corpora(self.pipeline), dict[str, Failure | None]()
 
         def prepare(position: int) -> None:
-            self._make(position, faults)
+            self._make(position, made)
             if self._cell(position).index is None:
                 self._rank(position, corpora)
 
@@ -175,8 +175,8 @@ class Run:
             return False
         return True
 
-    def _make(self, position: int, faults: dict[str, Failure]) -> None:
-        """Make the features and codes that are missing. ``faults``: what could not be made, raised without a retry."""
+    def _make(self, position: int, made: dict[str, Failure | None]) -> None:
+        """Make the features and codes that are missing. ``made``: by key, what was made or failed, which is raised."""
         if position in self.left_out:
             raise self.left_out[position]
         try:
@@ -186,14 +186,14 @@ class Run:
         except Exception as fault:
             raise Failure(**failed(fault)) from fault
         for number, stage in enumerate(self._stages(position)):
-            if stage.key in faults:
-                raise faults[stage.key]
-            if not self.pipeline.store.is_sound(stage.kind, stage.key):
+            if stage.key not in made and not self._sound(stage.kind, stage.key):
                 try:
                     self._ask("make", cell=position, stage=number)
+                    made[stage.key] = None
                 except Failure as failure:
-                    faults[stage.key] = failure
-                    raise
+                    made[stage.key] = failure
+            if (fault := made.get(stage.key)) is not None:
+                raise fault
 
     def _rank(self, position: int, corpora: Corpora) -> None:
         """Rank the whole database by the cell's codes or features, and write its record: nothing is timed."""
