@@ -192,8 +192,8 @@ class Run:
                     made[stage.key] = None
                 except Failure as failure:
                     made[stage.key] = failure
-            if (fault := made.get(stage.key)) is not None:
-                raise fault
+            if (failure_known := made.get(stage.key)) is not None:
+                raise failure_known
 
     def _rank(self, position: int, corpora: Corpora) -> None:
         """Rank the whole database by the cell's codes or features, and write its record: nothing is timed."""
