@@ -695,8 +695,11 @@ BUCKET_COST, MEMBER_COST, CODE_COST = 10.0, 16.0, 0.35
 """Of a bucket visited, a member seen and a code scanned, in nanoseconds on a Zen 4 core: only their ratios matter, and
 they are constants so that a choice does not depend on the weather."""
 
+CHOICE_COST = 2000.0
+"""Of a call that judges whether the tables are cheaper, in the same unit, and of the cache misses in which it starts."""
+
 JUDGEMENT_SHARE = 0.05
-"""Of the cost of a scan: what is spent at most on judging whether the tables are cheaper."""
+"""Of the cost of a scan: what is spent at most on that judgement."""
 
 
 @njit(cache=True)

@@ -6,13 +6,15 @@ are asked for.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 from bench.interfaces import Corpus, Int
 from methods.search.distinct import as_they_are, distinct
 from methods.search.inputs import codes_of, only
 from methods.search.tables import (
+    CUTS,
     MAX_KEY_BITS,
+    MODES,
     Candidates,
     Cut,
     Mode,
@@ -37,7 +39,7 @@ class HashTables:
     def __init__(self, *, key_bits: int = 16, mode: Mode = "auto", cut: Cut = "hamming", collapse: bool = True) -> None:
         if not 1 <= key_bits <= MAX_KEY_BITS:
             raise ValueError(f"key_bits = {key_bits} must be from 1 to {MAX_KEY_BITS}")
-        for name, value, allowed in (("mode", mode, get_args(Mode)), ("cut", cut, get_args(Cut))):
+        for name, value, allowed in (("mode", mode, MODES), ("cut", cut, CUTS)):
             if value not in allowed:
                 raise ValueError(f"{name} = {value!r} must be one of {', '.join(allowed)}")
         self.key_bits = key_bits

@@ -27,6 +27,7 @@ MAX_KEY_BITS = 24
 
 Mode = Literal["tables", "scan", "auto"]
 Cut = Literal["hamming", "arrival", "asymmetric"]
+MODES, CUTS = get_args(Mode), get_args(Cut)
 
 
 @dataclass(frozen=True)
@@ -143,34 +144,37 @@ def weighted_candidates(real_codes: Float, queries: Codes, tables: Tables, n: in
     return Candidates(ids, None, 0, scans)
 
 
-def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.bool_]:
-    """For which queries all codes are scanned, bool [q]."""
+def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.bool_] | bool:
+    """For which queries all codes are scanned: bool [q], or one answer for all of them."""
     from methods.search import hamming
 
-    if mode not in get_args(Mode):
-        raise ValueError(f"mode = {mode!r}: must be one of {', '.join(get_args(Mode))}")
-    scanned = np.full(len(words), mode == "scan")
-    codes, judging = tables.codes, len(tables.offsets) * (1 + tables.key_bits) * hamming.BUCKET_COST
-    if judging > hamming.JUDGEMENT_SHARE * hamming.CODE_COST * codes.words.shape[1]:
-        scanned |= mode == "auto"  # not even the first two rings could be judged
-    elif mode == "auto":
-        wanted = min(n, len(codes)) * codes.words.shape[1] // max(1, len(codes))
-        hamming.choose_scan(words, codes.words, tables.offsets, tables.key_bits, wanted, scanned)
+    if mode != "auto":
+        if mode not in MODES:
+            raise ValueError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
+        return mode == "scan"
+    codes = tables.codes
+    two_rings = len(tables.offsets) * (1 + tables.key_bits) * hamming.BUCKET_COST
+    if hamming.CHOICE_COST + two_rings > hamming.JUDGEMENT_SHARE * hamming.CODE_COST * codes.words.shape[1]:
+        return True  # to judge by less would be to guess
+    wanted = min(n, len(codes)) * codes.words.shape[1] // max(1, len(codes))
+    scanned = np.empty(len(words), dtype=np.bool_)
+    hamming.choose_scan(words, codes.words, tables.offsets, tables.key_bits, wanted, scanned)
     return scanned
 
 
 def _either(
-    chosen: NDArray[np.bool_], first: Callable[..., None], second: Callable[..., None], given: Any, filled: Any
+    chosen: NDArray[np.bool_] | bool, first: Callable[..., None], second: Callable[..., None], given: Any, filled: Any
 ) -> int:
     """Fill the arrays by the first function for the chosen queries and by the second for the others.
 
     Returns how many are chosen.
     """
-    count = int(np.count_nonzero(chosen))
-    if count in (0, len(chosen)):
+    queries = len(filled[0])
+    count = chosen * queries if isinstance(chosen, bool) else int(np.count_nonzero(chosen))
+    if count in (0, queries):
         (first if count else second)(*given, *filled)
         return count
-    for function, rows in ((first, np.flatnonzero(chosen)), (second, np.flatnonzero(~chosen))):
+    for function, rows in ((first, np.flatnonzero(chosen)), (second, np.flatnonzero(~np.asarray(chosen)))):
         parts = [array[rows] for array in filled]
         function(*(array[rows] for array in given), *parts)
         for array, part in zip(filled, parts, strict=True):

@@ -184,14 +184,16 @@ def test_a_scan_is_exact_and_auto_is_the_tables_or_a_scan(bits, count, n, repert
         assert found.ids[i].tolist() in (looked_up.ids[i].tolist(), exact[0][i].tolist())
 
 
-def test_auto_scans_few_codes_and_looks_few_up_among_many():
+def test_auto_scans_few_codes_and_full_buckets_and_looks_the_others_up():
     rng = np.random.default_rng(6)
-    query = random_codes(rng, 5, 32, 5)
+    query = random_codes(rng, 2, 32, 5)
     few_codes = build_tables(as_they_are(random_codes(rng, 300, 32, 300)), 16)
-    many = random_codes(rng, 60_000, 32, 60_000)
-    many.words[:50] = query.words[0]
-    assert candidates(query, few_codes, 100, "auto").scans == 5
-    assert candidates(Codes(query.words[:1], 32), build_tables(as_they_are(many), 16), 10, "auto").scans == 0
+    assert candidates(query, few_codes, 100, "auto").scans == 2
+    many = random_codes(rng, 200_000, 32, 200_000)
+    many.words[:50], many.words[50:20_000] = query.words[0], query.words[1]
+    found = candidates(query, build_tables(as_they_are(many), 16), 10, "auto")
+    assert found.scans == 1
+    np.testing.assert_array_equal(found.ids, [np.arange(10), np.arange(50, 60)])
 
 
 @few
