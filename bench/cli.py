@@ -9,25 +9,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
 from bench import grid_file, registry
 from bench.disk import is_full, plain_name, room_for
@@ -36,23 +24,23 @@ from bench.grid import Grid
 from bench.interfaces import Context
 from bench.isolation import Limits
 from bench.pipeline import Pipeline
+from bench.screen import (
+    console,
+    errors,
+    print_cells,
+    print_changes,
+    print_names,
+    print_reasons,
+    print_skipped,
+    reporting,
+)
 from bench.store import Store
-
-if TYPE_CHECKING:
-    from bench.compare import Change
 
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-)
-console = Console()
-errors = Console(stderr=True)
-
-SETTINGS = (
-    *("protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
-    *("index", "setting", "rerank", "seed"),
 )
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
@@ -94,61 +82,6 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt as fault:
         errors.print("bench: interrupted; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(130) from fault
-
-
-class Reporter:
-    """Progress bars with the time left while a stage runs, and one line when it is done."""
-
-    def __init__(self, progress: Progress):
-        """``progress`` is already started."""
-        self._progress = progress
-        self._shown: dict[str, tuple[TaskID, float]] = {}
-        self._start = time.perf_counter()
-
-    def say(self, line: str) -> None:
-        """A line above the bars, with the seconds since the start."""
-        passed = time.perf_counter() - self._start
-        self._progress.console.print(f"[{passed:6.1f} s] {line}", markup=False, highlight=False, soft_wrap=True)
-
-    def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
-        """The steps, with a bar."""
-        if total is None and isinstance(steps, Sized):
-            total = len(steps)
-        self.show(description, 0, total)
-        try:
-            for done, step in enumerate(steps):
-                yield step
-                self.show(description, done + 1, total)
-        finally:
-            self.show(description, None, total)
-
-    def show(self, description: str, done: int | None, total: int | None) -> None:
-        """How far a stage has come, here or in a process of its own; None when it is over."""
-        if description not in self._shown:
-            self._shown[description] = self._progress.add_task(description, total=total), time.perf_counter()
-        task, start = self._shown[description]
-        if done is not None:
-            self._progress.update(task, completed=done, total=total)
-            return
-        del self._shown[description]
-        self._progress.remove_task(task)
-        if (passed := time.perf_counter() - start) > 1:
-            self.say(f"{description}: {passed:.1f} s")
-
-
-@contextmanager
-def reporting() -> Iterator[Reporter]:
-    """A reporter whose bars are shown inside."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield Reporter(progress)
 
 
 def _plans(grid: str, options: grid_file.Options) -> list[Grid]:
@@ -203,7 +136,7 @@ def run(
             pipelines = _pipelines(plans, cache_dir, context, reporter.say)
             from bench.child import Local
             from bench.isolation import Child
-            from bench.runner import Run, summary
+            from bench.runner import Run
             from bench.tuning import finish
 
             results, start = Store(out, reporter.say), Local if in_process else Child
@@ -213,12 +146,11 @@ def run(
                 failed |= finish(Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start))
             written = _write(pipelines, results, out)
         for pipeline in pipelines:
-            _print_cells(pipeline, results)
+            print_cells(pipeline, results)
         for path in written:
             console.print(f"wrote {path}", highlight=False)
         cells = sum(len(plan.cells) for plan in plans)
-        if skipped := [reason for pipeline in pipelines for reason in _skipped(pipeline, results)]:
-            _print_reasons(console, f"bench: {len(skipped)} of {cells} cells skipped:", summary(skipped))
+        print_skipped(pipelines, results)
         _end(failed, cells)
 
 
@@ -227,7 +159,7 @@ def _end(failed: dict[str, str], cells: int) -> None:
     from bench.runner import summary
 
     if failed:
-        _print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
+        print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
         raise typer.Exit(1)
 
 
@@ -282,8 +214,8 @@ def list_() -> None:
     with plain_errors():
         for kind in registry.GROUPS:
             plural = "indexes" if kind == "index" else f"{kind}s"
-            _print_names(plural, {name: registry.describe(point) for name, point in registry.plugins(kind).items()})
-        _print_names("grids", grid_file.names())
+            print_names(plural, {name: registry.describe(point) for name, point in registry.plugins(kind).items()})
+        print_names("grids", grid_file.names())
 
 
 @app.command()
@@ -307,7 +239,7 @@ def show(
                 f"{plan.name}: {plan.title}\ndata set {plan.dataset.describe()}, recipe {plan.recipe}",
                 highlight=False,
             )
-            _print_cells(pipeline, results)
+            print_cells(pipeline, results)
 
 
 @app.command()
@@ -326,7 +258,7 @@ def compare(
     with plain_errors():
         share = math.inf if fail_over is None else _share(fail_over)
         changes = comparing.compare(Store(before), Store(after))
-        _print_changes(changes)
+        print_changes(changes)
         if csv is not None:
             replace_file(csv, lambda made: comparing.frame(changes).to_csv(made, index=False))
         if lost := comparing.regressions(changes, share):
@@ -344,23 +276,6 @@ def _share(text: str) -> float:
     if number == text or not 0 <= share < math.inf:
         raise ValueError(f"--fail-over {text!r}: expected a share such as 5%")
     return share
-
-
-def _print_changes(changes: list[Change]) -> None:
-    """What moved, worst losses first, and how much did not."""
-    moved = sorted((change for change in changes if change.verdict != "same"), key=lambda change: -change.loss)
-    shown = Table()
-    for name in ("data set", "cell", "figure", "before", "after", "change", "interval", ""):
-        shown.add_column(name, justify="right" if name in ("before", "after", "change", "interval") else "left")
-    for one in moved:
-        figures = ("", "", "", "")
-        if one.figure:
-            interval = f"{one.low:+.1%} to {one.high:+.1%}"
-            figures = (f"{one.before:.4g}", f"{one.after:.4g}", f"{one.change:+.1%}", interval)
-        shown.add_row(one.dataset, one.cell, one.figure, *figures, one.verdict)
-    if moved:
-        console.print(shown)
-    console.print(f"{len(moved)} of {len(changes)} figures moved", highlight=False)
 
 
 @app.command()
@@ -483,7 +398,7 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Pat
     """The report of each data set in a folder of its own, above them one of all, where there are several; and all
     records of the store as one table.
     """
-    from bench.parquet import write_records, write_samples
+    from bench.parquet import write_parquet
     from bench.report import write_report
 
     folder = out / pipelines[0].grid.name
@@ -491,72 +406,4 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Pat
         written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset.name)]
         if len(pipelines) > 1:
             written += write_report(pipelines, results, folder)
-    return [*written, write_records(results), write_samples(results)]
-
-
-def _skipped(pipeline: Pipeline, results: Store) -> list[str]:
-    """What each cell that this machine could not run is about, and the reason."""
-    from bench import records
-
-    rows = records.frame(pipeline, results).reindex(columns=["status", "reason"]).itertuples(index=False)
-    return [
-        f"{cell.describe()}: {reason}"
-        for cell, (status, reason) in zip(pipeline.grid.cells, rows, strict=True)
-        if status == "skipped"
-    ]
-
-
-def _print_reasons(where: Console, title: str, reasons: Iterable[str]) -> None:
-    where.print(title, highlight=False)
-    for line in reasons:
-        where.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_names(title: str, described: dict[str, str]) -> None:
-    console.print(f"{title}", style="bold")
-    width = max((len(name) for name in described), default=0)
-    for name, description in described.items():
-        console.print(f"  {name:<{width}}  {description}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_cells(pipeline: Pipeline, results: Store) -> None:
-    """The cells as a table: what they have in common stands in its title."""
-    from bench import records
-
-    grid = pipeline.grid
-    cells = records.frame(pipeline, results).fillna({"status": "pending"})
-    measured = _measured(grid)
-    settings = [name for name in SETTINGS if name in cells and cells[name].notna().any()]
-    # Beside an index, what a cell lacks is plain; of two rankings it is what tells them apart.
-    rankings = any(cell.index is None for cell in grid.cells)
-    common = [name for name in settings if cells[name].nunique() == 1 and not (rankings and cells[name].isna().any())]
-    title = ", ".join(f"{name} {_short(cells[name].dropna().iloc[0])}" for name in common)
-    view = Table(title=f"{grid.name} on {grid.dataset.name}: {title}", title_justify="left")
-    columns = [name for name in settings if name not in common] + [name for name in measured if name in cells]
-    for name in columns:
-        view.add_column(measured.get(name, name), justify="left" if name in ("index", "status") else "right")
-    for _, row in cells[columns].iterrows():
-        view.add_row(*(_short(value) for value in row))
-    console.print(view)
-
-
-def _measured(grid: Grid) -> dict[str, str]:
-    """What is shown of finished cells, by column: of a grid of rankings, nothing that a search has."""
-    if all(cell.index is None for cell in grid.cells):
-        return {"map": "mAP", "fit_seconds": "fit s", "status": "status"}
-    return {
-        f"precision_at_{grid.k}": f"P@{grid.k}",
-        f"recall_at_{grid.k}": f"recall@{grid.k}",
-        "map": "mAP",
-        "latency_ms_p50": "ms",
-        "throughput_qps": "queries/s",
-        "status": "status",
-    }
-
-
-def _short(value: Any) -> str:
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4g}"
-    return str(value)
+    return [*written, *write_parquet(results)]

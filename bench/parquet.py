@@ -18,38 +18,35 @@ if TYPE_CHECKING:
 SCALARS = (str, int, float, bool, type(None))
 
 
-def write_records(results: Store) -> Path:
-    """Write ``records.parquet``, a row per finished record of any grid, sorted by key. Returns its path.
+def write_parquet(results: Store) -> tuple[Path, Path]:
+    """Write ``records.parquet`` and ``samples.parquet``, of the finished records of any grid. Returns their paths.
 
-    Columns: those of the record's row, its ``key``, the ``grid`` that made it, the whole ``cell`` as text, when it was
-    ``finished`` and ``judged`` (UTC, ISO 8601), and the scalars of its environment as ``environment_NAME``. Of records
-    that are judgements of the same answers the last one stands here; one of changed methods is another record, told by
-    its key, time and revision. What a record lacks is null; where a column has numbers in some rows and texts in
-    others, all are texts. What is relative to a grid (``variant``, ``setting``) is in the grid's ``cells.csv``. The
-    table is made anew each time: nothing is lost where it is.
+    Records: a row each, sorted by key. Columns: those of the record's row, its ``key``, the ``grid`` that made it, the
+    whole ``cell`` as text, when it was ``finished`` and ``judged`` (UTC, ISO 8601), and the scalars of its environment
+    as ``environment_NAME``. Of records that are judgements of the same answers the last one stands here; one of changed
+    methods is another record, told by its key, time and revision. What a record lacks is null; where a column has
+    numbers in some rows and texts in others, all are texts. What is relative to a grid (``variant``, ``setting``) is in
+    the grid's ``cells.csv``.
+
+    Samples: a row per timed query of these records. Columns: the record's ``key``, ``replicate``, ``round`` and
+    ``query`` (int32, a row of the queries that were searched), and ``latency_ms`` (float32).
+
+    Both are made anew each time: nothing is lost where they are.
     """
-    import pyarrow.parquet
+    import pyarrow
 
-    path = results.root / "records.parquet"
     with results.hold(records.KIND, "parquet"):  # the last of several runs has the records of all
-        table = _table([_row(key, entry) for key, entry in _last_judged(results).items()])
-        replace_file(path, lambda made: pyarrow.parquet.write_table(table, made))
-    return path
+        entries = _last_judged(results)
+        rows = [_row(key, entry) for key, entry in entries.items()]
+        timed = [_samples(key, entry) for key, entry in entries.items() if "queries" in entry.arrays]
+        samples = pyarrow.concat_tables(timed or [_samples("", None)])
+        return _write(_table(rows), results.root / "records.parquet"), _write(samples, results.root / "samples.parquet")
 
 
-def write_samples(results: Store) -> Path:
-    """Write ``samples.parquet``, a row per timed query of the records of ``write_records``. Returns its path.
-
-    Columns: the record's ``key``, ``replicate``, ``round`` and ``query`` (int32, a row of the queries that were
-    searched), and ``latency_ms`` (float32).
-    """
+def _write(table: pyarrow.Table, path: Path) -> Path:
     import pyarrow.parquet
 
-    path = results.root / "samples.parquet"
-    with results.hold(records.KIND, "samples"):
-        timed = {key: entry for key, entry in _last_judged(results).items() if "queries" in entry.arrays}
-        tables = [_samples(key, entry) for key, entry in timed.items()] or [_samples("", None)]
-        replace_file(path, lambda made: pyarrow.parquet.write_table(pyarrow.concat_tables(tables), made))
+    replace_file(path, lambda made: pyarrow.parquet.write_table(table, made))
     return path
 
 

@@ -1,20 +1,15 @@
-import io
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
 
-from bench.cli import Reporter
 from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, bench, marked
 
 
@@ -342,35 +337,3 @@ def test_a_pareto_grid_has_its_figures_and_the_fastest_searches(finished, tmp_pa
     fastest = pd.read_csv(written / "pareto.csv")
     assert (fastest["reached"] >= fastest["level"] - 1e-9).all() and (fastest["throughput_qps"] > 0).all()
     assert pd.read_csv(written / "cells.csv")["pareto_recall"].any()
-
-
-def test_a_bar_is_shown_while_a_stage_runs_and_a_line_where_it_took_long(monkeypatch):
-    now = [10.0]
-    monkeypatch.setattr("bench.cli.time", SimpleNamespace(perf_counter=lambda: now[0]))
-    written = io.StringIO()
-    with Progress(console=Console(file=written, width=100), auto_refresh=False) as progress:
-        reporter = Reporter(progress)
-        reporter.show("fit", 0, None)
-        reporter.show("fit", 3, 7)
-        (bar,) = progress.tasks
-        assert (bar.description, bar.completed, bar.total) == ("fit", 3, 7)
-        reporter.show("encode", None, None)
-        now[0] += 2.5
-        reporter.show("fit", None, 7)
-        assert not progress.tasks
-    lines = written.getvalue()
-    assert "fit: 2.5 s" in lines and "encode" not in lines
-
-
-def test_the_bar_of_steps_goes_when_they_end_or_are_left():
-    with Progress(console=Console(file=io.StringIO()), auto_refresh=False) as progress:
-        reporter = Reporter(progress)
-        for left_after in (6, 7):
-            steps = reporter.track([5, 6, 7], "steps")
-            for step in steps:
-                assert (progress.tasks[0].completed, progress.tasks[0].total) == (step - 5, 3)
-                if step == left_after:
-                    break
-            steps.close()
-            assert not progress.tasks
-        assert list(reporter.track([5, 6, 7], "steps")) == [5, 6, 7] and not progress.tasks

@@ -52,7 +52,7 @@ import sys
 from pathlib import Path
 from bench import grid_file, quality
 from bench.interfaces import Context
-from bench.parquet import write_records
+from bench.parquet import write_parquet
 from bench.pipeline import Pipeline
 from bench.runner import Run
 from bench.store import Store
@@ -62,7 +62,7 @@ cache.mkdir(parents=True, exist_ok=True)
 pipeline = Pipeline(grid_file.load(sys.argv[1]), Store(cache), Context(cache=cache))
 print("ready", flush=True)
 failed = Run(pipeline, Store(folder / "out"))()
-write_records(Store(folder / "out"))
+write_parquet(Store(folder / "out"))
 sys.exit("; ".join(failed.values()) or None)
 """
 

@@ -5,7 +5,7 @@ import pyarrow.parquet
 import pytest
 
 from bench.disk import TEMPORARY
-from bench.parquet import write_records, write_samples
+from bench.parquet import write_parquet
 from bench.store import Store
 from tests.conftest import bench
 
@@ -28,8 +28,8 @@ def test_a_row_per_finished_record_of_every_grid_read_by_pandas_and_duckdb(resul
     record(results, "b", grid="one", map=0.5, bits=16, index=None)
     record(results, "a", grid="two", recall_at_10=1.0, bits=32, index="linear_scan", latency_ms_p50=0.25)
     record(results, "c", status="error", reason="failed")
-    path = write_records(results)
-    assert path == results.root / "records.parquet"
+    path, samples = write_parquet(results)
+    assert (path, samples) == (results.root / "records.parquet", results.root / "samples.parquet")
     table = pd.read_parquet(path).set_index("key")
     assert table.index.tolist() == ["a", "b"] and table["grid"].tolist() == ["two", "one"]
     assert table.loc["b", "map"] == 0.5 and np.isnan(table.loc["a", "map"]) and table.loc["a", "latency_ms_p50"] == 0.25
@@ -45,7 +45,7 @@ def test_a_row_per_timed_query_with_its_replicate_and_round(results):
     meta = {"row": {"status": "ok"}, "environment": ENVIRONMENT}
     results.write("records", "a", meta, {"latency_ms": times, "queries": 100 + times.astype(np.int32)})
     record(results, "b")
-    table = pd.read_parquet(write_samples(results))
+    table = pd.read_parquet(write_parquet(results)[1])
     assert len(table) == 12 and set(table["key"]) == {"a"} and table["latency_ms"].dtype == np.float32
     row = table.loc[7]
     assert row["latency_ms"] == times[1, 0, 1] and row["query"] == 107 and (row["replicate"], row["round"]) == (1, 0)
@@ -53,21 +53,21 @@ def test_a_row_per_timed_query_with_its_replicate_and_round(results):
 
 def test_without_timed_records_the_samples_are_an_empty_table(results):
     record(results, "a")
-    assert pd.read_parquet(write_samples(results)).shape == (0, 5)
+    assert pd.read_parquet(write_parquet(results)[1]).shape == (0, 5)
 
 
 def test_of_answers_that_were_judged_again_the_last_judgement_is_the_row(results):
     for key, day in (("a", 3), ("b", 1), ("c", 2)):
         record(results, key, about={"search": "s", "judged": f"2026-01-0{day}T00:00:00.000+00:00"})
     record(results, "d", about={"search": "other", "judged": "2026-01-01T00:00:00.000+00:00"})
-    assert pd.read_parquet(write_records(results))["key"].tolist() == ["a", "d"]
+    assert pd.read_parquet(write_parquet(results)[0])["key"].tolist() == ["a", "d"]
 
 
 def test_a_parameter_that_is_a_number_here_and_a_text_there_is_a_text(results):
     record(results, "a", depth=3, mixed=1, flag=True)
     record(results, "b", depth="auto", mixed=2.5, flag="maybe")
     record(results, "c", depth=None, mixed=None, flag=None)
-    table = pyarrow.parquet.read_table(write_records(results)).to_pydict()
+    table = pyarrow.parquet.read_table(write_parquet(results)[0]).to_pydict()
     assert table["depth"] == ["3", "auto", None] and table["flag"] == ["true", "maybe", None]
     assert table["mixed"] == [1, 2.5, None]
 
@@ -77,16 +77,16 @@ def test_it_is_made_anew_from_the_entries_and_damaged_ones_are_left_out(tmp_path
     results = Store(tmp_path / "out", said.append)
     record(results, "a", map=0.5)
     record(results, "b", map=0.6)
-    before = write_records(results).read_bytes()
+    before = write_parquet(results)[0].read_bytes()
     (results.root / "records.parquet").write_bytes(b"not Parquet")
-    assert write_records(results).read_bytes() == before
+    assert write_parquet(results)[0].read_bytes() == before
     (results.path("records", "b") / "entry.json").write_text("{")
-    assert pd.read_parquet(write_records(results))["key"].tolist() == ["a"] and len(said) == 1
+    assert pd.read_parquet(write_parquet(results)[0])["key"].tolist() == ["a"] and len(said) == 1
     assert not list(results.root.glob(f"{TEMPORARY}*"))
 
 
 def test_without_records_it_is_an_empty_table(results):
-    assert len(pyarrow.parquet.read_table(write_records(results))) == 0
+    assert len(pyarrow.parquet.read_table(write_parquet(results)[0])) == 0
 
 
 @pytest.mark.usefixtures("third_party")

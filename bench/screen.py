@@ -1,0 +1,181 @@
+"""What stands on the terminal: progress while a run goes on, and tables of cells, changes, names and reasons."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from bench.grid import Grid
+from bench.pipeline import Pipeline
+from bench.store import Store
+
+if TYPE_CHECKING:
+    from bench.compare import Change
+
+console = Console()
+errors = Console(stderr=True)
+
+SETTINGS = (
+    *("protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
+    *("index", "setting", "rerank", "seed"),
+)
+
+
+class Reporter:
+    """Progress bars with the time left while a stage runs, and one line when it is done."""
+
+    def __init__(self, progress: Progress):
+        """``progress`` is already started."""
+        self._progress = progress
+        self._shown: dict[str, tuple[TaskID, float]] = {}
+        self._start = time.perf_counter()
+
+    def say(self, line: str) -> None:
+        """A line above the bars, with the seconds since the start."""
+        passed = time.perf_counter() - self._start
+        self._progress.console.print(f"[{passed:6.1f} s] {line}", markup=False, highlight=False, soft_wrap=True)
+
+    def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
+        """The steps, with a bar."""
+        if total is None and isinstance(steps, Sized):
+            total = len(steps)
+        self.show(description, 0, total)
+        try:
+            for done, step in enumerate(steps):
+                yield step
+                self.show(description, done + 1, total)
+        finally:
+            self.show(description, None, total)
+
+    def show(self, description: str, done: int | None, total: int | None) -> None:
+        """How far a stage has come, here or in a process of its own; None when it is over."""
+        if description not in self._shown:
+            self._shown[description] = self._progress.add_task(description, total=total), time.perf_counter()
+        task, start = self._shown[description]
+        if done is not None:
+            self._progress.update(task, completed=done, total=total)
+            return
+        del self._shown[description]
+        self._progress.remove_task(task)
+        if (passed := time.perf_counter() - start) > 1:
+            self.say(f"{description}: {passed:.1f} s")
+
+
+@contextmanager
+def reporting() -> Iterator[Reporter]:
+    """A reporter whose bars are shown inside."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield Reporter(progress)
+
+
+def print_changes(changes: list[Change]) -> None:
+    """What moved, worst losses first, and how much did not."""
+    moved = sorted((change for change in changes if change.verdict != "same"), key=lambda change: -change.loss)
+    shown = Table()
+    for name in ("data set", "cell", "figure", "before", "after", "change", "interval", ""):
+        shown.add_column(name, justify="right" if name in ("before", "after", "change", "interval") else "left")
+    for one in moved:
+        figures = ("", "", "", "")
+        if one.figure:
+            interval = f"{one.low:+.1%} to {one.high:+.1%}"
+            figures = (f"{one.before:.4g}", f"{one.after:.4g}", f"{one.change:+.1%}", interval)
+        shown.add_row(one.dataset, one.cell, one.figure, *figures, one.verdict)
+    if moved:
+        console.print(shown)
+    console.print(f"{len(moved)} of {len(changes)} figures moved", highlight=False)
+
+
+def print_skipped(pipelines: Iterable[Pipeline], results: Store) -> None:
+    """What could not run on this machine, and the reasons; nothing where all could."""
+    from bench import records
+    from bench.runner import summary
+
+    reasons, cells = [], 0
+    for pipeline in pipelines:
+        rows = records.frame(pipeline, results).reindex(columns=["status", "reason"]).itertuples(index=False)
+        for cell, (status, reason) in zip(pipeline.grid.cells, rows, strict=True):
+            cells += 1
+            if status == "skipped":
+                reasons.append(f"{cell.describe()}: {reason}")
+    if reasons:
+        print_reasons(console, f"bench: {len(reasons)} of {cells} cells skipped:", summary(reasons))
+
+
+def print_reasons(where: Console, title: str, reasons: Iterable[str]) -> None:
+    """The reasons below their title, a line each."""
+    where.print(title, highlight=False)
+    for line in reasons:
+        where.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_names(title: str, described: dict[str, str]) -> None:
+    """Names and what they stand for below their title, a line each."""
+    console.print(f"{title}", style="bold")
+    width = max((len(name) for name in described), default=0)
+    for name, description in described.items():
+        console.print(f"  {name:<{width}}  {description}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_cells(pipeline: Pipeline, results: Store) -> None:
+    """The cells as a table: what they have in common stands in its title."""
+    from bench import records
+
+    grid = pipeline.grid
+    cells = records.frame(pipeline, results).fillna({"status": "pending"})
+    measured = _measured(grid)
+    settings = [name for name in SETTINGS if name in cells and cells[name].notna().any()]
+    # Beside an index, what a cell lacks is plain; of two rankings it is what tells them apart.
+    rankings = any(cell.index is None for cell in grid.cells)
+    common = [name for name in settings if cells[name].nunique() == 1 and not (rankings and cells[name].isna().any())]
+    title = ", ".join(f"{name} {_short(cells[name].dropna().iloc[0])}" for name in common)
+    view = Table(title=f"{grid.name} on {grid.dataset.name}: {title}", title_justify="left")
+    columns = [name for name in settings if name not in common] + [name for name in measured if name in cells]
+    for name in columns:
+        view.add_column(measured.get(name, name), justify="left" if name in ("index", "status") else "right")
+    for _, row in cells[columns].iterrows():
+        view.add_row(*(_short(value) for value in row))
+    console.print(view)
+
+
+def _measured(grid: Grid) -> dict[str, str]:
+    """What is shown of finished cells, by column: of a grid of rankings, nothing that a search has."""
+    if all(cell.index is None for cell in grid.cells):
+        return {"map": "mAP", "fit_seconds": "fit s", "status": "status"}
+    return {
+        f"precision_at_{grid.k}": f"P@{grid.k}",
+        f"recall_at_{grid.k}": f"recall@{grid.k}",
+        "map": "mAP",
+        "latency_ms_p50": "ms",
+        "throughput_qps": "queries/s",
+        "status": "status",
+    }
+
+
+def _short(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4g}"
+    return str(value)
