@@ -86,7 +86,7 @@ def start(grid, folder):
 
 def finish(process):
     """What the process said. It must end well."""
-    said, faults = process.communicate(timeout=120)
+    said, faults = process.communicate(timeout=600)
     assert process.returncode == 0, faults
     return said
 
