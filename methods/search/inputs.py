@@ -68,4 +68,4 @@ def codes_of(corpus: Corpus, owner: str, bits: int | None = None) -> Codes:
             f"{codes.bits}-bit codes are uint64 [n, {-(-codes.bits // 64)}], "
             f"not {codes.words.dtype} {list(codes.words.shape)}"
         )
-    return Codes(np.ascontiguousarray(codes.words), codes.bits)
+    return codes if codes.words.flags.c_contiguous else Codes(np.ascontiguousarray(codes.words), codes.bits)

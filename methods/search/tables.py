@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +80,7 @@ def check_key_bits(bits: int, key_bits: int) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Candidates:
+class Candidates(NamedTuple):
     """What a look-up found: ids int64 [q, n] and Hamming distances int32 [q, n], both -1 padded.
 
     By weighted distance, ``distances`` are None. ``complete``: for how many queries these are provably the n nearest
@@ -100,13 +99,17 @@ def candidates(queries: Codes, tables: Tables, n: int, mode: Mode = "tables", cu
     ``mode``: by the "tables", by a "scan" of all codes, or "auto": what the sizes of the buckets say is cheaper.
     Scanned candidates are always the nearest. ValueError: codes of another length, n < 1, an unknown mode or cut.
     """
-    from methods.search import hamming
-
     if cut not in ("hamming", "arrival"):
         raise ValueError(f"cut = {cut!r}: must be hamming or arrival; see weighted_candidates for real codes")
     words = asked(queries, tables.codes, n)
-    ids = np.empty((len(queries), n), dtype=np.int64)
-    distances = np.empty((len(queries), n), dtype=np.int32)
+    ids = np.empty((len(words), n), dtype=np.int64)
+    distances = np.empty((len(words), n), dtype=np.int32)
+    scanned = _scanned(words, tables, n, mode)
+    if scanned is True:  # without the detour below, which takes a tenth of a short scan's time
+        scan(words, tables.codes, ids, distances)
+        return Candidates(ids, distances, len(words), len(words))
+    from methods.search import hamming
+
     kernel = hamming.look_up_first if cut == "arrival" else hamming.look_up
     complete: list[int] = []
 
@@ -118,7 +121,7 @@ def candidates(queries: Codes, tables: Tables, n: int, mode: Mode = "tables", cu
         scan(words, tables.codes, ids, distances)
         complete.append(len(words))
 
-    scans = _either(_scanned(words, tables, n, mode), scan_all, look_up, (words,), (ids, distances))
+    scans = _either(scanned, scan_all, look_up, (words,), (ids, distances))
     return Candidates(ids, distances, sum(complete), scans)
 
 
