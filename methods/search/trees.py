@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int
 from methods.search.inputs import at_least, items_of, only
@@ -34,17 +35,21 @@ class _Tree:
 
         features = items_of(database, self.name)
         self._shape = features.shape
-        self._projection: Float | None = None
+        self._projection: NDArray[np.float64] | None = None
         if features.shape[1] > self.pca_dim:
             pca = PCA(min(self.pca_dim, len(features)), svd_solver="covariance_eigh").fit(features)
-            self._projection = np.ascontiguousarray(pca.components_.T)
-            self._mean: Float = pca.mean_ @ self._projection
+            # Float64, and then rounded: products in float32 differ with the rows that are multiplied together, and with
+            # them the order of items that are equally near.
+            self._projection = np.ascontiguousarray(pca.components_.T, dtype=np.float64)
+            self._mean: NDArray[np.float64] = pca.mean_ @ self._projection
         tree = getattr(sklearn.neighbors, type(self).__name__)
         self._tree = tree(self._reduce(features), leaf_size=self.leaf_size)
         return self
 
     def _reduce(self, features: Float) -> Float:
-        return features if self._projection is None else features @ self._projection - self._mean
+        if self._projection is None:
+            return features
+        return (features @ self._projection - self._mean).astype(np.float32)
 
     def set_query(self, **parameters: Any) -> None:
         """There is nothing to set. ValueError: something is given."""
