@@ -293,7 +293,7 @@ def test_sizes_are_what_has_to_stay_in_memory_and_what_the_paper_counts():
     twice = Corpus(codes=Codes(np.tile(database.codes.words[:10], (80, 1)), 32))
     assert HammingScan().build(twice).size_bytes() == 10 * 8 + 11 * 8 + n * 4
     kd = KDTree(pca_dim=32).build(database)
-    assert kd.size_bytes() - kd.paper_bytes() == 4 * (dim * 32 + 32)
+    assert kd.size_bytes() - kd.paper_bytes() == 8 * (dim * 32 + 32)
     assert kd.paper_bytes() > n * 32 * 8
     ivfadc = IVFADC(centroids=20).build(database)
     assert ivfadc.paper_bytes() == 256 * dim * 4
