@@ -99,8 +99,9 @@ def text(group: pd.DataFrame, figure: Figure) -> str:
     values = pd.to_numeric(done[figure.column]).dropna().astype(float) * figure.scale
     shown = NOT_RUN if len(values) == 0 else _number(values.mean(), figure.digits)
     if len(values) > 1:
-        noise = np.finfo(np.float64).eps * abs(values.mean())  # of equal values, whose spread is rounding alone
-        shown += f" ± {_number(values.std() if values.std() > 4 * noise else 0.0, figure.digits)}"
+        spread = values.std()
+        noise = 4 * np.finfo(np.float64).eps * abs(values.mean())  # of equal values, whose spread is rounding alone
+        shown += f" ± {_number(spread if spread > noise else 0.0, figure.digits)}"
     if len(failed):
         words = "/".join(sorted(failed.unique()))
         shown = words if len(done) == 0 else f"{shown} [{len(failed)} {words}]"
