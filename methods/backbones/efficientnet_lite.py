@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from methods.backbones import BackboneChoice
 from methods.backbones.backbone import Backbone, fill, initialise, read_state, seeded
@@ -21,6 +22,23 @@ from methods.backbones.backbone import Backbone, fill, initialise, read_state, s
 TRUNK = ((1, 16, 3, 1, 1), (2, 24, 3, 2, 6), (2, 40, 5, 2, 6), (3, 80, 3, 2, 6), (3, 112, 5, 1, 6))
 STAGE_FOUR = ((4, 192, 5, 2, 6), (1, 320, 3, 1, 6))
 HEAD_CHANNELS = 1280
+
+
+class Depthwise(nn.Conv2d):
+    """A depthwise convolution that stays fast where the map is smaller than the kernel.
+
+    There oneDNN takes three to five times as long for the weights' gradient as where half of the padding is part of
+    the map: a fifth of a training on 96 pixels without a GPU.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """As ``nn.Conv2d``."""
+        kernel, padding = self.kernel_size[0], int(self.padding[0])
+        if min(maps.shape[2:]) >= kernel:
+            return super().forward(maps)
+        padded = functional.pad(maps, [padding // 2] * 4)
+        rest = padding - padding // 2
+        return functional.conv2d(padded, self.weight, self.bias, self.stride, rest, groups=self.groups)
 
 
 class Block(nn.Module):
@@ -77,7 +95,8 @@ def _blocks(channels: int, stages: tuple[tuple[int, int, int, int, int], ...]) -
 
 
 def _activated(channels: int, out: int, kernel: int, stride: int, groups: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False)
+    kind = nn.Conv2d if groups == 1 else Depthwise
+    convolution = kind(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(out, eps=1e-3, momentum=0.01), nn.ReLU6(inplace=True))
 
 

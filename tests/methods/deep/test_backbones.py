@@ -5,8 +5,10 @@ import sys
 
 import pytest
 import torch
+from torch.nn import functional
 
 from methods.backbones import BackboneChoice, load
+from methods.backbones.efficientnet_lite import Depthwise
 
 SHAPES = {  # name: (image size, E, stage four with stride 2)
     "small": (32, (64, 8, 8), (128, 4, 4)),
@@ -52,6 +54,18 @@ def test_efficientnet_weights_of_the_wheel_fit_and_are_not_random():
         grey = torch.full((1, 3, 64, 64), 127, dtype=torch.uint8)
         features = backbone.stage_four(2).eval()(backbone.trunk().eval()(backbone.normalise(grey)))
     assert 0 < features.mean() < 6 and features.max() <= 6
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [1, 3, 6])
+def test_a_depthwise_convolution_is_torchs_on_maps_of_any_size(size, stride):
+    ours = Depthwise(8, 8, 5, stride, 2, groups=8, bias=False)
+    maps = torch.randn(2, 8, size, size)
+    weight = ours.weight.detach().clone().requires_grad_()
+    made, expected = ours(maps), functional.conv2d(maps, weight, None, stride, 2, groups=8)
+    torch.testing.assert_close(made, expected)
+    gradients = (torch.autograd.grad((out**2).sum(), by)[0] for out, by in ((made, ours.weight), (expected, weight)))
+    torch.testing.assert_close(*gradients)
 
 
 def test_weights_are_read_from_a_file(tmp_path):
