@@ -159,6 +159,33 @@ def test_the_weighted_scan_is_faster_than_looking_up_every_byte_as_faiss_does(be
     assert factor < (1 / 2 if FULL else 1)
 
 
+@numba.njit(fastmath=True)
+def read_rows(rows, ids):
+    """The least that re-ranking can do: each row is read once, in an order that memory does not foresee."""
+    total = np.float32(0)
+    for i in ids:
+        for j in range(rows.shape[1]):
+            total += rows[i, j]
+    return total
+
+
+@pytest.mark.parametrize("n", [1000, 5000])
+def test_re_ranking_takes_little_more_than_reading_its_rows(benchmark, data, n):
+    database, queries = split(data, 64)
+    found = [top_n(query.codes, database.codes, n)[0] for query in queries]
+    own = {id(query): ids for query, ids in zip(queries, found, strict=True)}
+    # Rows of another query: its own have just been read, and lie in the cache.
+    others = {id(query): ids[0] for query, ids in zip(queries, np.roll(found, QUERIES // 2, axis=0), strict=True)}
+    rows = Float32().build(database.features)
+    factor = ratio(
+        benchmark,
+        lambda query: rows.nearest(query.features, own[id(query)], 10),
+        lambda query: read_rows(database.features, others[id(query)]),
+        queries,
+    )
+    assert factor < (1.5 if FULL else 2.5)
+
+
 def test_int8_rows_with_an_exact_finish_are_faster_than_float32_rows(benchmark, data):
     database, queries = split(data, 64)
     found = {id(query): top_n(query.codes, database.codes, 5000)[0] for query in queries}
