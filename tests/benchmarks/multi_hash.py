@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from bench import grid_file
-from bench.grid import Cell
+from bench.grid import Cell, settings
 from bench.interfaces import Codes, Context, Corpus, Float, Int
 from bench.measure import one_thread, quiet
 from bench.pipeline import Pipeline, codes_name
@@ -34,6 +34,11 @@ QUERIES, ROUNDS, MOST_FLIPS, K, EQUAL = 200, 3, 3, 10, 0.0005
 Search = Callable[[Corpus], Int]
 
 
+def as_bytes(codes: Codes, bits: int) -> Any:
+    """The first ``bits`` bits of codes that fit a word, as faiss takes them."""
+    return np.ascontiguousarray(codes.words.astype("<u8").view(np.uint8)[:, : bits // 8])
+
+
 class MultiHash:
     """faiss's multi-index hash on the codes, then numpy on the features of the candidates."""
 
@@ -41,16 +46,13 @@ class MultiHash:
         assert database.codes is not None and database.features is not None
         self.bits, self.candidates, self.features = database.codes.bits, candidates, database.features
         self.index = faiss.IndexBinaryMultiHash(self.bits, self.bits // key_bits, key_bits)
-        self.index.add(self._bytes(database.codes))
+        self.index.add(as_bytes(database.codes, self.bits))
         self.norms = np.einsum("ij,ij->i", self.features, self.features)
-
-    def _bytes(self, codes: Codes) -> Any:
-        return np.ascontiguousarray(codes.words.view(np.uint8)[:, : self.bits // 8])
 
     def __call__(self, query: Corpus) -> Int:
         """The K nearest of what it finds, fewer where that is fewer."""
         assert query.codes is not None and query.features is not None
-        ids = self.index.search(self._bytes(query.codes), self.candidates)[1][0]
+        ids = self.index.search(as_bytes(query.codes, self.bits), self.candidates)[1][0]
         ids = ids[ids >= 0]
         distances = self.norms[ids] - 2 * (self.features.take(ids, 0) @ query.features[0])
         first = np.argpartition(distances, K - 1)[:K] if len(ids) > K else np.arange(len(ids))
@@ -105,7 +107,7 @@ def rows(pipeline: Pipeline) -> Iterator[dict[str, Any]]:
             continue
         assert cell.candidates is not None
         database, queries, labels, asked = corpora(pipeline, cell)
-        key_bits = cell.index.parameters["key_bits"]
+        key_bits = settings("index", cell.index)["key_bits"]
         searches = ours(database, key_bits, cell.candidates)
         wanted = precision(searches["auto"], queries, labels, asked)
         rival, reached = MultiHash(database, key_bits, cell.candidates), -1.0
