@@ -26,6 +26,10 @@ GEMM_SHARE = 1 / 16
 """Of the database: with more candidates than this, a batch is cheaper as a matrix product with all rows, whose 2 d
 operations a row take about a sixteenth of the time that a row at a random place takes to arrive."""
 
+LINE, LEFT_OUT, SAMPLE_ROWS = 64, 0.005, 16_384
+"""Int8 keeps whole cache lines of leading dimensions that leave out this share of the variance at most, judged by some
+of the rows: any axes give the same ids, better ones sooner."""
+
 
 def _checked(queries: Float, candidates: Int, k: int, dim: int) -> tuple[Float, Int, Int]:
     """Queries and candidates as the kernels take them, and ids to be filled. ValueError: they do not fit."""
@@ -123,13 +127,13 @@ class Float16:
 
 
 class Int8:
-    """Provably the result of Float32, by int8 rows first. ``dims``: only the leading principal ones of them.
+    """Provably the result of Float32, by int8 rows first, of the leading principal ``dims`` where these say enough.
 
-    A feature x is rotated to its principal axes where ``dims`` is given, and its leading part rounded to int8 with one
-    step per dimension. What the rounding changes, and how long the part left out is, is known of each row; so a
-    candidate whose distance cannot be among the k smallest is told from its int8 row, and only the others' float32 rows
-    are read. ``dims`` pays where the features hold little beyond them. After a search, ``read_share_`` is the share of
-    the candidates whose float32 row was read.
+    A feature x is rotated to its principal axes where fewer than all dimensions are kept, and its leading part rounded
+    to int8 with one step per dimension. What the rounding changes, and how long the part left out is, is known of each
+    row; so a candidate whose distance cannot be among the k smallest is told from its int8 row, and only the others'
+    float32 rows are read. ``dims``: None takes as many as hold nearly all of the variance, in steps of a cache line.
+    After a search, ``read_share_`` is the share of the candidates whose float32 row was read.
     """
 
     def __init__(self, *, dims: int | None = None) -> None:
@@ -144,7 +148,7 @@ class Int8:
         self._kernels: Any = nearest
         self._features: Float = features_of(Corpus(features), "re-ranking")
         n, dim = self._features.shape
-        self._axes = _principal_axes(self._features, self.dims) if self.dims is not None and self.dims < dim else None
+        self._axes = _principal_axes(self._features, self.dims)
         kept = dim if self._axes is None else self._axes.shape[1]
         largest = np.zeros(kept, dtype=np.float32)
         for start in range(0, n, BLOCK_ROWS):
@@ -212,11 +216,25 @@ class Int8:
         return candidates * (kept + 12.0), 2.0 * candidates * kept
 
 
-def _principal_axes(features: Float, most: int) -> Float:
-    """The axes of largest second moment, float32 [d, most]: about the origin, so that a rotation is all it takes."""
-    moments = np.zeros((features.shape[1], features.shape[1]))
-    for start in range(0, len(features), BLOCK_ROWS):
-        block = features[start : start + BLOCK_ROWS].astype(np.float64)
-        moments += block.T @ block
-    axes = np.linalg.eigh(moments)[1]
-    return np.ascontiguousarray(axes[:, ::-1][:, :most], dtype=np.float32)
+def _principal_axes(features: Float, dims: int | None) -> Float | None:
+    """The ``dims`` axes of largest second moment, float32 [d, dims], or those that hold enough; None: all dimensions.
+
+    About the origin, so that a rotation is all it takes; what is enough goes by the variance, as distances do. Far from
+    the origin all dimensions are enough: the mean would be one axis, of steps too coarse for the differences along it.
+    """
+    dim = features.shape[1]
+    if len(features) == 0 or dim <= (LINE if dims is None else dims):
+        return None
+    some = features[:: -(-len(features) // SAMPLE_ROWS)]
+    moments, mean = np.zeros((dim, dim)), some.mean(axis=0, dtype=np.float64)
+    for start in range(0, len(some), BLOCK_ROWS):
+        block = some[start : start + BLOCK_ROWS].astype(np.float64)
+        moments += block.T @ block / len(some)
+    sizes, axes = np.linalg.eigh(moments)
+    axes = axes[:, ::-1]
+    if dims is None:
+        held = np.cumsum(sizes[::-1] - (mean @ axes) ** 2)
+        if mean @ mean > held[-1]:
+            return None
+        dims = LINE * (int(np.argmax(held >= (1 - LEFT_OUT) * held[-1])) // LINE + 1)
+    return np.ascontiguousarray(axes[:, :dims], dtype=np.float32) if dims < dim else None

@@ -102,6 +102,28 @@ def test_int8_reads_few_float32_rows_and_all_of_them_where_the_small_rows_say_no
     assert reranker.read_share_ > 0.9
 
 
+@pytest.mark.parametrize(("shift", "kept"), [(0.0, 128), (0.3, 128), (20.0, 300)])
+def test_int8_keeps_what_holds_nearly_all_of_the_variance_and_everything_far_from_the_origin(shift, kept):
+    rng = np.random.default_rng(5)
+    spread = np.where(np.arange(300) < 100, 1, 1e-3)
+    rotation = np.linalg.qr(rng.standard_normal((300, 300)))[0]
+    features, asked = (
+        (rng.standard_normal((m, 300)) * spread @ rotation + shift).astype(np.float32) for m in (1500, 8)
+    )
+    candidates = np.tile(np.arange(1500), (8, 1))
+    reranker = Int8().build(features)
+    assert reranker.query_cost(1)[0] == kept + 12
+    np.testing.assert_array_equal(
+        reranker.nearest(asked, candidates, 10), Float32().build(features).nearest(asked, candidates, 10)
+    )
+    assert reranker.read_share_ < 0.2
+
+
+def test_int8_keeps_all_dimensions_of_features_without_leading_ones():
+    features = np.random.default_rng(6).standard_normal((1500, 300)).astype(np.float32)
+    assert Int8().build(features).query_cost(1)[0] == 300 + 12
+
+
 def test_a_batch_with_many_candidates_goes_by_products_and_answers_the_same(monkeypatch):
     rng = np.random.default_rng(4)
     features, asked = whole(rng, 300, 12), whole(rng, 40, 12)
