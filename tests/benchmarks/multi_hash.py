@@ -84,7 +84,7 @@ def microseconds(searches: list[Search], queries: list[Corpus]) -> Float:
     spent = np.empty((ROUNDS, len(queries), len(searches)))
     with one_thread(), quiet():
         for turn, place, step in np.ndindex(spent.shape):
-            arm = (turn + step) % len(searches)  # none is always after the same one, which leaves it the caches
+            arm = step if turn % 2 else -1 - step  # in both orders, since what was asked last leaves its caches behind
             start = time.perf_counter_ns()
             searches[arm](queries[place])
             spent[turn, place, arm] = time.perf_counter_ns() - start
