@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -42,6 +43,15 @@ class Tables:
     key_bits: int
     offsets: NDArray[np.int32]
     members: NDArray[np.int32]
+
+    @cached_property
+    def few(self) -> bool:
+        """Whether judging a query by its buckets costs more than its share of a scan; by less would be to guess."""
+        from methods.search import hamming
+
+        two_rings = len(self.offsets) * (1 + self.key_bits) * hamming.BUCKET_COST
+        scan = hamming.CODE_COST * self.codes.words.shape[1]
+        return hamming.CHOICE_COST + two_rings > hamming.JUDGEMENT_SHARE * scan
 
     def nbytes(self) -> int:
         """Bytes of codes and tables."""
@@ -149,16 +159,15 @@ def weighted_candidates(real_codes: Float, queries: Codes, tables: Tables, n: in
 
 def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.bool_] | bool:
     """For which queries all codes are scanned: bool [q], or one answer for all of them."""
-    from methods.search import hamming
-
     if mode != "auto":
         if mode not in MODES:
             raise ValueError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
         return mode == "scan"
+    if tables.few:
+        return True
+    from methods.search import hamming
+
     codes = tables.codes
-    two_rings = len(tables.offsets) * (1 + tables.key_bits) * hamming.BUCKET_COST
-    if hamming.CHOICE_COST + two_rings > hamming.JUDGEMENT_SHARE * hamming.CODE_COST * codes.words.shape[1]:
-        return True  # to judge by less would be to guess
     wanted = min(n, len(codes)) * codes.words.shape[1] // max(1, len(codes))
     scanned = np.empty(len(words), dtype=np.bool_)
     hamming.choose_scan(words, codes.words, tables.offsets, tables.key_bits, wanted, scanned)
