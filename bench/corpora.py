@@ -41,11 +41,15 @@ class Corpora:
         arrays = entry.arrays
         return arrays["database"][self._pipeline.database_rows(cell)], arrays["query"][self._pipeline.query_rows(cell)]
 
-    def costs(self, cell: Cell) -> dict[str, float]:
-        """What was spent before searching: training, and encoding a query, by every network that the cell needs."""
+    def costs(self, cell: Cell) -> dict[str, float | None]:
+        """What was spent before searching: training, and encoding a query, by every network that the cell needs.
+
+        None where one of them is not known.
+        """
         stages = {stage.key: stage for stage in self._pipeline.stages(cell)}
         spent = [self._pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
-        return {name: sum(meta[name] for meta in spent) for name in ("encode_ms", "fit_seconds")}
+        columns = {name: [meta[name] for meta in spent] for name in ("encode_ms", "fit_seconds")}
+        return {name: None if None in values else sum(values) for name, values in columns.items()}
 
     def map(self, cell: Cell) -> float | None:
         """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them.

@@ -300,16 +300,20 @@ class Pipeline:
 
     def _fit(
         self, plugin: Any, choice: Choice, cell: Cell, key: str, split: Splits, oracle: Oracle | None = None
-    ) -> float:
-        """Fit a plugin on the train items of the cell's protocol. Returns the seconds it took."""
+    ) -> float | None:
+        """Fit a plugin on the train items of the cell's protocol. Returns the seconds it took.
+
+        None where the folder holds what an earlier run began: how long that one took is not known.
+        """
         train = split("train")
         train = _take(train, self._rows(cell, "train", train.labels))
         folder = self.store.work(key)
         folder.mkdir(parents=True, exist_ok=True)
+        resumed = any(folder.iterdir())
         self.say(f"fit {choice.describe()}, seed {cell.seed}; log in {folder}")
         start = time.perf_counter()
         plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle))
-        return time.perf_counter() - start
+        return None if resumed else time.perf_counter() - start
 
     def _made_by(self, choice: Choice) -> Meta:
         plugin = {"name": choice.name, "parameters": choice.parameters}

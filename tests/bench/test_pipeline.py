@@ -77,6 +77,19 @@ def test_one_training_gives_the_codes_of_every_model_and_the_oracle_only_where_i
     assert asked.codes(asked.grid.cells[0]).meta["models"] == ["last", "best_on_validation", "oracle"]
 
 
+def test_how_long_a_training_took_is_not_known_where_an_earlier_run_began_it(make):
+    pipeline = make('hasher = "toy_guesses"\nbits = [8, 9]')
+    whole, resumed = pipeline.grid.cells
+    folder = pipeline.store.work(pipeline.codes_key(resumed))
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.safetensors").touch()
+    for cell in (whole, resumed):
+        pipeline.codes(cell)
+    corpora = Corpora(pipeline)
+    assert (corpora.costs(whole)["fit_seconds"] or 0) > 0
+    assert corpora.costs(resumed)["fit_seconds"] is None
+
+
 def test_a_training_is_asked_for_the_oracle_of_its_own_cells_alone(make):
     pipeline = make('hasher = "toy_guesses"\nmodel = "oracle"\nbits = 8\n[[cells]]\nhasher = "toy_guesses"\nbits = 9')
     asked, other = pipeline.grid.cells
