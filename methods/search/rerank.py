@@ -225,12 +225,9 @@ def _principal_axes(features: Float, dims: int | None) -> Float | None:
     dim = features.shape[1]
     if len(features) == 0 or dim <= (LINE if dims is None else dims):
         return None
-    some = features[:: -(-len(features) // SAMPLE_ROWS)]
-    moments, mean = np.zeros((dim, dim)), some.mean(axis=0, dtype=np.float64)
-    for start in range(0, len(some), BLOCK_ROWS):
-        block = some[start : start + BLOCK_ROWS].astype(np.float64)
-        moments += block.T @ block / len(some)
-    sizes, axes = np.linalg.eigh(moments)
+    some = features[:: -(-len(features) // SAMPLE_ROWS)].astype(np.float64)
+    mean = some.mean(axis=0)
+    sizes, axes = np.linalg.eigh(some.T @ some / len(some))
     axes = axes[:, ::-1]
     if dims is None:
         held = np.cumsum(sizes[::-1] - (mean @ axes) ** 2)
