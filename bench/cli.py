@@ -23,6 +23,7 @@ from bench.environment import check_faiss
 from bench.grid import Grid
 from bench.interfaces import Context
 from bench.isolation import Limits
+from bench.naming import settled, told_apart
 from bench.pipeline import Pipeline
 from bench.screen import (
     console,
@@ -45,6 +46,9 @@ app = typer.Typer(
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the data set's files are.")]
+DataName = Annotated[
+    str | None, typer.Option("--name", help="What the data are called; by default as their folder, file or data set.")
+]
 Out = Annotated[Path, typer.Option("--out", help="Where records, tables and figures go.")]
 CacheDir = Annotated[
     Path | None, typer.Option("--cache-dir", help="Where data, trunk outputs, features and codes are kept.")
@@ -89,13 +93,15 @@ def _plans(grid: str, options: grid_file.Options) -> list[Grid]:
     names = grid_file.dataset_names(grid, options)
     plans = [grid_file.load(grid, dataclasses.replace(options, dataset=name)) for name in names]
     plain_name("grid", plans[0].name)
-    return plans
+    return told_apart(plans)
 
 
 def _pipelines(
-    plans: Sequence[Grid], cache_dir: Path | None, context: Context, say: Callable[[str], None]
+    plans: Sequence[Grid], cache_dir: Path | None, results: Store, context: Context, say: Callable[[str], None]
 ) -> list[Pipeline]:
-    """A pipeline for each data set. ValueError: the data of one are not where they should be."""
+    """A pipeline for each data set, under the name that its data have in the results. ValueError: the data of one are
+    not where they should be.
+    """
     root = cache_dir or default_cache()
     root.mkdir(parents=True, exist_ok=True)
     pipelines = [Pipeline(plan, Store(root, say), context, say) for plan in plans]
@@ -107,7 +113,7 @@ def _pipelines(
                 raise
             name = pipeline.grid.dataset.name
             raise ValueError(f"data set {name!r}: {fault}; --dataset NAME runs the grid on one data set") from fault
-    return pipelines
+    return [settled(pipeline, results) for pipeline in pipelines]
 
 
 @app.command()
@@ -115,6 +121,7 @@ def run(
     grid: GridName,
     dataset: DatasetName = None,
     data_dir: DataDir = None,
+    name: DataName = None,
     out: Out = Path("results"),
     cache_dir: CacheDir = None,
     recipe: Recipe = None,
@@ -128,18 +135,19 @@ def run(
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         limits = _limits(timeout, memory_limit, in_process)
         check_faiss()
         with reporting() as reporter:
             context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
-            pipelines = _pipelines(plans, cache_dir, context, reporter.say)
+            results = Store(out, reporter.say)
+            pipelines = _pipelines(plans, cache_dir, results, context, reporter.say)
             from bench.child import Local
             from bench.isolation import Child
             from bench.runner import Run
             from bench.tuning import finish
 
-            results, start = Store(out, reporter.say), Local if in_process else Child
+            start = Local if in_process else Child
             failed: dict[str, str] = {}
             for pipeline in pipelines:
                 _mark(pipeline, results)
@@ -168,6 +176,7 @@ def recompute(
     grid: GridName,
     dataset: DatasetName = None,
     data_dir: DataDir = None,
+    name: DataName = None,
     out: Out = Path("results"),
     cache_dir: CacheDir = None,
     recipe: Recipe = None,
@@ -179,12 +188,12 @@ def recompute(
     That is also what a run does first, so that after a change of a metric it need not search again.
     """
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         with reporting() as reporter:
-            pipelines = _pipelines(plans, cache_dir, Context(track=reporter.track), reporter.say)
+            results = Store(out, reporter.say)
+            pipelines = _pipelines(plans, cache_dir, results, Context(track=reporter.track), reporter.say)
             from bench.runner import Run
 
-            results = Store(out, reporter.say)
             missing = 0
             failed: dict[str, str] = {}
             for pipeline in pipelines:
@@ -223,6 +232,7 @@ def show(
     grid: Annotated[str, typer.Argument(help="A built-in grid, or the path of a .toml file.")],
     dataset: DatasetName = None,
     data_dir: DataDir = None,
+    name: DataName = None,
     out: Out = Path("results"),
     cache_dir: CacheDir = None,
     recipe: Recipe = None,
@@ -231,14 +241,13 @@ def show(
 ) -> None:
     """Show a grid's cells and what is already done."""
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
-        for pipeline in _pipelines(plans, cache_dir, Context(), console.print):
-            plan, results = pipeline.grid, Store(out)
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
+        results = Store(out)
+        for pipeline in _pipelines(plans, cache_dir, results, Context(), console.print):
+            plan = pipeline.grid
             _mark(pipeline, results)
-            console.print(
-                f"{plan.name}: {plan.title}\ndata set {plan.dataset.describe()}, recipe {plan.recipe}",
-                highlight=False,
-            )
+            about = f"data set {plan.dataset_name}: {plan.dataset.describe()}, recipe {plan.recipe}"
+            console.print(f"{plan.name}: {plan.title}\n{about}", highlight=False)
             print_cells(pipeline, results)
 
 
@@ -283,6 +292,7 @@ def table(
     grid: GridName,
     dataset: DatasetName = None,
     data_dir: DataDir = None,
+    name: DataName = None,
     out: Out = Path("results"),
     cache_dir: CacheDir = None,
     recipe: Recipe = None,
@@ -291,9 +301,9 @@ def table(
 ) -> None:
     """Write a grid's tables and figures again from the records there are."""
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or ()))
-        pipelines = _pipelines(plans, cache_dir, Context(), console.print)
+        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         results = Store(out)
+        pipelines = _pipelines(plans, cache_dir, results, Context(), console.print)
         for pipeline in pipelines:
             _mark(pipeline, results)
         for path in _write(pipelines, results, out):
@@ -402,8 +412,9 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Pat
     from bench.report import write_report
 
     folder = out / pipelines[0].grid.name
+    pipelines = [settled(pipeline, results, take=True) for pipeline in pipelines]
     with room_for(folder):
-        written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset.name)]
+        written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset_name)]
         if len(pipelines) > 1:
             written += write_report(pipelines, results, folder)
     return [*written, *write_parquet(results)]

@@ -100,11 +100,12 @@ class Measure:
 
 @dataclass(frozen=True)
 class Grid:
-    """A checked grid on one data set, expanded."""
+    """A checked grid on one data set, expanded. ``dataset_name``: what its data are called (see ``bench.naming``)."""
 
     name: str
     title: str
     dataset: Choice
+    dataset_name: str
     recipe: str
     layout: Layout
     reference: str | None

@@ -21,11 +21,12 @@ from bench import registry
 from bench.grid import ROLES, Cell, Choice, DatabaseCodes, Grid, Layout, Measure, Role, check
 from bench.identity import digest
 from bench.interfaces import Model
+from bench.naming import default_name, given_name
 from bench.protocols import ClassSplit, ProtocolName
 
 GRIDS = Path(__file__).parent / "grids"
 TOP_KEYS = (
-    *("title", "dataset", "recipe", "layout", "reference", "k", "seeds", "unseen_share", "split_seed"),
+    *("title", "dataset", "dataset_name", "recipe", "layout", "reference", "k", "seeds", "unseen_share", "split_seed"),
     *("measure", "cells", "recipes", "recipes_of", "datasets", "vectors"),
 )
 AXES = ("protocol", "embedder", "input", "hasher", "model", "database_codes", "index", "rerank", "candidates")
@@ -40,6 +41,7 @@ class Options:
     recipe: str | None = None
     seed: int | None = None
     settings: Sequence[str] = ()
+    dataset_name: str | None = None
 
 
 def names() -> dict[str, str]:
@@ -50,7 +52,10 @@ def names() -> dict[str, str]:
 def dataset_names(name: str, options: Options = Options()) -> list[str]:
     """The data sets of a grid, or the one that the options name. ValueError: see the module."""
     raw, _, where = _read(name, options)
-    return [options.dataset] if options.dataset is not None else _listed_datasets(raw, where)
+    names = [options.dataset] if options.dataset is not None else _listed_datasets(raw, where)
+    if len(names) > 1 and (given := _given_name(raw, options, where)) is not None:
+        raise ValueError(f"dataset_name = {given!r} is one name for {len(names)} data sets: --dataset NAME takes one")
+    return names
 
 
 def load(name: str, options: Options = Options()) -> Grid:
@@ -81,6 +86,7 @@ def load(name: str, options: Options = Options()) -> Grid:
         name=Path(where).stem,
         title=_typed(raw["title"], str, f"{where}: title"),
         dataset=dataset,
+        dataset_name=_given_name(raw, options, where) or _default_name(dataset),
         recipe=recipe_name,
         layout=_layout(raw, cells, where),
         reference=_typed(raw.get("reference"), str | None, f"{where}: reference"),
@@ -239,6 +245,18 @@ def _dataset(
         values["data_dir"] = str(options.data_dir)
     registry.build("dataset", name, values)
     return Choice(name, values)
+
+
+def _given_name(raw: dict[str, Any], options: Options, where: str) -> str | None:
+    """The name that the command line, or else the grid, gives the data."""
+    if options.dataset_name is not None:
+        return given_name(options.dataset_name, "--name")
+    name = _typed(raw.get("dataset_name"), str | None, f"{where}: dataset_name")
+    return None if name is None else given_name(name, f"{where}: dataset_name")
+
+
+def _default_name(choice: Choice) -> str:
+    return default_name(choice.name, registry.build("dataset", choice.name, choice.parameters))
 
 
 def _for_dataset(table: dict[str, Any], dataset: str, where: str) -> dict[str, Any]:

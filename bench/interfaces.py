@@ -163,9 +163,10 @@ class Dataset(Protocol):
 
     ``content``: what its items hold, "images" or "vectors".
 
-    One more member is optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
+    Two more members are optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
     files can't be read yet); without it, they have. Where they have none, ``classes`` is empty: a search then has no
-    precision and no mAP, and what needs labels is refused.
+    precision and no mAP, and what needs labels is refused. ``dataset_name``: what the data are called where the user
+    gives them no name; without it, or with None, the last part of ``data_dir``, or else the plugin's name.
     """
 
     classes: tuple[str, ...]

@@ -50,10 +50,20 @@ class Pipeline:
 
     @cached_property
     def dataset_identity(self) -> str:
-        """The data set's plugin, parameters and content. ValueError: the content can't be read."""
+        """The data set's plugin, its source and its content. ValueError: the content can't be read."""
+        name = self.grid.dataset.name
+        return digest([name, self._content, _source("dataset", name)])
+
+    @cached_property
+    def dataset_fingerprint(self) -> str:
+        """12 hex digits of the data set's plugin and content, whatever its source. ValueError: it can't be read."""
+        return digest([self.grid.dataset.name, self._content])[:12]
+
+    @cached_property
+    def _content(self) -> str:
         choice = self.grid.dataset
-        dataset = registry.build("dataset", choice.name, choice.parameters)
-        return digest([choice.name, dataset.fingerprint(), _source("dataset", choice.name)])
+        content: str = registry.build("dataset", choice.name, choice.parameters).fingerprint()
+        return content
 
     @cached_property
     def dataset(self) -> Any:

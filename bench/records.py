@@ -136,7 +136,7 @@ def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
     return {
         **{name: value for name, value in every.get("index", {}).items() if name != "seed"},
         **{f"rerank_{name}": value for name, value in every.get("rerank", {}).items()},
-        "dataset": pipeline.grid.dataset.name,
+        **data_columns(pipeline),
         "protocol": cell.protocol,
         "embedder": names.get("embedder"),
         "dim": every.get("embedder", {}).get("dim"),
@@ -150,6 +150,16 @@ def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
         "candidates": cell.candidates,
         "k": pipeline.grid.k,
         "seed": cell.seed,
+    }
+
+
+def data_columns(pipeline: Pipeline) -> dict[str, str]:
+    """The columns that say which data a cell is about: their name, their plugin and their content."""
+    grid = pipeline.grid
+    return {
+        "dataset": grid.dataset_name,
+        "dataset_plugin": grid.dataset.name,
+        "dataset_fingerprint": pipeline.dataset_fingerprint,
     }
 
 
@@ -167,6 +177,8 @@ def latency_columns(milliseconds: Float, queries_in_set: int) -> dict[str, float
 def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     """One row a cell of the grid, in its order; a cell that has not run yet has no status.
 
+    The data are called as the grid calls them, also where a record was made under another name.
+
     ``variant`` says in which parameters, dimension and bits aside, the plugins of that name that code the items differ
     within the grid. ``build_setting`` and ``query_setting`` say the same of the index and the reranker, by what is
     fixed when they are built and what may be set afterwards; with the number of candidates they are its ``setting``.
@@ -176,7 +188,7 @@ def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     for cell, variant, setting in zip(cells, _variants(cells), _settings(cells), strict=True):
         entry = store.find(KIND, key(pipeline, cell))
         row = {**base_row(pipeline, cell), "status": None} if entry is None else entry.meta["row"]
-        rows.append({**row, "variant": variant, **setting})
+        rows.append({**row, **data_columns(pipeline), "variant": variant, **setting})
     return pd.DataFrame(rows)
 
 

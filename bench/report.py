@@ -24,7 +24,7 @@ def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) ->
     frames = [tuning.frame(pipeline, results) for pipeline in pipelines]
     cells = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     notes = tuple(
-        note if len(pipelines) == 1 else f"{pipeline.grid.dataset.name}: {note}"
+        note if len(pipelines) == 1 else f"{pipeline.grid.dataset_name}: {note}"
         for pipeline in pipelines
         for note in _notes(pipeline)
     )

@@ -150,7 +150,7 @@ def print_cells(pipeline: Pipeline, results: Store) -> None:
     rankings = any(cell.index is None for cell in grid.cells)
     common = [name for name in settings if cells[name].nunique() == 1 and not (rankings and cells[name].isna().any())]
     title = ", ".join(f"{name} {_short(cells[name].dropna().iloc[0])}" for name in common)
-    view = Table(title=f"{grid.name} on {grid.dataset.name}: {title}", title_justify="left")
+    view = Table(title=f"{grid.name} on {grid.dataset_name}: {title}", title_justify="left")
     columns = [name for name in settings if name not in common] + [name for name in measured if name in cells]
     for name in columns:
         view.add_column(measured.get(name, name), justify="left" if name in ("index", "status") else "right")

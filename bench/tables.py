@@ -17,7 +17,8 @@ from bench.printed import INDEX_NAMES, PROTOCOL_NAMES, SECTION, VARIANT, Figure,
 from bench.references import attach
 
 TEXTS = [
-    *("dataset", "protocol", "embedder", "input", "hasher", "variant", "model", "database_codes"),
+    *("dataset", "dataset_plugin", "dataset_fingerprint"),
+    *("protocol", "embedder", "input", "hasher", "variant", "model", "database_codes"),
     *("index", "rerank", "setting", "build_setting", "query_setting", "status"),
 ]
 INTEGERS = [
@@ -32,6 +33,7 @@ COLUMNS = [
     *("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "throughput_qps", "seconds_all_queries"),
     *("fit_seconds", "encode_ms", "build_seconds", "code_bytes", "index_bytes", "paper_bytes"),
     *("floor_ms", "floor_percent", "queries", "status"),
+    *("dataset_plugin", "dataset_fingerprint"),
     *("reference_map", "reference_precision_at_10", "reference_seconds"),
 ]
 SETTINGS = ["build_setting", "query_setting"]

@@ -24,6 +24,7 @@ class Aircraft(ImageSet):
     paper says nothing of it. Train items are the database, test items the queries.
     """
 
+    dataset_name = "aircraft"
     holding = f"{FOLDER}/data with variants.txt, images_variant_trainval.txt, images_variant_test.txt and images/"
 
     def __init__(self, *, data_dir: Path | None = None, download: bool = False, full: bool = True) -> None:

@@ -19,6 +19,7 @@ class Cub200(ImageSet):
     published numbers. Train items are the database, test items the queries.
     """
 
+    dataset_name = "cub200"
     holding = f"CUB_200_2011 with {LISTS}"
 
     def __init__(self, *, data_dir: Path | None = None, full: bool = True) -> None:

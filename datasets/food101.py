@@ -26,6 +26,7 @@ class Food101(ImageSet):
     queries.
     """
 
+    dataset_name = "food101"
     holding = "food-101/meta and food-101/images"
 
     def __init__(self, *, data_dir: Path | None = None, download: bool = False, full: bool = True) -> None:

@@ -44,6 +44,14 @@ class HDF5(VectorSet):
         except ValueError:
             return True
 
+    @property
+    def dataset_name(self) -> str | None:
+        """The file's name without .hdf5; None where it can't be told which that is."""
+        try:
+            return self._path().stem
+        except ValueError:
+            return None
+
     def fingerprint(self) -> str:
         """A hash of the file. ValueError: no folder, no such file in it, or several and no name."""
         return file_hash([self._path()])

@@ -18,6 +18,7 @@ class NABirds(ImageSet):
     the database, test items the queries.
     """
 
+    dataset_name = "nabirds"
     holding = f"nabirds with {LISTS}"
 
     def __init__(self, *, data_dir: Path | None = None, full: bool = True) -> None:

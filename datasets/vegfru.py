@@ -19,6 +19,7 @@ class VegFru(ImageSet):
     numbers. Train items are the database, test items the queries.
     """
 
+    dataset_name = "vegfru"
     holding = "vegfru with vegfru_list/vegfru_train.txt and vegfru_test.txt, veg200_images/ and fru92_images/"
 
     def __init__(self, *, data_dir: Path | None = None, full: bool = True) -> None:

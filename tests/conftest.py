@@ -28,7 +28,8 @@ def third_party(monkeypatch):
 @pytest.fixture(scope="session")
 def vectors_dir(tmp_path_factory):
     """Five clusters in 16 dimensions: 400 train and 60 test vectors, labelled by cluster."""
-    folder = tmp_path_factory.mktemp("vectors")
+    folder = tmp_path_factory.mktemp("data") / "vectors"
+    folder.mkdir()
     generator = np.random.default_rng(0)
     centres = generator.standard_normal((5, 16)) * 2
     for name, count in (("train", 400), ("test", 60)):

@@ -149,4 +149,4 @@ def test_what_a_grid_refers_to_is_in_use_whenever_it_is_run_or_shown(tmp_path):
         os.utime(store.path(kind, key), (1e9, 1e9))
     assert bench("show", grid, *where).returncode == 0
     unused = [kind for store, kind, key in entries if store.path(kind, key).stat().st_mtime == 1e9]
-    assert len(entries) == 8 and unused == []
+    assert len(entries) == 9 and unused == []

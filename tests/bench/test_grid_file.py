@@ -169,13 +169,15 @@ parameters = st.recursive(
 def test_whatever_a_parameter_holds_another_process_reads_the_same(values, reference):
     cell = Cell("seen", None, None, Choice("h", values), "last", "encoded", Choice("i"), None, None, 3)
     cells = (cell, dataclasses.replace(cell, candidates=7))
-    grid = Grid("n", "t", Choice("d", values), "r", "methods", reference, 10, ClassSplit(0.5, 1), Measure(5), cells)
+    grid = Grid(
+        "n", "t", Choice("d", values), "name", "r", "methods", reference, 10, ClassSplit(0.5, 1), Measure(5), cells
+    )
     assert from_json(to_json(grid)) == grid
 
 
 def test_a_tuple_among_the_parameters_becomes_a_list_and_keeps_the_cells_identity():
     cell = Cell("seen", None, None, None, None, None, Choice("i", {"sizes": (1, 2)}), None, None, 0)
-    grid = Grid("n", "t", Choice("d"), "r", "methods", None, 10, ClassSplit(), Measure(), (cell,))
+    grid = Grid("n", "t", Choice("d"), "d", "r", "methods", None, 10, ClassSplit(), Measure(), (cell,))
     (read,) = from_json(to_json(grid)).cells
     assert read.index.parameters == {"sizes": [1, 2]}
     assert digest(dataclasses.asdict(read)) == digest(dataclasses.asdict(cell))

@@ -1,0 +1,76 @@
+"""What the data of a grid are called, in records, tables, folders and figures: one name for one content.
+
+A name is the user's, or else that of the data's folder or file, or of a data set that is itself. In a results folder it
+stays with the content that took it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.disk import plain_name
+from bench.grid import Grid
+from bench.pipeline import Pipeline
+from bench.store import Store
+
+KIND = "names"
+MAX_BYTES = 200
+"""Of a name, which a file system allows 255 and a fingerprint may follow."""
+
+
+def default_name(plugin: str, dataset: Any) -> str:
+    """What a data set calls itself, or else its folder's name, or the plugin's."""
+    found = getattr(dataset, "dataset_name", None) or _folder_name(getattr(dataset, "data_dir", None))
+    printable = "".join(one if one.isprintable() and one not in "/\\" else "_" for one in found)
+    short = printable.encode()[:MAX_BYTES].decode(errors="ignore")
+    return short.lstrip(". ").rstrip() or plugin
+
+
+def _folder_name(folder: str | Path | None) -> str:
+    """A folder's name as it was typed, a link's too; of ``.`` and the like that of the folder it is."""
+    if folder is None:
+        return ""
+    path = Path(folder)
+    return path.resolve().name if path.name in ("", "..") else path.name
+
+
+def given_name(name: str, where: str) -> str:
+    """The name that a user gives. ValueError: it can't be that of a folder, or not be printed."""
+    plain_name(where, name)
+    if not name.isprintable() or name != name.strip() or len(name.encode()) > MAX_BYTES:
+        allowed = f"printable characters of at most {MAX_BYTES} bytes, without spaces around them"
+        raise ValueError(f"{where} {name!r} must be {allowed}")
+    return name
+
+
+def told_apart(grids: Sequence[Grid]) -> list[Grid]:
+    """A grid on several data sets, each with a name of its own: those of one folder are called NAME-PLUGIN."""
+    names = [grid.dataset_name for grid in grids]
+    return [
+        replace(grid, dataset_name=f"{grid.dataset_name}-{grid.dataset.name}") if names.count(name) > 1 else grid
+        for grid, name in zip(grids, names, strict=True)
+    ]
+
+
+def settled(pipeline: Pipeline, results: Store, take: bool = False) -> Pipeline:
+    """The pipeline, with a name that stands for its data alone in the results folder.
+
+    Other data of a name that is taken, as those of a folder whose content has changed, are called NAME-FINGERPRINT,
+    and a line says so: the figures of neither are lost or mixed. ``take``: from now on the name stands for these data,
+    where it stands for none. A name that was given to data without figures is still free.
+    """
+    name, own = pipeline.grid.dataset_name, pipeline.dataset_fingerprint
+    meta = {"fingerprint": own, "described": pipeline.grid.dataset.describe()}
+    entry = results.once(KIND, name, lambda: (meta, {})) if take else results.find(KIND, name)
+    if entry is None or entry.meta["fingerprint"] == own:
+        results.touch(KIND, name)
+        return pipeline
+    other = f"{name}-{own}"
+    pipeline.say(
+        f"data set {name!r}: in {results.root} this name stands for other data, {entry.meta['described']}; "
+        f"the figures of these go under {other!r} (--name gives them another name)"
+    )
+    return settled(replace(pipeline, grid=replace(pipeline.grid, dataset_name=other)), results, take)
