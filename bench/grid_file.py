@@ -124,13 +124,12 @@ def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 def _known_plugins(recipes: dict[str, Any], where: str) -> None:
     """ValueError: a recipe has a table of no plugin and no kind, or one of a kind with a key that none of it has."""
-    known = [*registry.GROUPS, *(name for kind in registry.GROUPS for name in registry.plugins(kind))]
     for recipe, tables in recipes.items():
-        _only(tables, known, f"{where}: [recipes.{recipe}]")
+        _only_plugins(tables, registry.GROUPS, f"{where}: [recipes.{recipe}]", registry.GROUPS)
         for kind in registry.GROUPS:
             if kind in tables:
                 have = {key for name in registry.plugins(kind) for key in _parameters(kind, name)}
-                _only(tables[kind], [*have, *registry.plugins("dataset")], f"{where}: [recipes.{recipe}.{kind}]")
+                _only_plugins(tables[kind], ["dataset"], f"{where}: [recipes.{recipe}.{kind}]", have)
 
 
 def _parameters(kind: registry.Kind, name: str) -> Collection[str]:
@@ -164,6 +163,14 @@ def _only(table: dict[str, Any], allowed: Collection[str], where: str) -> None:
     for key in table:
         if key not in allowed:
             raise ValueError(f"{where}: {registry.unknown(f'key {key!r}', key, allowed)}")
+
+
+def _only_plugins(
+    table: Collection[str], kinds: Collection[registry.Kind], where: str, more: Collection[str] = ()
+) -> None:
+    """ValueError: a key is neither what a plugin of one of the kinds may be called nor one of ``more``."""
+    unknown = [key for key in table if not any(registry.named(kind, key) for kind in kinds)]
+    _only(dict.fromkeys(unknown), [*more, *(name for kind in kinds for name in registry.plugins(kind))], where)
 
 
 def _typed(value: Any, kind: Any, where: str) -> Any:
@@ -212,7 +219,7 @@ def parse_setting(text: str) -> tuple[str | None, str, Any]:
 
     ValueError: the text is neither.
     """
-    match = re.fullmatch(r"(?:([\w-]+)\.)?([\w-]+)=(.*)", text)
+    match = re.fullmatch(r"(?:([\w.:-]+)\.)?([\w-]+)=(.*)", text)
     if match is None:
         raise ValueError(f"--set {text!r}: expected key=value or plugin.parameter=value")
     return match[1], match[2], _value(match[3])
@@ -237,7 +244,7 @@ def _dataset(
     raw: dict[str, Any], name: str, options: Options, settings: dict[str, dict[str, Any]], where: str
 ) -> Choice:
     plugin = registry.load("dataset", name)
-    _only(raw.get("datasets", {}), registry.plugins("dataset"), f"{where}: [datasets]")
+    _only_plugins(raw.get("datasets", {}), ["dataset"], f"{where}: [datasets]")
     values = {**raw.get("datasets", {}).get(name, {}), **settings.get(name, {})}
     if options.data_dir is not None:
         if "data_dir" not in registry.parameters(plugin):
@@ -261,7 +268,7 @@ def _default_name(choice: Choice) -> str:
 
 def _for_dataset(table: dict[str, Any], dataset: str, where: str) -> dict[str, Any]:
     """The table's own values, and over them those of its sub-table that is named as the data set."""
-    _only({key: value for key, value in table.items() if isinstance(value, dict)}, registry.plugins("dataset"), where)
+    _only_plugins([key for key, value in table.items() if isinstance(value, dict)], ["dataset"], where)
     own = {key: value for key, value in table.items() if not isinstance(value, dict)}
     return {**own, **table.get(dataset, {})}
 
@@ -310,14 +317,12 @@ def _layout(raw: dict[str, Any], cells: list[Cell], where: str) -> Layout:
 def _stand_ins(raw: dict[str, Any], where: str) -> dict[str, str]:
     """What stands for the plugins that read images, where the data set holds vectors; "" for what is left out."""
     table = _typed(raw.get("vectors", {}), dict[str, str], f"{where}: [vectors]")
-    known = {name: kind for kind in registry.GROUPS for name in registry.plugins(kind)}
-    _only(table, known, f"{where}: [vectors]")
+    _only_plugins(table, registry.GROUPS, f"{where}: [vectors]")
     for name, other in table.items():
-        if other and known.get(other) != known[name]:
-            of_kind = registry.plugins(known[name])
-            raise ValueError(
-                f"{where}: [vectors] {name}: {registry.unknown(f'{known[name]} {other!r}', other, of_kind)}"
-            )
+        kind = next(kind for kind in registry.GROUPS if registry.named(kind, name))
+        if other and not registry.named(kind, other):
+            of_kind = registry.plugins(kind)
+            raise ValueError(f"{where}: [vectors] {name}: {registry.unknown(f'{kind} {other!r}', other, of_kind)}")
     return table
 
 
