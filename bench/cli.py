@@ -21,6 +21,7 @@ from bench import grid_file, registry
 from bench.disk import is_full, plain_name, room_for
 from bench.environment import check_faiss
 from bench.grid import Grid
+from bench.grids.settings import parse
 from bench.interfaces import Context
 from bench.isolation import Limits
 from bench.naming import settled, told_apart
@@ -379,7 +380,7 @@ def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
     if kind is not None and kind not in registry.GROUPS:
         raise ValueError(registry.unknown(f"kind {kind!r}", kind, registry.GROUPS))
     asked = [one for one in registry.GROUPS if kind in (None, one)]
-    found = [one for one in asked if registry.named(one, name)]
+    found = [one for one in asked if name in registry.plugins(one)]
     if not found:
         known = [known for one in asked for known in registry.plugins(one)]
         raise ValueError(registry.unknown(f"{kind or 'plugin'} {name!r}", name, known))
@@ -389,11 +390,10 @@ def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
 def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
     """What ``--set`` says of one plugin, by parameter. ValueError: it speaks of another."""
     values = {}
-    for text in settings:
-        owner, key, value = grid_file.parse_setting(text)
-        if owner != name:
-            raise ValueError(f"--set {text!r}: expected {name}.parameter=value")
-        values[key] = value
+    for setting in map(parse, settings):
+        if setting.owner != name:
+            raise ValueError(f"{setting}: expected {name}.parameter=value")
+        values[setting.key] = setting.of_plugin()
     return values
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 import bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = Path(bench.__file__).parents[1] / "results" / "reference"
 SEARCH_KEYS = ["index", "dim", "key_bits", "candidates"]
@@ -17,6 +19,11 @@ FIGURES = ["map", "precision_at_10", "seconds", "speed_up", "bytes"]
 QUERIES = 25_250  # the published times are for all queries of Food101
 
 
+def names() -> list[str]:
+    """The published tables that there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.csv"))
+
+
 def load_reference(name: str) -> pd.DataFrame:
     """The published table ``results/reference/NAME.csv``; its header says where it is from and what it means.
 
@@ -24,11 +31,12 @@ def load_reference(name: str) -> pd.DataFrame:
     printed speed_up and bytes. Of rankings by codes: dataset, hasher, bits, model, database_codes, map. Quality is a
     fraction; a value is empty where a method has none or the source does not say. ValueError: no such table.
     """
-    path = FOLDER / f"{name}.csv"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.csv"))) or "none"
+    import pandas as pd
+
+    if name not in names():
+        known = ", ".join(names()) or "none"
         raise ValueError(f"reference {name!r}: no such table in {FOLDER}; there are: {known}")
-    return pd.read_csv(path, comment="#")
+    return pd.read_csv(FOLDER / f"{name}.csv", comment="#")
 
 
 def attach(cells: pd.DataFrame, reference_name: str | None) -> pd.DataFrame:
@@ -59,6 +67,8 @@ def attach(cells: pd.DataFrame, reference_name: str | None) -> pd.DataFrame:
 
 def _keys(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """The key columns in one type each, whatever the frame holds them as."""
+    import pandas as pd
+
     keys = frame.reindex(columns=names)
     for name in names:
         keys[name] = keys[name].astype(str) if name in TEXTS else pd.to_numeric(keys[name]).astype(float)

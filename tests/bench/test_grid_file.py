@@ -289,7 +289,7 @@ def test_unseen_share_and_split_seed_are_the_grids(rankings):
         ('"oracle"]', '"oracle"]\ndatabase_codes = "learned"', r"'learned' with protocol = 'unseen': .* 'encoded'"),
         ('"toy_clusters", "vectors"', '"synthetic_food101"', r"'toy_medians' reads vectors .* images; .*input ="),
         ('"toy_clusters", "vectors"', '"toy_clusters", "toy_clusters"', r"g\.toml: dataset = \[.* each once"),
-        ('["toy_clusters", "vectors"]', "[]", r"g\.toml: dataset = \[\] must name at least one"),
+        ('["toy_clusters", "vectors"]', "[]", r"g\.toml: dataset = \[\]: must name at least one"),
         ("seeds = [7]", 'seeds = ["a"]', r"number 2: seeds = \['a'\]"),
         ("recipe =", "unseen_share = 1.5\nrecipe =", r"g\.toml: unseen_share = 1.5 must lie between 0 and 1"),
         ("recipe =", "split_seed = -1\nrecipe =", r"g\.toml: split_seed = -1 must be at least 0"),
@@ -395,7 +395,7 @@ def test_the_recipes_of_another_grid_stand_behind_its_own(file):
     mixed = file(FILE, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "supp_table1"'))
     embedder = grid_file.load(mixed).cells[0].embedder
     assert embedder.parameters == theirs.parameters | {"backbone": "resnet18"}
-    with pytest.raises(ValueError, match="recipes_of: unknown grid 'sup_table1'; did you mean 'supp_table1'"):
+    with pytest.raises(ValueError, match="recipes_of = 'sup_table1': unknown grid; did you mean 'supp_table1'"):
         grid_file.load(file(FILE, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "sup_table1"')))
 
 
@@ -437,8 +437,8 @@ def test_cells_whose_plugin_nothing_stands_in_for_are_left_out(file, on_vectors)
     ("line", "words"),
     [
         ('triplett = "identity"', r"\[vectors\]: unknown key 'triplett'; did you mean 'triplet'"),
-        ('triplet = "identty"', r"\[vectors\] triplet: unknown embedder 'identty'; did you mean 'identity'"),
-        ('triplet = "itq"', r"\[vectors\] triplet: unknown embedder 'itq'"),
+        ('triplet = "identty"', r"\[vectors\]: triplet: unknown embedder 'identty'; did you mean 'identity'"),
+        ('triplet = "itq"', r"\[vectors\]: triplet: unknown embedder 'itq'"),
     ],
 )
 def test_a_stand_in_that_is_none_is_refused(file, line, words):

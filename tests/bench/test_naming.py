@@ -93,8 +93,9 @@ def test_a_name_is_the_command_line_s_or_else_the_grid_s_or_else_the_folder_s(gr
     setting = ("dataset_name=SIFT1M",)
     assert pipeline(grid, folder, settings=setting).grid.dataset_name == "SIFT1M"
     assert pipeline(grid, folder, settings=setting, dataset_name="mine").grid.dataset_name == "mine"
-    with pytest.raises(ValueError, match="dataset_name = 5"):
-        pipeline(grid, folder, settings=("dataset_name=5",))
+    assert pipeline(grid, folder, settings=("dataset_name=2024-05-01",)).grid.dataset_name == "2024-05-01"
+    with pytest.raises(ValueError, match=r"dataset_name = \[5\]"):
+        pipeline(grid, folder, settings=("dataset_name=[5]",))
 
 
 def test_one_name_for_several_data_sets_is_refused(grid):

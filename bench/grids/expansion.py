@@ -1,0 +1,139 @@
+"""The cells of a grid: each block is a product of its lists and seeds, and every cell is checked on its own."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import registry
+from bench.grid import ROLES, Cell, Choice, Role, check
+from bench.grids.model import AXES, Block, Table
+
+MOST_CELLS = 10_000
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all blocks of a grid share: the recipe's tables and what ``--set`` says, each by plugin; the data set; the
+    neighbours asked for; and what stands for a plugin where the data set holds vectors ("" for what is left out).
+    """
+
+    recipe: dict[str, Table]
+    settings: dict[str, Table]
+    dataset: Choice
+    k: int
+    stand_ins: dict[str, str]
+
+
+def expand(blocks: Sequence[tuple[Block, Sequence[int]]], around: Surroundings, where: str) -> list[Cell]:
+    """The cells of all blocks, with the seeds of each. ValueError: one is wrong, or there are none or too many."""
+    count = sum(len(seeds) * math.prod(map(len, block.axes().values())) for block, seeds in blocks)
+    if count > MOST_CELLS:
+        raise ValueError(f"{where}: the products of [[cells]] are {count:,} cells; at most {MOST_CELLS:,} are run")
+    cells: list[Cell] = []
+    for number, (block, seeds) in enumerate(blocks, start=1):
+        try:
+            cells += _cells(block, seeds, around)
+        except ValueError as fault:
+            raise ValueError(f"{where}: [[cells]] number {number}: {fault}") from fault
+    if not cells:
+        raise ValueError(f"{where}: the data set holds vectors, and [vectors] leaves every cell out")
+    return cells
+
+
+def _cells(block: Block, seeds: Sequence[int], around: Surroundings) -> Iterator[Cell]:
+    axes = block.axes()
+    data = registry.build("dataset", around.dataset.name, around.dataset.parameters)
+    content, labelled = getattr(data, "content", "images"), getattr(data, "labelled", True)
+    for *values, seed in itertools.product(*axes.values(), seeds):
+        written = dict(zip(axes, values, strict=True))
+        chosen = _replaced(written, around.stand_ins) if content == "vectors" else written
+        if chosen is not None:
+            cell = _cell(chosen, seed, around)
+            check(cell, content, labelled, around.k)
+            yield cell
+
+
+def _replaced(chosen: Table, stand_ins: dict[str, str]) -> Table | None:
+    """A cell's choices with what stands for its plugins, without the parameters that this does not have.
+
+    Codes that only the replaced hasher would have learned are encoded. None: nothing stands for one of the plugins.
+    """
+    before: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
+    after: dict[Role, str] = {role: stand_ins.get(name, name) for role, name in before.items()}
+    if after == before:
+        return chosen
+    if any(stand_ins.get(name) == "" for name in before.values()):
+        return None
+    classes, others = (
+        {role: registry.load(ROLES[role], name) for role, name in one.items()} for one in (before, after)
+    )
+    kept = {}
+    for key, value in chosen.items():
+        roles, parameter = ([], "") if key in AXES else _owners(key, before, classes)
+        if not roles or any(parameter in registry.parameters(others[role]) for role in roles):
+            kept[key] = value
+    if before.get("hasher") != after.get("hasher"):
+        kept.pop("database_codes", None)
+    return kept | {str(role): name for role, name in after.items()}
+
+
+def _cell(chosen: Table, seed: int, around: Surroundings) -> Cell:
+    plugins: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
+    choices = _choices(chosen, plugins, seed, around)
+    model, database_codes = ("last", "encoded") if "hasher" in plugins else (None, None)
+    return Cell(
+        protocol=chosen.get("protocol", "seen"),
+        embedder=choices.get("embedder"),
+        input=choices.get("input"),
+        hasher=choices.get("hasher"),
+        model=chosen.get("model", model),
+        database_codes=chosen.get("database_codes", database_codes),
+        index=choices.get("index"),
+        rerank=choices.get("rerank"),
+        candidates=chosen.get("candidates"),
+        seed=seed,
+    )
+
+
+def _choices(chosen: Table, plugins: dict[Role, str], seed: int, around: Surroundings) -> dict[Role, Choice]:
+    """The plugins with their parameters: a setting stands over the cell's own, and this over the recipe's."""
+    classes = {role: registry.load(ROLES[role], name) for role, name in plugins.items()}
+    own: dict[Role, Table] = {role: {} for role in plugins}
+    for key, value in chosen.items():
+        if key not in AXES:
+            roles, parameter = _owners(key, plugins, classes)
+            for role in roles:
+                own[role][parameter] = value
+    if "index" in classes and "seed" in registry.parameters(classes["index"]):
+        own["index"].setdefault("seed", seed)
+    recipe, settings = around.recipe, around.settings
+    shared = {
+        role: {key: recipe[ROLES[role]][key] for key in registry.parameters(plugin) if key in recipe[ROLES[role]]}
+        for role, plugin in classes.items()
+        if ROLES[role] in recipe
+    }
+    return {
+        role: Choice(name, {**shared.get(role, {}), **recipe.get(name, {}), **own[role], **settings.get(name, {})})
+        for role, name in plugins.items()
+    }
+
+
+def _owners(key: str, plugins: dict[Role, str], classes: dict[Role, type]) -> tuple[list[Role], str]:
+    """The roles of the plugin that a key of a cell speaks of, and the parameter it names there."""
+    name, _, parameter = key.rpartition(".")
+    owners = [
+        role
+        for role, plugin in classes.items()
+        if (not name or plugins[role] == name) and parameter in registry.parameters(plugin)
+    ]
+    names = sorted({plugins[role] for role in owners})
+    if len(names) > 1:
+        both = " or ".join(f"{name}.{parameter}" for name in names)
+        raise ValueError(f"key {key!r} is a parameter of several plugins; write {both}")
+    if not owners:
+        known = [*AXES, "seeds", *(p for plugin in classes.values() for p in registry.parameters(plugin))]
+        raise ValueError(registry.unknown(f"key {key!r}", parameter, known))
+    return owners, parameter

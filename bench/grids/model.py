@@ -1,0 +1,309 @@
+"""What a grid's file may hold: a table whose names and types are checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic.functional_validators import AfterValidator
+from pydantic_core import ErrorDetails
+
+from bench import references, registry
+from bench.grid import DatabaseCodes, Layout, Measure
+from bench.grids.files import built_in
+from bench.interfaces import Model
+from bench.naming import given_name
+from bench.protocols import ProtocolName
+from bench.wording import shown
+
+DEPTH = 8
+"""Tables and lists inside one another; a file needs five: recipes, recipe, plugin, data set, list."""
+
+LARGEST_SEED = 2**32 - 1
+"""numpy's and scikit-learn's."""
+
+LARGEST_K = 10**6
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Table = dict[str, Any]
+Plugin = tuple[registry.Kind, str]
+MEASURED: Table = {**get_type_hints(Measure), "split": Literal["all", "tune/report"]}
+
+
+def typed(value: Any, kind: Any, key: str) -> Any:
+    """The value, if it is of that kind. ValueError: it is not."""
+    try:
+        return TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as fault:
+        raise ValueError(f"{key} = {shown(value)}: {_words(fault.errors()[0])}") from fault
+
+
+def only(table: Table, allowed: Collection[str]) -> None:
+    """ValueError: a key of the table is not among the allowed."""
+    for key in table:
+        if key not in allowed:
+            raise ValueError(registry.unknown(f"key {key!r}", key, allowed))
+
+
+def _listed(value: Any) -> list[Any]:
+    """The values of an axis, each once. ValueError: an empty list, which would leave no cell."""
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ValueError("an empty list leaves no cell")
+    return list({repr(one): one for one in values}.values())
+
+
+def _parameter(value: Any) -> Any:
+    """The values of a plugin's parameter, or of each of them in a plugin's own table."""
+    if not isinstance(value, dict):
+        return _listed(value)
+    if not value:
+        raise ValueError("an empty table says nothing")
+    return {key: _listed(inner) for key, inner in value.items()}
+
+
+def _recipes_of(name: str) -> str:
+    if name not in built_in():
+        raise ValueError(registry.unknown("grid", name, built_in()))
+    return name
+
+
+def _seeds(values: list[Any]) -> list[int]:
+    return [typed(seed, Seed, "seed") for seed in _listed(values)]
+
+
+def _datasets(value: Any) -> list[Any]:
+    names = value if isinstance(value, list) else [value]
+    if not names or any(name in names[:place] for place, name in enumerate(names)):
+        raise ValueError("must name at least one data set, and each once")
+    return names
+
+
+def _dataset_name(name: str) -> str:
+    return given_name(name, "the name")
+
+
+def _reference(name: str) -> str:
+    if name not in references.names():
+        raise ValueError(registry.unknown("table of published figures", name, references.names()))
+    return name
+
+
+def _measure(table: Table) -> Table:
+    only(table, [*MEASURED, *registry.plugins("dataset")])
+    for key, value in table.items():
+        if key in MEASURED:
+            typed(value, MEASURED[key], key)
+            continue
+        only(typed(value, Table, key), MEASURED)
+        for inner, of_one in value.items():
+            typed(of_one, MEASURED[inner], f"{key}.{inner}")
+    return table
+
+
+def _of_datasets(tables: dict[str, Table]) -> dict[str, Table]:
+    only(tables, registry.plugins("dataset"))
+    for name, table in tables.items():
+        registry.check_values("dataset", name, table)
+    return tables
+
+
+def _stand_ins(table: dict[str, str]) -> dict[str, str]:
+    known = {name: kind for kind in registry.GROUPS for name in registry.plugins(kind)}
+    only(table, known)
+    for name, other in table.items():
+        if other and known.get(other) != known[name]:
+            of_kind = registry.plugins(known[name])
+            raise ValueError(f"{name}: {registry.unknown(f'{known[name]} {other!r}', other, of_kind)}")
+    return table
+
+
+Axis = BeforeValidator(_listed)
+Plugins = Annotated[list[str], Axis]
+Seeds = Annotated[list[Any], AfterValidator(_seeds)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Block(BaseModel):
+    """A ``[[cells]]``: a product. Whatever is none of these keys is a parameter of one of its plugins."""
+
+    model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
+    __pydantic_extra__: dict[str, Annotated[Any, BeforeValidator(_parameter)]] = Field(init=False)
+    protocol: Annotated[list[ProtocolName], Axis] = []
+    embedder: Plugins = []
+    input: Plugins = []
+    hasher: Plugins = []
+    model: Annotated[list[Model], Axis] = []
+    database_codes: Annotated[list[DatabaseCodes], Axis] = []
+    index: Plugins = []
+    rerank: Plugins = []
+    candidates: Annotated[list[Count], Axis] = []
+    seeds: Seeds | None = None
+    _order: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_the_files_order(cls, table: Any, handler: ModelWrapValidatorHandler[Block]) -> Block:
+        block = handler(table)
+        block._order = tuple(table)
+        return block
+
+    def axes(self) -> dict[str, list[Any]]:
+        """The values of each key, in the file's order; those of a plugin's own table as ``plugin.parameter``."""
+        flat: dict[str, list[Any]] = {}
+        for key in self._order:
+            values = getattr(self, key)
+            if isinstance(values, dict):
+                flat |= {f"{key}.{inner}": listed for inner, listed in values.items()}
+            elif key != "seeds":
+                flat[key] = values
+        return flat
+
+
+AXES = tuple(name for name in Block.model_fields if name != "seeds")
+
+
+class GridFile(BaseModel):
+    """The keys of ``docs/grids.md``."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    title: str
+    dataset: Annotated[list[str], BeforeValidator(_datasets)]
+    dataset_name: Annotated[str, AfterValidator(_dataset_name)] | None = None
+    recipe: str
+    recipes_of: Annotated[str, AfterValidator(_recipes_of)] | None = None
+    layout: Layout | None = None
+    reference: Annotated[str, AfterValidator(_reference)] | None = None
+    k: Annotated[int, Field(ge=1, le=LARGEST_K)] = 10
+    seeds: Seeds = [0]
+    unseen_share: float = 0.25
+    split_seed: int = 0
+    measure: Annotated[Table, AfterValidator(_measure)] = {}
+    cells: Annotated[list[Block], Field(min_length=1)]
+    recipes: dict[str, dict[str, Table]] = {}
+    datasets: Annotated[dict[str, Table], AfterValidator(_of_datasets)] = {}
+    vectors: Annotated[dict[str, str], AfterValidator(_stand_ins)] = {}
+
+
+def read(raw: Table, where: str) -> GridFile:
+    """The file's table, checked. ValueError: names the first value that is wrong and what is right."""
+    _simple(raw, where)
+    try:
+        file = GridFile.model_validate(raw)
+    except ValidationError as fault:
+        raise ValueError(f"{where}: {_sentence(fault.errors(include_url=False)[0])}") from fault
+    for recipe, tables in file.recipes.items():
+        _check_recipe(tables, f"{where}: [recipes.{recipe}")
+    return file
+
+
+def _simple(raw: Table, where: str) -> None:
+    """ValueError: tables and lists are deeper than any that is meant, or a whole number is larger."""
+    level: list[Any] = [raw]
+    for _ in range(DEPTH):
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+        if any(isinstance(one, int) and abs(one) >= 2**63 for one in level):
+            raise ValueError(f"{where}: a whole number of more than 64 bits")
+        level = [one for one in level if isinstance(one, dict | list)]
+    if level:
+        raise ValueError(f"{where}: tables and lists more than {DEPTH} deep")
+
+
+def _check_recipe(tables: dict[str, Table], where: str) -> None:
+    """ValueError: a table of no plugin and no kind, or in one a key or a value that none of them takes."""
+    of_kind: dict[str, list[Plugin]] = {
+        kind: [(kind, name) for name in registry.plugins(kind)] for kind in registry.GROUPS
+    }
+    plugins = [plugin for found in of_kind.values() for plugin in found]
+    _only_at(f"{where}]", tables, [*of_kind, *(name for _, name in plugins)])
+    for owner, table in tables.items():
+        meant = of_kind.get(owner) or [plugin for plugin in plugins if plugin[1] == owner]
+        _check_shared(table, [plugin for plugin in meant if is_importable(*plugin)], f"{where}.{owner}]")
+
+
+def _check_shared(table: Table, plugins: list[Plugin], where: str) -> None:
+    """ValueError: the table, or one in it for a data set, says what none of the plugins takes."""
+    own = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    of_datasets = {key: value for key, value in table.items() if isinstance(value, dict)}
+    _only_at(where, of_datasets, registry.plugins("dataset"))
+    for values in (own, *of_datasets.values()):
+        for key, value in values.items():
+            check_parameter(plugins, key, value, where)
+
+
+def check_parameter(plugins: Sequence[Plugin], key: str, value: Any, where: str) -> None:
+    """ValueError: none of the plugins has that parameter and takes the value. Of no plugins nothing is known."""
+    known = {name: plugin for plugin in plugins for name in registry.parameters(registry.load(*plugin))}
+    if plugins and key not in known:
+        what = f"parameter {key!r} of {plugins[0][1]}" if len(plugins) == 1 else f"key {key!r}"
+        raise ValueError(f"{where}: {registry.unknown(what, key, known)}")
+    faults: list[ValueError] = []
+    for plugin in plugins:
+        if key in registry.parameters(registry.load(*plugin)):
+            try:
+                return registry.check_values(*plugin, {key: value})
+            except ValueError as fault:
+                faults.append(fault)
+    if faults:
+        raise ValueError(f"{where}: {faults[0]}") from faults[0]
+
+
+def is_importable(kind: registry.Kind, name: str) -> bool:
+    """Whether the plugin is; where it is not, whoever uses it is told."""
+    try:
+        registry.load(kind, name)
+    except ValueError:
+        return False
+    return True
+
+
+def _only_at(where: str, table: Table, allowed: Collection[str]) -> None:
+    try:
+        only(table, allowed)
+    except ValueError as fault:
+        raise ValueError(f"{where}: {fault}") from fault
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Where in the file something is wrong, the value, and what is right."""
+    place, value, words = error["loc"], error["input"], _words(error)
+    if error["type"] in ("missing", "extra_forbidden"):
+        return words
+    block = f"[[cells]] number {int(place[1]) + 1}" if place[0] == "cells" and len(place) > 1 else ""
+    keys = [part for part in place[1 if block else 0 :] if isinstance(part, str)]
+    if error["type"] == "value_error" and isinstance(value, dict):
+        return f"{block or _bracketed(keys)}: {words}"
+    *tables, key = keys or [""]
+    place_of_key = block or _bracketed(tables)
+    return ": ".join(filter(None, [place_of_key, f"{key} = {shown(value)}".lstrip(" ="), words]))
+
+
+def _bracketed(tables: list[str]) -> str:
+    return f"[{'.'.join(tables)}]" if tables else ""
+
+
+def _words(error: ErrorDetails) -> str:
+    """What is right instead."""
+    match error["type"]:
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "missing":
+            return f"key {error['loc'][-1]!r} is missing"
+        case "extra_forbidden":
+            key = str(error["loc"][-1])
+            return registry.unknown(f"key {key!r}", key, GridFile.model_fields)
+        case "literal_error":
+            return f"allowed are {error['ctx']['expected'].replace(' or ', ', ')}"
+        case "dict_type" | "model_type":
+            return "Input should be a table"
+    return error["msg"]
