@@ -257,8 +257,12 @@ def compare(
     before: Annotated[Path, typer.Argument(help="The results folder of one run: its --out.")],
     after: Annotated[Path, typer.Argument(help="The results folder of the other.")],
     fail_over: Annotated[
-        str | None, typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%.")
+        str | None,
+        typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared."),
     ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Let pass cells, seeds and figures that one side only has.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Where all figures of all cells go.")] = None,
 ) -> None:
     """Which cells of two sets of records moved beyond their interval, in quality and in time."""
@@ -266,13 +270,16 @@ def compare(
     from bench.disk import replace_file
 
     with plain_errors():
+        if allow_missing and fail_over is None:
+            raise ValueError("--allow-missing says what --fail-over lets pass: give that too, as in --fail-over 5%")
         share = math.inf if fail_over is None else _share(fail_over)
         changes = comparing.compare(Store(before), Store(after))
         print_changes(changes)
         if csv is not None:
             replace_file(csv, lambda made: comparing.frame(changes).to_csv(made, index=False))
-        if lost := comparing.regressions(changes, share):
-            errors.print(f"bench: {len(lost)} figures are worse by more than {fail_over}", highlight=False)
+        if fail_over is not None and (lost := comparing.losses(changes, share, allow_missing)):
+            title = f"bench: {len(lost)} losses (worse by more than {fail_over}, failed, missing, or of other data):"
+            print_reasons(errors, title, (one.describe() for one in lost))
             raise typer.Exit(1)
 
 

@@ -85,12 +85,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def finished(store: Store) -> Iterator[tuple[str, Entry]]:
-    """All finished records of a store, of all grids, with their keys."""
+def every(store: Store) -> Iterator[tuple[str, Entry]]:
+    """All records of a store, of all grids, with their keys: also of what failed or was skipped."""
     for record_key in store.keys(KIND):
         entry = store.find(KIND, record_key)
-        if entry is not None and entry.meta["row"]["status"] == "ok":
+        if entry is not None:
             yield record_key, entry
+
+
+def finished(store: Store) -> Iterator[tuple[str, Entry]]:
+    """The finished ones of ``every``."""
+    return ((record_key, entry) for record_key, entry in every(store) if entry.meta["row"]["status"] == "ok")
 
 
 def measured(store: Store) -> dict[str, str]:

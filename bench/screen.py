@@ -91,20 +91,26 @@ def reporting() -> Iterator[Reporter]:
 
 
 def print_changes(changes: list[Change]) -> None:
-    """What moved, worst losses first, and how much did not."""
-    moved = sorted((change for change in changes if change.verdict != "same"), key=lambda change: -change.loss)
+    """What moved, worst losses first, what could not be compared, and how much did not move."""
+    compared = [change for change in changes if change.verdict in ("same", "better", "worse")]
+    moved = sorted((change for change in compared if change.verdict != "same"), key=lambda change: -change.loss)
+    others = [change for change in changes if change not in compared]
     shown = Table()
     for name in ("data set", "cell", "figure", "before", "after", "change", "interval", ""):
         shown.add_column(name, justify="right" if name in ("before", "after", "change", "interval") else "left")
-    for one in moved:
+    for one in [*moved, *others]:
         figures = ("", "", "", "")
-        if one.figure:
+        if one in moved:
             interval = f"{one.low:+.1%} to {one.high:+.1%}"
             figures = (f"{one.before:.4g}", f"{one.after:.4g}", f"{one.change:+.1%}", interval)
         shown.add_row(one.dataset, one.cell, one.figure, *figures, one.verdict)
-    if moved:
+    if moved or others:
         console.print(shown)
-    console.print(f"{len(moved)} of {len(changes)} figures moved", highlight=False)
+    console.print(
+        f"{len(moved)} of {len(compared)} figures moved (judged together: 5 % of these by chance, at most); "
+        f"{len(others)} cells, seeds or figures can't be compared",
+        highlight=False,
+    )
 
 
 def print_skipped(pipelines: Iterable[Pipeline], results: Store) -> None:

@@ -69,23 +69,81 @@ def drift(sentinel: Sequence[float]) -> float:
     return max(sentinel) / min(sentinel) - 1
 
 
-def difference(before: Sequence[float], after: Sequence[float]) -> Estimate:
-    """Mean of ``after`` less mean of ``before``, one value a replicate each, with Welch's interval.
+@dataclass(frozen=True)
+class Shift:
+    """A mean change with its standard error, and the degrees of freedom of that.
 
-    Assumption: all replicates are independent, the two sets each about normal, with variances that may differ. It is
-    endless where one of them has a single replicate.
+    The error is 0 where the change is exact, and infinite where nothing is known of it.
+    """
+
+    value: float
+    error: float
+    freedom: float = math.inf
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether repetition says how large a change is by chance."""
+        return 0 < self.error < math.inf
+
+    @property
+    def p_value(self) -> float:
+        """How often an unchanged one would seem as changed, by Student's t, on both sides. ``is_tested``."""
+        from scipy.stats import t
+
+        return 2 * float(t.sf(abs(self.value) / self.error, self.freedom))
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """The interval that leaves out the truth with probability ``level``: no change, where ``p_value`` is above."""
+        if not self.is_tested:
+            return self.value - self.error, self.value + self.error
+        from scipy.stats import t
+
+        reach = float(t.isf(level / 2, self.freedom)) * self.error
+        return self.value - reach, self.value + reach
+
+
+def mean_gain(gains: Sequence[float], noise: float) -> Shift:
+    """The mean of gains, one a repetition. One gain, and such as differ by less than ``noise``, are exact.
+
+    Assumption: the repetitions are independent, and their gains about normal.
+    """
+    value, count = float(np.mean(gains)), len(gains)
+    spread = float(np.std(gains, ddof=1)) if count > 1 else 0.0
+    return Shift(value, spread / math.sqrt(count), count - 1) if spread > noise else Shift(value, 0.0)
+
+
+def difference(before: Sequence[float], after: Sequence[float]) -> Shift:
+    """Mean of ``after`` less mean of ``before``, one value a replicate each, with Welch's error.
+
+    Assumption: all replicates are independent, the two sets each about normal, with variances that may differ. Nothing
+    is known of the error where one of them has a single replicate.
     """
     value = float(np.mean(after)) - float(np.mean(before))
     if min(len(before), len(after)) < 2:
-        return Estimate(value, -math.inf, math.inf)
+        return Shift(value, math.inf)
     parts = [float(np.var(values, ddof=1)) / len(values) for values in (before, after)]
     error = math.sqrt(sum(parts))
     if error == 0:
-        return Estimate(value, value, value)
-    from scipy.stats import t
-
+        return Shift(value, 0.0)
     freedom = sum(parts) ** 2 / sum(
         part**2 / (len(values) - 1) for part, values in zip(parts, (before, after), strict=True)
     )
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    return Estimate(value, value - reach, value + reach)
+    return Shift(value, error, freedom)
+
+
+def judging_level(p_values: Sequence[float]) -> float:
+    """The level at which each of many changes is judged: what is at or below it has moved.
+
+    Benjamini and Hochberg's procedure: of those that are called moved no more than 1 - CONFIDENCE are unmoved, in the
+    mean. Intervals at this level are those of Benjamini and Yekutieli (2005): of the intervals of what has moved as few
+    leave out the truth; and those of what has not hold no change.
+
+    Assumption: the changes are independent, or go together.
+    """
+    share = 1 - CONFIDENCE
+    if not p_values:
+        return share
+    from scipy.stats import false_discovery_control
+
+    moved = int((false_discovery_control(p_values) <= share).sum())
+    return share * max(moved, 1) / len(p_values)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.compare import TIME, compare, regressions
+from bench.compare import TIMES, compare, losses
 from bench.store import Store
 from tests.conftest import bench
 
@@ -37,7 +37,7 @@ def test_a_record_set_has_not_moved_from_itself(folders):
 def test_a_time_has_moved_where_its_interval_leaves_out_no_change(folders, factor, verdict):
     write(folders[0])
     write(folders[1], factor=factor, day=2)
-    [change] = [one for one in compare(*map(Store, folders)) if one.figure == TIME]
+    [change] = [one for one in compare(*map(Store, folders)) if one.figure == "latency_ms_p50"]
     assert change.verdict == verdict and change.low <= change.change <= change.high
     assert abs(change.change - (factor - 1)) < 0.05
     assert (change.low > 0) == (verdict == "worse") and (change.high < 0) == (verdict == "better")
@@ -66,7 +66,7 @@ def test_quality_of_one_seed_is_exact_and_of_several_has_an_interval(folders):
         write(after, f"Cell(a, seed={seed})", seed=seed, timed=False, map=0.4 + 0.001 * seed, day=3)
     [change] = compare(*map(Store, folders))
     assert change.verdict == "worse" and change.change == pytest.approx(-0.198)
-    assert regressions([change], 0.15) == [change] and regressions([change], 0.25) == []
+    assert losses([change], 0.15) == [change] and losses([change], 0.25) == []
 
 
 def test_the_last_of_several_records_of_a_cell_counts_and_data_sets_are_kept_apart(folders):
@@ -86,20 +86,169 @@ def test_the_command_prints_what_moved_writes_all_and_fails_over_a_share(folders
     write(after, "Cell(a, seed=0)", factor=1.3, day=2)
     write(after, "Cell(c, seed=0)")
     done = bench("compare", before, after, "--csv", tmp_path / "changes.csv", "--fail-over", "5%")
-    assert done.returncode == 1 and "1 figures are worse by more than 5%" in done.stderr
-    for words in ("Cell(a", "only before", "only after", "worse", "3 of 4 figures moved"):
+    assert done.returncode == 1 and "3 losses (worse by more than 5%" in done.stderr
+    for words in ("Cell(a", "only before", "only after", "worse", "1 of 2 figures moved"):
         assert words in done.stdout, done.stdout
     table = pd.read_csv(tmp_path / "changes.csv")
     assert table["verdict"].tolist() == ["same", "worse", "only before", "only after"]
-    assert bench("compare", before, after, "--fail-over", "50%").returncode == 0
+    assert bench("compare", before, after, "--fail-over", "50%", "--allow-missing").returncode == 0
     assert bench("compare", before, after).returncode == 0
 
 
 @pytest.mark.parametrize(("words", "options"), [
     ("'5'", ("--fail-over", "5")), ("'many%'", ("--fail-over", "many%")), ("holds no finished records", ()),
+    ("give that too, as in --fail-over 5%", ("--allow-missing",)),
 ])  # fmt: skip
 def test_what_can_not_be_compared_is_refused_in_one_line(folders, words, options):
     if options:
         write(folders[0])
     done = bench("compare", *folders, *options)
     assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def lost(folders, allow_missing=False):
+    """The losses of any size, each in a line."""
+    return [one.describe() for one in losses(compare(*map(Store, folders)), 0.0, allow_missing)]
+
+
+@pytest.mark.parametrize("status", ["error", "timeout", "memory"])
+def test_what_failed_afterwards_is_a_loss_whatever_may_be_missing(folders, status):
+    write(folders[0])
+    write(folders[1], status=status, reason="boom", map=None, timed=False)
+    assert lost(folders) == lost(folders, allow_missing=True) == [f"d, Cell(a, seed=0): {status} after (boom)"]
+
+
+def test_what_was_never_finished_before_and_fails_afterwards_is_a_loss(folders):
+    write(folders[0])
+    write(folders[1], day=2)
+    write(folders[1], "Cell(b, seed=0)", status="error", reason="boom", timed=False)
+    assert lost(folders, allow_missing=True) == ["d, Cell(b, seed=0): error after (boom)"]
+
+
+def test_what_failed_on_both_sides_is_none(folders):
+    for folder in folders:
+        write(folder)
+        write(folder, "Cell(b, seed=0)", status="error", reason="boom", timed=False)
+    assert lost(folders) == []
+
+
+@pytest.mark.parametrize("status", ["skipped", "pruned"])
+def test_what_was_skipped_afterwards_is_a_loss_unless_that_is_allowed(folders, status):
+    write(folders[0])
+    write(folders[1], status=status, reason="no library", map=None, timed=False)
+    assert lost(folders) == [f"d, Cell(a, seed=0): {status} after (no library)"]
+    assert lost(folders, allow_missing=True) == []
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "none"])
+def test_a_figure_that_is_gone_is_a_loss_and_one_that_is_new_is_none(folders, value):
+    write(folders[0], recall_at_10=0.9)
+    write(folders[1], recall_at_10=value)
+    assert lost(folders) == ["d, Cell(a, seed=0): recall_at_10 gone after"]
+    assert lost(folders, allow_missing=True) == []
+    assert verdicts(folders[::-1])["Cell(a, seed=0)", "recall_at_10"] == "new after" and lost(folders[::-1]) == []
+
+
+def test_times_that_are_gone_are_a_loss(folders):
+    write(folders[0])
+    write(folders[1], timed=False)
+    assert lost(folders) == ["d, Cell(a, seed=0): latency_ms_p50 gone after"]
+
+
+def test_seeds_of_one_side_are_losses_and_the_others_are_compared(folders):
+    for folder, seeds in zip(folders, ((0, 1, 2), (1, 2, 3)), strict=True):
+        for seed in seeds:
+            write(folder, f"Cell(a, seed={seed})", seed=seed, day=1, map=0.5 + seed)
+    found = lost(folders)
+    assert [line.split(", seed ")[1] for line in found] == ["0: only before", "3: only after"]
+    assert lost(folders, allow_missing=True) == []
+    [same] = [one for one in compare(*map(Store, folders)) if one.figure == "map"]
+    assert same.before == same.after == pytest.approx(2.0)
+
+
+def test_one_seed_that_failed_is_named_among_several(folders):
+    for seed in (0, 1):
+        write(folders[0], f"Cell(a, seed={seed})", seed=seed)
+        write(folders[1], f"Cell(a, seed={seed})", seed=seed, status="error" if seed else "ok", reason="boom")
+    assert [line.split(", seed ")[1] for line in lost(folders)] == ["1: error after (boom)"]
+
+
+def test_only_failures_afterwards_are_losses_and_nothing_before_is_refused(folders):
+    write(folders[0], status="error", timed=False)
+    write(folders[1])
+    with pytest.raises(ValueError, match="before holds no finished records"):
+        compare(*map(Store, folders))
+    assert lost(folders[::-1]) == ["d, Cell(a, seed=0): error after"]
+
+
+def test_other_data_of_one_name_are_not_compared_and_the_same_under_two_names_are(folders):
+    write(folders[0], dataset_fingerprint="a" * 12, map=0.9)
+    write(folders[1], dataset_fingerprint="b" * 12, map=0.1)
+    line = f"d, all cells: other data (fingerprint {'a' * 12} before, {'b' * 12} after: nothing of them is compared)"
+    assert lost(folders) == lost(folders, allow_missing=True) == [line]
+    write(folders[1], dataset="e", dataset_fingerprint="a" * 12, map=0.9)
+    assert verdicts(folders)["Cell(a, seed=0)", "map"] == "same"
+    assert lost(folders, allow_missing=True) == []
+
+
+def test_data_whose_content_a_record_does_not_know_go_by_their_name(folders):
+    write(folders[0])
+    write(folders[1], dataset_fingerprint="b" * 12)
+    assert verdicts(folders) == {("Cell(a, seed=0)", "map"): "same", ("Cell(a, seed=0)", "latency_ms_p50"): "same"}
+
+
+def test_two_contents_in_one_folder_are_two(folders):
+    for folder in folders:
+        for digit, value in (("a", 0.2), ("b", 0.8)):
+            write(folder, dataset=f"d-{digit}", dataset_fingerprint=digit * 12, map=value, timed=False)
+    found = {(one.dataset, one.before, one.after) for one in compare(*map(Store, folders))}
+    assert found == {("d-a", 0.2, 0.2), ("d-b", 0.8, 0.8)}
+
+
+@pytest.mark.parametrize("name", ["queries", "database_items"])
+def test_other_numbers_of_queries_or_items_are_other_data(folders, name):
+    write(folders[0], **{name: 100})
+    write(folders[1], **{name: 200})
+    assert lost(folders, allow_missing=True) == [f"d, Cell(a, seed=0): other data ({name} 100 before, 200 after)"]
+
+
+@pytest.mark.parametrize(("figure", "array"), TIMES.items())
+@pytest.mark.parametrize("factor", [1.3, 0.7])
+def test_every_kind_of_time_is_compared_the_same_way(folders, figure, array, factor):
+    rng = np.random.default_rng(0)
+    times = rng.normal(1, 0.01, (2, 5, 4)).astype(np.float32) * np.array([1, factor], np.float32)[:, None, None]
+    times = times.mean(axis=2) if array in ("build_seconds", "encode_ms") else times
+    row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok"}
+    for folder, values in zip(folders, times, strict=True):
+        meta = {"row": row, "cell": "Cell(a, seed=0)", "described": "a", "judged": "1"}
+        Store(folder).write("records", "a", meta, {array: values})
+    [change] = compare(*map(Store, folders))
+    rate = "qps" in figure
+    medians = [np.median(values.reshape(5, -1), axis=1) for values in times]
+    oracle = np.exp(np.diff([np.log(one.astype(float)).mean() for one in medians])[0])
+    assert change.figure == figure and change.change == pytest.approx((1 / oracle if rate else oracle) - 1, rel=1e-5)
+    assert change.before == pytest.approx(1e3 if rate else 1, rel=0.05)
+    assert change.verdict == ("worse" if factor > 1 else "better")
+    assert len(losses([change], 0.1)) == (factor > 1)
+
+
+def test_among_many_unchanged_cells_the_one_that_moved_is_found_alone(folders):
+    for number in range(40):
+        for folder, day in zip(folders, (1, 2), strict=True):
+            row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok"}
+            meta = {"row": row, "cell": f"Cell({number}, seed=0)", "described": str(number), "judged": "1"}
+            noise = np.random.default_rng((number, day)).normal(0, 0.01, (5, 1, 1))
+            times = np.exp(noise) * (1.1 if number == 7 and day == 2 else 1)
+            Store(folder).write("records", str(number), meta, {"latency_ms": times})
+    found = compare(*map(Store, folders))
+    assert [one.cell for one in found if one.verdict != "same"] == ["7"]
+    assert all((one.low <= 0 <= one.high) == (one.verdict == "same") for one in found)
+
+
+def test_cells_that_are_described_alike_are_told_apart_by_how_their_items_are_coded(folders):
+    for bits in (16, 32):
+        row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok", "hasher": "itq", "bits": bits, "map": 0.5}
+        meta = {"row": row, "cell": f"Cell({bits}, seed=0)", "described": "scan()", "judged": "1"}
+        for folder in folders if bits == 16 else folders[:1]:
+            Store(folder).write("records", str(bits), meta, {})
+    assert lost(folders) == ["d, scan(), k 10, hasher itq, bits 32: only before"]

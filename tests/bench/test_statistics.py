@@ -6,7 +6,18 @@ import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bench.statistics import CONFIDENCE, Estimate, difference, drift, over_replicates, paired_log_ratio, ratio
+from bench.statistics import (
+    CONFIDENCE,
+    Estimate,
+    Shift,
+    difference,
+    drift,
+    judging_level,
+    mean_gain,
+    over_replicates,
+    paired_log_ratio,
+    ratio,
+)
 
 EXPERIMENTS = 3000
 few = settings(max_examples=60, deadline=None)
@@ -99,15 +110,67 @@ def test_drift_is_how_much_longer_the_longest_took():
 
 
 @few
-@given(values, values)
-def test_a_difference_of_means_has_welchs_interval(before, after):
+@given(values, values, st.floats(1e-6, 0.5))
+def test_a_difference_of_means_has_welchs_interval_and_p_value(before, after, level):
     assume(np.std(before) > 1e-6 and np.std(after) > 1e-6)
     found = difference(before, after)
-    oracle = scipy.stats.ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
+    oracle = scipy.stats.ttest_ind(after, before, equal_var=False)
+    interval = oracle.confidence_interval(1 - level)
     assert found.value == pytest.approx(np.mean(after) - np.mean(before), abs=1e-9)
-    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high), rel=1e-6, abs=1e-6)
+    assert found.interval(level) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-6)
+    assert found.is_tested and found.p_value == pytest.approx(oracle.pvalue, rel=1e-6, abs=1e-12)
+
+
+@few
+@given(values)
+def test_gains_over_seeds_have_students_interval_and_p_value(gains):
+    assume(np.std(gains) > 1e-6)
+    found, oracle = mean_gain(gains, 1e-9), scipy.stats.ttest_1samp(gains, 0)
+    interval = oracle.confidence_interval(0.95)
+    assert found.interval(0.05) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-6)
+    assert found.p_value == pytest.approx(oracle.pvalue, rel=1e-6, abs=1e-12)
 
 
 def test_a_difference_to_a_single_replicate_is_endless_and_without_spread_it_is_exact():
-    assert difference([1.0], [2.0, 4.0]) == Estimate(2.0, -math.inf, math.inf)
-    assert difference([1.0, 1.0], [4.0, 4.0]) == Estimate(3.0, 3.0, 3.0)
+    assert difference([1.0], [2.0, 4.0]).interval(0.05) == (-math.inf, math.inf)
+    assert difference([1.0, 1.0], [4.0, 4.0]) == Shift(3.0, 0.0)
+    for gains in ([0.5], [0.5, 0.5 + 1e-12]):
+        assert mean_gain(gains, 1e-9) == Shift(pytest.approx(0.5), 0.0)
+    assert not difference([1.0], [2.0, 4.0]).is_tested and not Shift(3.0, 0.0).is_tested
+
+
+@few
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_what_is_at_the_judging_level_or_below_is_what_benjamini_and_hochberg_call_moved(p_values):
+    ranked = sorted(p_values)
+    largest = max((p for rank, p in enumerate(ranked, 1) if p <= 0.05 * rank / len(ranked)), default=-1.0)
+    level = judging_level(p_values)
+    assert [p <= level for p in p_values] == [p <= largest for p in p_values]
+    assert 0.05 / len(p_values) <= level <= 0.05 + 1e-12
+
+
+def test_of_two_hundred_unchanged_figures_none_moves_in_19_runs_of_20_and_a_real_tenth_is_found():
+    rng, runs = np.random.default_rng(0), 500
+    alarms = found = 0
+    for _ in range(runs):
+        before, after = rng.normal(0, 0.01, (2, 200, 5))
+        unchanged = scipy.stats.ttest_ind(after, before, axis=1, equal_var=False).pvalue
+        alarms += bool((unchanged <= judging_level(unchanged.tolist())).any())
+        after[0] += np.log(1.1)
+        one_moved = scipy.stats.ttest_ind(after, before, axis=1, equal_var=False).pvalue
+        found += bool(one_moved[0] <= judging_level(one_moved.tolist()))
+    assert alarms / runs <= 0.05 and found / runs >= 0.98
+
+
+def test_of_the_intervals_of_what_moved_one_in_twenty_at_most_leaves_out_the_truth():
+    rng, truth = np.random.default_rng(0), np.log(1.03)
+    wrong = moved = 0
+    for _ in range(100):
+        shifts = [difference(*rng.normal([[0], [truth]], 0.01, (2, 5))) for _ in range(30)]
+        shifts += [difference(*rng.normal(0, 0.01, (2, 5))) for _ in range(30)]
+        level = judging_level([shift.p_value for shift in shifts])
+        for real, shift in zip([truth] * 30 + [0] * 30, shifts, strict=True):
+            low, high = shift.interval(level)
+            if low > 0 or high < 0:
+                moved, wrong = moved + 1, wrong + (not low <= real <= high)
+    assert moved > 1000 and wrong / moved <= 0.05
