@@ -387,7 +387,7 @@ def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
     if kind is not None and kind not in registry.GROUPS:
         raise ValueError(registry.unknown(f"kind {kind!r}", kind, registry.GROUPS))
     asked = [one for one in registry.GROUPS if kind in (None, one)]
-    found = [one for one in asked if name in registry.plugins(one)]
+    found = [one for one in asked if registry.named(one, name)]
     if not found:
         known = [known for one in asked for known in registry.plugins(one)]
         raise ValueError(registry.unknown(f"{kind or 'plugin'} {name!r}", name, known))

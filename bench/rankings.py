@@ -292,3 +292,64 @@ def count_within(found: Array, nearest: Array, features: Array, queries: Array, 
         for i in found[q]:
             if i >= 0 and _squared_distance(features[i], queries[q]) <= radius:
                 hits[q] += 1
+
+
+@njit(cache=True)
+def _replace_worst(distances: Array, ids: Array, distance: float, identity: int) -> None:
+    """Of a heap by (distance, id), whose worst entry is its first."""
+    hole, size = 0, ids.shape[0]
+    while True:
+        child, right = 2 * hole + 1, 2 * hole + 2
+        if right < size and (distances[right], ids[right]) > (distances[child], ids[child]):
+            child = right
+        if child >= size or (distances[child], ids[child]) <= (distance, identity):
+            break
+        distances[hole], ids[hole] = distances[child], ids[child]
+        hole = child
+    distances[hole], ids[hole] = distance, identity
+
+
+@njit(cache=True)
+def _offer(distances: Array, ids: Array, distance: float, identity: int) -> None:
+    if (distance, identity) < (distances[0], ids[0]):
+        _replace_worst(distances, ids, distance, identity)
+
+
+@njit(cache=True, parallel=True)
+def offer_rows(
+    features: Array,
+    first: int,
+    queries: Array,
+    scores: Array,
+    norms: Array,
+    limits: Array,
+    unit: float,
+    distances: Array,
+    ids: Array,
+) -> int:
+    """Offer the features, whose ids begin at ``first``, to the k nearest of each query: heaps [q, k].
+
+    ``scores`` [q, n] come as products and are overwritten. A row is farther than the square root of r if its norm less
+    twice its product exceeds ``unit`` r + the query's limit. The k best by that score are measured first, so that few
+    others are in doubt. Returns how many others were measured.
+    """
+    k, measured = ids.shape[1], 0
+    for q in prange(queries.shape[0]):
+        likely, places = np.full(k, np.inf), np.full(k, -1)
+        limit = distances[q, 0] * unit + limits[q]
+        for row in range(features.shape[0]):
+            score = norms[row] - (scores[q, row] + scores[q, row])
+            scores[q, row] = score
+            if score <= limit and -np.inf < score < likely[0]:
+                _replace_worst(likely, places, score, row)
+        for row in places:
+            if row >= 0:
+                scores[q, row] = np.inf
+                _offer(distances[q], ids[q], _squared_distance(features[row], queries[q]), first + row)
+        limit = distances[q, 0] * unit + limits[q]
+        for row in range(features.shape[0]):
+            if scores[q, row] <= limit and scores[q, row] != np.inf:
+                _offer(distances[q], ids[q], _squared_distance(features[row], queries[q]), first + row)
+                limit = distances[q, 0] * unit + limits[q]
+                measured += 1
+    return measured

@@ -12,9 +12,12 @@ import importlib.util
 import inspect
 import json
 import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -33,17 +36,39 @@ GROUPS: dict[Kind, str] = {
 
 
 @cache
+def _offered(kind: Kind) -> tuple[tuple[str, EntryPoint], ...]:
+    """The entry points of a kind, each with the name of its package, in the order of names; one package counts once."""
+    found: dict[str, Any] = {}
+    for package in distributions():
+        # What is half-removed has no name, and an entry_points.txt may hold anything: neither is anybody's plugin.
+        with suppress(Exception):
+            points = package.entry_points.select(group=GROUPS[kind])
+            found.setdefault(str(package.metadata["Name"]).lower(), points)
+    return tuple(sorted(((name, point) for name in found for point in found[name]), key=lambda one: one[1].name))
+
+
 def plugins(kind: Kind) -> dict[str, EntryPoint]:
-    """All registered plugins of a kind, by name."""
-    return {point.name: point for point in sorted(entry_points(group=GROUPS[kind]), key=lambda p: p.name)}
+    """All registered plugins of a kind, by name; by ``package:name`` where several packages offer one of that name."""
+    offered = _offered(kind)
+    count = Counter(point.name for _, point in offered)
+    return {point.name if count[point.name] == 1 else f"{package}:{point.name}": point for package, point in offered}
+
+
+def named(kind: Kind, name: str) -> list[tuple[str, EntryPoint]]:
+    """What a name may mean: the plugins that bear it, each with its ``package:name``, which is a name as well."""
+    full = [(f"{package}:{point.name}", point) for package, point in _offered(kind)]
+    return [(own, point) for own, point in full if name in (own, point.name)]
 
 
 def find(kind: Kind, name: str) -> EntryPoint:
-    """The entry point of a plugin. ValueError: there is none of that name."""
-    known = plugins(kind)
-    if name not in known:
-        raise ValueError(unknown(f"{kind} {name!r}", name, known))
-    return known[name]
+    """The entry point of a plugin. ValueError: there is none of that name, or there are several."""
+    meant = named(kind, name)
+    if not meant:
+        raise ValueError(unknown(f"{kind} {name!r}", name, plugins(kind)))
+    if len(meant) > 1:
+        full = " or ".join(own for own, _ in meant)
+        raise ValueError(f"{kind} {name!r} is the name of plugins of several packages: write {full}")
+    return meant[0][1]
 
 
 def unknown(what: str, name: str, known: Any) -> str:
@@ -54,25 +79,65 @@ def unknown(what: str, name: str, known: Any) -> str:
 
 
 def describe(point: EntryPoint) -> str:
-    """The first line of a plugin's docstring, read from its source: nothing of the plugin is imported."""
-    spec = importlib.util.find_spec(point.module)
-    if spec is None or spec.origin is None:
-        return "(not importable)"
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    """The first line of a plugin's docstring, or why it can't be used, after ``broken:``.
+
+    It is read from the source: a plugin is imported only where its class does not stand there.
+    """
+    try:
+        described = _described_in_source(point)
+        if described is None:
+            described = _imported(point).__doc__ or ""
+    except ValueError as fault:
+        return f"broken: {fault}"
+    return described.strip().split("\n")[0] or "(no description)"
+
+
+def _described_in_source(point: EntryPoint) -> str | None:
+    """The docstring of a plugin's class; None where it isn't in the source. ValueError: its module can't be found."""
+    with _plain_faults(point):
+        spec = importlib.util.find_spec(point.module)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {point.module!r}")
+        if spec.origin is None or not spec.origin.endswith(".py"):
+            return None
+        tree = ast.parse(Path(spec.origin).read_bytes())
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == point.attr:
-            return (ast.get_docstring(node) or "").split("\n")[0]
-    return ""
+            return ast.get_docstring(node) or ""
+    return None
+
+
+def _imported(point: EntryPoint) -> type:
+    """A plugin's class. ValueError: its module can't be imported, or has no such class."""
+    with _plain_faults(point):
+        plugin = point.load()
+        if not isinstance(plugin, type):
+            raise TypeError("it is not a class")
+        inspect.signature(plugin)
+    return plugin
+
+
+@contextmanager
+def _plain_faults(point: EntryPoint) -> Iterator[None]:
+    """ValueError in place of whatever a plugin's package raises: it may be anything, and the wish to exit."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:
+        if point.pattern.match(point.value) is None:
+            raise ValueError(f"{point.value!r} is not of the form module:Class") from fault
+        raise ValueError(f"{type(fault).__name__}: {fault}") from fault
 
 
 def load(kind: Kind, name: str) -> type:
     """The plugin's class. ValueError: unknown name, or its module can't be imported."""
     point = find(kind, name)
     try:
-        plugin: type = point.load()
-    except ImportError as fault:
-        raise ValueError(f"{kind} {name!r} ({point.value}) can't be imported: {fault}") from fault
-    return plugin
+        return _imported(point)
+    except ValueError as fault:
+        package = "" if point.dist is None else f" of {point.dist.name} {point.dist.version}"
+        raise ValueError(f"{kind} {name!r} ({point.value}{package}) can't be used: {fault}") from fault
 
 
 def parameters(plugin: type) -> dict[str, inspect.Parameter]:

@@ -20,9 +20,9 @@ TEST_MARK = "BENCH_TEST"
 def third_party(monkeypatch):
     """The toy plugins are installed, as far as entry points go."""
     monkeypatch.syspath_prepend(str(PLUGINS))
-    registry.plugins.cache_clear()
+    registry._offered.cache_clear()
     yield
-    registry.plugins.cache_clear()
+    registry._offered.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import (
@@ -55,6 +56,12 @@ def only(table: Table, allowed: Collection[str]) -> None:
             raise ValueError(registry.unknown(f"key {key!r}", key, allowed))
 
 
+def only_plugins(table: Table, kinds: Collection[registry.Kind], more: Collection[str] = ()) -> None:
+    """ValueError: a key of the table is neither what a plugin of one of the kinds may be called nor one of ``more``."""
+    others = {key: value for key, value in table.items() if not any(registry.named(kind, key) for kind in kinds)}
+    only(others, [*more, *(name for kind in kinds for name in registry.plugins(kind))])
+
+
 def _listed(value: Any) -> list[Any]:
     """The values of an axis, each once. ValueError: an empty list, which would leave no cell."""
     values = value if isinstance(value, list) else [value]
@@ -100,7 +107,7 @@ def _reference(name: str) -> str:
 
 
 def _measure(table: Table) -> Table:
-    only(table, [*MEASURED, *registry.plugins("dataset")])
+    only_plugins(table, ["dataset"], MEASURED)
     for key, value in table.items():
         if key in MEASURED:
             typed(value, MEASURED[key], key)
@@ -112,19 +119,19 @@ def _measure(table: Table) -> Table:
 
 
 def _of_datasets(tables: dict[str, Table]) -> dict[str, Table]:
-    only(tables, registry.plugins("dataset"))
+    only_plugins(tables, ["dataset"])
     for name, table in tables.items():
-        registry.check_values("dataset", name, table)
+        if is_importable("dataset", name):
+            registry.check_values("dataset", name, table)
     return tables
 
 
 def _stand_ins(table: dict[str, str]) -> dict[str, str]:
-    known = {name: kind for kind in registry.GROUPS for name in registry.plugins(kind)}
-    only(table, known)
+    only_plugins(table, registry.GROUPS)
     for name, other in table.items():
-        if other and known.get(other) != known[name]:
-            of_kind = registry.plugins(known[name])
-            raise ValueError(f"{name}: {registry.unknown(f'{known[name]} {other!r}', other, of_kind)}")
+        kind = next(kind for kind in registry.GROUPS if registry.named(kind, name))
+        if other and not registry.named(kind, other):
+            raise ValueError(f"{name}: {registry.unknown(f'{kind} {other!r}', other, registry.plugins(kind))}")
     return table
 
 
@@ -221,21 +228,24 @@ def _simple(raw: Table, where: str) -> None:
 
 def _check_recipe(tables: dict[str, Table], where: str) -> None:
     """ValueError: a table of no plugin and no kind, or in one a key or a value that none of them takes."""
-    of_kind: dict[str, list[Plugin]] = {
-        kind: [(kind, name) for name in registry.plugins(kind)] for kind in registry.GROUPS
-    }
-    plugins = [plugin for found in of_kind.values() for plugin in found]
-    _only_at(f"{where}]", tables, [*of_kind, *(name for _, name in plugins)])
+    with _at(f"{where}]"):
+        only_plugins(tables, registry.GROUPS, registry.GROUPS)
     for owner, table in tables.items():
-        meant = of_kind.get(owner) or [plugin for plugin in plugins if plugin[1] == owner]
-        _check_shared(table, [plugin for plugin in meant if is_importable(*plugin)], f"{where}.{owner}]")
+        meant: list[Plugin] = [
+            (kind, name)
+            for kind in registry.GROUPS
+            for name in (registry.plugins(kind) if kind == owner else [owner] if registry.named(kind, owner) else [])
+        ]
+        usable = [plugin for plugin in meant if is_importable(*plugin)]
+        _check_shared(table, usable, f"{where}.{owner}]")
 
 
 def _check_shared(table: Table, plugins: list[Plugin], where: str) -> None:
     """ValueError: the table, or one in it for a data set, says what none of the plugins takes."""
     own = {key: value for key, value in table.items() if not isinstance(value, dict)}
     of_datasets = {key: value for key, value in table.items() if isinstance(value, dict)}
-    _only_at(where, of_datasets, registry.plugins("dataset"))
+    with _at(where):
+        only_plugins(of_datasets, ["dataset"])
     for values in (own, *of_datasets.values()):
         for key, value in values.items():
             check_parameter(plugins, key, value, where)
@@ -267,9 +277,10 @@ def is_importable(kind: registry.Kind, name: str) -> bool:
     return True
 
 
-def _only_at(where: str, table: Table, allowed: Collection[str]) -> None:
+@contextmanager
+def _at(where: str) -> Iterator[None]:
     try:
-        only(table, allowed)
+        yield
     except ValueError as fault:
         raise ValueError(f"{where}: {fault}") from fault
 

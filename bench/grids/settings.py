@@ -46,7 +46,7 @@ class Setting:
 
     def of_plugin(self) -> Any:
         """The value, for the plugins whose name is the owner's. ValueError: none of them takes it."""
-        named = [(kind, str(self.owner)) for kind in registry.GROUPS if self.owner in registry.plugins(kind)]
+        named = [(kind, str(self.owner)) for kind in registry.GROUPS if registry.named(kind, str(self.owner))]
         plugins = [plugin for plugin in named if is_importable(*plugin)]
 
         def take(value: Any) -> Any:
@@ -58,7 +58,7 @@ class Setting:
 
 def parse(text: str) -> Setting:
     """The parts of a ``--set``. A value that is none of TOML's is text. ValueError: no key, or no text in UTF-8."""
-    match = re.fullmatch(r"(?:([\w-]+)\.)?([\w-]+)=(.*)", text, re.DOTALL)
+    match = re.fullmatch(r"(?:([\w.:-]+)\.)?([\w-]+)=(.*)", text, re.DOTALL)
     if match is None:
         raise ValueError(f"--set {shown(text)}: expected key=value or plugin.parameter=value")
     if not is_text(text):

@@ -1,20 +1,185 @@
+"""Exact neighbours against float64 differences of all pairs, and against fractions, which round nothing."""
+
+from fractions import Fraction
+
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.exact import exact_neighbours
+from bench import exact
+from bench.exact import Screen, exact_neighbours
+from bench.metrics import recall_at
+
+LARGEST, LEAST = np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
+RELATIVE = 1e-13
+"""Two float64 sums of some hundred squares differ by less, in whatever order they are taken."""
+
+BLOCKS = {"one block": (1024, 4096, 2**22), "many": (3, 7, 2**22), "by values": (1024, 4096, 40)}
+few = settings(max_examples=100, deadline=None)
 
 
-@given(st.integers(1, 40), st.integers(1, 15), st.integers(1, 3), st.integers(0, 2**32 - 1))
-def test_neighbours_are_those_of_brute_force_with_ties_by_id(size, k, dim, seed):
-    generator = np.random.default_rng(seed)
-    database, queries = (generator.integers(0, 4, size=(n, dim)).astype(np.float32) for n in (size, 3))
-    distance = ((queries[:, None].astype(np.float64) - database[None]) ** 2).sum(axis=2)
-    # Ties are settled exactly as long as not more than the margin of 10 lie at the k-th distance.
-    order = np.argsort(distance, axis=1, kind="stable")[:, :k]
-    found = exact_neighbours(queries, database, k)
-    assert (found[:, size:] == -1).all()
-    near = np.take_along_axis(distance, found[:, : min(k, size)], axis=1)
-    assert (near == np.take_along_axis(distance, order, axis=1)).all()
-    if size <= k + 10:
-        assert (found[:, : min(k, size)] == order).all()
+def in_blocks(sizes, *arguments):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in zip(("BLOCK_QUERIES", "BLOCK_ROWS", "BLOCK_VALUES"), sizes, strict=True):
+            patch.setattr(exact, name, size)
+        return exact_neighbours(*arguments)
+
+
+def squared_distances(queries, database):
+    return np.stack([((database - query) ** 2).sum(axis=1) for query in queries.astype(np.float64)])
+
+
+def by_differences(queries, database, k):
+    """By (float64 distance, id), -1 padded."""
+    order = np.argsort(squared_distances(queries, database), axis=1, kind="stable")[:, :k]
+    return np.pad(order, ((0, 0), (0, k - order.shape[1])), constant_values=-1)
+
+
+def check(queries, database, k):
+    """As near as the k nearest, ordered by distance and equal rows by id, and the same however it is cut to blocks."""
+    ids = exact_neighbours(queries, database, k)
+    for sizes in BLOCKS.values():
+        np.testing.assert_array_equal(ids, in_blocks(sizes, queries, database, k))
+    there = min(k, len(database))
+    assert (ids[:, there:] == -1).all()
+    found, distances = ids[:, :there], squared_distances(queries, database)
+    assert all(len(set(row)) == there for row in found)
+    near = np.take_along_axis(distances, found, axis=1)
+    np.testing.assert_allclose(near, np.sort(distances, axis=1)[:, :there], rtol=RELATIVE, atol=0)
+    alike = (database[found][:, 1:] == database[found][:, :-1]).all(axis=2)
+    assert (found[:, 1:] > found[:, :-1])[alike].all()
+    return ids
+
+
+@st.composite
+def vectors(draw, most=60):
+    """Queries and database: far from the origin, of mixed scales, in clusters, with duplicates and extremes."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dim, size = draw(st.sampled_from([1, 2, 5, 33, 150])), draw(st.integers(1, most))
+    rows = rng.standard_normal((size + draw(st.sampled_from([1, 4, 20])), dim))
+    powers = st.sampled_from([0, 3, 10, 30])
+    rows *= 10.0 ** rng.integers(-draw(powers), draw(powers) + 1, dim)  # of columns
+    rows *= 10.0 ** rng.integers(-draw(powers), draw(powers) + 1, (len(rows), 1))  # of rows
+    offset = draw(st.sampled_from([0, 1, 3e3, 2e4, 1e7, 1e20, 3e38]))
+    rows += offset * (rng.random(dim) < draw(st.sampled_from([0, 0.1, 1])))
+    clusters = rng.standard_normal((draw(st.integers(1, 5)), dim)) * draw(st.sampled_from([0, 1, 1e5, 1e15, 1e37]))
+    rows += clusters[rng.integers(0, len(clusters), len(rows))]
+    rows *= draw(st.sampled_from([1, 1e-45, 1e-40, 1e-20, 1e20]))
+    extremes = rng.choice([LARGEST, -LARGEST, LEAST, -LEAST, -0.0, 0.0, 1.0], rows.shape)
+    rows = np.where(rng.random(rows.shape) < draw(st.sampled_from([0, 0, 0.02, 1])), extremes, rows)
+    rows = rows[rng.integers(0, len(rows), len(rows))] if draw(st.booleans()) else rows
+    rows = np.clip(rows, -LARGEST, LARGEST).astype(np.float32)
+    return rows[size:], rows[:size]
+
+
+@few
+@given(vectors(), st.sampled_from([1, 3, 10, 70]))
+def test_neighbours_are_those_of_float64_differences_whatever_the_values(pair, k):
+    check(*pair, k)
+
+
+@few
+@given(st.integers(1, 60), st.integers(1, 15), st.integers(1, 6), st.integers(-100, 90), st.integers(0, 2**32 - 1))
+def test_whole_numbers_far_from_the_origin_and_of_any_scale_tie_by_id(size, k, dim, power, seed):
+    rng = np.random.default_rng(seed)
+    rows = (rng.integers(0, 4, (size + 5, dim)) + rng.choice([0, 2**20, -(2**23)], dim)) * 2.0**power
+    database, queries = rows[:size].astype(np.float32), rows[size:].astype(np.float32)
+    np.testing.assert_array_equal(check(queries, database, k), by_differences(queries, database, k))
+
+
+@few
+@given(vectors(most=12))
+def test_the_order_is_that_of_fractions_up_to_the_rounding_of_float64(pair):
+    queries, database = pair
+    for query, ids in zip(queries, exact_neighbours(queries, database, 5), strict=True):
+        whole = [Fraction(float(value)) for value in query]
+        true = [sum((Fraction(float(x)) - y) ** 2 for x, y in zip(row, whole, strict=True)) for row in database]
+        slack = 1 + Fraction(2 * (len(query) + 2), 2**53)
+        for found, right in zip(ids, sorted(true), strict=False):
+            assert right / slack <= true[found] <= right * slack
+
+
+@few
+@given(vectors(), st.sampled_from([np.float32, np.float64]))
+def test_no_lower_bound_exceeds_the_distance(pair, dtype):
+    queries, database = pair
+    screen = Screen(*(getattr(Screen.of(database), name) for name in ("origin", "scale")), np.dtype(dtype))
+    (rows, norms), (asked, of_queries) = (screen.shifted("", slice(0), part) for part in (database, queries))
+    scores = norms.astype(dtype) - 2 * (asked @ rows.T)
+    assert np.isfinite(rows).all() and np.isfinite(asked).all()
+    bound = scores.astype(np.float64) + of_queries[:, None] - screen.slack
+    assert (bound <= screen.unit * squared_distances(queries, database)).all()
+
+
+def far_apart(rng, count, apart):
+    """Two clusters: any middle is far from both."""
+    return (rng.standard_normal((count, 64)) + apart * rng.integers(0, 2, (count, 1))).astype(np.float32)
+
+
+@pytest.mark.parametrize("apart", [0, 3, 1e5, 1e12, 1e37])
+def test_where_float32_excludes_too_little_float64_products_do(apart, monkeypatch):
+    rng = np.random.default_rng(0)
+    database, queries = far_apart(rng, 2000, apart), far_apart(rng, 70, apart)
+    used, shifted = set(), Screen.shifted
+    monkeypatch.setattr(Screen, "shifted", lambda self, *rest: (used.add(self.dtype.name), shifted(self, *rest))[1])
+    np.testing.assert_array_equal(
+        in_blocks((32, 500, 2**22), queries, database, 10), by_differences(queries, database, 10)
+    )
+    assert used == ({"float32"} if apart < 1e5 else {"float32", "float64"})
+
+
+def test_few_rows_are_measured_far_from_the_origin_and_beside_far_rows(monkeypatch):
+    rng = np.random.default_rng(1)
+    database = (rng.standard_normal((4000, 64)) + 3e4 * rng.standard_normal(64)).astype(np.float32)
+    queries = database[:50] + np.float32(0.25)
+    database[7::500] *= np.float32(1e33)
+    measured, offer = [], exact.rankings.offer_rows
+    monkeypatch.setattr(exact.rankings, "offer_rows", lambda *rest: measured.append(offer(*rest)) or measured[-1])
+    np.testing.assert_array_equal(exact_neighbours(queries, database, 10), by_differences(queries, database, 10))
+    assert sum(measured) < 50 * 20
+
+
+@pytest.mark.parametrize("queries", [1, 1024])
+@pytest.mark.parametrize("offset", [2e4, 1e5])
+def test_a_constant_added_to_a_column_changes_no_neighbour_and_no_recall(offset, queries):
+    rng = np.random.default_rng(0)
+    database, asked = (rng.standard_normal((count, 128)).astype(np.float32) for count in (2000, queries))
+    database[:, 0] = asked[:, 0] = 0
+    plain = by_differences(asked, database, 10)
+    random = np.array([rng.permutation(2000)[:10] for _ in asked])
+    database[:, 0] = asked[:, 0] = offset
+    ids = exact_neighbours(asked, database, 10)
+    np.testing.assert_array_equal(ids, plain)
+    shared = np.mean([len(set(row) & set(right)) / 10 for row, right in zip(random, plain, strict=True)])
+    assert recall_at(random, ids, database, asked, 10) == pytest.approx(shared)
+
+
+def test_more_equal_rows_than_a_margin_tie_by_id():
+    database = np.zeros((5000, 3), dtype=np.float32)
+    database[::2] = 7
+    ids = in_blocks((1, 64, 2**22), database[:2], database, 20)
+    np.testing.assert_array_equal(ids, [np.arange(0, 40, 2), np.arange(1, 40, 2)])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_refused_by_name(value):
+    good, bad = np.ones((30, 3), dtype=np.float32), np.ones((30, 3), dtype=np.float32)
+    bad[23, 1] = value
+    for arguments, name in (((good, bad), "database"), ((bad, good), "queries")):
+        with pytest.raises(ValueError, match=f"{name}: row 23 holds a value that is not finite"):
+            in_blocks((4, 5, 2**22), *arguments, 2)
+
+
+@pytest.mark.parametrize(("queries", "size"), [(0, 5), (3, 0), (0, 0)])
+def test_no_queries_or_no_database_have_no_neighbours(queries, size):
+    ids = exact_neighbours(np.ones((queries, 4), dtype=np.float32), np.ones((size, 4), dtype=np.float32), 6)
+    assert ids.shape == (queries, 6)
+    assert (ids[:, size:] == -1).all()
+
+
+def test_more_dimensions_than_float32_products_bear_are_searched_too():
+    rng = np.random.default_rng(2)
+    database, queries = (rng.standard_normal((count, 2**21)).astype(np.float32) for count in (5, 2))
+    assert Screen.of(database).dtype == np.float64
+    np.testing.assert_array_equal(exact_neighbours(queries, database, 3), by_differences(queries, database, 3))
