@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from dataclasses import dataclass
 from pathlib import Path
+
+LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,29 @@ class Table:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text, stripped. ValueError: no such file, or not UTF-8."""
+    """The lines of a text, stripped, in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; any line ends.
+
+    ValueError: no such file, or the line that is in another encoding.
+    """
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+    # In this order: the mark of UTF-32 begins with that of UTF-16.
+    marks = {BOM_UTF32_LE: "utf-32", BOM_UTF32_BE: "utf-32", BOM_UTF16_LE: "utf-16", BOM_UTF16_BE: "utf-16"}
+    encoding = next((marks[mark] for mark in marks if content.startswith(mark)), "utf-8-sig")
+    try:
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text in UTF-8 ({error})") from error
+        line = len(re.split(LINE_END, error.object[: error.start].decode(encoding, errors="replace")))
+        raise ValueError(
+            f"{path}, line {line}: not a text in {encoding.removesuffix('-sig').upper()} ({error})"
+        ) from error
+    lines = re.split(LINE_END, text)
+    for at, found in enumerate(lines, start=1):
+        if "\0" in found:
+            raise ValueError(f"{path}, line {at}: a zero byte, as of UTF-16 without a byte order mark; save as UTF-8")
+    return [line.strip() for line in lines]
 
 
 def read_table(path: Path, form: str) -> Table:

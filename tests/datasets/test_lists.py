@@ -30,12 +30,33 @@ def test_empty_lines_and_windows_line_ends_do_not_count_as_entries(tmp_path):
     [
         (b"1 one\n2\n", r"list\.txt, line 2: '2', must be 'ID NAME'"),
         (b"1 one\n\n1 two\n", r"list\.txt, line 3: 1 was named before, in line 1"),
-        (b"1 caf\xe9\n", r"list\.txt: not a text in UTF-8"),
+        (b"1 caf\xe9\n", r"list\.txt, line 1: not a text in UTF-8"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, content, message):
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(ValueError, match=message):
+        read_table(tmp_path / "list.txt", "ID NAME")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-32-be"])
+def test_byte_order_marks_say_the_encoding(tmp_path, encoding):
+    mark = "\ufeff" if encoding[-3:] in ("-le", "-be") else ""
+    (tmp_path / "list.txt").write_bytes(f"{mark}1 œuf\r\n2 日本\r\n".encode(encoding))
+    assert read_table(tmp_path / "list.txt", "ID NAME").entries == {"1": "œuf", "2": "日本"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 one\r2 café\n".encode("latin-1"), "line 2: not a text in UTF-8"),
+        ("1 one\n2 two\n".encode("utf-16-le"), "line 1: a zero byte, as of UTF-16 without a byte order mark"),
+        ("1 one\n2 two\n".encode("utf-16")[:-1], "line 2: not a text in UTF-16"),
+    ],
+)
+def test_other_encodings_are_refused_by_line(tmp_path, content, message):
+    (tmp_path / "list.txt").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"list\.txt, {message}"):
         read_table(tmp_path / "list.txt", "ID NAME")
 
 
