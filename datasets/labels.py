@@ -1,0 +1,48 @@
+"""Labels as people number or name them to labels 0, 1, ... of the classes that occur."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import Int
+
+Labels = NDArray[Any]
+"""Integers of any type, or texts, [n]."""
+
+
+def number_classes(
+    source: str, database: Labels, query: Labels, names: Sequence[str] = ()
+) -> tuple[tuple[str, ...], Int, Int]:
+    """The classes that occur, ascending, and both splits' labels as positions in these, int64 [n].
+
+    A class is called by its label, or where there are ``names`` by the name at the label's place. So neither time nor
+    memory follows the largest label. ValueError: a label is below 0, which commonly says that there is none, or has no
+    name; one split has texts and the other has numbers.
+    """
+    if (database.dtype.kind in "iub") != (query.dtype.kind in "iub"):
+        raise ValueError(f"{source}: labels of one split are texts, and of the other numbers; must be of one kind")
+    for name, labels in (("database", database), ("query", query)):
+        if labels.dtype.kind in "iub":
+            _check_numbers(f"{source}: {name}", labels, names)
+    found = [np.unique(labels, return_inverse=True) for labels in (database, query)]
+    # As Python's numbers: no integer type of numpy holds those of int64 and of uint64.
+    occurring = sorted({value for unique, _ in found for value in unique.tolist()})
+    number = {value: position for position, value in enumerate(occurring)}
+    first, second = (
+        np.array([number[value] for value in unique.tolist()], dtype=np.int64)[inverse] for unique, inverse in found
+    )
+    return tuple(names[value] if names else str(value) for value in occurring), first, second
+
+
+def _check_numbers(where: str, labels: Labels, names: Sequence[str]) -> None:
+    wrong = labels < 0
+    if names:
+        wrong |= labels >= len(names)
+    if wrong.any():
+        row = int(wrong.argmax())
+        right = f"in 0..{len(names) - 1}, the classes with a name" if names else "0 or more"
+        raise ValueError(f"{where} item {row} has label {labels[row]}, must be {right}")
