@@ -93,7 +93,8 @@ class Pipeline:
 
     def unseen(self) -> Int:
         """The labels that the grid's split holds out of training where a protocol asks for it."""
-        return self.grid.class_split.unseen(len(self.labels().meta["classes"]))
+        arrays = self.labels().arrays
+        return self.grid.class_split.unseen(np.concatenate([arrays["database"], arrays["query"]]))
 
     def database_rows(self, cell: Cell) -> Int:
         """The database items that are searched, int64, ascending."""

@@ -25,7 +25,10 @@ CLASSES: dict[ProtocolName, dict[SplitName, Classes]] = {
 
 @dataclass(frozen=True)
 class ClassSplit:
-    """Which classes are held out of training: a ``share`` of all, drawn by ``seed``. ValueError: not from 0 to 1."""
+    """Which classes are held out of training: a ``share`` of those that occur, drawn by ``seed``.
+
+    ValueError: the share is not between 0 and 1, or the seed below 0.
+    """
 
     share: float = 0.25
     seed: int = 0
@@ -36,17 +39,18 @@ class ClassSplit:
         if self.seed < 0:
             raise ValueError(f"split_seed = {self.seed} must be at least 0")
 
-    def unseen(self, classes: int) -> Int:
-        """The labels that are held out of ``classes`` labels, int64, ascending.
+    def unseen(self, labels: Int) -> Int:
+        """The labels that are held out of those that occur in ``labels`` (int64 [n], in any order), int64, ascending.
 
         Their number is the share of the classes, rounded to the nearest; at least one, and at most so many that two
         stay seen. ValueError: fewer than three classes.
         """
-        if classes < 3:
-            raise ValueError(f"{classes} classes can't be split into unseen and seen ones; at least 3 are needed")
-        count = min(max(round(self.share * classes), 1), classes - 2)
-        drawn = np.random.default_rng(self.seed).permutation(classes)[:count]
-        return np.sort(drawn).astype(np.int64)
+        classes = np.unique(labels)
+        if len(classes) < 3:
+            raise ValueError(f"{len(classes)} classes can't be split into unseen and seen ones; at least 3 are needed")
+        count = min(max(round(self.share * len(classes)), 1), len(classes) - 2)
+        drawn = np.random.default_rng(self.seed).permutation(len(classes))[:count]
+        return classes[np.sort(drawn)].astype(np.int64)
 
 
 def rows(protocol: ProtocolName, split: SplitName, labels: Int, unseen: Int) -> Int:

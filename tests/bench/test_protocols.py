@@ -10,17 +10,24 @@ CLASS_SPLITS = st.builds(ClassSplit, st.floats(0.001, 0.999), st.integers(0, 100
 
 @given(CLASS_SPLITS, st.integers(3, 300))
 def test_at_least_one_class_is_unseen_and_two_are_seen(split, classes):
-    unseen = split.unseen(classes)
+    unseen = split.unseen(np.arange(classes))
     assert 1 <= len(unseen) <= classes - 2
     assert abs(len(unseen) - split.share * classes) <= 2
     assert len(set(unseen)) == len(unseen) and set(unseen) <= set(range(classes))
-    assert np.array_equal(unseen, split.unseen(classes))
+    assert np.array_equal(unseen, split.unseen(np.arange(classes)))
+
+
+@given(CLASS_SPLITS, st.sets(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=30), st.integers(0, 2**32 - 1))
+def test_what_labels_are_called_and_how_many_items_they_have_changes_nothing(split, names, seed):
+    ascending = np.array(sorted(names), dtype=np.int64)
+    labels = np.random.default_rng(seed).permutation(np.concatenate([ascending, ascending[:2], ascending]))
+    assert np.array_equal(split.unseen(labels), ascending[split.unseen(np.arange(len(names)))])
 
 
 @given(CLASS_SPLITS, st.integers(3, 20), st.integers(0, 2**32 - 1))
 def test_training_and_unseen_items_share_no_class_and_are_together_all_items(split, classes, seed):
     labels = np.concatenate([np.arange(classes), np.random.default_rng(seed).integers(classes, size=50)])
-    unseen = split.unseen(classes)
+    unseen = split.unseen(labels)
     trained, asked = (rows("unseen", name, labels, unseen) for name in ("train", "query"))
     assert not set(labels[trained]) & set(labels[asked])
     assert np.array_equal(np.sort(np.concatenate([trained, asked])), np.arange(len(labels)))
@@ -30,7 +37,7 @@ def test_training_and_unseen_items_share_no_class_and_are_together_all_items(spl
 @given(CLASS_SPLITS, st.integers(0, 2**32 - 1))
 def test_the_two_unseen_protocols_differ_in_the_database_alone(split, seed):
     labels = np.concatenate([np.arange(8), np.random.default_rng(seed).integers(8, size=40)])
-    unseen = split.unseen(8)
+    unseen = split.unseen(np.arange(8))
     for name in ("train", "query"):
         assert np.array_equal(rows("unseen", name, labels, unseen), rows("unseen_all", name, labels, unseen))
     assert np.array_equal(rows("unseen_all", "database", labels, unseen), np.arange(48))
@@ -44,8 +51,8 @@ def test_the_seen_protocol_takes_every_row_of_every_split():
 
 
 def test_the_share_is_rounded_to_the_nearest_class_and_the_seed_decides_which():
-    assert len(ClassSplit(0.25).unseen(101)) == 25 and len(ClassSplit(0.25).unseen(200)) == 50
-    drawn = {tuple(ClassSplit(0.25, seed).unseen(101)) for seed in range(5)}
+    assert len(ClassSplit(0.25).unseen(np.arange(101))) == 25 and len(ClassSplit(0.25).unseen(np.arange(200))) == 50
+    drawn = {tuple(ClassSplit(0.25, seed).unseen(np.arange(101))) for seed in range(5)}
     assert len(drawn) == 5
 
 
@@ -57,7 +64,7 @@ def test_a_share_that_is_none_or_all_is_refused(share):
 
 def test_two_classes_cannot_be_split_and_a_split_without_unseen_items_is_named():
     with pytest.raises(ValueError, match="2 classes can't be split"):
-        ClassSplit().unseen(2)
+        ClassSplit().unseen(np.array([7, 7, 9]))
     with pytest.raises(ValueError, match=r"'unseen': the query split has no item of the unseen classes"):
         rows("unseen", "query", np.array([0, 1]), np.array([2]))
 
