@@ -163,10 +163,12 @@ class Dataset(Protocol):
 
     ``content``: what its items hold, "images" or "vectors".
 
-    Two more members are optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
+    Three more members are optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
     files can't be read yet); without it, they have. Where they have none, ``classes`` is empty: a search then has no
     precision and no mAP, and what needs labels is refused. ``dataset_name``: what the data are called where the user
     gives them no name; without it, or with None, the last part of ``data_dir``, or else the plugin's name.
+    ``remarks``: after ``load``, what a reader of the figures must know of the items, a text each: they go on the screen
+    and under the tables.
     """
 
     classes: tuple[str, ...]

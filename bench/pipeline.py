@@ -74,19 +74,19 @@ class Pipeline:
         return dataset.load(self.context)
 
     def labels(self) -> Entry:
-        """Arrays ``database`` and ``query`` (labels int64); meta: ``classes``, ``shared_with_database``."""
+        """Arrays ``database`` and ``query`` (labels int64); meta: ``classes``, ``remarks``, ``train_in_database``."""
         return self.store.once("labels", self.labels_key, self._read_labels)
 
     @cached_property
     def labels_key(self) -> str:
-        """The key of the labels."""
-        return digest(["labels", self.dataset_identity])
+        """The key of the labels: the data set's parameters may decide its remarks, and whether it is refused."""
+        return digest(["labels", self.dataset_identity, self.grid.dataset.parameters])
 
     def _read_labels(self) -> Made:
         dataset = self.dataset
         meta = {
             "classes": list(dataset.classes),
-            "shared_with_database": getattr(dataset, "shared_with_database", None),
+            "remarks": list(getattr(dataset, "remarks", ())),
             "train_in_database": dataset.train_in_database,
         }
         return meta, {name: dataset.split(name).labels for name in ("database", "query")}

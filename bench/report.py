@@ -43,6 +43,4 @@ def _notes(pipeline: Pipeline) -> list[str]:
         notes.append(f"{held_out} classes are held out of training as unseen ones (drawn with split_seed {split.seed})")
     if labels.meta["train_in_database"]:
         notes.append(f"The database is the {'labelled ' if classes else ''}training set")
-    if shared := labels.meta["shared_with_database"]:
-        notes.append(f"{shared} query items also stand in the database, to the byte")
-    return notes
+    return notes + labels.meta["remarks"]

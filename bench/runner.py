@@ -125,6 +125,8 @@ class Run:
                 if failure.status == "full":
                     raise DiskFull(failure.reason) from failure
                 raise ValueError(f"the data set can't be read: {failure.reason}") from failure
+        for remark in self.pipeline.labels().meta["remarks"]:
+            self.say(f"{self.pipeline.grid.dataset_name}: {remark}")
         if any(self._cell(position).protocol != "seen" for position in cells):
             self.pipeline.unseen()
 

@@ -27,8 +27,15 @@ class Aircraft(ImageSet):
     dataset_name = "aircraft"
     holding = f"{FOLDER}/data with variants.txt, images_variant_trainval.txt, images_variant_test.txt and images/"
 
-    def __init__(self, *, data_dir: Path | None = None, download: bool = False, full: bool = True) -> None:
-        super().__init__(data_dir)
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        download: bool = False,
+        full: bool = True,
+        twins_allowed: float | None = None,
+    ) -> None:
+        super().__init__(data_dir, twins_allowed)
         self.download = download
         self.full = full
 

@@ -22,8 +22,8 @@ class Cub200(ImageSet):
     dataset_name = "cub200"
     holding = f"CUB_200_2011 with {LISTS}"
 
-    def __init__(self, *, data_dir: Path | None = None, full: bool = True) -> None:
-        super().__init__(data_dir)
+    def __init__(self, *, data_dir: Path | None = None, full: bool = True, twins_allowed: float | None = None) -> None:
+        super().__init__(data_dir, twins_allowed)
         self.full = full
 
     def files(self, folder: Path) -> ImageSplits:

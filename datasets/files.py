@@ -1,30 +1,24 @@
-"""Encoded images: decoded when they are asked for, but all tried once before anything is trained on them."""
+"""Image files: found below a folder, decoded when they are asked for, and all tried once before anything is trained."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Context, Items
-from datasets.checks import content_hash
+from datasets.checks import one_line
+from datasets.decoding import decode, suffixes
+from datasets.twins import content_hash
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 CHUNK = 256
-
-
-def decode(content: bytes) -> NDArray[np.uint8]:
-    """The pixels of an encoded image, uint8 [height, width, 3], RGB."""
-    from PIL import Image
-
-    with Image.open(BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def checked_hashes(
@@ -49,15 +43,13 @@ def checked_hashes(
 
 
 def _checked_hash(read: Callable[[int], bytes], where: Callable[[int], str], position: int) -> bytes:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     try:
         content = read(position)
-        with Image.open(BytesIO(content)) as image:
-            image.draft("RGB", (1, 1))  # an eighth of the size: reads all of a JPEG, in less than half the time
-            image.load()
+        decode(content, reduced=True)
     except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
-        reason = "no known format" if isinstance(error, UnidentifiedImageError) else error
+        reason = "no known format" if isinstance(error, UnidentifiedImageError) else one_line(error)
         raise ValueError(f"{where(position)}: not a readable image ({reason})") from error
     return content_hash(content)
 
@@ -95,6 +87,65 @@ class Listing:
         )
 
 
+def state(path: Path) -> str:
+    """A file's size and time of change. ValueError: it can't be read, or is no file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
+    if not S_ISREG(status.st_mode):
+        raise ValueError(f"{path}: cannot be read (not a file)")
+    return f"{status.st_size}\0{status.st_mtime_ns}"
+
+
+def is_hidden(path: Path, root: Path) -> bool:
+    """Whether a path below ``root`` is one that systems put beside the user's: .DS_Store, __MACOSX and the like."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(root).parts)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image that can be decoded, by its suffix."""
+    return path.suffix.lower() in suffixes()
+
+
+def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """All files of a folder and of the folders in it, in the order of names. ValueError: a folder can't be read.
+
+    Links are followed, but not back into a folder that holds the link: ``above`` are those that were entered already.
+    """
+    here = above | {folder.resolve(), *(() if above else folder.resolve().parents)}
+    try:
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be read ({error.strerror})") from error
+    for entry in entries:
+        path = Path(entry.path)
+        if not entry.is_dir():
+            yield path
+        elif path.resolve() not in here:
+            yield from files_below(path, here)
+
+
 def image_files(folder: Path) -> list[Path]:
-    """The image files straight inside a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    """The image files of a folder and of the folders in it, hidden ones left out, in the order of names."""
+    return [path for path in files_below(folder) if is_image(path) and not is_hidden(path, folder)]
+
+
+def left_out(root: Path, used: Collection[Path]) -> list[str]:
+    """A remark on the files below ``root`` that are not ``used``, if there are any: how many of which kind."""
+    rest = [path for path in files_below(root) if path not in used]
+    if not rest:
+        return []
+    kinds = Counter(_kind(path, root) for path in rest)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    first = rest[0].relative_to(root)
+    return [f"Files of the folder that are not used: {len(rest):,} ({counts}), first {first}"]
+
+
+def _kind(path: Path, root: Path) -> str:
+    if is_hidden(path, root):
+        return "hidden"
+    if is_image(path):
+        return "in no split or class"
+    return path.suffix.lower() or "without a suffix"

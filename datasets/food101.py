@@ -11,6 +11,7 @@ from datasets.archives import unpacked_inside
 from datasets.checks import check_count, folder_or_cache
 from datasets.files import Listing
 from datasets.image_set import ImageSet, ImageSplits
+from datasets.lists import read_lines
 
 # MD5 of the publisher's archive, which torchvision verifies.
 ARCHIVE_MD5 = "85eeb15f3717b99a5da872d97d918f87"
@@ -29,8 +30,15 @@ class Food101(ImageSet):
     dataset_name = "food101"
     holding = "food-101/meta and food-101/images"
 
-    def __init__(self, *, data_dir: Path | None = None, download: bool = False, full: bool = True) -> None:
-        super().__init__(data_dir)
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        download: bool = False,
+        full: bool = True,
+        twins_allowed: float | None = None,
+    ) -> None:
+        super().__init__(data_dir, twins_allowed)
         self.download = download
         self.full = full
 
@@ -74,12 +82,12 @@ def _read_split(root: Path, split: str) -> list[str]:
     as_json, as_text = root / "meta" / f"{split}.json", root / "meta" / f"{split}.txt"
     if as_json.is_file():
         try:
-            by_class = json.loads(as_json.read_text(encoding="utf-8"))
+            by_class = json.loads(as_json.read_bytes())
             return [name for names in by_class.values() for name in names]
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ValueError(f"{as_json}: must be an object of lists of CLASS/ID ({error})") from error
     if as_text.is_file():
-        return as_text.read_text(encoding="utf-8").split()
+        return [line for line in read_lines(as_text) if line]
     raise ValueError(
         f"{as_json}: no such file. Give --data-dir a folder that holds {Food101.holding}, "
         "or set download = true to fetch the 5 GB archive"

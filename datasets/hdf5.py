@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.interfaces import Float
-from datasets.checks import file_hash, needed_folder
-from datasets.vectors import Part, PartName, VectorSet, check_finite, check_labels, check_vectors, row_blocks
+from datasets.arrays import check_finite, check_labels, check_vectors, converted, read_vectors, to_float32
+from datasets.checks import file_hash, needed_folder, one_line
+from datasets.vectors import Part, PartName, VectorSet
 
 if TYPE_CHECKING:
     import h5py
@@ -19,20 +21,35 @@ if TYPE_CHECKING:
 HOLDING = "NAME.hdf5 in the layout of ann-benchmarks"
 LABELS = ("train_labels", "test_labels")
 
+INNER_PRODUCT = (
+    "is no Euclidean order: append sqrt(M - |x|^2) to each x of train, where M is the largest |x|^2, and 0 to test, "
+    "and write 'euclidean'; where all rows are of one length, write 'angular'"
+)
+REFUSED = {
+    **dict.fromkeys(("ip", "dot", "dot_product", "inner_product", "mips"), INNER_PRODUCT),
+    "jaccard": "is a distance of sets, whose order no Euclidean one is",
+}
+"""Distances of such files that are not served, and why."""
+
 
 class HDF5(VectorSet):
     """Feature vectors in an HDF5 file in the layout of ann-benchmarks: train, test, with or without labels.
 
-    Data sets ``train`` and ``test``, float32 [n, d]. ``train_labels`` and ``test_labels``, int64 [n] from 0, are read
-    where they stand; without both the items have no labels. Attribute ``distance``: "euclidean", or "angular":
-    every row is then divided by its length, so that the Euclidean order is that of the angles. ``neighbors`` and
-    ``distances`` are not read: exact neighbours are found here. Train items are the database, test items the queries.
+    Data sets ``train`` and ``test``, numbers of any real type [n, d], read as float32. ``train_labels`` and
+    ``test_labels``, integers [n] of any type and from 0, are read where they stand; without both the items have no
+    labels. Attribute ``distance``: "euclidean"; "angular", "cosine" or "normalized": every row is then divided by its
+    length, so that the Euclidean order is that of the angles, but a row of zeros stays as it is; or "hamming", whose
+    order among rows of 0 and 1 is the Euclidean one. ``neighbors`` and ``distances`` are not read: exact neighbours are
+    found here. Train items are the database, test items the queries.
 
-    ``name``: which file of the folder, without .hdf5; None where there is one only.
+    ``name``: which file of the folder, without .hdf5; None where there is one only. ``twins_allowed``: see
+    ``TrainTest``.
     """
 
-    def __init__(self, *, data_dir: Path | None = None, name: str | None = None) -> None:
-        super().__init__(data_dir)
+    def __init__(
+        self, *, data_dir: Path | None = None, name: str | None = None, twins_allowed: float | None = None
+    ) -> None:
+        super().__init__(data_dir, twins_allowed)
         self.name = name
 
     @property
@@ -59,13 +76,14 @@ class HDF5(VectorSet):
     def part(self, name: PartName) -> Part:
         """The vectors, checked, and labels. ValueError names the file, its data set, the row and the column."""
         with _opened(self._path()) as file:
-            vectors = _vectors(file, name, angular=_distance(file) == "angular")
+            data = _data(file, name)
+            vectors, remarks = READERS[_distance(file)](_where(data), data)
             labels = None
             if any(label in file for label in LABELS):
-                data = _data(file, f"{name}_labels")
-                check_labels(_where(data), data, len(vectors))
-                labels = data[:]
-            return Part(_where(_data(file, name)), vectors, labels)
+                found = _data(file, f"{name}_labels")
+                check_labels(_where(found), found, len(vectors))
+                labels = found[:]
+            return Part(_where(data), vectors, labels, remarks)
 
     def _path(self) -> Path:
         folder = needed_folder(self.data_dir, HOLDING)
@@ -79,20 +97,22 @@ class HDF5(VectorSet):
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """The file, open for reading. ValueError: it is none of HDF5, or damaged."""
+    """The file, open for reading. ValueError: it is none of HDF5, or what is read of it is damaged."""
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except OSError as error:
-        raise ValueError(f"{path}: not a readable HDF5 file ({error})") from error
+    except ValueError:
+        raise
+    except Exception as error:  # a damaged file makes the library raise what it stumbles over
+        raise ValueError(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
 
 
 def _data(file: h5py.File, name: str) -> h5py.Dataset:
-    """A data set of the file. ValueError: there is none of that name."""
+    """A data set of the file. ValueError: there is none of that name, or it holds no array."""
     data = file.get(name)
-    if not hasattr(data, "shape"):
+    if getattr(data, "shape", None) is None:
         raise ValueError(f"{file.filename}: no data set {name}; there are: {', '.join(file) or 'none'}")
     return data
 
@@ -104,29 +124,67 @@ def _where(data: h5py.Dataset) -> str:
 def _distance(file: h5py.File) -> str:
     """The attribute ``distance``. ValueError: it is missing, or not one whose order is Euclidean."""
     value: Any = file.attrs.get("distance")
-    distance = value.decode() if isinstance(value, bytes) else value
-    if not isinstance(distance, str) or distance not in ("euclidean", "angular"):
-        raise ValueError(f"{file.filename}: attribute distance = {distance!r}, must be 'euclidean' or 'angular'")
+    plain = value.item() if isinstance(value, np.generic) else value
+    distance = plain.decode(errors="replace") if isinstance(plain, bytes) else plain
+    if not isinstance(distance, str) or distance not in READERS:
+        known = isinstance(distance, str) and distance in REFUSED
+        why = REFUSED[distance] if known else f"must be {', '.join(map(repr, READERS))}"
+        raise ValueError(f"{file.filename}: attribute distance = {distance!r}{' ' if known else ', '}{why}")
     return distance
 
 
-def _vectors(file: h5py.File, name: str, angular: bool) -> Float:
-    """The vectors of a data set, float32 [n, d], read by blocks of rows. ValueError: see ``HDF5.part``."""
-    data = _data(file, name)
-    check_vectors(_where(data), data)
-    vectors: Float = np.empty(data.shape, dtype=np.float32)
-    for rows in row_blocks(vectors):
-        data.read_direct(vectors, rows, rows)
-        check_finite(_where(data), vectors[rows], rows.start)
-        if angular:
-            _to_unit_length(_where(data), vectors[rows], rows.start)
-    return vectors
+def _by_angle(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:
+    """The vectors at unit length. Rows of zeros, which have no direction, stay as they are, and are remarked."""
+    check_vectors(where, data)
+    zeros: list[int] = []
+
+    def convert(block: NDArray[Any], first_row: int) -> Float:
+        check_finite(where, block, first_row)
+        unit, zero = unit_length(block)
+        zeros.extend(first_row + zero)
+        return unit
+
+    vectors = converted(data, convert)
+    if not zeros:
+        return vectors, []
+    counted = f"{where}: rows of zeros: {len(zeros):,} of {len(vectors):,}, first row {zeros[0]}"
+    return vectors, [f"{counted}; they have no direction and stay at distance 1 from every other"]
 
 
-def _to_unit_length(where: str, vectors: Float, first_row: int) -> None:
-    """Divide each row by its length, in place. ValueError names a row of zeros, which has no direction."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
-    if not lengths.all():
-        row = first_row + int(lengths.argmin())
-        raise ValueError(f"{where}: row {row} is zero; by distance = 'angular' every vector needs a direction")
-    vectors /= lengths[:, None]
+def unit_length(rows: NDArray[Any]) -> tuple[Float, NDArray[np.intp]]:
+    """Rows of finite numbers divided by their lengths, float32 [n, d], and the places of those that are all zero."""
+    wide = rows.astype(np.float64)
+    largest = np.abs(wide).max(axis=1)
+    # By a power of 2 first, which is exact: the squares of the largest and the smallest numbers have no float64.
+    wide = np.ldexp(wide, -np.frexp(largest)[1][:, None])
+    lengths = np.sqrt(np.einsum("nd,nd->n", wide, wide))
+    zero = np.flatnonzero(largest == 0)
+    lengths[zero] = 1
+    return (wide / lengths[:, None]).astype(np.float32), zero
+
+
+def _bits(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:
+    """Vectors of 0 and 1. ValueError names another value."""
+    check_vectors(where, data)
+
+    def convert(block: NDArray[Any], first_row: int) -> Float:
+        wrong = (block != 0) & (block != 1)
+        if wrong.any():
+            row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
+            value = f"{block[row, column]} at row {first_row + row}, column {column}"
+            raise ValueError(
+                f"{where}: {value}; by distance = 'hamming' must be 0 or 1 (numpy.unpackbits unpacks bytes)"
+            )
+        return to_float32(where, block, first_row)
+
+    return converted(data, convert), []
+
+
+READERS: dict[str, Callable[[str, Any], tuple[Float, list[str]]]] = {
+    "euclidean": read_vectors,
+    "angular": _by_angle,
+    "cosine": _by_angle,
+    "normalized": _by_angle,
+    "hamming": _bits,
+}
+"""How the vectors of a data set are read, by the attribute ``distance``."""

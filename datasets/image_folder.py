@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from datasets.files import SUFFIXES, Listing, image_files
+from datasets.decoding import suffixes
+from datasets.files import Listing, image_files, is_hidden, left_out, state
 from datasets.image_set import ImageSet, ImageSplits
+from datasets.lists import read_lines
 
 
 class ImageFolder(ImageSet):
     """Image files in a folder per class: train/CLASS/ and test/CLASS/, or a split file.
 
+    Files of every format that Pillow decodes are used, those in folders inside a class's too, hidden ones not.
     ``split_file``: lines ``relative/path/of/image train`` or ``... test``, paths relative to the data folder
     and starting with the class; a relative ``split_file`` is looked for in the data folder. Classes are
-    sorted by name. Train items are the database, test items the queries.
+    sorted by name. What the folder holds and is not used is in ``remarks``. Train items are the database, test items
+    the queries. ``twins_allowed``: see ``TrainTest``.
     """
 
     holding = "train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg with a split_file"
 
-    def __init__(self, *, data_dir: Path | None = None, split_file: Path | None = None) -> None:
-        super().__init__(data_dir)
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        split_file: Path | None = None,
+        twins_allowed: float | None = None,
+    ) -> None:
+        super().__init__(data_dir, twins_allowed)
         self.split_file = split_file
 
     def files(self, folder: Path) -> ImageSplits:
@@ -28,50 +38,70 @@ class ImageFolder(ImageSet):
             return _by_list(folder, folder / self.split_file)
         return _by_folder(folder, self.holding)
 
+    def unused(self, splits: ImageSplits) -> list[str]:
+        """A remark on the files of the folder that are in no split, if there are any."""
+        lists = [] if self.split_file is None else [splits.root / self.split_file]
+        return left_out(splits.root, {*splits.train.paths, *splits.test.paths, *lists})
+
 
 def _by_folder(root: Path, holding: str) -> ImageSplits:
     """Classes, train and test files of ``train/CLASS/*`` and ``test/CLASS/*``."""
     for name in ("train", "test"):
         if not (root / name).is_dir():
             raise ValueError(f"{root / name}: no such folder; {root} must hold {holding}")
-    classes = sorted(path.name for path in (root / "train").iterdir() if path.is_dir())
-    paths = {"train": list[Path](), "test": list[Path]()}
-    for name, files in paths.items():
-        for folder in sorted(path for path in (root / name).iterdir() if path.is_dir()):
+    classes = [folder.name for folder in _class_folders(root / "train")]
+    listings = {"train": Listing([], []), "test": Listing([], [])}
+    for name, listing in listings.items():
+        for folder in _class_folders(root / name):
             if folder.name not in classes:
                 raise ValueError(f"{folder}: class {folder.name!r} is not in {root / 'train'}")
             found = image_files(folder)
             if not found:
-                raise ValueError(f"{folder}: no images in it ({', '.join(sorted(SUFFIXES))})")
-            files.extend(found)
-    return _labelled(root, classes, paths["train"], paths["test"])
+                raise ValueError(f"{folder}: no images in it ({', '.join(sorted(suffixes()))})")
+            listing.paths.extend(found)
+            listing.labels.extend([classes.index(folder.name)] * len(found))
+    return ImageSplits(root, tuple(classes), listings["train"], listings["test"])
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, hidden ones left out, in the order of names. ValueError: it can't be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path, folder))
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be read ({error.strerror})") from error
 
 
 def _by_list(root: Path, split_file: Path) -> ImageSplits:
     """Classes, train and test files named by the lines of a split file, in its order."""
     if not split_file.is_file():
         raise ValueError(f"split_file {split_file}: no such file")
-    paths = {"train": dict[Path, int](), "test": dict[Path, int]()}
-    for number, line in enumerate(split_file.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        name, _, part = line.strip().rpartition(" ")
-        path = root / name.strip()
-        if part not in paths or not name:
-            raise ValueError(f"{split_file}, line {number}: {line!r}, must be 'CLASS/image train' or '... test'")
-        if not path.is_file():
-            raise ValueError(f"{split_file}, line {number}: {path} does not exist")
-        if any(path in files for files in paths.values()):
-            raise ValueError(f"{split_file}, line {number}: {path} was named before")
-        paths[part][path] = number
-    classes = sorted({path.parent.name for path in paths["train"]})
-    for path, number in paths["test"].items():
-        if path.parent.name not in classes:
-            raise ValueError(f"{split_file}, line {number}: class {path.parent.name!r} has no train image")
-    return _labelled(root, classes, list(paths["train"]), list(paths["test"]))
+    named = {"train": dict[PurePosixPath, int](), "test": dict[PurePosixPath, int]()}
+    for number, line in enumerate(read_lines(split_file), start=1):
+        if line:
+            where = f"{split_file}, line {number}"
+            name, part = _entry(root, where, line)
+            if any(name in names for names in named.values()):
+                raise ValueError(f"{where}: {root / name} was named before")
+            named[part][name] = number
+    classes = sorted({name.parts[0] for name in named["train"]})
+    label = {name: position for position, name in enumerate(classes)}
+    for name, number in named["test"].items():
+        if name.parts[0] not in label:
+            raise ValueError(f"{split_file}, line {number}: class {name.parts[0]!r} has no train image")
+    train, test = (
+        Listing([root / name for name in names], [label[name.parts[0]] for name in names]) for names in named.values()
+    )
+    return ImageSplits(root, tuple(classes), train, test)
 
 
-def _labelled(root: Path, classes: list[str], train: list[Path], test: list[Path]) -> ImageSplits:
-    number = {name: label for label, name in enumerate(classes)}
-    listings = [Listing(paths, [number[path.parent.name] for path in paths]) for paths in (train, test)]
-    return ImageSplits(root, tuple(classes), *listings)
+def _entry(root: Path, where: str, line: str) -> tuple[PurePosixPath, str]:
+    """The image of a line, relative to ``root``, and its split. ValueError: there is none such."""
+    text, part = line.rsplit(maxsplit=1) if len(line.split(maxsplit=1)) > 1 else (line, "")
+    name = PurePosixPath(text)
+    if part not in ("train", "test") or len(name.parts) < 2 or name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"{where}: {line!r}, must be 'CLASS/image train' or '... test'")
+    try:
+        state(root / name)
+    except ValueError as error:
+        raise ValueError(f"{where}: {root / name} does not exist, or can't be read") from error
+    return name, part

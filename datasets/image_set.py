@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -10,9 +11,10 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from bench.interfaces import Context, Items, SplitName
-from datasets.checks import check_count, check_items, needed_folder, pick
-from datasets.files import Listing
+from bench.interfaces import Context
+from datasets.checks import check_count, needed_folder
+from datasets.files import Listing, state
+from datasets.train_test import TrainTest
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,12 @@ class ImageSplits:
 
         ValueError: an image is missing.
         """
-        digest = blake2b("\0".join(self.classes).encode(), digest_size=16)
+        digest = blake2b(os.fsencode("\0".join(self.classes)), digest_size=16)
         for listing in (self.train, self.test):
             digest.update(f"\n{len(listing.paths)}\n".encode())
             for path, label in zip(listing.paths, listing.labels, strict=True):
-                try:
-                    status = path.stat()
-                except OSError as error:
-                    raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
                 name = path.relative_to(self.root).as_posix()
-                digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0{label}\n".encode())
+                digest.update(os.fsencode(f"{name}\0{state(path)}\0{label}\n"))
         return digest.hexdigest()
 
 
@@ -57,25 +55,22 @@ class Counts(NamedTuple):
             check_count(path, number, what, expected)
 
 
-class ImageSet(ABC):
+class ImageSet(TrainTest, ABC):
     """Train items as database, test items as queries; a subclass says in ``files`` which images these are.
 
     ``data_dir`` holds what ``holding`` says.
     """
 
-    train_in_database = True
     content = "images"
     holding: ClassVar[str]
-
-    def __init__(self, data_dir: Path | None) -> None:
-        self.data_dir = data_dir
-        self.classes: tuple[str, ...] = ()
-        self.shared_with_database = 0
-        self._items: dict[str, Items] = {}
 
     @abstractmethod
     def files(self, folder: Path) -> ImageSplits:
         """The images of the data folder as their publisher lists them. ValueError names what is wrong and where."""
+
+    def unused(self, splits: ImageSplits) -> list[str]:
+        """Remarks on what the folder holds beside the splits; none where its publisher's lists say what is used."""
+        return []
 
     def fingerprint(self) -> str:
         """A hash of the images' names, sizes, times of change and labels. ValueError: as ``load``."""
@@ -91,14 +86,8 @@ class ImageSet(ABC):
         if len(untrained):
             raise ValueError(f"{splits.root}: class {splits.classes[untrained[0]]!r} has no train image")
         hashes = (splits.train.hashes(context), splits.test.hashes(context))
-        self.shared_with_database = check_items(str(splits.root), splits.classes, database, query, hashes, context)
-        self.classes = splits.classes
-        self._items = {"train": database, "database": database, "query": query}
-        return self
-
-    def split(self, name: SplitName) -> Items:
-        """The items of a split; train is the database."""
-        return pick(self._items, name)
+        remarks = self.unused(splits)
+        return self._keep(str(splits.root), splits.classes, database, query, hashes, context, remarks)
 
     def _folder(self, context: Context) -> Path:
         """The data folder; a set that can be downloaded has it done here."""

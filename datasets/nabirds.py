@@ -21,8 +21,8 @@ class NABirds(ImageSet):
     dataset_name = "nabirds"
     holding = f"nabirds with {LISTS}"
 
-    def __init__(self, *, data_dir: Path | None = None, full: bool = True) -> None:
-        super().__init__(data_dir)
+    def __init__(self, *, data_dir: Path | None = None, full: bool = True, twins_allowed: float | None = None) -> None:
+        super().__init__(data_dir, twins_allowed)
         self.full = full
 
     def files(self, folder: Path) -> ImageSplits:

@@ -1,19 +1,23 @@
-"""Image sets in the layout of the Hugging Face hub: Parquet shards per split, images as encoded bytes."""
+"""Image sets in the layout of the Hugging Face hub: Parquet shards per split, images as encoded bytes or as files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Context, Int, Items, SplitName
-from datasets.checks import check_items, file_hash, needed_folder, pick
-from datasets.files import checked_hashes, decode
+from bench.interfaces import Context, Int, Items
+from datasets.checks import file_hash, needed_folder
+from datasets.decoding import decode
+from datasets.files import checked_hashes, state
+from datasets.labels import Labels, number_classes
+from datasets.shards import image_files, read_shard
+from datasets.train_test import TrainTest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,51 +25,51 @@ if TYPE_CHECKING:
 HOLDING = "train-*.parquet and test-*.parquet"
 
 
-class Parquet:
+class Parquet(TrainTest):
     """Images in Parquet files, Hugging Face layout: train-*.parquet and test-*.parquet.
 
-    Columns ``image`` (struct with ``bytes``, the encoded image) and ``label`` (integers); class names from
-    the schema metadata (key ``huggingface``, a ``ClassLabel``), or else the labels' numbers. Train items are
-    the database, test items the queries.
+    Column ``image_column``: encoded images, binary or as a struct with ``bytes``, or with a ``path`` from the file's
+    own folder where there are no bytes. Column ``label_column``: integers, of which the schema metadata (key
+    ``huggingface``, a ``ClassLabel``) may hold the names, or texts. The classes are those that occur. Train items are
+    the database, test items the queries. ``twins_allowed``: see ``TrainTest``.
     """
 
-    train_in_database = True
     content = "images"
 
-    def __init__(self, *, data_dir: Path | None = None) -> None:
-        self.data_dir = data_dir
-        self.classes: tuple[str, ...] = ()
-        self.shared_with_database = 0
-        self._items: dict[str, Items] = {}
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        image_column: str = "image",
+        label_column: str = "label",
+        twins_allowed: float | None = None,
+    ) -> None:
+        super().__init__(data_dir, twins_allowed)
+        self.image_column = image_column
+        self.label_column = label_column
 
     def fingerprint(self) -> str:
-        """A hash of the shards' names and contents. ValueError: no folder, or no shard of a split in it."""
-        return file_hash([*self._shards("train"), *self._shards("test")])
+        """A hash of the shards' names and contents, of the columns, and of the names, sizes and times of change of the
+        images that stand in files. ValueError: no folder, no shard of a split in it, or one that can't be read.
+        """
+        shards = [*self._shards("train"), *self._shards("test")]
+        digest = blake2b(f"{file_hash(shards)}\0{self.image_column}\0{self.label_column}".encode(), digest_size=16)
+        for shard in shards:
+            for path in image_files(shard, self.image_column).values():
+                digest.update(f"\0{path.relative_to(shard.parent)}\0{state(path)}".encode())
+        return digest.hexdigest()
 
     def load(self, context: Context) -> Self:
         """Read the shards, decode every image once. ValueError names the file and row of what is wrong."""
-        fingerprint = self.fingerprint()
-        train, test = _read(self._shards("train")), _read(self._shards("test"))
-        if train.classes != test.classes:
-            raise ValueError(f"{self.data_dir}: the class names of test differ from those of train")
-        highest = max(int(split.labels.max(initial=-1)) for split in (train, test))
-        self.classes = train.classes or tuple(str(number) for number in range(highest + 1))
-        database = train.items(0, f"{fingerprint}/train")
-        query = test.items(len(database), f"{fingerprint}/query")
-        self.shared_with_database = check_items(
-            str(self.data_dir),
-            self.classes,
-            database,
-            query,
-            (train.hashes(context), test.hashes(context)),
-            context,
-        )
-        self._items = {"train": database, "database": database, "query": query}
-        return self
-
-    def split(self, name: SplitName) -> Items:
-        """The items of a split; train is the database."""
-        return pick(self._items, name)
+        fingerprint, source = self.fingerprint(), str(self.data_dir)
+        train, test = (self._read(name) for name in ("train", "test"))
+        if train.names != test.names:
+            raise ValueError(f"{source}: the class names of test differ from those of train")
+        classes, *labels = number_classes(source, train.labels, test.labels, train.names)
+        database = train.items(0, f"{fingerprint}/train", labels[0])
+        query = test.items(len(database), f"{fingerprint}/query", labels[1])
+        hashes = (train.hashes(context), test.hashes(context))
+        return self._keep(source, classes, database, query, hashes, context, self._unused())
 
     def _shards(self, split: str) -> list[Path]:
         folder = needed_folder(self.data_dir, HOLDING)
@@ -74,100 +78,77 @@ class Parquet:
             raise ValueError(f"{folder}: no {split}-*.parquet; it must hold {HOLDING}")
         return shards
 
+    def _read(self, split: str) -> Shards:
+        return _read(self._shards(split), self.image_column, self.label_column)
+
+    def _unused(self) -> list[str]:
+        """A remark on the folder's other Parquet files, if there are any."""
+        used = [*self._shards("train"), *self._shards("test")]
+        rest = sorted(path.name for path in used[0].parent.glob("*.parquet") if path not in used)
+        return [f"Parquet files of the folder that are not used: {len(rest):,}, first {rest[0]}"] if rest else []
+
 
 @dataclass(frozen=True)
 class ArrowImages:
-    """Encoded images in a chunked Arrow column of bytes, by position."""
+    """Encoded images by position: in a chunked Arrow column of bytes, or, of these rows, in files."""
 
     column: pa.ChunkedArray
+    files: dict[int, Path]
 
     def __len__(self) -> int:
         return len(self.column)
 
     def __getitem__(self, position: int, /) -> NDArray[np.uint8]:
-        return decode(self.column[position].as_py())
+        return decode(self.encoded(position))
+
+    def encoded(self, position: int) -> bytes:
+        """The bytes of an encoded image."""
+        if position in self.files:
+            return self.files[position].read_bytes()
+        content: bytes = self.column[position].as_py()
+        return content
 
 
 @dataclass(frozen=True)
 class Shards:
-    """One split: encoded images, labels int64 [n], class names (empty: none given), where a row stands."""
+    """One split: encoded images, labels [n], the names of labels (empty: none given), where a row stands."""
 
     images: ArrowImages
-    labels: Int
-    classes: tuple[str, ...]
+    labels: Labels
+    names: tuple[str, ...]
     where: Callable[[int], str]
 
-    def items(self, first_id: int, fingerprint: str) -> Items:
+    def items(self, first_id: int, fingerprint: str, labels: Int) -> Items:
         """The items; ids count from ``first_id``."""
-        ids = np.arange(first_id, first_id + len(self.labels), dtype=np.int64)
-        return Items(ids, self.labels, fingerprint, images=self.images)
+        ids = np.arange(first_id, first_id + len(labels), dtype=np.int64)
+        return Items(ids, labels, fingerprint, images=self.images)
 
     def hashes(self, context: Context) -> Iterator[bytes]:
-        """Content hashes of the encoded images. ValueError: one cannot be decoded."""
-        column = self.images.column
-        return checked_hashes(lambda i: column[i].as_py(), self.where, len(column), context)
+        """Content hashes of the encoded images. ValueError: one cannot be read or decoded."""
+        return checked_hashes(self.images.encoded, self.where, len(self.images), context)
 
 
-def _read(paths: list[Path]) -> Shards:
+def _read(paths: Sequence[Path], image: str, label: str) -> Shards:
     """The shards of one split, in order. ValueError: a file or one of its columns is not as it should be."""
     import pyarrow as pa
 
-    tables = [_table(path) for path in paths]
-    ends = np.cumsum([len(table) for table in tables])
+    shards = [read_shard(path, image, label) for path in paths]
+    ends = np.cumsum([len(shard.images) for shard in shards])
+    starts = ends - [len(shard.images) for shard in shards]
 
     def where(row: int) -> str:
-        shard = int(np.searchsorted(ends, row, side="right"))
-        return f"{paths[shard]}, row {row - (ends[shard] - len(tables[shard]))}"
+        at = int(np.searchsorted(ends, row, side="right"))
+        return f"{paths[at]}, row {row - starts[at]}"
 
-    names = [_class_names(table.schema.metadata, path) for table, path in zip(tables, paths, strict=True)]
-    for path, other in zip(paths, names, strict=True):
-        if other != names[0]:
+    for path, shard in zip(paths, shards, strict=True):
+        if shard.names != shards[0].names:
             raise ValueError(f"{path}: its class names differ from those of {paths[0]}")
-    chunks = [chunk for table in tables for chunk in _encoded(table).chunks]
-    labels = np.concatenate([table["label"].to_numpy() for table in tables]).astype(np.int64)
-    return Shards(ArrowImages(pa.chunked_array(chunks, type=pa.large_binary())), labels, names[0], where)
-
-
-def _table(path: Path) -> pa.Table:
-    """One shard's image and label columns, checked for their types and for missing values."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.read_schema(path)
-        types = {field.name: field.type for field in schema}
-        image = types.get("image")
-        if image is None or not pa.types.is_struct(image) or image.get_field_index("bytes") < 0:
-            raise ValueError(f"{path}: column image must be a struct with bytes; columns: {types}")
-        if image.field("bytes").type not in (pa.binary(), pa.large_binary()):
-            raise ValueError(f"{path}: bytes of column image must be binary; columns: {types}")
-        if "label" not in types or not pa.types.is_integer(types["label"]):
-            raise ValueError(f"{path}: column label must hold integers; columns: {types}")
-        table = pq.read_table(path, columns=["image", "label"])
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: not a readable Parquet file ({error})") from error
-    for name, column in (("image", _encoded(table)), ("label", table["label"])):
-        if column.null_count:
-            row = column.is_null().to_numpy().argmax()
-            raise ValueError(f"{path}, row {row}: no {name}")
-    return table
-
-
-def _encoded(table: pa.Table) -> pa.ChunkedArray:
-    """The encoded images of a shard."""
-    import pyarrow as pa
-
-    chunks = [chunk.field("bytes").cast(pa.large_binary()) for chunk in table["image"].chunks]
-    return pa.chunked_array(chunks, type=pa.large_binary())
-
-
-def _class_names(metadata: dict[bytes, bytes] | None, path: Path) -> tuple[str, ...]:
-    """The names of the feature ``label``, where the schema's metadata have them."""
-    text = (metadata or {}).get(b"huggingface")
-    if text is None:
-        return ()
-    try:
-        feature = json.loads(text)["info"]["features"]["label"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: schema metadata huggingface has no info.features.label") from error
-    return tuple(feature.get("names", ()))
+        if shard.labels.dtype.kind != shards[0].labels.dtype.kind:
+            raise ValueError(f"{path}: labels are {shard.labels.dtype}, and {shards[0].labels.dtype} in {paths[0]}")
+    chunks = [chunk for shard in shards for chunk in shard.images.chunks]
+    files = {
+        int(start) + row: path for start, shard in zip(starts, shards, strict=True) for row, path in shard.files.items()
+    }
+    labels = np.concatenate([shard.labels for shard in shards])
+    images = ArrowImages(pa.chunked_array(chunks, type=pa.large_binary()), files)
+    return Shards(images, labels, shards[0].names, where)

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Context, Float, Int, Items, SplitName
 from datasets import scenes
-from datasets.checks import check_items, content_hash, pick
+from datasets.checks import pick
+from datasets.train_test import TrainTest
+from datasets.twins import content_hash
 
 # Raise it when the images made from the same parameters change.
 FORMAT = 1
@@ -31,7 +33,7 @@ BLOCK = 1024
 MAX_FAMILY = 67  # a first class, and the 12 + 54 ways to change the variants of one or two of its four parts
 
 
-class SyntheticFood101:
+class SyntheticFood101(TrainTest):
     """Procedural fine-grained images at Food-101's scale, made in seconds: no download.
 
     ``class_count`` classes in families of ``family_size``, whose classes show the same part types in other
@@ -42,7 +44,6 @@ class SyntheticFood101:
     deviation, in units of white.
     """
 
-    train_in_database = True
     content = "images"
 
     def __init__(
@@ -61,7 +62,9 @@ class SyntheticFood101:
         colour_jitter: float = 1.0,
         occlusion: float = 0.1,
         noise: float = 0.03,
+        twins_allowed: float | None = None,
     ) -> None:
+        super().__init__(twins_allowed=twins_allowed)
         _in_range("image_size", image_size, 8, 1024)
         _in_range("class_count", class_count, 2, 10_000)
         _in_range("train_per_class", train_per_class, 1, 1_000_000)
@@ -91,8 +94,6 @@ class SyntheticFood101:
             "noise": float(noise),
         }
         self.classes = tuple(f"dish_{number:03d}" for number in range(class_count))
-        self.shared_with_database = 0
-        self._items: dict[str, Items] = {}
         self._parts: dict[str, Float] = {}
 
     def fingerprint(self) -> str:
@@ -118,24 +119,14 @@ class SyntheticFood101:
             images, parts = self._cached(context.cache, labels, context)
         train, fingerprint = self.class_count * self.train_per_class, self.fingerprint()
         rows = {"train": slice(0, train), "query": slice(train, None)}
+        items = {}
         for name, part in rows.items():
             ids = np.arange(len(labels), dtype=np.int64)[part]
-            self._items[name] = Items(ids, labels[part], f"{fingerprint}/{name}", images=images[part])
+            items[name] = Items(ids, labels[part], f"{fingerprint}/{name}", images=images[part])
             self._parts[name] = parts[part]
-        self._items["database"], self._parts["database"] = self._items["train"], self._parts["train"]
-        self.shared_with_database = check_items(
-            "synthetic_food101",
-            self.classes,
-            self._items["database"],
-            self._items["query"],
-            (_hashes(images[:train]), _hashes(images[train:])),
-            context,
-        )
-        return self
-
-    def split(self, name: SplitName) -> Items:
-        """The items of a split; train is the database."""
-        return pick(self._items, name)
+        self._parts["database"] = self._parts["train"]
+        hashes = (_hashes(images[:train]), _hashes(images[train:]))
+        return self._keep("synthetic_food101", self.classes, items["train"], items["query"], hashes, context)
 
     def parts(self, name: SplitName) -> Float:
         """Where the parts are: float32 [n, 4 + distractors, 4], the class's own four first.

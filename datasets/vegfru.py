@@ -22,8 +22,8 @@ class VegFru(ImageSet):
     dataset_name = "vegfru"
     holding = "vegfru with vegfru_list/vegfru_train.txt and vegfru_test.txt, veg200_images/ and fru92_images/"
 
-    def __init__(self, *, data_dir: Path | None = None, full: bool = True) -> None:
-        super().__init__(data_dir)
+    def __init__(self, *, data_dir: Path | None = None, full: bool = True, twins_allowed: float | None = None) -> None:
+        super().__init__(data_dir, twins_allowed)
         self.full = full
 
     def files(self, folder: Path) -> ImageSplits:

@@ -17,7 +17,8 @@ from bench.pipeline import Pipeline
 from bench.report import write_report
 from bench.runner import Run
 from bench.store import Store
-from datasets import hdf5, vectors
+from datasets import arrays as arrays_module
+from datasets import hdf5
 from datasets.hdf5 import HDF5
 
 
@@ -69,7 +70,7 @@ def test_labels_are_read_where_they_stand(tmp_path, arrays):
 @pytest.mark.parametrize("distance", ["euclidean", "angular"])
 def test_blocks_make_no_difference(tmp_path, arrays, distance, monkeypatch):
     whole = load(tmp_path, arrays, distance).split("train").vectors
-    monkeypatch.setattr(vectors, "BLOCK_BYTES", 7 * 16 * 4)
+    monkeypatch.setattr(arrays_module, "BLOCK_BYTES", 7 * 16 * 4)
     assert np.array_equal(load(tmp_path, arrays, distance).split("train").vectors, whole)
 
 
@@ -94,48 +95,107 @@ def test_angular_order_is_that_of_cosine_distance(tmp_path, arrays):
     assert np.array_equal(near, expected) and not np.array_equal(plain, expected)
 
 
-@given(st.integers(-40, 37), st.integers(0, 2**32 - 1))
+@given(st.integers(-300, 307), st.integers(0, 2**32 - 1))
 def test_rows_of_any_length_become_unit_length(exponent, seed):
-    rows = np.random.default_rng(seed).uniform(0.5, 1, size=(5, 3)) * 10.0**exponent
-    found = rows.astype(np.float32)
-    hdf5._to_unit_length("rows", found, 0)
-    assert np.linalg.norm(found.astype(np.float64), axis=1) == pytest.approx(np.ones(5), abs=1e-6)
+    rows = np.random.default_rng(seed).uniform(0.5, 1, size=(5, 3))
+    found, zero = hdf5.unit_length(rows * 10.0**exponent)
+    assert found.dtype == np.float32 and len(zero) == 0
+    assert found == pytest.approx(rows / np.linalg.norm(rows, axis=1, keepdims=True), abs=1e-6)
 
 
-def test_a_row_without_direction_is_named(tmp_path, arrays, monkeypatch):
-    monkeypatch.setattr(vectors, "BLOCK_BYTES", 7 * 16 * 4)
+@pytest.mark.parametrize("distance", ["angular", "cosine", "normalized"])
+def test_rows_without_direction_are_kept_counted_and_said(tmp_path, arrays, monkeypatch, distance):
+    monkeypatch.setattr(arrays_module, "BLOCK_BYTES", 7 * 16 * 4)
+    arrays["train"][[30, 170]] = arrays["test"][17] = 0
+    arrays["test"][17, 3] = 1
+    assert load(tmp_path, arrays).remarks == ()
     arrays["test"][17] = 0
-    assert len(load(tmp_path, arrays).split("query")) == 20
-    with pytest.raises(ValueError, match=r"small\.hdf5: test: row 17 is zero; .*'angular'"):
-        load(tmp_path, arrays, "angular")
+    dataset = load(tmp_path, arrays, distance)
+    vectors = dataset.split("train").vectors
+    rest = np.delete(arrays["train"], [30, 170], axis=0).astype(np.float64)
+    assert not vectors[[30, 170]].any()
+    expected = rest / np.linalg.norm(rest, axis=1, keepdims=True)
+    assert np.delete(vectors, [30, 170], axis=0) == pytest.approx(expected, abs=1e-6)
+    train, test, twins = dataset.remarks
+    assert "small.hdf5: train: rows of zeros: 2 of 300, first row 30; they have no direction" in train
+    assert "small.hdf5: test: rows of zeros: 1 of 20, first row 17" in test and twins.startswith("1 query items also")
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64, np.float64])
+def test_the_order_of_hamming_is_the_euclidean_one_of_zeros_and_ones(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    bits = {"train": rng.integers(0, 2, (90, 33)), "test": rng.integers(0, 2, (7, 33))}
+    dataset = load(tmp_path, {name: values.astype(kind) for name, values in bits.items()}, "hamming")
+    database, query = dataset.split("database").vectors, dataset.split("query").vectors
+    euclidean = ((query[:, None].astype(np.float64) - database[None]) ** 2).sum(axis=2)
+    assert np.array_equal(euclidean, (bits["test"][:, None] != bits["train"][None]).sum(axis=2))
+
+
+def test_packed_bits_are_refused(tmp_path):
+    packed = np.packbits(np.random.default_rng(0).integers(0, 2, (90, 32)), axis=1)
+    packed[0] = 0
+    right = rf"small\.hdf5: train: {packed[1, 0]} at row 1, column 0; .*'hamming' must be 0 or 1"
+    with pytest.raises(ValueError, match=right):
+        load(tmp_path, {"train": packed, "test": packed[:9]}, "hamming")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_value_that_is_not_finite_is_named(tmp_path, arrays, value, monkeypatch):
-    monkeypatch.setattr(vectors, "BLOCK_BYTES", 7 * 16 * 4)
+    monkeypatch.setattr(arrays_module, "BLOCK_BYTES", 7 * 16 * 4)
     arrays["train"][40, 2] = arrays["train"][41, 0] = value
     with pytest.raises(ValueError, match=rf"small\.hdf5: train: {value} at row 40, column 2; must be finite"):
         load(tmp_path, arrays)
 
 
-@pytest.mark.parametrize("distance", ["hamming", "jaccard", "dot", None])
-def test_a_distance_that_is_not_served_is_refused(tmp_path, arrays, distance):
-    with pytest.raises(ValueError, match=rf"small\.hdf5: attribute distance = {distance!r}, must be 'eucl"):
+@pytest.mark.parametrize(
+    ("distance", "message"),
+    [
+        ("ip", "'ip' is no Euclidean order: append sqrt"),
+        ("dot", "'dot' is no Euclidean order: append sqrt"),
+        ("jaccard", "'jaccard' is a distance of sets"),
+        ("l1", "'l1', must be 'euclidean', 'angular', 'cosine', 'normalized', 'hamming'"),
+        (3, "3, must be 'eucl"),
+        (np.array(["a", "b"], dtype="S1"), ".*, must be 'eucl"),
+        (h5py.Empty("f4"), ".*, must be 'eucl"),
+        (np.bytes_(b"\xff"), ".*, must be 'eucl"),
+        (None, "None, must be 'eucl"),
+    ],
+)
+def test_a_distance_that_is_not_served_is_refused(tmp_path, arrays, distance, message):
+    with pytest.raises(ValueError, match=rf"small\.hdf5: attribute distance = {message}"):
         load(tmp_path, arrays, distance)
+
+
+def test_what_a_product_is_refused_with_gives_its_order(tmp_path, arrays):
+    train, test = arrays["train"] * np.geomspace(0.1, 10, 300, dtype=np.float32)[:, None], arrays["test"]
+    squares = (train.astype(np.float64) ** 2).sum(axis=1)
+    longer = np.column_stack([train, np.sqrt(squares.max() - squares)])
+    dataset = load(tmp_path, {"train": longer, "test": np.column_stack([test, np.zeros(20)])})
+    near = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(dataset.split("database").vectors)
+    found = near.kneighbors(dataset.split("query").vectors, return_distance=False)
+    assert np.array_equal(found, np.argsort(-(test.astype(np.float64) @ train.T.astype(np.float64)), axis=1)[:, :10])
 
 
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        ("train", np.zeros((300, 16)), r"small\.hdf5: train: float64 \[300, 16\], must be float32 \[n, d\]"),
-        ("train", np.zeros(300, np.float32), r"train: float32 \[300\], must be float32 \[n, d\]"),
+        (
+            "train",
+            np.zeros((300, 16), complex),
+            r"small\.hdf5: train: complex128 \[300, 16\], must be numbers \[n, d\]",
+        ),
+        ("train", np.full((300, 16), b"a"), r"train: \|S1 \[300, 16\], must be numbers \[n, d\]"),
+        ("train", np.array([["x"] * 16] * 300, dtype=object), r"train: object \[300, 16\], must be numbers \[n, d\]"),
+        ("train", np.zeros(300, np.float32), r"train: float32 \[300\], must be numbers \[n, d\]"),
+        ("train", np.float32(3), r"train: float32 \[\], must be numbers \[n, d\]"),
+        ("train", h5py.Empty("f4"), r"small\.hdf5: no data set train; there are: "),
         ("train", np.zeros((300, 0), np.float32), r"train: \[300, 0\], must hold at least one vector"),
         ("test", np.zeros((0, 16), np.float32), r"test: \[0, 16\], must hold at least one vector"),
         ("test", np.zeros((20, 5), np.float32), r"small\.hdf5: test: 5 columns, but .*small\.hdf5: train has 16"),
         ("train_labels", np.zeros(19, np.int64), r"small\.hdf5: train_labels: 19 labels for 300 vectors"),
-        ("test_labels", np.zeros(20, np.int32), r"small\.hdf5: test_labels: int32 \[20\], must be int64 \[n\]"),
+        ("test_labels", np.zeros(20), r"small\.hdf5: test_labels: float64 \[20\], must be integers \[n\]"),
         ("test_labels", np.full(20, -1), "query item 0 has label -1"),
-        ("test_labels", np.array(["x"] * 20, dtype=object), r"test_labels: object \[20\], must be int64"),
+        ("test_labels", np.array(["x"] * 20, dtype=object), r"test_labels: object \[20\], must be integers"),
     ],
 )
 def test_wrong_array_is_named(tmp_path, arrays, name, array, message):
@@ -153,6 +213,27 @@ def test_missing_array_is_named_with_those_there_are(tmp_path, arrays, name):
 def test_a_group_is_no_data_set(tmp_path, arrays):
     save(tmp_path / "small.hdf5", {"test": arrays["test"], "train/vectors": arrays["train"]})
     with pytest.raises(ValueError, match=r"small\.hdf5: no data set train; there are: test, train"):
+        HDF5(data_dir=tmp_path).load(Context())
+
+
+def test_links_that_lead_nowhere_are_no_data_sets(tmp_path, arrays):
+    for link in (h5py.SoftLink("/gone"), h5py.ExternalLink("gone.hdf5", "/train"), h5py.SoftLink("/train")):
+        save(tmp_path / "small.hdf5", {"test": arrays["test"]})
+        with h5py.File(tmp_path / "small.hdf5", "a") as file:
+            file["train"] = link
+        with pytest.raises(ValueError, match=r"small\.hdf5: no.* (data set train|readable HDF5 file)"):
+            HDF5(data_dir=tmp_path).load(Context())
+
+
+def test_a_filter_that_is_not_there_is_named(tmp_path, arrays):
+    save(tmp_path / "small.hdf5", {"test": arrays["test"]})
+    with h5py.File(tmp_path / "small.hdf5", "a") as file:
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_chunk((10, 16))
+        layout.set_filter(32999, h5py.h5z.FLAG_OPTIONAL, ())
+        kept = h5py.h5d.create(file.id, b"train", h5py.h5t.NATIVE_FLOAT, h5py.h5s.create_simple((20, 16)), layout)
+        kept.write_direct_chunk((0, 0), b"unreadable")
+    with pytest.raises(ValueError, match=r"small\.hdf5: not a readable HDF5 file \("):
         HDF5(data_dir=tmp_path).load(Context())
 
 
@@ -189,11 +270,12 @@ def test_whether_there_are_labels_stays_open_where_the_file_cannot_be_read(tmp_p
         HDF5().load(Context())
 
 
-def test_a_shared_vector_is_a_leak_with_labels_and_counted_without(tmp_path, arrays):
+def test_a_shared_vector_is_counted_with_labels_and_without(tmp_path, arrays):
     arrays["test"][2] = arrays["train"][11]
-    assert load(tmp_path, arrays).shared_with_database == 1
-    with pytest.raises(ValueError, match=r"1 of 20 queries .* query item 2 = database item 11"):
-        load(tmp_path, arrays | LABELS)
+    for every in (arrays, arrays | LABELS):
+        assert load(tmp_path, every).shared_with_database == 1
+        with pytest.raises(ValueError, match=r"1 of 20 queries .* query item 2 = database item 11"):
+            HDF5(data_dir=tmp_path, twins_allowed=0).load(Context())
 
 
 GRID = """
@@ -243,6 +325,37 @@ def test_a_search_without_labels_has_recall_and_time_but_no_precision(tmp_path, 
         write_report([shown], run.results, tmp_path / layout)
         tidy = pd.read_csv(tmp_path / layout / "cells.csv")
         assert tidy["recall_at_10"].notna().all() and tidy["precision_at_10"].isna().all()
+
+
+def test_what_the_data_set_remarks_is_on_the_screen_and_under_the_table(tmp_path, arrays):
+    (tmp_path / "data").mkdir()
+    arrays["train"][5] = 0
+    arrays["test"][3] = arrays["train"][7]
+    save(tmp_path / "data" / "small.hdf5", arrays, "angular")
+    plan = grid_file.load(write_grid(tmp_path, GRID), Options(data_dir=tmp_path / "data"))
+    pipeline = Pipeline(plan, Store(tmp_path / "cache"), Context(cache=tmp_path / "cache"), lambda _: None)
+    said: list[str] = []
+    run = Run(pipeline, Store(tmp_path / "out"), said.append, start=Local)
+    run()
+    write_report([pipeline], run.results, tmp_path / "report")
+    table = (tmp_path / "report" / "table.tex").read_text()
+    for remark in (
+        "rows of zeros: 1 of 300, first row 5",
+        "1 query items also stand in the database, to the byte: 5.0",
+    ):
+        assert any(remark in line for line in said) and remark in table
+
+
+def test_twins_are_refused_where_they_are_not_allowed_also_after_a_run_that_allowed_them(tmp_path, arrays):
+    arrays["test"][3] = arrays["train"][7]
+    save(tmp_path / "small.hdf5", arrays)
+    for settings in ((), ("hdf5.twins_allowed=0.01",)):
+        plan = grid_file.load(write_grid(tmp_path, GRID), Options(data_dir=tmp_path, settings=settings))
+        pipeline = Pipeline(plan, Store(tmp_path / "cache"), Context(cache=tmp_path / "cache"), lambda _: None)
+        if not settings:
+            assert len(pipeline.labels().meta["remarks"]) == 1
+    with pytest.raises(ValueError, match=r"1 of 20 queries stand in the database too"):
+        pipeline.labels()
 
 
 def cell(text):

@@ -60,7 +60,7 @@ def test_grey_and_palette_images_come_as_rgb(shards, make):
 def test_classes_are_numbers_where_the_metadata_have_no_names(tmp_path, make):
     make.write_parquet(tmp_path / "train-0.parquet", [make.encoded(0), make.encoded(1)], [0, 3])
     make.write_parquet(tmp_path / "test-0.parquet", [make.encoded(2)], [1])
-    assert load(tmp_path).classes == ("0", "1", "2", "3")
+    assert load(tmp_path).classes == ("0", "1", "3")
 
 
 def test_fingerprint_follows_the_content_not_the_place(shards, make, tmp_path_factory):
@@ -90,11 +90,12 @@ def test_undecodable_image_is_named_by_file_and_row(shards, make, damage, row):
         load(folder)
 
 
-def test_leak_between_the_files_is_found(shards, make):
+def test_an_image_in_both_files_is_said_and_refused_where_it_is_not_allowed(shards, make):
     folder, train, test = shards
     make.write_parquet(folder / "test-00000-of-00001.parquet", [*test[:4], train[8]], [1, 0, 2, 0, 1], NAMES)
+    assert load(folder).shared_with_database == 1
     with pytest.raises(ValueError, match=r"1 of 5 queries .* query item 4 = database item 8"):
-        load(folder)
+        Parquet(data_dir=folder, twins_allowed=0).load(Context())
 
 
 def test_label_beyond_the_names_is_refused(shards, make):
@@ -131,12 +132,16 @@ def test_missing_value_is_named_by_row(shards, make):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"picture": pa.array([b"x"]), "label": pa.array([0])}, "column image must be a struct"),
-        ({"image": pa.array([b"x"]), "label": pa.array([0])}, "column image must be a struct"),
-        ({"image": pa.array([{"path": "a"}]), "label": pa.array([0])}, "column image must be a struct"),
-        ({"image": pa.array([{"bytes": "x"}]), "label": pa.array([0])}, "bytes of column image must be binary"),
-        ({"image": pa.array([{"bytes": b"x"}]), "label": pa.array(["a"])}, "column label must hold integers"),
-        ({"image": pa.array([{"bytes": b"x"}])}, "column label must hold integers"),
+        (
+            {"picture": pa.array([b"x"]), "label": pa.array([0])},
+            "column image must be binary, or a struct .*; columns: picture: binary; label: int64",
+        ),
+        ({"image": pa.array(["x"]), "label": pa.array([0])}, "column image must be binary, or a struct"),
+        ({"image": pa.array([{"content": b"a"}]), "label": pa.array([0])}, "column image must be binary, or a struct"),
+        ({"image": pa.array([{"bytes": "x"}]), "label": pa.array([0])}, "column image must be binary, or a struct"),
+        ({"image": pa.array([{"bytes": b"x"}]), "label": pa.array([0.5])}, "column label must be integers or texts"),
+        ({"image": pa.array([{"bytes": b"x"}]), "label": pa.array([[0]])}, "column label must be integers or texts"),
+        ({"image": pa.array([{"bytes": b"x"}])}, "column label must be integers or texts"),
     ],
 )
 def test_wrong_columns_are_named(shards, columns, message):
@@ -144,6 +149,150 @@ def test_wrong_columns_are_named(shards, columns, message):
     pq.write_table(pa.table(columns), folder / "test-00000-of-00001.parquet")
     with pytest.raises(ValueError, match=rf"test-00000-of-00001\.parquet: {message}"):
         load(folder)
+
+
+def write(path, image, label, metadata=None):
+    pq.write_table(pa.table({"image": image, "label": label}).replace_schema_metadata(metadata), path)
+
+
+def binary(contents, kind=None):
+    return pa.array(contents, type=kind or pa.binary())
+
+
+LABELS = {
+    "int8": pa.array([3, 1, 3], pa.int8()),
+    "uint64": pa.array([2**63 + 3, 1, 2**63 + 3], pa.uint64()),
+    "bool": pa.array([True, False, True]),
+    "string": pa.array(["b", "a", "b"]),
+    "large_string": pa.array(["b", "a", "b"], pa.large_string()),
+    "dictionary": pa.array(["b", "a", "b"]).dictionary_encode(),
+    "dictionary of integers": pa.array([9, 4, 9]).dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_are_integers_or_texts_of_any_type(tmp_path, make, kind):
+    for split, seed in (("train", 0), ("test", 10)):
+        write(tmp_path / f"{split}-0.parquet", binary([make.encoded(seed + i) for i in range(3)]), LABELS[kind])
+    dataset = load(tmp_path)
+    assert dataset.classes == tuple(str(value) for value in sorted({*LABELS[kind].to_pylist()}))
+    assert dataset.split("train").labels.tolist() == dataset.split("query").labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+@pytest.mark.parametrize("struct", [False, True])
+def test_images_are_bytes_of_any_type_in_a_struct_or_not(tmp_path, make, kind, struct):
+    contents = [make.encoded(i) for i in range(4)]
+    for split, part in (("train", contents[:2]), ("test", contents[2:])):
+        column = binary(part, kind)
+        write(
+            tmp_path / f"{split}-0.parquet",
+            pa.StructArray.from_arrays([column], ["bytes"]) if struct else column,
+            [0, 1],
+        )
+    dataset = load(tmp_path)
+    for split, part in (("train", contents[:2]), ("query", contents[2:])):
+        for i, content in enumerate(part):
+            assert np.array_equal(dataset.split(split).images[i], make.pixels_of(content))
+
+
+@pytest.fixture
+def beside(tmp_path, make):
+    """A train shard whose second and third images stand in files beside it, and a test shard of paths alone."""
+    contents = [make.encoded(i) for i in range(5)]
+    for name, content in (
+        ("b.png", contents[1]),
+        ("in/c.png", contents[2]),
+        ("d.png", contents[3]),
+        ("e.png", contents[4]),
+    ):
+        make.write(tmp_path / name, content)
+    train = [
+        {"bytes": contents[0], "path": "gone.png"},
+        {"bytes": None, "path": "b.png"},
+        {"bytes": None, "path": "./in/c.png"},
+    ]
+    write(tmp_path / "train-0.parquet", pa.array(train), [0, 1, 1])
+    write(tmp_path / "test-0.parquet", pa.array([{"path": "d.png"}, {"path": "e.png"}]), [1, 0])
+    return tmp_path, contents
+
+
+def test_images_without_bytes_are_read_from_beside_the_file(beside, make):
+    folder, contents = beside
+    dataset = load(folder)
+    images = [*dataset.split("train").images, *dataset.split("query").images]
+    assert all(np.array_equal(image, make.pixels_of(content)) for image, content in zip(images, contents, strict=True))
+    before = dataset.fingerprint()
+    make.write(folder / "in/c.png", make.encoded(77, size=(9, 9)))
+    assert Parquet(data_dir=folder).fingerprint() != before
+    (folder / "e.png").unlink()
+    with pytest.raises(ValueError, match=r"e\.png: cannot be read \(No such file"):
+        load(folder)
+
+
+@pytest.mark.parametrize("path", ["../b.png", "/etc/hostname", "in/../../b.png", "in/\0"])
+def test_a_path_that_leads_out_of_the_folder_is_refused(beside, path):
+    folder, _ = beside
+    write(folder / "test-0.parquet", pa.array([{"path": "d.png"}, {"path": path}]), [1, 0])
+    with pytest.raises(ValueError, match=r"test-0\.parquet, row 1: path .* must lead into "):
+        load(folder)
+
+
+@pytest.mark.parametrize("image", [{"bytes": None, "path": None}, {"bytes": None, "path": ""}, None])
+def test_a_row_with_neither_bytes_nor_path_is_named(beside, image):
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    write(beside[0] / "test-0.parquet", pa.array([{"path": "d.png", "bytes": None}, image], kind), [1, 0])
+    with pytest.raises(ValueError, match=r"test-0\.parquet, row 1: no image"):
+        load(beside[0])
+
+
+def test_columns_of_other_names_are_read_where_they_are_given(tmp_path, make):
+    for split, seed in (("train", 0), ("test", 10)):
+        contents = binary([make.encoded(seed + i) for i in range(3)])
+        table = pa.table({"img": contents, "fine_label": [5, 2, 2], "coarse_label": [0, 1, 0]})
+        pq.write_table(table, tmp_path / f"{split}-0.parquet")
+    with pytest.raises(ValueError, match="columns: img: binary; fine_label: int64; coarse_label: int64"):
+        load(tmp_path)
+    fine, coarse = (
+        Parquet(data_dir=tmp_path, image_column="img", label_column=f"{name}_label") for name in ("fine", "coarse")
+    )
+    assert fine.load(Context()).classes == ("2", "5") and coarse.load(Context()).classes == ("0", "1")
+    assert fine.fingerprint() != coarse.fingerprint()
+
+
+def test_names_of_classes_that_do_not_occur_are_left_out(tmp_path, make):
+    names = [f"class {number}" for number in range(1000)]
+    make.write_parquet(tmp_path / "train-0.parquet", [make.encoded(0), make.encoded(1)], [7, 999], names)
+    make.write_parquet(tmp_path / "test-0.parquet", [make.encoded(2)], [7], names)
+    dataset = load(tmp_path)
+    assert dataset.classes == ("class 7", "class 999") and dataset.split("train").labels.tolist() == [0, 1]
+
+
+def test_queries_of_a_class_that_the_database_lacks_are_said(tmp_path, make):
+    make.write_parquet(tmp_path / "train-0.parquet", [make.encoded(0), make.encoded(1)], [0, 3])
+    make.write_parquet(tmp_path / "test-0.parquet", [make.encoded(2), make.encoded(3)], [0, 77])
+    assert load(tmp_path).remarks == (
+        "Query items of classes that the database lacks: 1, the first of '77'; they find nothing",
+    )
+
+
+def test_other_parquet_files_of_the_folder_are_said_not_to_be_used(shards):
+    (shards[0] / "validation-0.parquet").write_bytes(b"")
+    assert load(shards[0]).remarks == ("Parquet files of the folder that are not used: 1, first validation-0.parquet",)
+
+
+def test_a_column_that_is_there_twice_and_metadata_that_are_wrong_are_named(shards, make):
+    folder, _, test = shards
+    path = folder / "test-00000-of-00001.parquet"
+    twice = pa.Table.from_arrays([binary(test[:1]), binary(test[:1]), pa.array([0])], ["image", "image", "label"])
+    pq.write_table(twice, path)
+    with pytest.raises(ValueError, match=r"test-.*: column image must be binary"):
+        load(folder)
+    wrong = {"[": "has no info", '{"info": {"features": {"label": {"names": 3}}}}': "must be a list of texts"}
+    for text, message in wrong.items():
+        write(path, binary(test[:1]), pa.array([0]), {"huggingface": text})
+        with pytest.raises(ValueError, match=rf"test-.*: schema metadata huggingface.* {message}"):
+            load(folder)
 
 
 def test_file_that_is_no_parquet_is_named(shards):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bench.interfaces import Context
-from datasets import vectors
+from datasets import arrays as arrays_module
 from datasets.vectors import FILES, LABEL_FILES, Vectors
 
 
@@ -55,13 +55,18 @@ def test_value_that_is_not_finite_is_named_by_file_row_and_column(tmp_path, arra
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        ("train", np.zeros((20, 4)), r"train\.npy: float64 \[20, 4\], must be float32 \[n, d\]"),
-        ("train", np.zeros(20, np.float32), r"train\.npy: float32 \[20\], must be float32 \[n, d\]"),
+        ("train", np.zeros((20, 4), complex), r"train\.npy: complex128 \[20, 4\], must be numbers \[n, d\]"),
+        ("train", np.full((20, 4), "a"), r"train\.npy: <U1 \[20, 4\], must be numbers \[n, d\]"),
+        ("train", np.zeros((20, 4), "M8[s]"), r"train\.npy: datetime64\[s\] \[20, 4\], must be numbers"),
+        ("train", np.zeros(20, [("x", "f4")]), r"train\.npy: \[\('x', '<f4'\)\] \[20\], must be numbers"),
+        ("train", np.zeros(20, np.float32), r"train\.npy: float32 \[20\], must be numbers \[n, d\]"),
+        ("train", np.float32(1), r"train\.npy: float32 \[\], must be numbers \[n, d\]"),
         ("train", np.zeros((20, 0), np.float32), r"train\.npy: \[20, 0\], must hold at least one vector"),
         ("test", np.zeros((0, 4), np.float32), r"test\.npy: \[0, 4\], must hold at least one vector"),
         ("test", np.zeros((6, 5), np.float32), r"test\.npy: 5 columns, but .*train\.npy has 4"),
         ("train_labels", np.zeros(19, np.int64), r"train_labels\.npy: 19 labels for 20 vectors"),
-        ("test_labels", np.zeros(6, np.int32), r"test_labels\.npy: int32 \[6\], must be int64 \[n\]"),
+        ("test_labels", np.zeros(6), r"test_labels\.npy: float64 \[6\], must be integers \[n\]"),
+        ("test_labels", np.zeros((6, 1), np.int64), r"test_labels\.npy: int64 \[6, 1\], must be integers \[n\]"),
         ("test_labels", np.full(6, -1), "query item 0 has label -1"),
         ("test_labels", np.array([0, "x"] * 3, dtype=object), r"test_labels\.npy: .*without pickles"),
     ],
@@ -77,10 +82,12 @@ def test_one_class_is_refused(tmp_path, arrays):
         load(tmp_path, {**arrays, **one})
 
 
-def test_query_vector_that_stands_in_the_database_is_a_leak(tmp_path, arrays):
+def test_query_vector_that_stands_in_the_database_is_said_and_refused_where_it_is_not_allowed(tmp_path, arrays):
     arrays["test"][2] = arrays["train"][11]
+    (remark,) = load(tmp_path, arrays).remarks
+    assert remark.startswith("1 query items also stand in the database, to the byte: 16.7%, first query item 2 = data")
     with pytest.raises(ValueError, match=r"1 of 6 queries .* query item 2 = database item 11"):
-        load(tmp_path, arrays)
+        Vectors(data_dir=tmp_path, twins_allowed=0.1).load(Context())
 
 
 @pytest.mark.parametrize("name", FILES + LABEL_FILES)
@@ -115,7 +122,7 @@ def test_labels_are_part_of_the_fingerprint(tmp_path, arrays):
     assert Vectors(data_dir=tmp_path).fingerprint() != before and Vectors(data_dir=tmp_path).labelled
 
 
-def test_without_labels_a_shared_vector_is_counted_and_no_leak(tmp_path, arrays):
+def test_without_labels_a_shared_vector_is_counted_too(tmp_path, arrays):
     arrays["test"][[0, 2]], arrays["test"][5] = arrays["train"][11], arrays["train"][3]
     dataset = load(tmp_path, {name: arrays[name] for name in ("train", "test")})
     assert dataset.shared_with_database == 3
@@ -127,7 +134,7 @@ def test_vectors_stay_in_their_file(tmp_path, arrays):
 
 
 def test_bad_value_beyond_the_first_block_is_named_by_its_own_row(tmp_path, arrays, monkeypatch):
-    monkeypatch.setattr(vectors, "BLOCK_BYTES", 3 * 4 * 4)
+    monkeypatch.setattr(arrays_module, "BLOCK_BYTES", 3 * 4 * 4)
     arrays["train"][19, 1] = np.nan
     with pytest.raises(ValueError, match=r"train\.npy: nan at row 19, column 1"):
         load(tmp_path, arrays)

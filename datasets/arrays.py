@@ -1,0 +1,139 @@
+"""Arrays of numbers of any type, in memory or in a file, to vectors float32 and labels; what gets lost is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import Float
+
+BLOCK_BYTES = 2**24
+"""Of float32 vectors that are read and checked at a time."""
+EXACT = 2**24
+"""Whole numbers up to it are the same in float32; of those beyond it not all are."""
+COARSE = 1e-3
+"""Of a column's range: where float32's steps are wider than this, the differences between rows are no longer true."""
+
+Convert = Callable[[NDArray[Any], int], Float]
+"""Rows of a source, of any numbers, and the number of the first of them, to as many float32 rows."""
+
+
+def check_vectors(where: str, vectors: Any) -> None:
+    """ValueError unless an array, or one that is still in a file, is real numbers [n, d] and not empty."""
+    _check_kind(where, vectors, "biuf", "numbers [n, d]", 2)
+    if 0 in vectors.shape:
+        raise ValueError(f"{where}: {list(vectors.shape)}, must hold at least one vector of at least one dimension")
+
+
+def check_labels(where: str, labels: Any, count: int) -> None:
+    """ValueError unless an array, or one that is still in a file, is integers [count]."""
+    _check_kind(where, labels, "biu", "integers [n]", 1)
+    if len(labels) != count:
+        raise ValueError(f"{where}: {len(labels)} labels for {count} vectors")
+
+
+def _check_kind(where: str, array: Any, kinds: str, right: str, dimensions: int) -> None:
+    if array.dtype.kind not in kinds or len(array.shape) != dimensions:
+        raise ValueError(f"{where}: {array.dtype} {list(array.shape)}, must be {right}")
+
+
+def read_vectors(where: str, source: Any) -> tuple[Float, list[str]]:
+    """The vectors of an array, or of one that is still in a file, float32 [n, d], and remarks on what got lost.
+
+    What is float32 already, row by row in memory, is given back as it is. ValueError names the row and column of a
+    value that is not finite or is beyond float32.
+    """
+    check_vectors(where, source)
+    if isinstance(source, np.ndarray) and source.dtype == np.float32:
+        vectors = np.ascontiguousarray(source)
+        for rows in row_blocks(vectors.shape):
+            check_finite(where, vectors[rows], rows.start)
+        return vectors, []
+    losses = Losses(where, source.dtype)
+
+    def convert(block: NDArray[Any], first_row: int) -> Float:
+        vectors = to_float32(where, block, first_row)
+        losses.watch(block)
+        return vectors
+
+    vectors = converted(source, convert)
+    return vectors, losses.remarks()
+
+
+def converted(source: Any, convert: Convert) -> Float:
+    """Every row of a source through ``convert``, read by blocks: float32 [n, d]."""
+    vectors: Float = np.empty(source.shape, dtype=np.float32)
+    for rows in row_blocks(source.shape):
+        vectors[rows] = convert(source[rows], rows.start)
+    return vectors
+
+
+def to_float32(where: str, block: NDArray[Any], first_row: int) -> Float:
+    """The block as float32. ValueError: a value is not finite or beyond float32; ``first_row``: number of its first."""
+    check_finite(where, block, first_row)
+    with np.errstate(over="ignore"):
+        vectors: Float = block.astype(np.float32)
+    check_finite(where, vectors, first_row, "; beyond float32", block)
+    return vectors
+
+
+def check_finite(
+    where: str, vectors: NDArray[Any], first_row: int, why: str = "; must be finite", named: NDArray[Any] | None = None
+) -> None:
+    """ValueError names the first value that is NaN or infinite; ``first_row`` is the number of the first row.
+
+    ``named``: the array whose value is named in its place, and ``why`` it is wrong.
+    """
+    bad = ~np.isfinite(vectors)
+    if bad.any():
+        row, column = np.unravel_index(int(bad.argmax()), bad.shape)
+        value = (vectors if named is None else named)[row, column]
+        raise ValueError(f"{where}: {value} at row {first_row + row}, column {column}{why}")
+
+
+def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
+    """Slices that cover the rows of [n, d] in order, BLOCK_BYTES each."""
+    rows = max(1, BLOCK_BYTES // (4 * shape[1]))
+    return (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
+
+
+class Losses:
+    """What is lost where numbers of another type become float32: seen block by block."""
+
+    def __init__(self, where: str, dtype: np.dtype[Any]) -> None:
+        self.where, self.dtype = where, dtype
+        self.beyond = 0
+        self.low: NDArray[np.float64] | None = None
+        self.high: NDArray[np.float64] | None = None
+
+    def watch(self, block: NDArray[Any]) -> None:
+        """Look at more rows."""
+        if np.can_cast(self.dtype, np.float32):
+            return
+        if self.dtype.kind in "iu":
+            self.beyond += int(((block > EXACT) | (block < -EXACT)).sum())
+        low, high = block.min(axis=0).astype(np.float64), block.max(axis=0).astype(np.float64)
+        self.low = low if self.low is None else np.minimum(self.low, low)
+        self.high = high if self.high is None else np.maximum(self.high, high)
+
+    def remarks(self) -> list[str]:
+        """A sentence for whole numbers that are rounded, and one for columns whose differences are."""
+        said = []
+        if self.beyond:
+            said.append(
+                f"{self.where}: {self.beyond:,} values of {self.dtype} are beyond {EXACT:,}: float32 rounds them"
+            )
+        if self.low is not None and self.high is not None:
+            largest = np.maximum(abs(self.low), abs(self.high)).astype(np.float32)
+            coarse = np.flatnonzero(np.spacing(largest) > COARSE * (self.high - self.low))
+            coarse = coarse[self.high[coarse] > self.low[coarse]]
+            if len(coarse):
+                at = coarse[0]
+                said.append(
+                    f"{self.where}: {len(coarse)} columns lie so far from 0 that float32 rounds their differences, "
+                    f"first column {at} from {self.low[at]} to {self.high[at]}: subtract what their values share"
+                )
+        return said

@@ -1,0 +1,70 @@
+"""A split into train and test, as all data sets here have it: train items are the database, test items the queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from bench.interfaces import Context, Items, SplitName
+from datasets.checks import check_items, pick
+from datasets.twins import Hashes, twins
+
+
+class TrainTest:
+    """Train items as database, test items as queries; a subclass's ``load`` reads them and lets ``_keep`` check them.
+
+    ``twins_allowed``: the largest share of the queries, 0 to 1, whose content may stand in the database too; more are
+    refused. None refuses none. Their number is in ``shared_with_database``, and with whatever else a reader of the
+    figures must know of the data in ``remarks``, both after ``load``.
+    """
+
+    train_in_database = True
+
+    def __init__(self, data_dir: Path | None = None, twins_allowed: float | None = None) -> None:
+        if twins_allowed is not None and not 0 <= twins_allowed <= 1:
+            raise ValueError(f"twins_allowed is {twins_allowed}; allowed: 0 to 1, a share of the queries")
+        self.data_dir = data_dir
+        self.twins_allowed = twins_allowed
+        self.classes: tuple[str, ...] = ()
+        self.shared_with_database = 0
+        self.remarks: tuple[str, ...] = ()
+        self._items: dict[str, Items] = {}
+
+    def split(self, name: SplitName) -> Items:
+        """The items of a split; train is the database."""
+        return pick(self._items, name)
+
+    def _keep(
+        self,
+        source: str,
+        classes: Sequence[str] | None,
+        database: Items,
+        query: Items,
+        hashes: Hashes,
+        context: Context,
+        remarks: Sequence[str] = (),
+    ) -> Self:
+        """Check the items of ``source`` and hold them. ``classes`` is None where there are no labels.
+
+        ValueError: see ``check_items``, or there are more twins than are allowed.
+        """
+        check_items(source, classes, database, query)
+        found = twins(database, query, hashes, context)
+        found.check(source, self.twins_allowed)
+        self.classes = tuple(classes or ())
+        self.shared_with_database = found.count
+        self.remarks = (*remarks, *_strangers(self.classes, database, query), *found.remarks())
+        self._items = {"train": database, "database": database, "query": query}
+        return self
+
+
+def _strangers(classes: Sequence[str], database: Items, query: Items) -> list[str]:
+    """A remark on queries of a class of which the database has no item, if there are any."""
+    rows = np.flatnonzero(~np.isin(query.labels, database.labels))
+    if not len(rows):
+        return []
+    first = classes[query.labels[rows[0]]]
+    return [f"Query items of classes that the database lacks: {len(rows):,}, the first of {first!r}; they find nothing"]

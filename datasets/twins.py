@@ -1,0 +1,89 @@
+"""Queries that stand in the database too: found by what they hold, said, and refused where the user asks for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Self
+
+from bench.interfaces import Context, Items
+
+FEW = 0.005
+"""Official splits hold a few twins (Food-101 at 64x64: 22 of 25,247 queries); more than this share is too many."""
+
+Hashes = tuple[Iterable[bytes], Iterable[bytes]]
+"""Content hashes of the database and of the queries, one an item, in order."""
+
+
+def content_hash(content: bytes | memoryview) -> bytes:
+    """Sixteen bytes that stand for an item's content."""
+    return blake2b(content, digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Twins:
+    """``count`` of the ``queries`` stand in the database, the first from row ``query`` at row ``database``."""
+
+    count: int
+    queries: int
+    query: int = -1
+    database: int = -1
+
+    @classmethod
+    def of(cls, hashes: Hashes) -> Self:
+        """Count them. Memory follows the queries, however large the database is."""
+        database, query = hashes
+        queries = list(query)
+        asked, first = set(queries), dict[bytes, int]()
+        for row, content in enumerate(database):
+            if content in asked:
+                first.setdefault(content, row)
+        found = [row for row, content in enumerate(queries) if content in first]
+        return cls(len(found), len(queries), *((found[0], first[queries[found[0]]]) if found else ()))
+
+    def __str__(self) -> str:
+        share = f"{self.count / self.queries:.1%}"
+        return f"{share}, first query item {self.query} = database item {self.database}"
+
+    def check(self, source: str, allowed: float | None) -> None:
+        """ValueError: a larger share of the queries than is ``allowed``; None is any."""
+        if allowed is not None and self.count > allowed * self.queries:
+            what = f"{self.count} of {self.queries} queries stand in the database too"
+            raise ValueError(f"{source}: {what} ({self}); twins_allowed = {allowed}")
+
+    def remarks(self) -> list[str]:
+        """What a reader must know of them: nothing where there are none."""
+        if not self.count:
+            return []
+        many = f": {self}. They flatter every figure (twins_allowed = {FEW} refuses so many)"
+        said = f"{self.count} query items also stand in the database, to the byte"
+        return [said + (many if self.count > FEW * self.queries else "")]
+
+
+def twins(database: Items, query: Items, hashes: Hashes, context: Context) -> Twins:
+    """The queries that stand in the database.
+
+    The count is kept in ``context.cache`` under the items' fingerprints, and ``hashes``, best made on demand, are then
+    not asked for again.
+    """
+    if context.cache is None:
+        return Twins.of(hashes)
+    pair = content_hash(f"{database.fingerprint}\0{query.fingerprint}".encode()).hex()
+    kept = context.cache / f"twins-{pair}.json"
+    if kept.is_file():
+        return Twins(**json.loads(kept.read_text()))
+    found = Twins.of(hashes)
+    context.cache.mkdir(parents=True, exist_ok=True)
+    _write(kept, json.dumps(asdict(found)))
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Write under a name of this process, then rename: a reader sees all of it or nothing."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
