@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
-from bench.printed import NOT_RUN, SEARCH, SECTION, VARIANT, GridInfo, span, word
-from bench.references import QUERIES, load_reference
+from bench.printed import NOT_RUN, PROTOCOL_NAMES, SEARCH, SECTION, VARIANT, GridInfo, span, word
+from bench.references import DATA, load_reference
 
 
 def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
     """What the table is and how to read it, in sentences of plain text."""
     datasets = sorted(tidy["dataset"].dropna().unique())
     counts = f"{span(tidy['queries'])} queries"
-    if "database_items" in tidy:
+    if tidy["database_items"].notna().any():
         counts = f"{span(tidy['database_items'])} database items, {counts}"
     seeds = ", ".join(str(seed) for seed in sorted(tidy["seed"].dropna().unique()))
     sentences = [
         f"{grid.title.rstrip('.')}.",
         f"{', '.join(datasets)}: {counts}; recipe {grid.recipe}; seeds: {seeds or 'none'}.",
-        *([] if grid.reference is None else _about_the_data(datasets, grid.reference)),
+        *_about_the_reference(tidy, grid),
         *(note if note.endswith(".") else f"{note}." for note in grid.notes),
         f"{NOT_RUN}: not run, or not measured.",
         *_about_seeds(tidy),
@@ -27,15 +29,28 @@ def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
     return " ".join(sentences)
 
 
-def _about_the_data(datasets: list[str], reference: str) -> list[str]:
-    """A sentence where the data are not those of the published figures."""
-    table = load_reference(reference)
-    foreign = sorted(set(datasets) - (set(table["dataset"]) if "dataset" in table else {"food101"}))
-    if not foreign:
+def _about_the_reference(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
+    """Of which data the published figures are, and where they stand."""
+    if grid.reference is None:
         return []
-    if "dataset" in table:
-        return [f"The data ({', '.join(foreign)}) are not the paper's, so nothing published stands beside them."]
-    return [f"The data ({', '.join(foreign)}) are not the paper's (Food101 images)."]
+    same, published = tidy["reference_compares"], tidy["reference_dataset"].notna()
+    sentences = []
+    if strangers := sorted(set(tidy["dataset"].dropna()) - set(tidy.loc[same, "dataset"])):
+        theirs = "; ".join(_data(one) for one in load_reference(grid.reference)[DATA].drop_duplicates().itertuples())
+        beside = "stands in lines of its own, named as the paper's data, without a difference"
+        sentences += [
+            f"The data ({', '.join(strangers)}) are not the paper's ({theirs}).",
+            f"What was published {beside}." if (published & ~same).any() else "Nothing published stands beside them.",
+        ]
+    if (published & same).any():
+        sentences.append("In brackets: the published value, and ours minus it.")
+    return sentences
+
+
+def _data(theirs: Any) -> str:
+    """What published figures are of, in words."""
+    counts = f"{theirs.database_items:,} database items, {theirs.queries:,} queries"
+    return f"{word('dataset', theirs.dataset)}: {counts}, {PROTOCOL_NAMES[theirs.protocol]}"
 
 
 def _about_seeds(tidy: pd.DataFrame) -> list[str]:
@@ -59,7 +74,6 @@ def _about_codes(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
             "below the last model. Where it is asked for, training includes its evaluations."
         )
     if grid.reference is not None:
-        sentences.append("In brackets: the published value, and ours minus it.")
         table = load_reference(grid.reference).reindex(columns=["hasher", "model", "database_codes"])
         if table["model"].isna().all():
             sentences.append("Which model of a training was published (last, or best on what) is not stated.")
@@ -87,18 +101,25 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         "Precision is by label: codes learned with labels may pass exact search, so recall stands beside it.",
         *_about_recall(tidy[tidy["index"].notna()]),
     ]
-    if grid.reference is not None:
-        sentences += [
-            "In brackets: the published value, and ours minus it.",
-            f"The published time has no unit; it is read as seconds for all {QUERIES:,} queries.",
-            "Ours is the mean time of a query on one thread, times all queries of the data.",
-        ]
+    if grid.layout in ("candidates", "methods"):
+        sentences.append("The time of a query is the mean of single queries, one after another on one thread.")
+    published = None if grid.reference is None else load_reference(grid.reference)
+    if published is not None and "seconds" in published:
+        queries = span(published["queries"])
+        sentences.append(
+            f"The published time has no unit; it is read as seconds for all {queries} queries, and divided."
+        )
     if grid.layout == "methods":
         sentences.append(
             "Speed-up is over our own linear scan, which runs at the speed of memory; the published one is over the "
             "paper's own scan, so the two do not compare. Memory as the paper counts leaves out what a search "
             "reads besides (features, tables, codes); memory needed counts it. 1 MB is 1,000,000 bytes."
         )
+        if published is not None and "counted_items" in published:
+            counted = span(published["counted_items"])
+            sentences.append(
+                f"The published memory counts {counted} items; that of a codebook alone is divided by none."
+            )
     if grid.layout == "pareto":
         sentences.append(
             "Each line is the fastest search that reaches a level of quality: one query at a time on one thread, and "

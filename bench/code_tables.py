@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.printed import PROTOCOL_NAMES, Figure, text, word
+from bench.printed import PROTOCOL_NAMES, Figure, papers_row, papers_text, text, word
 
 TRAINED_ON = ["dataset", "protocol"]
 CODES_SECTION = [*TRAINED_ON, "model", "database_codes"]
@@ -25,12 +25,14 @@ def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
     for figure, sections in blocks:
         for name, section in sections:
             for label, series in section:
-                row = {"section": f"{name}: {figure.heading}", "row": label}
+                head = {"section": f"{name}: {figure.heading}", "row": label}
                 if series["hasher"].isna().all():
-                    texts = [text(series, figure)]
+                    cells = {heads[0]: series}
                 else:
-                    texts = [text(series[(series["bits"] == length).fillna(False)], figure) for length in lengths]
-                rows.append(row | dict(zip(heads, texts, strict=False)))
+                    of_length = [series[(series["bits"] == length).fillna(False)] for length in lengths]
+                    cells = dict(zip(heads, of_length, strict=True))
+                rows.append(head | {place: text(group, figure) for place, group in cells.items()})
+                rows += papers_row(head, series, {place: papers_text(group, figure) for place, group in cells.items()})
     return rows
 
 

@@ -13,30 +13,37 @@ import pandas as pd
 
 from bench import pareto
 from bench.code_tables import code_sections
-from bench.printed import SECTION, VARIANT, GridInfo
-from bench.references import QUERIES
+from bench.printed import SECTION, VARIANT, GridInfo, papers_data
 from bench.tables import complete, replace, section_name, split_series
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 # There are more markers than colours, so that series told apart by neither come late.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
-PUBLISHED = ", published"
 FRONT = "Front: nothing as fast is better"
 ACROSS = 4
 SERIES = ["index", "rerank", "build_setting", *VARIANT]
-FIGURES = ["value", "published", "reference_seconds", pareto.LATENCY, pareto.THROUGHPUT]
+FIGURES = ["value", "published", "reference_ms", pareto.LATENCY, pareto.THROUGHPUT]
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a series is drawn: its label, that of what was published of it, and its number among the styles."""
+
+    label: str
+    published: str
+    style: int
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What a figure shows. ``draw(axes, points, label, style)`` draws a series, as ``_means`` returns its points.
+    """What a figure shows. ``draw(axes, points, line)`` draws a series, as ``_means`` returns its points.
 
     ``quality`` is the column that goes upwards, in percent, ``heading`` its name and ``published`` the column beside
     it; ``cost``, where the front is drawn, the column whose time goes across.
     """
 
-    draw: Callable[[Any, pd.DataFrame, str, int], None]
+    draw: Callable[[Any, pd.DataFrame, Line], None]
     quality: str
     heading: str
     published: str = ""
@@ -116,7 +123,9 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
     entries: dict[str, Any] = {}
     for axes, (name, section) in zip(every.flat, sections, strict=False):
         for label, series in section:
-            panel.draw(axes, _means(series), label, styles[label])
+            line = Line(label, f"{label}, {papers_data(series) or 'published'}", styles[label])
+            styles[line.published] = line.style
+            panel.draw(axes, _means(series), line)
         if panel.cost:
             _front(axes, pd.concat([_means(series) for _, series in section]), panel.cost)
         axes.set_title(name.replace(", ", ",\n"), fontsize="medium")
@@ -127,7 +136,7 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
         entries |= dict(zip(labels, handles, strict=True))
     for axes in every[:, 0]:
         axes.set_ylabel(panel.heading)
-    ordered = sorted(entries, key=lambda label: (styles[label.removesuffix(PUBLISHED)], label))
+    ordered = sorted(entries, key=lambda label: (styles[label], label))
     figure.legend([entries[label] for label in ordered], ordered, loc="outside lower center", ncols=3, fontsize="small")
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
     figure.suptitle(f"{grid.name}: {datasets}, recipe {grid.recipe}", fontsize="medium")
@@ -156,39 +165,39 @@ def _means(series: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop(columns="query_setting").astype(float)
 
 
-def _against_bits(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
+def _against_bits(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xlabel("Length of the codes, bits")
-    _line(axes, points["bits"], points, label, style)
-    _published(axes, points["bits"], points, label, style)
+    _line(axes, points["bits"], points, line)
+    _published(axes, points["bits"], points, line)
 
 
-def _against_candidates(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
+def _against_candidates(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xlabel("Candidates N that are re-ranked")
     if points["candidates"].isna().all():
         level = points["value"].mean()
-        axes.axhline(level, color=COLOURS[style % len(COLOURS)], linestyle="--", linewidth=1.2, label=label)
+        axes.axhline(level, color=COLOURS[line.style % len(COLOURS)], linestyle="--", linewidth=1.2, label=line.label)
         return
-    _line(axes, points["candidates"], points, label, style)
-    _published(axes, points["candidates"], points, label, style)
+    _line(axes, points["candidates"], points, line)
+    _published(axes, points["candidates"], points, line)
 
 
-def _against_time(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
+def _against_time(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
-    axes.set_xlabel("Time of one query, ms (ours: median of single queries;\npublished: total / 25,250 queries)")
-    _line(axes, points[pareto.LATENCY], points, label, style)
-    _published(axes, points["reference_seconds"] / QUERIES * 1000, points, label, style)
+    axes.set_xlabel("Time of one query, ms (ours: median of single queries;\npublished: total / queries)")
+    _line(axes, points[pareto.LATENCY], points, line)
+    _published(axes, points["reference_ms"], points, line)
 
 
-def _against_latency(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
+def _against_latency(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of a single query, ms (median, one thread)")
-    _line(axes, points[pareto.LATENCY], points, label, style)
+    _line(axes, points[pareto.LATENCY], points, line)
 
 
-def _against_batch(axes: Any, points: pd.DataFrame, label: str, style: int) -> None:
+def _against_batch(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of a batch over its queries, ms (all threads)")
-    _line(axes, pareto.cost_of(points, pareto.THROUGHPUT), points, label, style)
+    _line(axes, pareto.cost_of(points, pareto.THROUGHPUT), points, line)
 
 
 def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
@@ -202,27 +211,27 @@ def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
     axes.step(x, y, where="post", color="0.5", linewidth=3, alpha=0.5, zorder=0, label=FRONT)
 
 
-def _line(axes: Any, x: pd.Series, points: pd.DataFrame, label: str, style: int) -> None:
+def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line) -> None:
     axes.errorbar(
         x,
         points["value"],
         yerr=points["spread"] if points["spread"].any() else None,
-        color=COLOURS[style % len(COLOURS)],
-        marker=MARKERS[style % len(MARKERS)],
+        color=COLOURS[line.style % len(COLOURS)],
+        marker=MARKERS[line.style % len(MARKERS)],
         capsize=2,
-        label=label,
+        label=line.label,
     )
 
 
-def _published(axes: Any, x: pd.Series, points: pd.DataFrame, label: str, style: int) -> None:
+def _published(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line) -> None:
     """The published values as hollow markers, joined by a dotted line, where there are any."""
     if (points["published"].notna() & x.notna()).any():
         axes.plot(
             x,
             points["published"],
-            color=COLOURS[style % len(COLOURS)],
-            marker=MARKERS[style % len(MARKERS)],
+            color=COLOURS[line.style % len(COLOURS)],
+            marker=MARKERS[line.style % len(MARKERS)],
             markerfacecolor="none",
             linestyle=":",
-            label=label + PUBLISHED,
+            label=line.published,
         )

@@ -35,6 +35,13 @@ HASHER_NAMES = {
     "a2_net": "A²-Net",
     "semicon": "SEMICON",
 }
+DATASET_NAMES = {
+    "food101": "Food101",
+    "cub200": "CUB200",
+    "aircraft": "Aircraft",
+    "nabirds": "NABirds",
+    "vegfru": "VegFru",
+}
 PROTOCOL_NAMES = {
     "seen": "seen classes",
     "unseen": "unseen classes among themselves",
@@ -64,8 +71,8 @@ class GridInfo:
 class Figure:
     """A printed quantity: its heading, the column it comes from, the factor to its unit, and its decimals.
 
-    ``reference`` is the column of the published value; a difference is shown where the two compare. Heading and column
-    may hold ``{k}``.
+    ``reference`` is the column of the published value; a difference is shown where the two compare, in this quantity
+    (``compares``) and in their data. Heading and column may hold ``{k}``.
     """
 
     heading: str
@@ -82,13 +89,15 @@ class Figure:
 
 def word(column: str, value: Any) -> str:
     """A value of a column as a reader knows it."""
-    known = {"index": INDEX_NAMES, "hasher": HASHER_NAMES, "model": MODEL_NAMES}.get(column, {})
+    tables = {"index": INDEX_NAMES, "hasher": HASHER_NAMES, "model": MODEL_NAMES, "dataset": DATASET_NAMES}
+    known = tables.get(column, {})
     return f"{value} bits" if column == "bits" else known.get(value, str(value).replace("_", " "))
 
 
 def text(group: pd.DataFrame, figure: Figure) -> str:
     """One printed cell from the cells that differ only by seed: ``ours (published, difference)``.
 
+    What was published of other data is not set beside ours: it has a line of its own (see ``papers_row``).
     Several seeds are shown as mean ± standard deviation; what failed by its status; what was not run as –.
     """
     done = group[group["status"] == "ok"]
@@ -105,7 +114,7 @@ def text(group: pd.DataFrame, figure: Figure) -> str:
     if len(failed):
         words = "/".join(sorted(failed.unique()))
         shown = words if len(done) == 0 else f"{shown} [{len(failed)} {words}]"
-    published = group[figure.reference].dropna() if figure.reference in group else pd.Series(dtype=float)
+    published = _published(group, figure, of_our_data=True)
     if len(published) == 0:
         return shown
     other = float(published.iloc[0]) * figure.scale
@@ -113,6 +122,30 @@ def text(group: pd.DataFrame, figure: Figure) -> str:
     if len(values) and figure.compares:
         beside += f", {_difference(values.mean() - other, figure.digits)}"
     return f"{shown} ({beside})"
+
+
+def papers_data(group: pd.DataFrame) -> str | None:
+    """Whose data what was published of some cells is of, where these are not ours, as in "paper, Food101"."""
+    others = group.loc[~group["reference_compares"].astype(bool), "reference_dataset"].dropna()
+    return f"paper, {word('dataset', others.iloc[0])}" if len(others) else None
+
+
+def papers_row(head: dict[str, str], group: pd.DataFrame, texts: dict[str, str]) -> list[dict[str, str]]:
+    """The line below that of some cells, with what was published of them for other data; none where nothing was."""
+    return [head | {"row": f"{head['row']} ({papers_data(group)})"} | texts] if any(texts.values()) else []
+
+
+def papers_text(group: pd.DataFrame, figure: Figure) -> str:
+    """What was published of one printed cell for other data."""
+    published = _published(group, figure, of_our_data=False)
+    return _number(float(published.iloc[0]) * figure.scale, figure.digits) if len(published) else ""
+
+
+def _published(group: pd.DataFrame, figure: Figure, of_our_data: bool) -> pd.Series:
+    """The published values of some cells, those of the same data or those of other data."""
+    if figure.reference not in group:
+        return pd.Series(dtype=float)
+    return group.loc[group["reference_compares"].astype(bool) == of_our_data, figure.reference].dropna()
 
 
 def _number(value: float, digits: int) -> str:

@@ -175,6 +175,7 @@ def latency_columns(milliseconds: Float, queries_in_set: int) -> dict[str, float
         "latency_ms_p50": float(p50),
         "latency_ms_p95": float(p95),
         "latency_ms_p99": float(p99),
+        "latency_ms_mean": float(milliseconds.mean(dtype=np.float64)),
         "seconds_all_queries": float(milliseconds.mean(dtype=np.float64)) * queries_in_set / 1e3,
     }
 

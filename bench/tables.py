@@ -13,36 +13,53 @@ from bench import pareto
 from bench.captions import caption
 from bench.code_tables import codes_rows
 from bench.latex import to_latex
-from bench.printed import INDEX_NAMES, PROTOCOL_NAMES, SECTION, VARIANT, Figure, GridInfo, text, word
+from bench.printed import (
+    INDEX_NAMES,
+    PROTOCOL_NAMES,
+    SECTION,
+    VARIANT,
+    Figure,
+    GridInfo,
+    papers_row,
+    papers_text,
+    text,
+    word,
+)
 from bench.references import attach
 
 TEXTS = [
     *("dataset", "dataset_plugin", "dataset_fingerprint"),
     *("protocol", "embedder", "input", "hasher", "variant", "model", "database_codes"),
     *("index", "rerank", "setting", "build_setting", "query_setting", "status"),
+    *("reference_dataset", "reference_protocol", "reference_compares"),
 ]
 INTEGERS = [
     *("dim", "bits", "candidates", "k", "seed", "queries"),
     *("code_bytes", "index_bytes", "paper_bytes"),
+    *("database_items", "reference_database_items", "reference_queries"),
 ]
 COLUMNS = [
     *("dataset", "protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
     *("index", "rerank", "candidates", "setting", "build_setting", "query_setting", "k", "seed"),
     *("map", "map_best", "map_worst", "map_by_index"),
     *("precision_at_{k}", "precision_within_2", "recall_at_{k}", "complete_share"),
-    *("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "throughput_qps", "seconds_all_queries"),
+    *("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "latency_ms_mean", "throughput_qps", "seconds_all_queries"),
     *("fit_seconds", "encode_ms", "build_seconds", "code_bytes", "index_bytes", "paper_bytes"),
-    *("floor_ms", "floor_percent", "queries", "status"),
+    *("floor_ms", "floor_percent", "database_items", "queries", "status"),
     *("dataset_plugin", "dataset_fingerprint"),
-    *("reference_map", "reference_precision_at_10", "reference_seconds"),
+    *("reference_map", "reference_precision_at_10", "reference_seconds", "reference_ms", "reference_bytes_per_item"),
+    *("reference_dataset", "reference_database_items", "reference_queries", "reference_protocol"),
+    "reference_compares",
 ]
 SETTINGS = ["build_setting", "query_setting"]
 PRECISION = Figure("P@{k}, %", "precision_at_{k}", 100, reference="reference_precision_at_10")
 SHARE = Figure("P@{k}, % of exact search", "share_of_exact", 100, digits=1)
 RECALL = Figure("Recall@{k}, %", "recall_at_{k}", 100)
-SECONDS = Figure("Time for all queries, s", "seconds_all_queries", reference="reference_seconds")
+QUERY_TIME = Figure("Time of a query, ms", "latency_ms_mean", digits=3, reference="reference_ms")
 SPEED_UP = Figure("Speed-up", "speed_up", reference="reference_speed_up", compares=False)
-PAPER_MEMORY = Figure("Memory as the paper counts, MB", "paper_bytes", 1e-6, digits=3, reference="reference_bytes")
+PAPER_MEMORY = Figure(
+    "Memory as the paper counts, bytes an item", "paper_bytes_per_item", digits=1, reference="reference_bytes_per_item"
+)
 MEMORY = Figure("Memory needed, MB", "index_bytes", 1e-6, digits=3)
 
 
@@ -51,8 +68,7 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 
     The layout "pareto" has ``pareto.csv`` beside them. ``cells`` has a row for each cell and the columns COLUMNS, any
     of which may be missing, and any others; precision, recall and shares are fractions, and ``status`` is "ok", what
-    went wrong, "skipped", or empty for a cell not yet run. An optional column ``database_items`` goes into the caption.
-    ValueError: an unknown reference.
+    went wrong, "skipped", or empty for a cell not yet run. ValueError: an unknown reference.
     """
     tidy = complete(cells, grid)
     table = layout_table(tidy, grid)
@@ -69,9 +85,9 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 
 def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The cells with every column of COLUMNS (for the grid's k) in that order, the published figures,
-    ``share_of_exact`` (precision over that of the linear scan on the same features), ``speed_up`` (over that linear
-    scan's time), and ``pareto_recall`` and ``pareto_precision``: whether no other search of the section and seed is as
-    fast, one query at a time, and as good, and better in one of these.
+    ``share_of_exact`` (precision over that of the linear scan on the same features), ``paper_bytes_per_item``,
+    ``speed_up`` (over that linear scan's time), and ``pareto_recall`` and ``pareto_precision``: whether no other search
+    of the section and seed is as fast, one query at a time, and as good, and better in one of these.
     """
     columns = [name.format(k=grid.k) for name in COLUMNS]
     precision, recall = PRECISION.at(grid.k).column, RECALL.at(grid.k).column
@@ -92,6 +108,7 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
         tuned = scans.groupby(SECTION, dropna=False)[[f"tune_{precision}"]].mean()
         own = tidy[SECTION].merge(tuned, how="left", left_on=SECTION, right_index=True)
         tidy["tune_share_of_exact"] = tidy[f"tune_{precision}"] / own[f"tune_{precision}"]
+    tidy["paper_bytes_per_item"] = (tidy["paper_bytes"] / tidy["database_items"]).astype("float64")
     tidy["speed_up"] = beside["seconds_all_queries"] / tidy["seconds_all_queries"]
     tidy["pareto_recall"] = pareto.on_front(tidy, recall)
     tidy["pareto_precision"] = pareto.on_front(tidy, precision)
@@ -127,26 +144,29 @@ def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: in
     """The supplementary Table 1: columns are candidates N, rows exact search and each table length L."""
     columns = sorted(tidy["candidates"].dropna().unique())
     rows = []
-    for block, figures in (("quality", [PRECISION, SHARE, RECALL]), ("time", [SECONDS])):
+    for block, figures in (("quality", [PRECISION, SHARE, RECALL]), ("time", [QUERY_TIME])):
         for label, series in split_series(section, tidy, ["index", "rerank", *SETTINGS, *VARIANT]):
             single = series["candidates"].isna().all()
-            for figure in (figure.at(k) for figure in figures):
-                row = {"section": f"{name}: {block}", "row": label, "figure": figure.heading}
-                for position, candidates in enumerate(columns):
-                    group = series if single else series[(series["candidates"] == candidates).fillna(False)]
-                    row[f"N = {candidates}"] = "" if single and position else text(group, figure)
-                if not (single and figure.column == SHARE.column):
-                    rows.append(row)
+            cells = {
+                f"N = {candidates}": series if single else series[(series["candidates"] == candidates).fillna(False)]
+                for candidates in (columns[:1] if single else columns)
+            }
+            for figure in (figure.at(k) for figure in figures if not (single and figure.column == SHARE.column)):
+                head = {"section": f"{name}: {block}", "row": label, "figure": figure.heading}
+                rows.append(head | {place: text(group, figure) for place, group in cells.items()})
+                rows += papers_row(head, series, {place: papers_text(group, figure) for place, group in cells.items()})
     return rows
 
 
 def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """The paper's Table 1: rows are methods, columns quality, time and memory."""
-    figures = [figure.at(k) for figure in (PRECISION, RECALL, SECONDS, SPEED_UP, PAPER_MEMORY, MEMORY)]
-    return [
-        {"section": name, "row": label} | {figure.heading: text(series, figure) for figure in figures}
-        for label, series in split_series(section, tidy, ["index", "rerank", "setting", *VARIANT])
-    ]
+    figures = [figure.at(k) for figure in (PRECISION, RECALL, QUERY_TIME, SPEED_UP, PAPER_MEMORY, MEMORY)]
+    rows = []
+    for label, series in split_series(section, tidy, ["index", "rerank", "setting", *VARIANT]):
+        head = {"section": name, "row": label}
+        rows.append(head | {figure.heading: text(series, figure) for figure in figures})
+        rows += papers_row(head, series, {figure.heading: papers_text(series, figure) for figure in figures})
+    return rows
 
 
 def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:

@@ -77,6 +77,14 @@ def test_precision_against_time_puts_published_totals_on_the_scale_of_one_query(
     assert drawn["Linear scan"] == (pytest.approx([16]), pytest.approx([80]))
 
 
+@pytest.mark.parametrize("data", [{"dataset": "birds"}, {"queries": 1_944}, {"database_items": 4_089}])
+@pytest.mark.parametrize("name", ["precision_against_candidates", "precision_against_time"])
+def test_a_published_curve_beside_other_data_is_named_as_the_paper_s(name, data):
+    drawn = lines(name, frame().assign(**data))
+    assert drawn["Hash tables (L = 8), paper, Food101"][1] == pytest.approx([70.37, 77.23])
+    assert not any("published" in label for label in drawn)
+
+
 def test_axes_are_labelled_with_units_and_one_series_keeps_its_colour_in_every_panel():
     cells = frame()
     missing = (cells["dim"] == 512) & (cells["key_bits"] == 8)

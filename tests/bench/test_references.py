@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.references import QUERIES, SEARCH_KEYS, attach, load_reference
+from bench.references import DATA, SEARCH_KEYS, attach, load_reference, names
 
 
 def hash_cell(**changes: object) -> dict[str, object]:
@@ -104,8 +104,61 @@ def test_an_unknown_reference_is_named_with_those_that_exist():
         load_reference("table9")
 
 
-def test_published_times_are_for_every_food101_query():
-    assert QUERIES == 101 * 250
+def test_every_published_figure_says_of_which_data_it_is():
+    official = {
+        "cub200": (5_994, 5_794),
+        "aircraft": (6_667, 3_333),
+        "nabirds": (23_929, 24_633),
+        "vegfru": (29_200, 116_931),
+        "food101": (101 * 750, 101 * 250),
+    }
+    assert names() == ["paper_table1", "paper_table2", "supp_table1"]
+    for name in names():
+        table = load_reference(name)
+        assert table[DATA].notna().all(axis=None) and (table["protocol"] == "seen").all()
+        counts = table["dataset"].map(official)
+        assert (counts.str[0] == table["database_items"]).all() and (counts.str[1] == table["queries"]).all()
+
+
+def test_published_times_are_of_a_query_and_memory_of_an_item():
+    table = load_reference("paper_table1").set_index(["index", "dim"])
+    assert table.loc[("linear_scan", 512), "ms"] == pytest.approx(9481.03 / 25_250 * 1000)
+    assert table.loc[("hash_tables", 1024), "bytes_per_item"] == 4
+    assert table.loc[("linear_scan", 1024), "bytes_per_item"] == pytest.approx(4 * 1024 + 4, rel=5e-4)
+    assert np.isnan(table.loc[("ivfadc", 512), "bytes_per_item"])  # a codebook, whatever the number of items
+
+
+OWN = {"dataset": "food101", "database_items": 75_750, "queries": 25_250, "protocol": "seen"}
+
+
+@pytest.mark.parametrize(
+    ("data", "same"),
+    [
+        ({}, True),
+        ({"dataset": "mine", "dataset_plugin": "food101"}, True),
+        ({"dataset": "mine", "dataset_plugin": "parquet"}, False),
+        ({"dataset": "food101", "dataset_plugin": "parquet"}, True),
+        ({"dataset": "food101_64"}, False),
+        ({"dataset": "birds", "database_items": 4_089, "queries": 1_944}, False),
+        ({"database_items": 75_747}, False),
+        ({"queries": 3_000}, False),
+        ({"database_items": None, "queries": None}, True),
+        ({"protocol": "unseen_all"}, False),
+        ({"dataset": "cub200"}, False),
+    ],
+)
+def test_published_figures_compare_with_those_of_the_same_data_alone(data, same):
+    found = attach(pd.DataFrame([hash_cell(**OWN) | data, hash_cell(**OWN)]), "supp_table1")
+    assert found["reference_compares"].tolist() == [same, True]
+    assert found["reference_dataset"].iloc[1] == "food101"
+
+
+def test_published_codes_of_a_data_set_of_another_size_do_not_compare():
+    sizes = {"database_items": 5_994, "queries": 5_794}
+    rows = [code_cell(**sizes), code_cell(**sizes | {"queries": 2_897}), code_cell(dataset="birds", **sizes)]
+    found = attach(pd.DataFrame(rows), "paper_table2")
+    assert found["reference_compares"].tolist() == [True, False, False]
+    assert found["reference_map"].fillna(-1).tolist() == [0.2514, 0.2514, -1]
 
 
 def code_cell(**changes: object) -> dict[str, object]:
