@@ -22,6 +22,8 @@ COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#5
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 FRONT = "Front: nothing as fast is better"
 ACROSS = 4
+HANDLE_INCHES, LETTER_INCHES = 0.7, 0.06
+"""Of a legend in small letters."""
 SERIES = ["index", "rerank", "build_setting", *VARIANT]
 FIGURES = ["value", "published", "reference_ms", pareto.LATENCY, pareto.THROUGHPUT]
 
@@ -137,10 +139,18 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
     for axes in every[:, 0]:
         axes.set_ylabel(panel.heading)
     ordered = sorted(entries, key=lambda label: (styles[label], label))
-    figure.legend([entries[label] for label in ordered], ordered, loc="outside lower center", ncols=3, fontsize="small")
+    columns = _legend_columns(ordered, figure.get_figwidth())
+    handles = [entries[label] for label in ordered]
+    figure.legend(handles, ordered, loc="outside lower center", ncols=columns, fontsize="small")
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
     figure.suptitle(f"{grid.name}: {datasets}, recipe {grid.recipe}", fontsize="medium")
     return figure
+
+
+def _legend_columns(labels: list[str], inches: float) -> int:
+    """How many columns of such labels have room side by side, at most three."""
+    longest = max(map(len, labels), default=0)
+    return max(1, min(3, int(inches / (HANDLE_INCHES + LETTER_INCHES * longest))))
 
 
 def _sections(done: pd.DataFrame, grid: GridInfo) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:

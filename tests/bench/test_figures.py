@@ -85,6 +85,16 @@ def test_a_published_curve_beside_other_data_is_named_as_the_paper_s(name, data)
     assert not any("published" in label for label in drawn)
 
 
+@pytest.mark.parametrize("dims", [(512,), (512, 1024)])
+def test_the_legend_has_room_also_where_curves_are_named_as_the_paper_s(dims):
+    cells = frame().assign(dataset="birds")
+    figure = drawing("precision_against_time", cells[cells["dim"].isin(dims)])
+    figure.canvas.draw()
+    [legend] = figure.legends
+    box, page = legend.get_window_extent(), figure.bbox
+    assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0
+
+
 def test_axes_are_labelled_with_units_and_one_series_keeps_its_colour_in_every_panel():
     cells = frame()
     missing = (cells["dim"] == 512) & (cells["key_bits"] == 8)
