@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 import bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = Path(bench.__file__).parents[1] / "results" / "reference"
 SEARCH_KEYS = ["index", "dim", "key_bits", "candidates"]
@@ -33,6 +35,8 @@ def load_reference(name: str) -> pd.DataFrame:
     database_codes, map. Quality is a fraction; a value is empty where a method has none or the source does not say.
     ValueError: no such table.
     """
+    import pandas as pd
+
     if name not in names():
         raise ValueError(f"reference {name!r}: no such table in {FOLDER}; there are: {', '.join(names()) or 'none'}")
     table = pd.read_csv(FOLDER / f"{name}.csv", comment="#")
@@ -77,15 +81,15 @@ def attach(cells: pd.DataFrame, reference_name: str | None) -> pd.DataFrame:
 
 def _differ(ours: pd.DataFrame, found: pd.DataFrame, names: list[str]) -> pd.Series:
     """Whether one of the columns is known on both sides, and differs."""
-    differ = pd.Series(False, index=ours.index)
-    for name in names:
-        if (theirs := f"reference_{name}") in found:
-            differ |= ours[name].notna() & found[theirs].notna() & (ours[name] != found[theirs])
-    return differ.astype(bool)
+    known = [name for name in names if f"reference_{name}" in found]
+    mine, theirs = ours[known], found[[f"reference_{name}" for name in known]].set_axis(known, axis=1)
+    return (mine.notna() & theirs.notna() & (mine != theirs)).any(axis=1)
 
 
 def _keys(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """The key columns in one type each, whatever the frame holds them as."""
+    import pandas as pd
+
     keys = frame.reindex(columns=names)
     for name in names:
         keys[name] = keys[name].astype(str) if name in TEXTS else pd.to_numeric(keys[name]).astype(float)
