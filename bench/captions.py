@@ -107,7 +107,7 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
     if published is not None and "seconds" in published:
         queries = span(published["queries"])
         sentences.append(
-            f"The published time has no unit; it is read as seconds for all {queries} queries, and divided."
+            f"The published time has no unit; it is read as seconds for all {queries} queries, and divided by them."
         )
     if grid.layout == "methods":
         sentences.append(
@@ -118,7 +118,7 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         if published is not None and "counted_items" in published:
             counted = span(published["counted_items"])
             sentences.append(
-                f"The published memory counts {counted} items; that of a codebook alone is divided by none."
+                f"The published memory counts {counted} items; where it is of a codebook alone, it is left out."
             )
     if grid.layout == "pareto":
         sentences.append(

@@ -70,7 +70,7 @@ def settled(pipeline: Pipeline, results: Store, take: bool = False) -> Pipeline:
         return pipeline
     other = f"{name}-{own}"
     pipeline.say(
-        f"data set {name!r}: in {results.root} this name stands for other data, {entry.meta['described']}; "
-        f"the figures of these go under {other!r} (--name gives them another name)"
+        f"data set {name!r}: in {results.root} this name stands for another content, that of {entry.meta['described']} "
+        f"as it was then; the figures of this one go under {other!r} (--name gives it another name)"
     )
     return settled(replace(pipeline, grid=replace(pipeline.grid, dataset_name=other)), results, take)

@@ -103,7 +103,8 @@ def print_changes(changes: list[Change]) -> None:
         if one in moved:
             interval = f"{one.low:+.1%} to {one.high:+.1%}"
             figures = (f"{one.before:.4g}", f"{one.after:.4g}", f"{one.change:+.1%}", interval)
-        shown.add_row(one.dataset, one.cell, one.figure, *figures, one.verdict)
+        note = f" ({one.note})" if one.note else ""
+        shown.add_row(one.dataset, one.cell, one.figure, *figures, one.verdict + note)
     if moved or others:
         console.print(shown)
     console.print(

@@ -135,7 +135,8 @@ def test_run_writes_the_tidy_cells_the_tables_and_the_figures(finished):
     names = {path.name for path in written.iterdir()}
     assert {"cells.csv", "table.csv", "table.tex"} <= names and any(name.endswith(".png") for name in names)
     cells = pd.read_csv(written / "cells.csv")
-    columns = """dataset, embedder, dim, hasher, bits, index, rerank, candidates, setting, key_bits, k, seed,
+    columns = """dataset, dataset_plugin, dataset_fingerprint, latency_ms_mean, reference_compares,
+        embedder, dim, hasher, bits, index, rerank, candidates, setting, key_bits, k, seed,
         precision_at_10, recall_at_10, latency_ms_p50, latency_ms_p95, latency_ms_p99, throughput_qps,
         seconds_all_queries, encode_ms,
         build_seconds, index_bytes, status, reference_precision_at_10, reference_seconds,
