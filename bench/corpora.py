@@ -7,11 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+
 from bench.grid import Cell, reads
 from bench.identity import digest
 from bench.interfaces import Codes, Corpus, Float, Int, Words
+from bench.measure import LOADED, UNSTABLE
 from bench.pipeline import Pipeline, codes_name, real_name
 from bench.protocols import select
+from bench.statistics import typical, with_interval
 from bench.store import Entry
 
 
@@ -41,15 +45,26 @@ class Corpora:
         arrays = entry.arrays
         return arrays["database"][self._pipeline.database_rows(cell)], arrays["query"][self._pipeline.query_rows(cell)]
 
-    def costs(self, cell: Cell) -> dict[str, float | None]:
-        """What was spent before searching: training, and encoding a query, by every network that the cell needs.
+    def costs(self, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was spent before searching: training, and encoding a query, by every network that the cell needs, as
+        columns; and as an array ``encode_ms`` float32 [replicates].
 
-        None where one of them is not known.
+        None, and no array, where one of them is not known.
         """
         stages = {stage.key: stage for stage in self._pipeline.stages(cell)}
         spent = [self._pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
-        columns = {name: [meta[name] for meta in spent] for name in ("encode_ms", "fit_seconds")}
-        return {name: None if None in values else sum(values) for name, values in columns.items()}
+        fits, encodings = [meta["fit_seconds"] for meta in spent], [meta.get("encoding") for meta in spent]
+        columns: dict[str, Any] = {"fit_seconds": None if None in fits else sum(fits), "encode_ms": None}
+        known = [one for one in encodings if one is not None]
+        if len(known) < len(encodings):
+            return columns, {}
+        least = min(len(one["ms"]) for one in known)
+        together = np.array([one["ms"][:least] for one in known], dtype=np.float32).sum(axis=0)
+        watched = {
+            "unstable": max(one["sentinel_drift"] for one in known) > UNSTABLE,
+            "loaded": max(one["others"] for one in known) > LOADED,
+        }
+        return columns | with_interval("encode_ms", typical(together)) | watched, {"encode_ms": together}
 
     def map(self, cell: Cell) -> float | None:
         """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them.

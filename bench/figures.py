@@ -25,7 +25,7 @@ ACROSS = 4
 HANDLE_INCHES, LETTER_INCHES = 0.7, 0.06
 """Of a legend in small letters."""
 SERIES = ["index", "rerank", "build_setting", *VARIANT]
-FIGURES = ["value", "published", "reference_ms", pareto.LATENCY, pareto.THROUGHPUT]
+FIGURES = ["value", "published", "reference_ms", pareto.LATENCY, pareto.THROUGHPUT, *pareto.BOUNDS]
 
 
 @dataclass(frozen=True)
@@ -194,20 +194,20 @@ def _against_candidates(axes: Any, points: pd.DataFrame, line: Line) -> None:
 def _against_time(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of one query, ms (ours: median of single queries;\npublished: total / queries)")
-    _line(axes, points[pareto.LATENCY], points, line)
+    _line(axes, points[pareto.LATENCY], points, line, pareto.LATENCY)
     _published(axes, points["reference_ms"], points, line)
 
 
 def _against_latency(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of a single query, ms (median, one thread)")
-    _line(axes, points[pareto.LATENCY], points, line)
+    _line(axes, points[pareto.LATENCY], points, line, pareto.LATENCY)
 
 
 def _against_batch(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of a batch over its queries, ms (all threads)")
-    _line(axes, pareto.cost_of(points, pareto.THROUGHPUT), points, line)
+    _line(axes, pareto.cost_of(points, pareto.THROUGHPUT), points, line, pareto.THROUGHPUT)
 
 
 def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
@@ -221,10 +221,12 @@ def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
     axes.step(x, y, where="post", color="0.5", linewidth=3, alpha=0.5, zorder=0, label=FRONT)
 
 
-def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line) -> None:
+def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line, time: str = "") -> None:
+    """A series with the spread of its value and, of a ``time``, the interval where it has one."""
     axes.errorbar(
         x,
         points["value"],
+        xerr=pareto.reach(points, time) if time else None,
         yerr=points["spread"] if points["spread"].any() else None,
         color=COLOURS[line.style % len(COLOURS)],
         marker=MARKERS[line.style % len(MARKERS)],

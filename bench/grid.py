@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -82,20 +83,26 @@ class Cell:
 class Measure:
     """How much is measured. ``queries``: how many queries are searched, drawn by seed (0: all of them).
 
-    ``replicates``: fresh processes with fresh builds, each of ``rounds`` of ``queries_per_round``. ``split``: all of
-    these queries, or one half to choose settings by (``tune``) and the other to report what was chosen.
+    ``replicates``: fresh processes with fresh builds, each of ``rounds`` of ``queries_per_round``, and of batches that
+    last ``batch_seconds`` on all threads and again on one. ``split``: all of these queries, or one half to choose
+    settings by (``tune``) and the other to report what was chosen.
     """
 
     queries: int = 0
     replicates: int = 3
     rounds: int = 4
     queries_per_round: int = 100
+    batch_seconds: float = 0.5
     split: Split = "all"
 
     def __post_init__(self) -> None:
         for name, least in (("queries", 0), ("replicates", 1), ("rounds", 1), ("queries_per_round", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least {least}")
+        if not 0 < self.batch_seconds < math.inf:
+            raise ValueError(
+                f"batch_seconds = {self.batch_seconds} must be above 0, and no more than can be waited for"
+            )
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,14 @@ class Corpus:
         part = self.features if self.features is not None else self.codes
         return 0 if part is None else len(part)
 
+    def take(self, rows: Int) -> Corpus:
+        """The rows ``rows`` (int64 [m]), in that order, as copies."""
+        return Corpus(
+            None if self.features is None else self.features[rows],
+            None if self.codes is None else Codes(self.codes.words[rows], self.codes.bits),
+            None if self.real_codes is None else self.real_codes[rows],
+        )
+
     def part(self, start: int, stop: int) -> Corpus:
         """The rows from ``start`` to before ``stop``, as views."""
         return Corpus(

@@ -1,12 +1,13 @@
-"""Timing inside one process: latency one query at a time on one thread, throughput of a batch.
+"""Timing inside one process: latency one query at a time on one thread, and batches on one thread and on all.
 
-A round asks one arm some queries. Before it the arm answers queries until its times stand still, and a kernel that
-never changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile, and how
-many threads the arm used, is kept with the times. Building, encoding and compiling are kept out.
+A round asks one arm some queries. Before it the arm answers other queries until its times stand still, and a kernel
+that never changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile,
+and how many threads the arm used, is kept with the times. Building, encoding and compiling are kept out.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import os
 import sys
@@ -14,17 +15,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bench.interfaces import Corpus, Index, Int
+from bench.interfaces import Corpus, Index, Int, Items
+from bench.statistics import drift
 
 WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
 """Queries of a warm-up block, blocks at most, and the change between two blocks' medians that counts as none."""
+
+BATCH_QUERIES, WARM_UP_BATCH = 256, 64
+"""Queries for each thread that a batch has at least, where there are so many; and queries of its warm-up."""
 
 SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
 UNEVEN = 10**6
@@ -33,12 +39,28 @@ UNEVEN = 10**6
 TICKS = 3
 """By which the time that the system says all processors were busy may be wrong."""
 
+LOADED, RETAKES = 0.3, 2
+"""Cores that others may keep busy during a round; above it the round is taken again, so many times."""
+
+UNSTABLE = 0.1
+"""How far the sentinel's times may lie apart inside a replicate."""
+
+ENCODED_ITEMS, MOST_ENCODED = 10, 1000
+"""Items that are encoded one by one, and as many others for the warm-up; times that are taken in a round, at most."""
+
+SEEN = 0.1
+"""Seconds over which the load of others is looked at, at least: in less time a busy core is lost among the ticks."""
+
 
 @dataclass(frozen=True)
 class Round:
-    """Latencies and the sentinel kernel's time in milliseconds, CPU over wall time, cores that others kept busy."""
+    """One round of one arm: latencies in milliseconds, those of a query in a batch on all threads and on one, and the
+    sentinel kernel's; CPU over wall time of the latencies; cores that others kept busy.
+    """
 
-    milliseconds: list[float]
+    latency_ms: list[float]
+    batch_ms: float
+    batch_one_thread_ms: float
     sentinel_ms: float
     cpu_per_wall: float
     others: float
@@ -97,17 +119,98 @@ class NullIndex:
         return self._ids
 
 
-def one_round(index: Index, queries: Corpus, rows: Int, k: int) -> Round:
-    """Latencies of the queries at ``rows``, asked one by one on one thread, after a warm-up on others of them."""
+def one_round(index: Index, queries: Corpus, rows: Int, k: int, batch_seconds: float) -> Round:
+    """Latencies of the queries at ``rows``, asked one by one on one thread, after a warm-up on others; then batches,
+    which last ``batch_seconds`` on one thread and again on all.
+
+    A batch is of queries in random order, which ``rows`` decides: the same for every index that is asked these rows.
+    """
     singles = [queries.part(int(row), int(row) + 1) for row in rows]
-    with one_thread(), quiet():
-        others = OtherLoad()
-        steady = sentinel()
-        warm_up(index, singles, k)
-        cpu, wall = time.process_time_ns(), time.perf_counter_ns()
-        nanoseconds = timed(index, singles, k)
-        cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
-        return Round((nanoseconds / 1e6).tolist(), steady, max(0, cpu - UNEVEN) / wall, others.cores())
+    order = np.random.default_rng(rows).permutation(len(queries))
+    spare = order[~np.isin(order, rows)][: WARM_UP_BLOCK * WARM_UP_BLOCKS]
+    others = [queries.part(int(row), int(row) + 1) for row in spare] or singles
+    load = OtherLoad()
+    with quiet():
+        with one_thread():
+            steady = sentinel()
+            warm_up(index, others, k)
+            cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+            nanoseconds = timed(index, singles, k)
+            cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
+            alone = batch_ms(index, queries, order, k, batch_seconds, BATCH_QUERIES)
+        on_all = batch_ms(index, queries, order, k, batch_seconds, BATCH_QUERIES * cores())
+    latencies = (nanoseconds / 1e6).tolist()
+    return Round(latencies, on_all, alone, steady, max(0, cpu - UNEVEN) / wall, load.cores())
+
+
+def batch_ms(index: Index, queries: Corpus, order: Int, k: int, seconds: float, least: int) -> float:
+    """Milliseconds a query of a batch, searched in one call: of the first queries in ``order``, as many as last
+    ``seconds``, but at least ``least`` or all there are; what is over sooner is repeated until the time is full.
+
+    How many that are is found by a warm-up on the last ones in ``order``, which also starts the threads.
+    """
+    some = queries.take(order[-WARM_UP_BATCH:])
+    index.search(some, k)
+    each = _seconds(lambda: index.search(some, k)) / len(some)
+    batch = queries.take(order[: max(least, int(seconds / max(each, 1e-9)))])
+    spent = calls = 0.0
+    while calls == 0 or spent < seconds:
+        spent, calls = spent + _seconds(lambda: index.search(batch, k)), calls + 1
+    return 1e3 * spent / (calls * len(batch))
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Milliseconds to encode one item alone on one thread, a median for each replicate; how far the sentinel's times
+    lay apart, and cores that others kept busy, at most.
+    """
+
+    ms: list[float]
+    sentinel_drift: float
+    others: float
+
+
+def encoding(encode: Callable[[Items], Any], items: Items, replicates: int, rounds: int, seconds: float) -> Encoding:
+    """The time that ``encode`` takes for a single item, with nothing cached, after a warm-up on others.
+
+    A replicate takes ``seconds``, shared by its rounds. What was fitted lives in one process, and its encoder meets no
+    other there: replicates are taken one after another, and nothing is compared in turns.
+    """
+    order = np.random.default_rng(0).permutation(len(items))[: 2 * ENCODED_ITEMS]
+    singles = [dataclasses.replace(items.take(order[at : at + 1]), fingerprint="") for at in range(len(order))]
+    half = len(singles) // 2
+    medians, found = [], list[_Encoded]()
+    for _ in range(replicates):
+        with one_thread(), quiet():
+            _encoded(encode, singles[:half] or singles, seconds / rounds)
+            taken = [_encoded(encode, singles[half:], seconds / rounds) for _ in range(rounds)]
+        medians.append(float(np.median([one.ms for one in taken])))
+        found += taken
+    return Encoding(medians, drift([one.sentinel_ms for one in found]), max(one.others for one in found))
+
+
+class _Encoded(NamedTuple):
+    ms: float
+    sentinel_ms: float
+    others: float
+
+
+def _encoded(encode: Callable[[Items], Any], singles: Sequence[Items], seconds: float) -> _Encoded:
+    """One round: items in turn, each at least once, until the time is full; their median. Under load once more."""
+    for _ in range(1 + RETAKES):
+        load, steady, taken = OtherLoad(), sentinel(), list[float]()
+        end = time.perf_counter() + seconds
+        while len(taken) < len(singles) or (len(taken) < MOST_ENCODED and time.perf_counter() < end):
+            taken.append(_seconds(partial(encode, singles[len(taken) % len(singles)])))
+        one = _Encoded(1e3 * float(np.median(taken)), steady, load.cores())
+        if one.others <= LOADED:
+            break
+    return one
+
+
+def cores() -> int:
+    """The processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
@@ -156,7 +259,8 @@ class OtherLoad:
         self._start = self._now()
 
     def cores(self) -> float:
-        """On average since the start."""
+        """On average since the start, which is waited for to be SEEN seconds ago."""
+        time.sleep(max(0.0, SEEN - (time.perf_counter() - self._start[0])))
         wall, busy, own = (now - start for now, start in zip(self._now(), self._start, strict=True))
         return max(0.0, busy - own - TICKS / os.sysconf("SC_CLK_TCK")) / wall
 
@@ -164,22 +268,6 @@ class OtherLoad:
         times = psutil.cpu_times()
         busy = sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
         return time.perf_counter(), busy, time.process_time()
-
-
-def throughput(index: Index, queries: Corpus, k: int, single_thread: bool) -> tuple[Int, float]:
-    """The neighbours of all queries, searched in one call, and the seconds it took: on all threads, or on one."""
-    index.search(queries.part(0, 64), k)
-    with quiet():
-        if not single_thread:
-            return _call(index, queries, k)
-        with one_thread():
-            return _call(index, queries, k)
-
-
-def _call(index: Index, queries: Corpus, k: int) -> tuple[Int, float]:
-    start = time.perf_counter()
-    neighbours = index.search(queries, k)
-    return neighbours, time.perf_counter() - start
 
 
 def check_neighbours(neighbours: NDArray[Any], queries: int, k: int, database: int) -> None:

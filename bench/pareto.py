@@ -15,6 +15,11 @@ RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
 """Shares of the precision of exact search."""
 LATENCY, THROUGHPUT = "latency_ms_p50", "throughput_qps"
+INTERVALS = {
+    LATENCY: ("latency_ms_low", "latency_ms_high"),
+    THROUGHPUT: ("throughput_qps_low", "throughput_qps_high"),
+}
+BOUNDS = [*INTERVALS[LATENCY], *INTERVALS[THROUGHPUT]]
 LEVEL = ["quality", "level", "fastest_by"]
 ROUNDING = 1e-12
 """Of a mean over seeds, which may keep exact search from reaching its own precision."""
@@ -41,6 +46,17 @@ def cost_of(cells: pd.DataFrame, column: str, half: str = "") -> pd.Series:
     return 1e3 / cells[half + THROUGHPUT] if column == THROUGHPUT else cells[half + LATENCY]
 
 
+def reach(points: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """How far the interval reaches below and above ``cost_of`` the points, float64 [2, n]; 0 where it has no end."""
+    cost, (low, high) = cost_of(points, column), INTERVALS[column]
+    if column == THROUGHPUT:
+        below, above = cost - 1e3 / points[high], 1e3 / points[low] - cost
+    else:
+        below, above = cost - points[low], points[high] - cost
+    ends = np.stack([below.to_numpy(dtype=np.float64), above.to_numpy(dtype=np.float64)])
+    return np.where(np.isfinite(ends), np.maximum(ends, 0), 0)
+
+
 def on_front(cells: pd.DataFrame, quality: str, column: str = LATENCY) -> pd.Series:
     """Whether each finished search is on the front of its section and seed; missing where one of both is not measured.
 
@@ -59,11 +75,12 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
 
     ``cells`` as ``bench.tables.complete`` returns them; means over the seeds. A row for each section, quality
     (``recall_at_k``, and ``share_of_exact`` where exact search was run), level and kind of time (``fastest_by``), with
-    what searches, its quality (``reached``) and its time; these are empty where nothing reaches the level. Of queries
-    that were split, the tune half decides which search that is.
+    what searches, its quality (``reached``), its times with their intervals, and how many others reach the level whose
+    interval meets its own, so that nothing says they are slower (``as_fast``); these are empty where nothing
+    reaches the level. Of queries that were split, the tune half decides which search that is.
     """
     done = cells[cells["index"].notna() & (cells["status"] == "ok")]
-    figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT]
+    figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT, *BOUNDS]
     figures += [f"tune_{name}" for name in figures if f"tune_{name}" in cells]
     rows = []
     for keys, section in done.groupby(SECTION, dropna=False):
@@ -71,7 +88,8 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
         head = dict(zip(SECTION, keys, strict=True))
         rows += [head | row for row in _levels(points, f"recall_at_{k}", RECALL_LEVELS)]
         rows += [head | row for row in _levels(points, "share_of_exact", PRECISION_LEVELS)]
-    columns = [*SECTION, *LEVEL, *SEARCH, *VARIANT, "reached", LATENCY, THROUGHPUT]
+    times = [LATENCY, *INTERVALS[LATENCY], THROUGHPUT, *INTERVALS[THROUGHPUT]]
+    columns = [*SECTION, *LEVEL, *SEARCH, *VARIANT, "reached", *times, "as_fast"]
     return pd.DataFrame(rows, columns=columns).convert_dtypes()
 
 
@@ -87,4 +105,13 @@ def _levels(points: pd.DataFrame, quality: str, wanted: Sequence[float]) -> Iter
             if cost.notna().any():
                 best = reaching.iloc[int(cost.argmin())]
                 row |= {str(name): value for name, value in best.items()} | {"reached": best[quality]}
+                row["as_fast"] = _as_fast(reaching, best, column)
             yield row
+
+
+def _as_fast(points: pd.DataFrame, best: pd.Series, column: str) -> Any:
+    """How many others have a time whose interval meets that of ``best``; missing where that has none."""
+    low, high = INTERVALS[column]
+    if pd.isna(best[low]) or pd.isna(best[high]):
+        return pd.NA
+    return int(((points[low] <= best[high]) & (points[high] >= best[low])).sum()) - 1

@@ -23,9 +23,9 @@ from bench.estimators import as_hasher
 from bench.grid import Cell, Choice, Grid, reads
 from bench.identity import digest, source_identity
 from bench.interfaces import Codes, Context, Float, Hasher, Int, Items, Model, SplitName
+from bench.measure import encoding
 from bench.store import Entry, Made, Meta, Store
 
-ENCODE_SAMPLE = 256
 Splits = Callable[[SplitName], Items]
 Oracle = Callable[[Callable[[Items], Codes], Codes | None], float]
 
@@ -186,7 +186,7 @@ class Pipeline:
     def features(self, cell: Cell, choice: Choice) -> Entry:
         """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
 
-        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``encode_ms``. ValueError: features of
+        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``encoding``. ValueError: features of
         another type or shape, or not finite.
         """
         key = self.features_key(cell, choice)
@@ -203,15 +203,15 @@ class Pipeline:
                     f"{choice.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
                     "expected finite float32 [n, d]"
                 )
-        encode_ms = _encode_ms(embedder.embed, self.dataset.split("query"))
-        return {**self._made_by(choice), "fit_seconds": fit_seconds, "encode_ms": encode_ms}, arrays
+        encoding = self._encoding(embedder.embed, self.dataset.split("query"))
+        return {**self._made_by(choice), "fit_seconds": fit_seconds, "encoding": encoding}, arrays
 
     def codes(self, cell: Cell) -> Entry:
         """Packed words of each model that the training ended with, by ``codes_name``: of the database ``encoded`` and,
         where the hasher learned them, ``learned``; and of the ``query``. Where an index of the grid reads them, the
         real values behind ``encoded`` and ``query``, float32, by ``real_name``.
 
-        Meta: ``bits``, ``models``, ``fit_seconds``, and ``encode_ms``, which starts from the input's features where
+        Meta: ``bits``, ``models``, ``fit_seconds``, and ``encoding``, which starts from the input's features where
         there is an input. ValueError: codes of another number or length, or real values of another type or shape.
         """
         key = self.codes_key(cell)
@@ -231,8 +231,13 @@ class Pipeline:
                 hasher.use(model)
             arrays |= self._encoded(cell, hasher, model, split)
         meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, "fit_seconds": fit_seconds}
-        meta["encode_ms"] = _encode_ms(hasher.encode, split("query"))
+        meta["encoding"] = self._encoding(hasher.encode, split("query"))
         return meta, arrays
+
+    def _encoding(self, encode: Callable[[Items], Any], queries: Items) -> dict[str, Any]:
+        """What encoding a query takes: the fields of `bench.measure.Encoding`."""
+        measure = self.grid.measure
+        return vars(encoding(encode, queries, measure.replicates, measure.rounds, measure.batch_seconds))
 
     def _read_by_hasher(self, cell: Cell) -> Splits:
         """The data set's items, with the features of the cell's input as their vectors where there is an input."""
@@ -354,16 +359,6 @@ def _real_values(hasher: Any, items: Items) -> Float:
 def _take(items: Items, rows: Int) -> Items:
     """The items at ascending rows; the items themselves, fingerprint and all, where these are all of them."""
     return items if len(rows) == len(items) else items.take(rows)
-
-
-def _encode_ms(encode: Callable[[Items], Any], queries: Items) -> float:
-    """Milliseconds to encode a query image or vector, in a batch, on all threads, with nothing cached."""
-    rows = np.random.default_rng(0).integers(len(queries), size=(2, ENCODE_SAMPLE))
-    warm, timed = (dataclasses.replace(queries.take(half), fingerprint="") for half in rows)
-    encode(warm)
-    start = time.perf_counter()
-    encode(timed)
-    return (time.perf_counter() - start) / ENCODE_SAMPLE * 1e3
 
 
 def _finite(array: Float) -> bool:

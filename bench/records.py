@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from bench.grid import ROLES, Cell, Choice, Grid, Role, settings
 from bench.identity import digest, source_identity
 from bench.interfaces import Float
 from bench.pipeline import Pipeline
+from bench.statistics import rate, typical, with_interval
 from bench.store import Arrays, Entry, Meta, Store
 
 Place = tuple[Role, str, str]  # role, plugin, parameter
@@ -168,15 +169,26 @@ def data_columns(pipeline: Pipeline) -> dict[str, str]:
     }
 
 
-def latency_columns(milliseconds: Float, queries_in_set: int) -> dict[str, float]:
-    """Percentiles of one-thread latencies, and the time that all queries of the set would take one by one."""
-    p50, p95, p99 = np.percentile(milliseconds, [50, 95, 99])
+def time_columns(times: Mapping[str, Float], queries_in_set: int) -> dict[str, float]:
+    """What a search's times (see `bench.timing.Times`), the replicates first, say of it, with intervals over these.
+
+    Latencies as percentiles of single queries on one thread, and as the time that all queries of the set would take one
+    by one; queries a second in batches, on all threads and on one; seconds to build.
+    """
+    latency = times["latency_ms"]
+    p50, p95, p99 = np.percentile(latency, [50, 95, 99])
+    middle, one_by_one = typical(latency), typical(latency.mean(axis=(1, 2), dtype=np.float64))
     return {
         "latency_ms_p50": float(p50),
+        "latency_ms_low": min(middle.low, float(p50)),
+        "latency_ms_high": max(middle.high, float(p50)),
         "latency_ms_p95": float(p95),
         "latency_ms_p99": float(p99),
-        "latency_ms_mean": float(milliseconds.mean(dtype=np.float64)),
-        "seconds_all_queries": float(milliseconds.mean(dtype=np.float64)) * queries_in_set / 1e3,
+        "latency_ms_mean": one_by_one.value,
+        **with_interval("seconds_all_queries", one_by_one.times(queries_in_set / 1e3)),
+        **with_interval("throughput_qps", rate(typical(times["batch_ms"]), 1e3)),
+        **with_interval("throughput_one_thread_qps", rate(typical(times["batch_one_thread_ms"]), 1e3)),
+        **with_interval("build_seconds", typical(times["build_seconds"])),
     }
 
 

@@ -203,14 +203,15 @@ class Run:
             if not self._done(position):
                 self._record(position, *self._ranked(self._cell(position), corpora))
 
-    def _ranked(self, cell: Cell, corpora: Corpora) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The columns of a ranking, and those of its quality."""
+    def _ranked(self, cell: Cell, corpora: Corpora) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """The columns of a ranking, those of its quality, and its arrays."""
         from bench import quality
 
         (database, queries), known = corpora.of(cell), corpora.labels(cell)
         assert known is not None, "a ranking is judged by labels, and the data set has none"
         labels, asked = known
-        columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **corpora.costs(cell)}
+        costs, arrays = corpora.costs(cell)
+        columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **costs}
         if database.codes is not None and queries.codes is not None:
             columns["code_bytes"] = len(database) * -(-database.codes.bits // 8)
             judged = quality.of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
@@ -218,7 +219,7 @@ class Run:
             assert database.features is not None and queries.features is not None
             columns["dim"] = database.features.shape[1]
             judged = quality.of_features(queries.features, database.features, asked, labels)
-        return {**columns, "status": "ok"}, judged
+        return {**columns, "status": "ok"}, judged, arrays
 
     def _groups(self, timed: list[int]) -> list[list[int]]:
         """The cells that are compared with each other."""
@@ -256,18 +257,20 @@ class Run:
     def _record_search(self, position: int, corpora: Corpora) -> None:
         cell = self._cell(position)
         database, queries = corpora.of(cell)
+        before, encoding = corpora.costs(cell)
         costs, arrays = self._searches.columns(position)
         columns = {
             "dim": None if database.features is None else database.features.shape[1],
-            **corpora.costs(cell),
+            **before,
             **costs,
+            **{name: before.get(name, False) or costs[name] for name in ("unstable", "loaded")},
             "queries": len(queries),
             "database_items": len(database),
             "status": "ok",
         }
         quality = self._quality(position, database, queries, corpora)
         measured = {"rates": vars(self._searches.rates), "environment": self._searches.environment(position)}
-        self._record(position, columns, quality, arrays, **measured)
+        self._record(position, columns, quality, arrays | encoding, **measured)
 
     def _quality(self, position: int, database: Corpus, queries: Corpus, corpora: Corpora) -> dict[str, Any]:
         """The quality columns of a search: of its answers, and of the codes that it reads."""

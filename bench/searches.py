@@ -18,12 +18,12 @@ from bench.corpora import Corpora
 from bench.grid import Cell
 from bench.interfaces import Int
 from bench.isolation import Failure
-from bench.measure import Rates, check_neighbours, machine_rates
+from bench.measure import LOADED, UNSTABLE, Rates, check_neighbours, machine_rates
 from bench.pipeline import Pipeline
 from bench.store import Entry, Store
-from bench.timing import LOADED, THREADS, UNSTABLE, Arm, Place, Replicate, Replicates
+from bench.timing import THREADS, Arm, Place, Replicate, Replicates, Times
 
-ONE_THREAD_QUERIES = 500
+TIMES = tuple(field.name for field in dataclasses.fields(Times))
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,17 @@ class Searches:
         return self.results.read("neighbours", self._keys[position]).arrays["neighbours"]
 
     def columns(self, position: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a record says of the costs of a cell whose replicates are all there; and its latencies as arrays:
-        ``latency_ms`` float32 and the ``queries`` int32 that took them, [replicates, rounds, queries].
+        """What a record says of the costs of a cell whose replicates are all there; and its times as arrays, those of
+        `bench.timing.Times` with the replicates first, and the ``queries`` int32 [replicates, rounds, queries].
         """
         cell, entries = self._cell(position), self._replicates(position)
         costs = self.results.meta("neighbours", self._keys[position])["costs"]
-        milliseconds = np.stack([entry.arrays["ms"] for entry in entries])
+        times = {name: np.stack([entry.arrays[name] for entry in entries]) for name in TIMES}
         all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell, index=None)))
-        latency = records.latency_columns(milliseconds.ravel(), all_queries)
         columns = {
             **costs,
             **_building(entries),
-            **latency,
+            **records.time_columns(times, all_queries),
             **_against_reference(entries),
             "cpu_per_wall": max(entry.meta["cpu_per_wall"] for entry in entries),
             "unstable": max(entry.meta["sentinel_drift"] for entry in entries) > UNSTABLE,
@@ -82,11 +81,8 @@ class Searches:
         }
         if costs["bytes_per_query"] is not None:
             floor = self.rates.floor_ms(costs["bytes_per_query"], costs["flops_per_query"] or 0)
-            columns |= {"floor_ms": floor, "floor_percent": 100 * floor / latency["latency_ms_p50"]}
-        return columns, {
-            "latency_ms": milliseconds,
-            "queries": np.stack([entry.arrays["queries"] for entry in entries]),
-        }
+            columns |= {"floor_ms": floor, "floor_percent": 100 * floor / columns["latency_ms_p50"]}
+        return columns, {**times, "queries": np.stack([entry.arrays["queries"] for entry in entries])}
 
     def environment(self, position: int) -> dict[str, Any]:
         """What stood behind the process that answered."""
@@ -114,7 +110,7 @@ class Searches:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             costs = place.ask("settle")
-            answer = place.ask("answer", path=str(path.absolute()), single_thread_queries=ONE_THREAD_QUERIES)
+            answer = place.ask("answer", path=str(path.absolute()))
             if costs is None or answer is None:
                 return
             neighbours = np.load(path, allow_pickle=False)
@@ -139,10 +135,11 @@ class Searches:
             arm.failure = Failure("error", reason)
             return
         reference = [self._keys[replicate.reference], self._cell(replicate.reference).describe()]
-        meta = dataclasses.asdict(replicate) | {"reference": reference}
-        names = {"ms": "milliseconds", "reference_ms": "reference_milliseconds", "queries": "queries"}
-        arrays = {name: meta.pop(field) for name, field in names.items()}
-        self.results.write("replicates", f"{self._keys[arm.cell]}-{number}", meta, arrays)
+        meta = {name: getattr(replicate, name) for name in ("sentinel_drift", "cpu_per_wall", "others", "notes")}
+        arrays = {**vars(replicate.times), "queries": replicate.queries}
+        arrays |= {f"reference_{name}": times for name, times in vars(replicate.reference_times).items()}
+        key = f"{self._keys[arm.cell]}-{number}"
+        self.results.write("replicates", key, meta | {"reference": reference}, arrays)
 
     def _replicates(self, position: int) -> list[Entry]:
         numbers = range(self.pipeline.grid.measure.replicates)
@@ -150,14 +147,25 @@ class Searches:
 
 
 def _building(entries: list[Entry]) -> dict[str, float]:
-    """What building took, as the median of the replicates."""
+    """The memory that building took, as the median of the replicates."""
     notes = [entry.meta["notes"] for entry in entries]
-    return {name: float(np.median([one[name] for one in notes])) for name in notes[0]}
+    return {name: float(np.median([one[name] for one in notes])) for name in ("build_bytes", "build_peak_bytes")}
 
 
 def _against_reference(entries: list[Entry]) -> dict[str, Any]:
-    """Time over the reference's, from the replicates that have the one that the last of them has, and which that is."""
+    """Times and rates over the reference's, from the replicates that have the one that the last of them has, and which
+    that is.
+    """
     reference = entries[-1].meta["reference"]
     paired = [entry.arrays for entry in entries if entry.meta["reference"] == reference]
-    found = statistics.ratio(*(np.stack([arrays[name] for arrays in paired]) for name in ("ms", "reference_ms")))
-    return {"ratio": found.value, "ratio_low": found.low, "ratio_high": found.high, "ratio_to": reference[1]}
+    ratios = {
+        name: statistics.ratio(*(np.stack([arrays[f"{of}{name}"] for arrays in paired]) for of in ("", "reference_")))
+        for name in TIMES
+    }
+    return {
+        **statistics.with_interval("ratio", ratios["latency_ms"]),
+        **statistics.with_interval("throughput_ratio", statistics.rate(ratios["batch_ms"], 1)),
+        **statistics.with_interval("throughput_one_thread_ratio", statistics.rate(ratios["batch_one_thread_ms"], 1)),
+        **statistics.with_interval("build_ratio", ratios["build_seconds"]),
+        "ratio_to": reference[1],
+    }

@@ -21,6 +21,10 @@ class Estimate:
     low: float
     high: float
 
+    def times(self, factor: float) -> Estimate:
+        """The same in another unit."""
+        return Estimate(factor * self.value, factor * self.low, factor * self.high)
+
 
 def over_replicates(values: Sequence[float]) -> Estimate:
     """The median of one value a replicate, and Student's interval of their mean; it is endless for one replicate.
@@ -41,8 +45,27 @@ def over_replicates(values: Sequence[float]) -> Estimate:
     return Estimate(middle, min(mean - reach, middle), max(mean + reach, middle))
 
 
+def typical(times: Samples) -> Estimate:
+    """The median over replicates of each one's median time, of times [replicates, ...], with its interval.
+
+    Assumption: as of ``over_replicates``, for the logarithms of the medians: what moves a time moves it by a factor.
+    """
+    logs = over_replicates([math.log(float(np.median(one))) for one in times])
+    return Estimate(*(_exp(value) for value in (logs.value, logs.low, logs.high)))
+
+
+def rate(time: Estimate, unit: float) -> Estimate:
+    """``unit`` over a time: what is done in so long, with its interval."""
+    return Estimate(unit / time.value, unit / time.high, unit / time.low if time.low > 0 else math.inf)
+
+
+def with_interval(name: str, estimate: Estimate) -> dict[str, float]:
+    """An estimate as columns: ``NAME``, ``NAME_low`` and ``NAME_high``."""
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
 def paired_log_ratio(ours: Samples, others: Samples) -> float:
-    """The median of log(ours / others) over rounds and queries, both [rounds, queries].
+    """The median of log(ours / others) over all pairs of two arrays of one shape, as [rounds, queries].
 
     Assumption: a round asked both the same queries within a time in which the machine did not change.
     """
@@ -52,7 +75,7 @@ def paired_log_ratio(ours: Samples, others: Samples) -> float:
 
 
 def ratio(ours: Samples, others: Samples) -> Estimate:
-    """Our time over the other's, both [replicates, rounds, queries]: the log ratios of the replicates, and back.
+    """Our time over the other's, both [replicates, ...]: the log ratios of the replicates, and back.
 
     Assumption: as of both functions above.
     """
@@ -61,7 +84,7 @@ def ratio(ours: Samples, others: Samples) -> Estimate:
 
 
 def _exp(value: float) -> float:
-    return math.inf if value == math.inf else math.exp(value)
+    return math.exp(value) if value < 700 else math.inf
 
 
 def drift(sentinel: Sequence[float]) -> float:

@@ -43,8 +43,11 @@ COLUMNS = [
     *("index", "rerank", "candidates", "setting", "build_setting", "query_setting", "k", "seed"),
     *("map", "map_best", "map_worst", "map_by_index"),
     *("precision_at_{k}", "precision_within_2", "recall_at_{k}", "complete_share"),
-    *("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "latency_ms_mean", "throughput_qps", "seconds_all_queries"),
-    *("fit_seconds", "encode_ms", "build_seconds", "code_bytes", "index_bytes", "paper_bytes"),
+    *("latency_ms_p50", "latency_ms_low", "latency_ms_high", "latency_ms_p95", "latency_ms_p99"),
+    "latency_ms_mean",
+    *("throughput_qps", "throughput_qps_low", "throughput_qps_high", "seconds_all_queries"),
+    *("fit_seconds", "encode_ms", "encode_ms_low", "encode_ms_high"),
+    *("build_seconds", "build_seconds_low", "build_seconds_high", "code_bytes", "index_bytes", "paper_bytes"),
     *("floor_ms", "floor_percent", "database_items", "queries", "status"),
     *("dataset_plugin", "dataset_fingerprint"),
     *("reference_map", "reference_precision_at_10", "reference_seconds", "reference_ms", "reference_bytes_per_item"),
@@ -179,9 +182,17 @@ def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -
         row = rows.setdefault((best["quality"], best["level"]), start)
         method, time = columns[best["fastest_by"]]
         found = pd.notna(best["index"])
-        row[method] = label(best, tidy, ["setting"]) if found else "none"
-        row[time] = f"{best[best['fastest_by']]:.3g}" if found else ""
+        others = f"; {best['as_fast']} more as fast" if found and pd.notna(best["as_fast"]) and best["as_fast"] else ""
+        row[method] = label(best, tidy, ["setting"]) + others if found else "none"
+        row[time] = _time(best) if found else ""
     return list(rows.values())
+
+
+def _time(best: pd.Series) -> str:
+    """The time that decided, and its interval where it has one."""
+    low, high = (best[name] for name in pareto.INTERVALS[best["fastest_by"]])
+    interval = f" ({low:.3g} to {high:.3g})" if pd.notna(low) and pd.notna(high) else ""
+    return f"{best[best['fastest_by']]:.3g}{interval}"
 
 
 def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> list[tuple[str, pd.DataFrame]]:

@@ -19,14 +19,8 @@ from numpy.typing import NDArray
 from bench.grid import Measure
 from bench.interfaces import Float, untracked
 from bench.isolation import Failure, free_memory
+from bench.measure import LOADED, RETAKES, WARM_UP_BLOCK
 from bench.statistics import drift
-
-LOADED = 0.3
-"""Cores that others may keep busy during a round; above it the round is taken again."""
-
-RETAKES = 2
-UNSTABLE = 0.1
-"""How far the sentinel's times may lie apart inside a replicate."""
 
 THREADS = 1.1
 """CPU time over wall time that a search on one thread may take."""
@@ -45,18 +39,29 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Times:
+    """What was timed of one arm in one replicate, float32: the latencies [rounds, queries], and what a query takes in a
+    batch on all threads and on one [rounds], in milliseconds; and the seconds of the build [].
+    """
+
+    latency_ms: Float
+    batch_ms: Float
+    batch_one_thread_ms: Float
+    build_seconds: Float
+
+
+@dataclass(frozen=True)
 class Replicate:
-    """One arm's times in one replicate: milliseconds float32 [rounds, queries] of the ``queries`` int32 [rounds,
-    queries], and what was noted with them.
+    """One arm's times in one replicate, of the ``queries`` int32 [rounds, queries], and what was noted with them.
 
     ``reference``: the cell that all which were timed in turns with this one are compared with, maybe itself, and its
     times in the same rounds.
     """
 
-    milliseconds: Float
+    times: Times
     queries: NDArray[np.int32]
     reference: int
-    reference_milliseconds: Float
+    reference_times: Times
     sentinel_drift: float
     cpu_per_wall: float
     others: float
@@ -169,39 +174,38 @@ class Replicates:
                         rounds[turn][place.arm.cell] = taken
             alive = [place for place in places if place.alive]
             turns = [turn for turn in turns if any(rounds[turn][one.arm.cell]["others"] > LOADED for one in alive)]
-        times = {place.arm.cell: [taken[place.arm.cell] for taken in rounds] for place in alive}
+        taken = {place.arm.cell: [one[place.arm.cell] for one in rounds] for place in alive}
+        times = {place.arm.cell: _times(taken[place.arm.cell], place.notes) for place in alive}
         asked = np.array([self._rows(number, turn) for turn in range(self.measure.rounds)], dtype=np.int32)
         return {
-            place.arm.cell: _replicate(
-                times[place.arm.cell], asked, alive[0].arm.cell, times[alive[0].arm.cell], place.notes
+            place.arm.cell: Replicate(
+                times[place.arm.cell],
+                asked,
+                alive[0].arm.cell,
+                times[alive[0].arm.cell],
+                **_watched(taken[place.arm.cell], place.notes),
+                notes=place.notes,
             )
             for place in alive
         }
 
     def _rows(self, number: int, turn: int) -> list[int]:
-        """The queries of a round, the same for all arms."""
-        rows = np.random.default_rng((number, turn)).permutation(self.queries)[: self.measure.queries_per_round]
-        return [int(row) for row in rows]
+        """The queries of a round, the same for all arms; some are always left for a warm-up, where there are two."""
+        spare = min(WARM_UP_BLOCK, self.queries // 2)
+        rows = np.random.default_rng((number, turn)).permutation(self.queries)[spare:]
+        return [int(row) for row in rows[: self.measure.queries_per_round]]
 
 
-def _replicate(
-    rounds: list[dict[str, Any]],
-    queries: NDArray[np.int32],
-    reference: int,
-    its_rounds: list[dict[str, Any]],
-    notes: dict[str, Any],
-) -> Replicate:
-    return Replicate(
-        _milliseconds(rounds),
-        queries,
-        reference,
-        _milliseconds(its_rounds),
-        drift([one["sentinel_ms"] for one in rounds]),
-        max(one["cpu_per_wall"] for one in rounds),
-        max(one["others"] for one in rounds),
-        notes,
-    )
+def _times(rounds: list[dict[str, Any]], notes: dict[str, Any]) -> Times:
+    of_rounds = ("latency_ms", "batch_ms", "batch_one_thread_ms")
+    taken = {name: np.array([one[name] for one in rounds], dtype=np.float32) for name in of_rounds}
+    return Times(**taken, build_seconds=np.array(notes["build_seconds"], dtype=np.float32))
 
 
-def _milliseconds(rounds: list[dict[str, Any]]) -> Float:
-    return np.array([one["milliseconds"] for one in rounds], dtype=np.float32)
+def _watched(rounds: list[dict[str, Any]], notes: dict[str, Any]) -> dict[str, float]:
+    """What was watched while an arm was built and timed, at its worst."""
+    return {
+        "sentinel_drift": drift([one["sentinel_ms"] for one in rounds]),
+        "cpu_per_wall": max(one["cpu_per_wall"] for one in rounds),
+        "others": max(notes["others"], *(one["others"] for one in rounds)),
+    }

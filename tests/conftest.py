@@ -55,6 +55,7 @@ def small_grid(tmp_path):
         replicates = 2
         rounds = 2
         queries_per_round = 10
+        batch_seconds = 0.01
         [[cells]]
         embedder = "identity"
         index = "linear_scan"

@@ -15,6 +15,7 @@ recipe = "r"
 replicates = 1
 rounds = 2
 queries_per_round = 5
+batch_seconds = 0.01
 [[cells]]
 embedder = "identity"
 index = "toy_chaos"

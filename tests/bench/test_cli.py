@@ -120,7 +120,7 @@ def finished(tmp_path_factory, vectors_dir):
     grid = folder / "small.toml"
     grid.write_text(
         'title = "Small"\ndataset = "vectors"\nrecipe = "r"\nlayout = "candidates"\n[measure]\nrounds = 1\n'
-        'queries_per_round = 5\n[[cells]]\nembedder = "identity"\nindex = "linear_scan"\n'
+        'queries_per_round = 5\nbatch_seconds = 0.01\n[[cells]]\nembedder = "identity"\nindex = "linear_scan"\n'
         '[[cells]]\nembedder = "identity"\nhasher = "toy_signs"\nindex = "hash_tables"\nkey_bits = 8\n'
         'rerank = "float32"\ncandidates = [20, 50]\n[recipes.r]\n'
     )

@@ -138,7 +138,7 @@ def test_what_a_grid_refers_to_is_in_use_whenever_it_is_run_or_shown(tmp_path):
     grid = tmp_path / "g.toml"
     grid.write_text(
         'title = "t"\ndataset = "toy_clusters"\nrecipe = "r"\n'
-        "[measure]\nreplicates = 1\nrounds = 1\nqueries_per_round = 2\n"
+        "[measure]\nreplicates = 1\nrounds = 1\nqueries_per_round = 2\nbatch_seconds = 0.01\n"
         '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\n[[cells]]\nhasher = "toy_signs"\n[recipes.r]\n'
     )
     where = ("--cache-dir", tmp_path / "cache", "--out", tmp_path / "out")

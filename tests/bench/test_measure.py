@@ -1,5 +1,7 @@
 import gc
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -9,16 +11,18 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from bench import measure
-from bench.interfaces import Corpus
+from bench.interfaces import Corpus, Items
 from bench.measure import (
+    LOADED,
     OtherLoad,
+    batch_ms,
     check_neighbours,
+    encoding,
     machine_rates,
     one_round,
     one_thread,
     overhead_ms,
     sentinel,
-    throughput,
     warm_up,
 )
 from methods.search.libraries import threads
@@ -38,20 +42,29 @@ class Recording:
         return np.zeros((len(queries), k), dtype=np.int64)
 
 
-def test_a_round_asks_the_queries_one_by_one_in_their_order_after_a_warm_up_on_the_same():
+def test_a_round_asks_the_queries_one_by_one_in_their_order_after_a_warm_up_on_others():
     index = Recording()
-    found = one_round(index, QUERIES, np.array([7, 2, 5]), k=1)
-    assert {size for size, *_ in index.calls} == {1}
-    asked = [row for _, row, _ in index.calls]
-    assert asked[-3:] == [7, 2, 5] and len(asked) > 3 and set(asked[:-3]) == {7, 2, 5}
-    assert len(found.milliseconds) == 3 and found.sentinel_ms > 0
+    found = one_round(index, QUERIES, np.array([7, 2, 5]), k=1, batch_seconds=1e-9)
+    asked = [row for size, row, _ in index.calls if size == 1]
+    assert asked[-3:] == [7, 2, 5] and set(asked[:-3]) == {*range(10)} - {7, 2, 5}
+    assert [size for size, *_ in index.calls[len(asked) :]] == [10] * 6  # twice: warm-ups and a batch of all there are
+    assert len(found.latency_ms) == 3 and min(found.sentinel_ms, found.batch_ms, found.batch_one_thread_ms) > 0
+
+
+def test_where_all_queries_are_timed_they_warm_up_too():
+    index = Recording()
+    one_round(index, QUERIES, np.arange(10), k=1, batch_seconds=1e-9)
+    assert {row for size, row, _ in index.calls if size == 1} == {*range(10)}
 
 
 def test_latencies_are_milliseconds_of_the_query_at_their_place():
-    warm = [0] * measure.WARM_UP_BLOCK * measure.WARM_UP_BLOCKS
     found = measure.timed(Recording(0, 80, 0), [QUERIES.part(row, row + 1) for row in range(3)], k=1) / 1e6
     assert 80 <= found[1] < 800 and max(found[0], found[2]) < 80
-    assert one_round(Recording(*warm, 8), QUERIES, np.arange(3), k=1).cpu_per_wall < 0.9
+
+
+def test_an_index_that_waits_takes_less_than_a_thread():
+    found = one_round(Recording(8), QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
+    assert found.cpu_per_wall < 0.9
 
 
 @pytest.mark.parametrize(
@@ -72,10 +85,8 @@ def test_a_warm_up_goes_on_until_the_times_stand_still_but_not_for_ever(monkeypa
 
 def test_garbage_is_not_collected_while_timing_and_is_afterwards():
     index = Recording()
-    one_round(index, QUERIES, np.arange(3), k=1)
+    one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
     assert not any(enabled for *_, enabled in index.calls) and gc.isenabled()
-    throughput(index, QUERIES, k=1, single_thread=False)
-    assert not index.calls[-1][2] and gc.isenabled()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no threads")
@@ -103,23 +114,91 @@ def test_one_thread_holds_inside_and_is_undone_outside():
     assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
 
 
-def test_throughput_is_of_one_call_for_all_queries_after_a_warm_up():
-    index = Recording(0, 5)
-    neighbours, seconds = throughput(index, QUERIES, k=3, single_thread=False)
-    assert neighbours.shape == (10, 3) and 0.005 <= seconds < 1
-    assert [size for size, *_ in index.calls] == [10, 10]
+class Clock:
+    """A clock that moves only when an index searches, by so many seconds a call and a query."""
+
+    def __init__(self, monkeypatch, call=0.0, query=0.0):
+        self.now, self.call, self.query, self.sizes = 0.0, call, query, []
+        monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: self.now))
+
+    def search(self, queries, k):
+        self.sizes.append(len(queries))
+        self.now += self.call + self.query * len(queries)
 
 
-@pytest.mark.parametrize(("single", "threads"), [(True, {1}), (False, {2})])
-def test_throughput_is_on_all_threads_or_on_one(monkeypatch, single, threads):
+MANY = Corpus(np.arange(5000, dtype=np.float32)[:, None])
+
+
+def test_a_batch_holds_as_many_queries_as_fill_the_time(monkeypatch):
+    clock = Clock(monkeypatch, query=1e-3)
+    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=2.0, least=100) == pytest.approx(1.0)
+    assert clock.sizes == [64, 64, 2000]
+
+
+def test_a_batch_of_slow_queries_holds_the_least_number(monkeypatch):
+    clock = Clock(monkeypatch, query=1.0)
+    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=2.0, least=100) == pytest.approx(1000)
+    assert clock.sizes == [64, 64, 100]
+
+
+def test_a_batch_of_all_queries_is_repeated_until_the_time_is_full(monkeypatch):
+    clock = Clock(monkeypatch, query=1e-5)
+    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=0.12, least=100) == pytest.approx(0.01)
+    assert clock.sizes == [64, 64, 5000, 5000, 5000]
+
+
+def test_what_a_call_takes_counts_among_its_queries(monkeypatch):
+    clock = Clock(monkeypatch, call=1.0, query=1e-3)
+    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=1e-3, least=500) == pytest.approx(3.0)
+
+
+def test_a_batch_asks_the_queries_in_the_order_that_it_is_given():
+    index, order = Recording(), np.array([3, 1, 4, 0])
+    batch_ms(index, QUERIES, order, 1, seconds=1e-9, least=2)
+    assert index.calls[-1][:2] == (2, 3.0) or index.calls[-1][:2] == (4, 3.0)
+
+
+def test_batches_run_on_one_thread_and_on_all(monkeypatch):
     from threadpoolctl import threadpool_limits
 
     seen = []
     index = Recording()
-    monkeypatch.setattr(index, "search", lambda q, k: seen.append({p["num_threads"] for p in threadpool_info()}))
+    monkeypatch.setattr(
+        index, "search", lambda q, k: seen.append((len(q), {p["num_threads"] for p in threadpool_info()}))
+    )
     with threadpool_limits(limits=2):
-        throughput(index, QUERIES, k=1, single_thread=single)
-    assert seen[-1] == threads
+        one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
+    assert [threads for size, threads in seen if size == 10] == [{1}] * 3 + [{2}] * 3
+
+
+ITEMS = Items(np.arange(40), np.zeros(40, np.int64), "known", vectors=np.arange(40, dtype=np.float32)[:, None])
+
+
+def test_items_are_encoded_one_by_one_with_nothing_cached_after_a_warm_up_on_others(monkeypatch):
+    monkeypatch.setattr(OtherLoad, "cores", lambda self: 0.0)
+    asked = []
+    found = encoding(asked.append, ITEMS, replicates=3, rounds=2, seconds=1e-9)
+    assert {(len(one), one.fingerprint) for one in asked} == {(1, "")}
+    rows = [int(one.ids[0]) for one in asked]
+    warm, first, second = (rows[at : at + 10] for at in (0, 10, 20))
+    assert len(rows) == 3 * 30 and first == second and not {*warm} & {*first}
+    assert len(found.ms) == 3 and min(found.ms) >= 0 and found.sentinel_drift >= 0
+
+
+def test_the_time_of_an_encoding_is_that_of_the_median_item():
+    slow = iter([0.002] * 10 + [0.002, 0.002, 0.2] * 1000)
+    found = encoding(lambda item: time.sleep(next(slow)), ITEMS, replicates=1, rounds=1, seconds=1e-9)
+    assert 2 <= found.ms[0] < 100
+
+
+def test_a_single_item_can_be_encoded():
+    assert len(encoding(lambda item: None, ITEMS.take(np.array([0])), 2, 1, 1e-9).ms) == 2
+
+
+def test_an_encoding_under_load_is_taken_again_and_what_remains_is_noted(monkeypatch):
+    load = iter([0.0, 2.0, 1.0, 0.1])
+    monkeypatch.setattr(OtherLoad, "cores", lambda self: next(load))
+    assert encoding(lambda item: None, ITEMS, replicates=1, rounds=1, seconds=1e-9).others == 0.1
 
 
 def test_the_threads_that_a_search_takes_show_in_cpu_over_wall(monkeypatch):
@@ -129,14 +208,15 @@ def test_the_threads_that_a_search_takes_show_in_cpu_over_wall(monkeypatch):
         now["cpu"] += 3 * 10**9
         now["wall"] += 10**9
 
-    clock = SimpleNamespace(process_time_ns=lambda: now["cpu"], perf_counter_ns=lambda: now["wall"])
+    clock = SimpleNamespace(process_time_ns=lambda: now["cpu"], perf_counter_ns=lambda: now["wall"], sleep=time.sleep)
     clock.process_time, clock.perf_counter = (lambda: now["cpu"] / 1e9), (lambda: now["wall"] / 1e9)
     monkeypatch.setattr(measure, "time", clock)
     monkeypatch.setattr(measure, "sentinel", lambda: 1.0)
     index = Recording()
     monkeypatch.setattr(index, "search", on_three_threads)
-    found = one_round(index, QUERIES, np.arange(3), k=1)
-    assert found.cpu_per_wall == pytest.approx(3, rel=1e-3) and found.milliseconds == [1e3] * 3
+    found = one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
+    assert found.cpu_per_wall == pytest.approx(3, rel=1e-3) and found.latency_ms == [1e3] * 3
+    assert found.batch_ms == found.batch_one_thread_ms == pytest.approx(100)
 
 
 def test_a_round_that_is_over_at_once_tells_nothing_of_threads(monkeypatch):
@@ -147,16 +227,18 @@ def test_a_round_that_is_over_at_once_tells_nothing_of_threads(monkeypatch):
     monkeypatch.setattr(measure, "time", clock)
     monkeypatch.setattr(measure, "sentinel", lambda: 1.0)
     monkeypatch.setattr(measure, "warm_up", lambda index, singles, k: None)
+    monkeypatch.setattr(measure, "batch_ms", lambda *rest: 1.0)
     monkeypatch.setattr(OtherLoad, "cores", lambda self: 0.0)
     index = Recording()
     monkeypatch.setattr(index, "search", lambda queries, k: None)
-    assert one_round(index, QUERIES, np.arange(2), k=1).cpu_per_wall == 0
+    assert one_round(index, QUERIES, np.arange(2), k=1, batch_seconds=1.0).cpu_per_wall == 0
 
 
 def others(monkeypatch, busy, own, wall):
     """The load over a time in which all processors were busy so many seconds, and this process so many."""
-    moments = iter([(0.0, 100.0, 10.0), (wall, 100.0 + busy, 10.0 + own)])
+    moments = iter([(-1.0, 100.0, 10.0), (wall - 1.0, 100.0 + busy, 10.0 + own)])
     monkeypatch.setattr(OtherLoad, "_now", lambda self: next(moments))
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: 10.0, sleep=lambda seconds: None))
     return OtherLoad().cores()
 
 
@@ -168,6 +250,16 @@ def test_what_others_take_is_all_that_was_busy_but_this_process_in_cores(monkeyp
 
 def test_a_few_ticks_of_the_clock_are_no_load(monkeypatch):
     assert others(monkeypatch, busy=0.03, own=0.005, wall=0.005) == 0
+
+
+def test_a_busy_core_is_seen_however_soon_a_round_is_over():
+    burning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.3)
+        assert OtherLoad().cores() > LOADED
+    finally:
+        burning.kill()
+        burning.wait()
 
 
 def test_the_sentinel_is_a_time_and_the_loop_itself_takes_next_to_none():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.pareto import front, levels, on_front
+from bench.pareto import front, levels, on_front, reach
 from bench.printed import GridInfo
 from bench.tables import complete
 
@@ -111,3 +111,36 @@ def test_levels_are_reached_by_the_mean_over_the_seeds():
     # Exact search reaches its own precision, whatever the rounding of a mean.
     own = table[(table["quality"] == "share_of_exact") & (table["level"] == 1.0)]
     assert own["index"].tolist() == ["linear_scan", "linear_scan"]
+
+
+def between(low, high, column="latency_ms"):
+    return {f"{column}_low": low, f"{column}_high": high}
+
+
+def test_a_level_says_how_many_others_the_intervals_do_not_tell_from_the_fastest():
+    tidy = cells(
+        search("a", "fast", 0.9, 0.5, 1.0, **between(0.9, 1.1)),
+        search("b", "near", 0.9, 0.5, 1.2, **between(1.05, 1.3)),
+        search("c", "slow", 0.9, 0.5, 2.0, **between(1.9, 2.1)),
+        search("d", "bad", 0.1, 0.5, 1.0, **between(0.9, 1.1)),
+        search("e", "unknown", 0.9, 0.5, 1.0001),
+    )
+    row = (
+        levels(tidy, 10).query("quality == 'recall_at_10' and level == 0.9 and fastest_by == 'latency_ms_p50'").iloc[0]
+    )
+    assert (row["setting"], row["as_fast"]) == ("fast", 1)
+    assert (row["latency_ms_low"], row["latency_ms_high"]) == (0.9, 1.1)
+
+
+def test_without_an_interval_nothing_is_said_of_others():
+    table = levels(cells(search("a", None, 0.9, 0.5, 1.0), search("b", None, 0.9, 0.5, 1.1)), 10)
+    assert table["as_fast"].isna().all()
+
+
+def test_an_interval_reaches_as_far_around_the_time_of_a_batch_as_around_its_rate():
+    tidy = cells(
+        search("a", None, 0.9, 0.5, 2.0, qps=500, **between(1.5, 4.0), **between(400, 1000, "throughput_qps")),
+        search("b", None, 0.9, 0.5, 2.0, qps=500),
+    )
+    assert reach(tidy, "latency_ms_p50").tolist() == [[0.5, 0], [2.0, 0]]
+    assert reach(tidy, "throughput_qps").tolist() == [[1.0, 0], [0.5, 0]]

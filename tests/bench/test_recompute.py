@@ -19,6 +19,7 @@ recipe = "r"
 replicates = 2
 rounds = 1
 queries_per_round = 5
+batch_seconds = 0.01
 [[cells]]
 embedder = "identity"
 hasher = "toy_signs"

@@ -194,7 +194,7 @@ def test_an_interruption_in_the_timed_replicates_keeps_the_finished_ones(make_ru
     with pytest.raises(KeyboardInterrupt):
         make_run(track=interrupted)()
     kept = files(tmp_path / "out" / "replicates")
-    assert sum(path.name == "ms.npy" for path in kept) == 5
+    assert sum(path.name == "latency_ms.npy" for path in kept) == 5
     run = make_run()
     assert run() == {} and (frame(run)["status"] == "ok").all()
     assert files(tmp_path / "out" / "replicates").items() >= kept.items()
@@ -245,6 +245,7 @@ recipe = "r"
 replicates = 2
 rounds = 1
 queries_per_round = 5
+batch_seconds = 0.01
 [[cells]]
 embedder = "identity"
 hasher = "toy_signs"
@@ -392,8 +393,10 @@ def test_encoding_a_query_and_training_count_every_network_once(make_run):
     stages = {stage.kind: stage for stage in run.pipeline.stages(cells[0])}
     spent = [run.pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
     for row in frame(run).iloc[-2:].to_dict("records"):
-        for column in ("encode_ms", "fit_seconds"):
-            assert row[column] == pytest.approx(sum(meta[column] for meta in spent))
+        assert row["fit_seconds"] == pytest.approx(sum(meta["fit_seconds"] for meta in spent))
+        together = np.sum([meta["encoding"]["ms"] for meta in spent], axis=0)
+        assert len(together) == 2 and row["encode_ms"] == pytest.approx(np.sqrt(together.prod()))
+        assert row["encode_ms_low"] <= row["encode_ms"] <= row["encode_ms_high"]
 
 
 def test_the_parameters_in_which_cells_differ_are_their_variant(make_run):
@@ -569,13 +572,22 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
 
     def slower(index, *arguments):
         factor = {"LinearScan": 1, "Scan": 3}.get(type(index).__name__, 2)
-        return dataclasses.replace(one_round(index, *arguments), milliseconds=[factor * 0.1 * n for n in range(1, 11)])
+        times = {"batch_ms": factor / 100, "batch_one_thread_ms": factor / 50}
+        return dataclasses.replace(
+            one_round(index, *arguments), latency_ms=[factor * 0.1 * n for n in range(1, 11)], **times
+        )
 
     monkeypatch.setattr(measure, "one_round", slower)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
     assert run() == {}
     assert ratios(run)["ratio"].tolist() == pytest.approx([1, 2, 2, 2, 2, 3])
     assert ratios(run)["ratio_low"].tolist() == pytest.approx(ratios(run)["ratio_high"].tolist())
+    cells = frame(run)
+    for column in ("throughput_ratio", "throughput_one_thread_ratio"):
+        assert cells[column].tolist() == pytest.approx([1, 1 / 2, 1 / 2, 1 / 2, 1 / 2, 1 / 3])
+    assert cells["throughput_qps"].tolist() == pytest.approx([1e5, 5e4, 5e4, 5e4, 5e4, 1e5 / 3])
+    assert cells["throughput_one_thread_qps"].tolist() == pytest.approx([5e4, 25e3, 25e3, 25e3, 25e3, 5e4 / 3])
+    assert (cells["build_ratio_low"] <= cells["build_ratio"]).all() and cells["build_ratio"].iloc[0] == 1
 
 
 def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_stays_as_it_is(make_run, monkeypatch):
@@ -585,7 +597,7 @@ def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_s
 
     def slower(index, *arguments):
         factor = {"LinearScan": 1, "Scan": 3}[type(index).__name__]
-        return dataclasses.replace(one_round(index, *arguments), milliseconds=[factor] * 10)
+        return dataclasses.replace(one_round(index, *arguments), latency_ms=[factor] * 10)
 
     monkeypatch.setattr(measure, "one_round", slower)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')

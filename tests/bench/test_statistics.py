@@ -16,7 +16,10 @@ from bench.statistics import (
     mean_gain,
     over_replicates,
     paired_log_ratio,
+    rate,
     ratio,
+    typical,
+    with_interval,
 )
 
 EXPERIMENTS = 3000
@@ -174,3 +177,22 @@ def test_of_the_intervals_of_what_moved_one_in_twenty_at_most_leaves_out_the_tru
             if low > 0 or high < 0:
                 moved, wrong = moved + 1, wrong + (not low <= real <= high)
     assert moved > 1000 and wrong / moved <= 0.05
+
+
+@pytest.mark.parametrize("replicates", [3, 5])
+def test_the_interval_of_a_typical_time_holds_the_truth_as_often_as_it_says(replicates):
+    rng = np.random.default_rng(4)
+    found = [typical(7 * np.exp(rng.normal(0, 0.05, (replicates, 1)) + np.zeros(3))) for _ in range(EXPERIMENTS)]
+    assert CONFIDENCE - 0.015 < share_that_holds(7, found) < CONFIDENCE + 0.02
+
+
+def test_a_typical_time_is_the_median_of_the_replicates_medians():
+    found = typical(np.array([[1.0, 2.0, 90.0], [3.0, 4.0, 5.0], [8.0, 8.0, 8.0]]))
+    assert found.value == pytest.approx(4) and found.low < 4 < found.high
+    assert typical(np.array([2.0])) == Estimate(pytest.approx(2.0), 0.0, math.inf)
+
+
+def test_a_rate_is_the_inverse_of_a_time_with_its_interval():
+    assert rate(Estimate(2.0, 1.0, 4.0), 1000) == Estimate(500, 250, 1000)
+    assert rate(Estimate(2.0, 0.0, math.inf), 1000) == Estimate(500, 0, math.inf)
+    assert with_interval("qps", Estimate(2.0, 1.0, 4.0)) == {"qps": 2.0, "qps_low": 1.0, "qps_high": 4.0}

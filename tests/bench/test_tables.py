@@ -478,6 +478,13 @@ def test_the_layout_pareto_prints_the_fastest_search_at_each_level(tmp_path):
     assert "on all threads" in (tmp_path / "table.tex").read_text()
 
 
+def test_the_fastest_stands_with_its_interval_and_with_how_many_are_as_fast(tmp_path):
+    times = {"latency_ms_p50": 1.0, "latency_ms_low": 0.9, "latency_ms_high": 1.1, "throughput_qps": 500.0}
+    table = printed(frame(SCAN | times, TABLES | {"recall_at_10": 0.9} | times), PARETO, tmp_path)
+    row = table.set_index("row").loc["0.80 or more"].tolist()[1:]
+    assert row[0].endswith("; 1 more as fast") and row[1:] == ["1 (0.9 to 1.1)", "Linear scan", "500"]
+
+
 def test_a_level_that_no_search_reaches_says_none(tmp_path):
     times = {"latency_ms_p50": 0.5, "throughput_qps": 400.0}
     table = printed(frame(TABLES | {"recall_at_10": 0.72} | times), PARETO, tmp_path)

@@ -6,6 +6,7 @@ import pytest
 from bench import timing
 from bench.grid import Measure
 from bench.isolation import Failure
+from bench.measure import RETAKES
 from bench.timing import Arm, Replicates
 
 QUERIES = 30
@@ -16,10 +17,11 @@ class Machine:
 
     ``deaths``: by (what, cell), how many requests are answered before one ends the process; ``refusals`` likewise, of
     which the process survives. ``others``: the load that the rounds see, one after another; none when they are used up.
+    ``build_load``: that of all builds.
     """
 
-    def __init__(self, room=100, deaths=None, refusals=None, others=()):
-        self.asked, self.children = [], []
+    def __init__(self, room=100, deaths=None, refusals=None, others=(), build_load=0.0):
+        self.asked, self.children, self.build_load = [], [], build_load
         self.room, self.deaths, self.refusals, self.others = room, deaths or {}, refusals or {}, list(others)
 
     def start(self):
@@ -57,10 +59,12 @@ class Fake:
         if self.machine.ended_by_now(self.machine.refusals, what, cell):
             raise Failure("error", f"{what} of {cell} refused")
         if what == "build":
-            return {"build_seconds": float(self.number)}
+            return {"build_seconds": float(self.number), "others": self.machine.build_load}
         others = self.machine.others.pop(0) if self.machine.others else 0.0
         times = [1.0 + cell + row / 1000 for row in parameters["rows"]]
-        return {"milliseconds": times, "sentinel_ms": 1.0 + others, "cpu_per_wall": 1.0 + cell / 10, "others": others}
+        batch = {"batch_ms": sum(times[:1]) / 4, "batch_one_thread_ms": sum(times[:1]) / 2}
+        watched = {"sentinel_ms": 1.0 + others, "cpu_per_wall": 1.0 + cell / 10, "others": others}
+        return {"latency_ms": times, **batch, **watched}
 
     def resident_bytes(self):
         return 1
@@ -103,23 +107,31 @@ def test_every_arm_of_a_round_is_asked_the_same_queries_and_other_rounds_and_rep
     assert [one[-1] for one in again.asked if one[0] == "round"] == [list(asked) for asked in rows[:6]]
 
 
-def test_a_round_asks_no_more_queries_than_there_are(monkeypatch):
+@pytest.mark.parametrize(("queries", "timed"), [(5, 3), (1, 1), (2, 1), (30, 9)])
+def test_a_round_leaves_queries_for_its_warm_up_where_there_are_two(queries, timed):
     machine = Machine()
-    Replicates(machine.start, lambda place: None, Measure(rounds=1, queries_per_round=9), 5)(arms("a"), 0)
-    assert sorted(machine.asked[-1][-1]) == [0, 1, 2, 3, 4]
+    Replicates(machine.start, lambda place: None, Measure(rounds=1, queries_per_round=9), queries)(arms("a"), 0)
+    assert len(set(machine.asked[-1][-1])) == timed and set(machine.asked[-1][-1]) <= {*range(queries)}
 
 
 def test_a_replicate_holds_the_times_by_round_and_those_of_the_first_arm_in_the_same_rounds(replicate):
     machine = Machine(others=[0.0, 0.1, 0.2, 0.0])
     done = replicate(machine, arms("ab"))
     rows = [np.array(rows) for what, cell, _, rows in machine.asked if what == "round" and cell == 0]
-    assert done[1].milliseconds == pytest.approx(np.stack([2 + row / 1000 for row in rows]))
+    own = done[1].times
+    assert own.latency_ms == pytest.approx(np.stack([2 + row / 1000 for row in rows]))
+    assert own.batch_ms == pytest.approx(own.latency_ms[:, 0] / 4)
+    assert own.batch_one_thread_ms == pytest.approx(own.latency_ms[:, 0] / 2)
+    assert own.build_seconds == 1.0 and done[1].notes["build_seconds"] == 1.0
+    assert {times.dtype for times in vars(own).values()} == {np.dtype(np.float32)} and own.latency_ms.shape == (2, 4)
     assert done[1].reference == done[0].reference == 0
-    assert done[1].reference_milliseconds == pytest.approx(done[0].milliseconds)
-    assert done[1].milliseconds.dtype == np.float32 and done[1].milliseconds.shape == (2, 4)
-    assert done[1].notes == {"build_seconds": 1.0}
+    assert done[1].reference_times is done[0].times
     assert done[1].cpu_per_wall == pytest.approx(1.1) and done[1].others == 0.2
     assert done[1].sentinel_drift == pytest.approx(1.2 / 1.1 - 1)
+
+
+def test_load_while_an_index_was_built_is_load(replicate):
+    assert replicate(Machine(build_load=0.7), arms("a"))[0].others == 0.7
 
 
 def test_arms_of_one_build_share_a_process(replicate):
@@ -133,7 +145,7 @@ def test_arms_of_one_build_share_a_process(replicate):
 
 def test_a_group_of_one_arm_is_its_own_reference(replicate):
     done = replicate(Machine(), arms("a"), rounds=1)
-    assert done[0].reference == 0 and np.array_equal(done[0].milliseconds, done[0].reference_milliseconds)
+    assert done[0].reference == 0 and done[0].times is done[0].reference_times
 
 
 def test_a_round_under_load_is_taken_again_at_the_end_with_all_arms(replicate):
@@ -148,7 +160,7 @@ def test_a_round_under_load_is_taken_again_at_the_end_with_all_arms(replicate):
 def test_load_that_does_not_end_is_noted_after_so_many_tries(replicate):
     machine = Machine(others=[5.0] * 100)
     done = replicate(machine, arms("ab"), rounds=2)
-    assert len(machine.rounds()) == 4 * (1 + timing.RETAKES) and done[0].others == 5
+    assert len(machine.rounds()) == 4 * (1 + RETAKES) and done[0].others == 5
 
 
 def test_where_memory_is_short_the_first_arm_is_timed_with_each_batch(replicate):
@@ -203,7 +215,7 @@ def test_an_arm_that_dies_takes_no_other_of_its_process_with_it(replicate, round
     machine, all_arms = Machine(deaths={("round", 1): round_}), arms("abbb")
     done = replicate(machine, all_arms)
     assert failures(all_arms) == {1: "round of 1 hung"} and set(done) == {0, 2, 3}
-    assert all(one.milliseconds.shape == (2, 4) for one in done.values()) and not machine.alive()
+    assert all(one.times.latency_ms.shape == (2, 4) for one in done.values()) and not machine.alive()
     # The others are timed in a new process, in turns with the first arm.
     assert {child for what, cell, child, _ in machine.asked if (what, cell) == ("build", 2)} == {3}
     assert machine.rounds()[-6:] == [0, 2, 3, 3, 2, 0] and {done[2].reference, done[3].reference} == {0}

@@ -25,6 +25,7 @@ layout = "pareto"
 replicates = 1
 rounds = 1
 queries_per_round = 5
+batch_seconds = 0.01
 split = "tune/report"
 [[cells]]
 embedder = "identity"

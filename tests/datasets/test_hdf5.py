@@ -285,6 +285,7 @@ recipe = "none"
 [measure]
 rounds = 1
 queries_per_round = 5
+batch_seconds = 0.01
 replicates = 1
 [[cells]]
 embedder = "identity"
