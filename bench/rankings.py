@@ -39,7 +39,18 @@ def _popcount_code(typing_context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
+def _apart_code(typing_context: Any) -> Any:
+    """Keep the function that this is called in from being inlined, so that it rounds alike wherever it is called."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 _popcount: Any = intrinsic(_popcount_code)
+_apart: Any = intrinsic(_apart_code)
 
 
 @njit(cache=True)
@@ -206,6 +217,7 @@ def score_groups(items: Array, relevant: Array, k: int, retrieved: bool, harmoni
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _squared_distance(left: Array, right: Array) -> float:
     """In float64 from differences: nothing cancels, and equal rows are at equal distances."""
+    _apart()
     total = 0.0
     for j in range(left.shape[0]):
         difference = np.float64(left[j]) - np.float64(right[j])

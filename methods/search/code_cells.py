@@ -70,13 +70,12 @@ class CodeCells:
             raise ValueError(f"code_cells: query features {list(vectors.shape)} do not fit {len(codes)} codes")
         hamming, nearest = self._kernels
         cells = np.empty((len(codes), min(self.nprobe, self.cells)), dtype=np.int64)
-        distances = np.empty(cells.shape, dtype=np.float32)
         ids = np.empty((len(codes), k), dtype=np.int64)
         words = np.ascontiguousarray(codes.words)
 
         def scan(part: slice) -> None:
             for row in range(part.start, part.stop):
-                nearest.nearest(self._centroids, vectors[row], distances[row], cells[row])
+                nearest.nearest(self._centroids, vectors[row], cells[row])
             hamming.scan_cells(words[part], self._words, self._starts, self._items, cells[part], ids[part])
 
         by_queries(scan, len(codes))

@@ -28,6 +28,8 @@ AHEAD_SMALL = 8
 
 NONE = np.iinfo(np.int64).max
 FASTMATH = {"reassoc", "contract", "nsz"}
+EPSILON, LARGEST = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).max)
+TINY, LEAST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).smallest_subnormal)
 
 
 def _read(dtype: Any, dimensions: int) -> Any:
@@ -36,7 +38,7 @@ def _read(dtype: Any, dimensions: int) -> Any:
 
 _ROWS, _VECTOR = _read(types.float32, 2), _read(types.float32, 1)
 _INT = types.int64
-_IDS, _CANDIDATES = _INT[:, ::1], _read(types.int64, 2)
+_IDS, _CANDIDATES, _MARGINS = _INT[:, ::1], _read(types.int64, 2), _read(types.float64, 2)
 
 
 def _prefetch_code(typing_context: Any, array: Any, position: Any) -> Any:
@@ -65,6 +67,17 @@ def _real_code(typing_context: Any, value: Any) -> Any:
     return types.float32(value), generate
 
 
+def _apart_code(typing_context: Any) -> Any:
+    """Keep the function that this is called in from being inlined, so that it rounds alike wherever it is called."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+_apart: Any = intrinsic(_apart_code)
 _prefetch: Any = intrinsic(_prefetch_code)
 _real: Any = intrinsic(_real_code)
 
@@ -77,14 +90,25 @@ def _prefetch_row(rows: Array, row: int, length: int, item_bytes: int, most: int
         _prefetch(rows, position)
 
 
-# Exact squared distances, and a heap of the best by (distance, id).
+# Exact squared distances, in float64 from differences, and a heap of the best by (distance, id).
 
 
 @njit(fastmath=FASTMATH, cache=True)
-def _squared_distance(rows: Array, row: int, query: Array) -> Any:
+def _rough_distance(rows: Array, row: int, query: Array) -> Any:
+    """In float32: at most (1 + (d + 2) eps) of the true one and d of the smallest numbers too large; or infinite."""
     total = np.float32(0)
     for j in range(query.shape[0]):
         difference = _real(rows[row, j]) - query[j]
+        total += difference * difference
+    return total
+
+
+@njit(fastmath=FASTMATH, cache=True)
+def _squared_distance(rows: Array, row: int, query: Array) -> float:
+    _apart()
+    total = 0.0
+    for j in range(query.shape[0]):
+        difference = np.float64(_real(rows[row, j])) - np.float64(query[j])
         total += difference * difference
     return total
 
@@ -124,6 +148,16 @@ def _offer(distances: Array, ids: Array, distance: float, identity: int) -> None
         _sink(distances, ids, ids.shape[0], distance, identity)
 
 
+@njit(cache=True, inline="always")
+def _consider(rows: Array, row: int, query: Array, distances: Array, ids: Array) -> None:
+    """Offer a row, whose exact distance is taken where float32 does not tell that it is too large."""
+    length = query.shape[0]
+    rough = np.float64(_rough_distance(rows, row, query))
+    most = distances[0] * (1 + (length + 8) * EPSILON) + length * LEAST
+    if rough <= most or rough == np.inf:
+        _offer(distances, ids, _squared_distance(rows, row, query), row)
+
+
 @njit(cache=True)
 def _sort(distances: Array, ids: Array) -> None:
     """Turn the heap into ascending order; empty entries become -1."""
@@ -136,43 +170,69 @@ def _sort(distances: Array, ids: Array) -> None:
             ids[slot] = -1
 
 
-@njit(_INT(_ROWS, _VECTOR, types.float32[::1], _INT[::1]), cache=True)
-def nearest(rows: Array, query: Array, distances: Array, ids: Array) -> int:
-    """The k nearest rows by (squared distance, id), into ``distances`` and ``ids`` [k]; -1 where there are fewer."""
+@njit(cache=True)
+def _farthest_rough(kth: float, length: int) -> float:
+    """The largest rough distance of a row that may be among the k nearest, from the k-th rough distance."""
+    limit = kth * (1 + (length + 16) * EPSILON) + 2 * (length + 1) * TINY
+    return limit if limit < LARGEST / 2 else np.inf
+
+
+@njit(_INT(_ROWS, _VECTOR, _INT[::1]), cache=True)
+def nearest(rows: Array, query: Array, ids: Array) -> int:
+    """The k nearest rows by (squared distance, id), into ``ids`` [k]; -1 where there are fewer."""
+    rough, distances = np.empty(rows.shape[0], dtype=np.float32), np.empty(ids.shape[0])
     _clear(distances, ids)
     for row in range(rows.shape[0]):
-        _offer(distances, ids, _squared_distance(rows, row, query), row)
+        rough[row] = _rough_distance(rows, row, query)
+        if rough[row] < distances[0]:
+            _sink(distances, ids, ids.shape[0], rough[row], row)
+    limit = _farthest_rough(distances[0], query.shape[0])
+    _clear(distances, ids)
+    for row in range(rows.shape[0]):
+        if rough[row] <= limit:
+            _offer(distances, ids, _squared_distance(rows, row, query), row)
     _sort(distances, ids)
     return 0
 
 
 @njit(cache=True)
-def _nearest_by_score(rows: Array, query: Array, scores: Array, slack: float, distances: Array, ids: Array) -> None:
+def _measure(rows: Array, query: Array, likely: Array, scores: Array, distances: Array, ids: Array) -> None:
+    """Take the exact distances of likely rows, and their scores out of what follows."""
     _clear(distances, ids)
-    for row in range(scores.shape[0]):
-        if scores[row] < distances[0]:
-            _sink(distances, ids, ids.shape[0], scores[row], row)
-    limit = distances[0] + slack
-    _clear(distances, ids)
-    for row in range(scores.shape[0]):
-        if scores[row] <= limit:
+    for row in likely:
+        if row != NONE:
+            scores[row] = np.inf
             _offer(distances, ids, _squared_distance(rows, row, query), row)
-    _sort(distances, ids)
 
 
-@njit(_INT(_ROWS, _VECTOR, _ROWS, types.float32[:, ::1], _VECTOR, _IDS), cache=True, nogil=True)
-def nearest_by_products(rows: Array, norms: Array, queries: Array, products: Array, slack: Array, ids: Array) -> int:
+@njit(cache=True)
+def _in_doubt(score: float, limit: float) -> bool:
+    """Whether a score says nothing, as one that is not a number does, and was not taken out."""
+    return not score > limit and score != np.inf
+
+
+@njit(_INT(_ROWS, _VECTOR, _ROWS, types.float32[:, ::1], _MARGINS, _IDS), cache=True, nogil=True)
+def nearest_by_products(rows: Array, norms: Array, queries: Array, products: Array, margins: Array, ids: Array) -> int:
     """The k nearest rows of each query, given the products queries @ rows.T (overwritten) and the rows' squared norms.
 
-    ``norm - 2 * product`` only proposes: every row within ``slack`` [q] of the k-th score, which must bound the
-    rounding error of two scores, is compared exactly. So nothing is lost to cancellation, however many rows tie.
+    ``norms`` and ``margins`` [q, 2] are those of `methods.search.products`: a row is farther than the square root of r
+    if its score, the norm less twice the product, exceeds r times the query's first margin plus its second. The k best
+    by score are measured, and then whatever that does not exclude: nothing is lost to cancellation, however many rows
+    tie.
     """
-    distances = np.empty(ids.shape[1], dtype=np.float32)
+    distances, likely = np.empty(ids.shape[1]), np.empty(ids.shape[1], dtype=np.int64)
     for i in range(queries.shape[0]):
         scores = products[i]
+        _clear(distances, likely)
         for row in range(scores.shape[0]):
             scores[row] = norms[row] - np.float32(2) * scores[row]
-        _nearest_by_score(rows, queries[i], scores, slack[i], distances, ids[i])
+            if -np.inf < scores[row] < distances[0]:
+                _sink(distances, likely, ids.shape[1], scores[row], row)
+        _measure(rows, queries[i], likely, scores, distances, ids[i])
+        for row in range(scores.shape[0]):
+            if _in_doubt(scores[row], distances[0] * margins[i, 0] + margins[i, 1]):
+                _consider(rows, row, queries[i], distances, ids[i])
+        _sort(distances, ids[i])
     return 0
 
 
@@ -191,7 +251,7 @@ def _count(candidates: Array) -> int:
 @njit([_INT(rows, _ROWS, _CANDIDATES, _IDS) for rows in (_ROWS, _read(types.uint16, 2))], cache=True, nogil=True)
 def rerank(rows: Array, queries: Array, candidates: Array, ids: Array) -> int:
     """By float32 rows [n, d], or float16 ones given as uint16: candidates int64 [q, n] to ids [q, k]."""
-    distances = np.empty(ids.shape[1], dtype=np.float32)
+    rough, distances = np.empty(candidates.shape[1], dtype=np.float32), np.empty(ids.shape[1])
     length = rows.shape[1]
     for i in range(queries.shape[0]):
         some = candidates[i]
@@ -200,33 +260,38 @@ def rerank(rows: Array, queries: Array, candidates: Array, ids: Array) -> int:
         for position in range(count):
             if position + AHEAD < count:
                 _prefetch_row(rows, some[position + AHEAD], length, rows.itemsize, HEAD)
-            _offer(distances, ids[i], _squared_distance(rows, some[position], queries[i]), some[position])
+            rough[position] = _rough_distance(rows, some[position], queries[i])
+            if rough[position] < distances[0]:
+                _sink(distances, ids[i], ids.shape[1], rough[position], some[position])
+        limit = _farthest_rough(distances[0], length)
+        _clear(distances, ids[i])
+        for position in range(count):
+            if rough[position] <= limit:
+                _offer(distances, ids[i], _squared_distance(rows, some[position], queries[i]), some[position])
         _sort(distances, ids[i])
     return 0
 
 
 @njit(
-    _INT(_ROWS, _VECTOR, _ROWS, types.float32[:, ::1], _VECTOR, _CANDIDATES, _IDS), cache=True, nogil=True
+    _INT(_ROWS, _VECTOR, _ROWS, types.float32[:, ::1], _MARGINS, _CANDIDATES, _IDS), cache=True, nogil=True
 )  # fmt: skip
 def rerank_by_products(
-    rows: Array, norms: Array, queries: Array, products: Array, slack: Array, candidates: Array, ids: Array
+    rows: Array, norms: Array, queries: Array, products: Array, margins: Array, candidates: Array, ids: Array
 ) -> int:
     """``rerank``, given what ``nearest_by_products`` is given: 4 bytes a candidate are read in place of its row."""
-    distances = np.empty(ids.shape[1], dtype=np.float32)
+    distances, likely = np.empty(ids.shape[1]), np.empty(ids.shape[1], dtype=np.int64)
     for i in range(queries.shape[0]):
         some = candidates[i, : _count(candidates[i])]
         scores = products[i]
-        _clear(distances, ids[i])
-        for position in range(some.shape[0]):
-            score = norms[some[position]] - np.float32(2) * scores[some[position]]
-            scores[some[position]] = score
-            if score < distances[0]:
-                _sink(distances, ids[i], ids.shape[1], score, some[position])
-        limit = distances[0] + slack[i]
-        _clear(distances, ids[i])
-        for position in range(some.shape[0]):
-            if scores[some[position]] <= limit:
-                _offer(distances, ids[i], _squared_distance(rows, some[position], queries[i]), some[position])
+        _clear(distances, likely)
+        for row in some:
+            scores[row] = norms[row] - np.float32(2) * scores[row]
+            if -np.inf < scores[row] < distances[0]:
+                _sink(distances, likely, ids.shape[1], scores[row], row)
+        _measure(rows, queries[i], likely, scores, distances, ids[i])
+        for row in some:
+            if _in_doubt(scores[row], distances[0] * margins[i, 0] + margins[i, 1]):
+                _consider(rows, row, queries[i], distances, ids[i])
         _sort(distances, ids[i])
     return 0
 
@@ -255,14 +320,15 @@ def _estimate(
         row = some[position]
         rest = about[row, 2] - query_rest
         product = np.float32(_product(small, row, query)) * unit
-        estimates[position] = about[row, 0] + query_norm - np.float32(2) * product + rest * rest
+        estimate = about[row, 0] + query_norm - np.float32(2) * product + rest * rest
+        estimates[position] = estimate if np.isfinite(estimate) else 0  # That excludes nothing.
 
 
 @njit(cache=True)
 def _finish(
     rows: Array, about: Array, query: Array, slack: float, some: Array, estimates: Array, distances: Array, ids: Array
 ) -> int:
-    """Exact distances of the k best estimates, then of whatever else may be nearer. Returns how many were taken."""
+    """Exact distances of the k best estimates, then of whatever else may be nearer. Returns how many rows were read."""
     k = ids.shape[0]
     _clear(distances, ids)
     for position in range(some.shape[0]):
@@ -276,13 +342,12 @@ def _finish(
             _offer(distances, ids, _squared_distance(rows, row, query), row)
             estimates[best[slot]] = np.inf
             taken += 1
-    rounding = np.float32(1) + np.float32(query.shape[0] + 2) * np.float32(np.finfo(np.float32).eps)
+    rounding = 1 + (query.shape[0] + 2) * EPSILON
     radius = np.sqrt(distances[0] * rounding)
     for position in range(some.shape[0]):
         reach = radius + about[some[position], 1]
-        if estimates[position] - slack <= reach * reach and estimates[position] != np.inf:
-            row = some[position]
-            _offer(distances, ids, _squared_distance(rows, row, query), row)
+        if not estimates[position] - slack > reach * reach and estimates[position] != np.inf:
+            _consider(rows, some[position], query, distances, ids)
             radius = np.sqrt(distances[0] * rounding)
             taken += 1
     _sort(distances, ids)
@@ -325,7 +390,7 @@ def ask_int8(
         # The products miss the root of ``lost`` at most times the norm of an int8 row; the rest is float32 rounding of
         # sums of the squares of these sizes.
         sizes = np.sqrt(norm) + row_norm + rest + row_rest
-        about_queries[i, 3] = 2 * np.sqrt(lost) * row_small + rounding * sizes * sizes
+        about_queries[i, 3] = 2 * np.sqrt(lost) * row_small + rounding * sizes * sizes + TINY
     return 0
 
 
@@ -346,7 +411,7 @@ def rerank_int8(
     the norm of the rest, and the slack, which bounds the rounding errors of an estimate. By the triangle inequality a
     row is farther than r if its estimate exceeds (r + its error)^2 + slack. Returns how many float32 rows were read.
     """
-    distances = np.empty(ids.shape[1], dtype=np.float32)
+    distances = np.empty(ids.shape[1])
     estimates = np.empty(candidates.shape[1], dtype=np.float32)
     taken = 0
     for i in range(queries.shape[0]):

@@ -42,5 +42,5 @@ class RealScan:
 def _unit(corpus: Corpus) -> Float:
     if corpus.real_codes is None:
         raise ValueError("real_scan reads real codes, and the corpus has none: they exist of encoded codes alone")
-    lengths = np.linalg.norm(corpus.real_codes, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", corpus.real_codes, corpus.real_codes, dtype=np.float64))[:, None]
     return np.ascontiguousarray(corpus.real_codes / np.where(lengths > 0, lengths, 1), dtype=np.float32)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int
 from methods.search.inputs import features_of
-from methods.search.products import compare
+from methods.search.products import compare, lowered_norms
 from methods.search.threads import by_queries
 
 BLOCK_ROWS = 4096
 LARGEST_CODE, LARGEST_QUERY_CODE, LARGEST_INT32 = 127, 2**15 - 1, 2**31 - 1
-EPSILON = float(np.finfo(np.float32).eps)
+EPSILON, TINY = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)
 
 GEMM_SHARE = 1 / 16
 """Of the database: with more candidates than this, a batch is cheaper as a matrix product with all rows, whose 2 d
@@ -43,7 +43,7 @@ def _checked(queries: Float, candidates: Int, k: int, dim: int) -> tuple[Float, 
 
 
 class Float32:
-    """Exact distances of the float32 features, read in place."""
+    """Exact distances of the float32 features, read in place: in float64, from differences."""
 
     def build(self, features: Float) -> Self:
         """Keep the features, without a copy."""
@@ -67,7 +67,7 @@ class Float32:
 
     def _by_products(self, vectors: Float, candidates: Int, ids: Int) -> None:
         if self._norms is None:
-            self._norms = np.einsum("ij,ij->i", self._features, self._features)
+            self._norms = lowered_norms(self._features)
         compare(self._kernels.rerank_by_products, self._features, self._norms, vectors, candidates, ids)
 
     def size_bytes(self) -> int:
@@ -153,7 +153,8 @@ class Int8:
         largest = np.zeros(kept, dtype=np.float32)
         for start in range(0, n, BLOCK_ROWS):
             largest = np.maximum(largest, np.abs(self._leading(self._features[start : start + BLOCK_ROWS])).max(axis=0))
-        self._steps: Float = np.where(largest > 0, largest / LARGEST_CODE, 1).astype(np.float32)
+        steps = largest / LARGEST_CODE
+        self._steps: Float = np.where(steps > TINY, steps, 1).astype(np.float32)
         self._small = np.empty((n, kept), dtype=np.int8)
         self._about = np.empty((n, 3), dtype=np.float32)
         for start in range(0, n, BLOCK_ROWS):
@@ -165,6 +166,7 @@ class Int8:
         self._bounds = np.array([largest_query, *norms, self._about[:, 2].max(initial=0)], dtype=np.float64)
         return self
 
+    @np.errstate(over="ignore", invalid="ignore")  # What overflows excludes nothing.
     def _leading(self, rows: Float) -> Float:
         return rows if self._axes is None else rows @ self._axes
 
@@ -175,6 +177,7 @@ class Int8:
         whole = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
         return np.sqrt(np.maximum(0, whole - np.einsum("ij,ij->i", leading, leading, dtype=np.float64)))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _rounded(self, rows: Float) -> tuple[NDArray[np.int8], Float]:
         """int8 rows, and of each its squared norm, its distance from the true leading part, and the rest's norm."""
         leading = self._leading(rows)

@@ -9,16 +9,22 @@ import numpy as np
 from bench.interfaces import Corpus, Float, Int, Unavailable
 from methods.search.inputs import items_of, only
 from methods.search.libraries import neighbours
+from methods.search.products import lowered_norms, margins
+from methods.search.threads import by_queries
 
 Device = Literal["cuda", "cpu"]
 BLOCK_BYTES = 256 * 2**20
 """A block's scores take at most this much."""
 
+SPARE = 10
+"""Rows beyond the k best by products that are measured too: the first that is not tells whether that was enough."""
+
 
 class TorchScan:
     """Exact neighbours by torch, as matrix products, on a GPU or the CPU.
 
-    Distances are float32 sums of squared norms and products, so neighbours that differ by rounding alone may swap.
+    The products only exclude rows, as `methods.search.products` says; the others are measured on the CPU in float64,
+    from differences. Where the products do not tell, as far from the origin, the query is answered by a scan there.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
@@ -37,13 +43,18 @@ class TorchScan:
             raise Unavailable("device = 'cuda': torch finds no GPU on this machine")
 
     def build(self, database: Corpus) -> Self:
-        """Copy the features to the device, with their squared norms."""
+        """Copy the features to the device, with their squared norms. ValueError: a value is not finite."""
         self.check(None, None)
         import torch
 
-        self._torch: Any = torch
-        self._features: Any = torch.tensor(items_of(database, "torch_scan"), device=self.device)
-        self._norms: Any = (self._features**2).sum(dim=1)
+        from methods.search import nearest
+
+        self._torch, self._kernels = torch, nearest
+        self._rows: Float = items_of(database, "torch_scan")
+        norms = lowered_norms(self._rows)
+        self._features: Any = torch.tensor(self._rows, device=self.device)
+        self._features[torch.tensor(np.isinf(norms), device=self.device)] = 0  # Their products might overflow.
+        self._norms: Any = torch.tensor(norms, device=self.device)
         return self
 
     def set_query(self, **parameters: Any) -> None:
@@ -62,16 +73,36 @@ class TorchScan:
         ids = np.empty((len(vectors), k), dtype=np.int64)
         try:
             for start in range(0, len(vectors), block):
-                asked = self._torch.tensor(vectors[start : start + block], device=self.device)
-                scores = self._torch.addmm(self._norms, asked, self._features.T, alpha=-2)
-                ids[start : start + block] = scores.topk(k, largest=False).indices.cpu().numpy()
+                self._fill(vectors[start : start + block], ids[start : start + block])
         finally:
             self._torch.set_num_threads(before)
         return ids
 
+    def _fill(self, vectors: Float, ids: Int) -> None:
+        """The nearest of a block of queries."""
+        allowed = margins(vectors)
+        multiplied = np.where(np.isfinite(allowed[:, 1:]), vectors, np.float32(0))
+        asked = self._torch.tensor(multiplied, device=self.device)
+        scores = self._torch.addmm(self._norms, asked, self._features.T, alpha=-2)
+        best = scores.topk(min(ids.shape[1] + SPARE, len(self._rows)), largest=False)
+        candidates = np.ascontiguousarray(best.indices.cpu().numpy())
+        self._kernels.rerank(self._rows, vectors, candidates, ids)
+        if candidates.shape[1] == len(self._rows):
+            return
+        radius = ((self._rows[ids[:, -1]].astype(np.float64) - vectors) ** 2).sum(axis=1)
+        excluded = best.values[:, -1].cpu().numpy() > radius * allowed[:, 0] + allowed[:, 1]
+        left = np.flatnonzero(~excluded)
+
+        def scan(part: slice) -> None:
+            for query in left[part]:
+                self._kernels.nearest(self._rows, vectors[query], ids[query])
+
+        if len(left):
+            by_queries(scan, len(left))
+
     def size_bytes(self) -> int:
-        """The features and their norms."""
-        return int(self._features.nbytes + self._norms.nbytes)
+        """The features, on the device and where they are measured, and their norms."""
+        return int(self._rows.nbytes + self._features.nbytes + self._norms.nbytes)
 
     def query_cost(self) -> tuple[float, float]:
         """All features once; a multiplication and an addition per value."""

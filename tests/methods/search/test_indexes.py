@@ -24,7 +24,9 @@ from methods.search.linear_scan import LinearScan
 from methods.search.real_scan import RealScan
 from methods.search.rerank import Float16, Float32, Int8
 from methods.search.tables import build_tables, candidates
+from methods.search.torch_scan import TorchScan
 from methods.search.trees import BallTree, KDTree
+from tests.vectors import check_nearest, vectors
 
 few = settings(max_examples=40, deadline=None)
 
@@ -106,6 +108,31 @@ def test_linear_scan_loses_nothing_to_cancellation_far_from_the_origin(queries):
     # Whole numbers near 2**13: the differences are exact in float32, the squared norms are rounded to multiples of 64.
     far = [Corpus(part.features + np.float32(2**13)) for part in (database, query)]
     np.testing.assert_array_equal(LinearScan().build(far[0]).search(far[1], 10), exact(database, query, 10))
+
+
+EXACT = {
+    "linear_scan": lambda rows: LinearScan().build(Corpus(rows)).search,
+    "torch_scan": lambda rows: TorchScan(device="cpu").build(Corpus(rows)).search,
+    "float32": lambda rows: all_reranked(Float32().build(rows), len(rows)),
+    "int8": lambda rows: all_reranked(Int8().build(rows), len(rows)),
+    "int8 of 3": lambda rows: all_reranked(Int8(dims=3).build(rows), len(rows)),
+}
+
+
+def all_reranked(reranker, size):
+    return lambda queries, k: reranker.nearest(queries.features, np.tile(np.arange(size), (len(queries), 1)), k)
+
+
+@pytest.mark.parametrize("make", EXACT.values(), ids=EXACT.keys())
+@few
+@given(pair=vectors(), k=st.sampled_from([1, 3, 10, 70]))
+def test_what_is_exact_is_so_for_any_values_in_batches_and_one_by_one(make, pair, k):
+    queries, database = pair
+    search = make(database)
+    ids = search(Corpus(queries), k)
+    check_nearest(ids, queries, database, k)
+    for row, query in enumerate(queries):
+        np.testing.assert_array_equal(search(Corpus(query[None]), k)[0], ids[row])
 
 
 def test_linear_scan_in_several_blocks_equals_scikit_learn(monkeypatch):
