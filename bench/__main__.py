@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ def guard() -> None:
 
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # of an encoding that may lack what is printed
+            stream.reconfigure(errors="backslashreplace")
     try:
         guard()
     except SystemExit as fault:

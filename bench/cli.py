@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +25,7 @@ from bench.interfaces import Context
 from bench.isolation import Limits
 from bench.naming import settled, told_apart
 from bench.pipeline import Pipeline
+from bench.places import check_temporary, check_writable, default_cache, keep_caches_in, user_path
 from bench.screen import (
     console,
     errors,
@@ -37,6 +37,7 @@ from bench.screen import (
     reporting,
 )
 from bench.store import Store
+from bench.wording import one_line
 
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
@@ -46,13 +47,15 @@ app = typer.Typer(
 )
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the data set's files are.")]
+A_PATH: dict[str, Any] = {"parser": user_path, "metavar": "PATH"}
+DataDir = Annotated[Path | None, typer.Option("--data-dir", **A_PATH, help="Where the data set's files are.")]
 DataName = Annotated[
     str | None, typer.Option("--name", help="What the data are called; by default as their folder, file or data set.")
 ]
-Out = Annotated[Path, typer.Option("--out", help="Where records, tables and figures go.")]
+Out = Annotated[Path, typer.Option("--out", **A_PATH, help="Where records, tables and figures go.")]
 CacheDir = Annotated[
-    Path | None, typer.Option("--cache-dir", help="Where data, trunk outputs, features and codes are kept.")
+    Path | None,
+    typer.Option("--cache-dir", **A_PATH, help="Where data, trunk outputs, features and codes are kept."),
 ]
 Recipe = Annotated[str | None, typer.Option("--recipe", help="Another recipe of the grid's, such as paper or quick.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto.")]
@@ -71,26 +74,22 @@ InProcess = Annotated[
 ]
 
 
-def default_cache() -> Path:
-    """``$XDG_CACHE_HOME/bench``, or ``~/.cache/bench``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bench"
-
-
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """What the user can mend ends in one line and exit code 2, a full disk in one line and exit code 1."""
     try:
         yield
     except (ValueError, OSError) as fault:
-        errors.print(f"bench: {fault}", markup=False, highlight=False, soft_wrap=True)
+        errors.print(f"bench: {one_line(str(fault))}")
         raise typer.Exit(1 if is_full(fault) else 2) from fault
     except KeyboardInterrupt as fault:
         errors.print("bench: interrupted; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(130) from fault
 
 
-def _plans(grid: str, options: grid_file.Options) -> list[Grid]:
+def _plans(grid: str, cache_dir: Path | None, options: grid_file.Options) -> list[Grid]:
     """The grid on each of its data sets. ValueError: its name would not name a folder of the results."""
+    keep_caches_in(cache_dir or default_cache())
     names = grid_file.dataset_names(grid, options)
     plans = [grid_file.load(grid, dataclasses.replace(options, dataset=name)) for name in names]
     plain_name("grid", plans[0].name)
@@ -104,7 +103,6 @@ def _pipelines(
     not where they should be.
     """
     root = cache_dir or default_cache()
-    root.mkdir(parents=True, exist_ok=True)
     pipelines = [Pipeline(plan, Store(root, say), context, say) for plan in plans]
     for pipeline in pipelines:
         try:
@@ -115,6 +113,31 @@ def _pipelines(
             name = pipeline.grid.dataset.name
             raise ValueError(f"data set {name!r}: {fault}; --dataset NAME runs the grid on one data set") from fault
     return [settled(pipeline, results) for pipeline in pipelines]
+
+
+def _check_folders(plans: Sequence[Grid], out: Path, cache_dir: Path | None) -> None:
+    """ValueError: the results, or what is kept, could not be written when they are there."""
+    inner = ["labels", "features", "codes", "exact", "locks", "work"]
+    check_writable("--cache-dir", cache_dir or default_cache(), inner)
+    inner = ["records", "neighbours", "replicates", "names", "locks", plans[0].name]
+    check_writable("--out", out, [*inner, *(f"{plans[0].name}/{plan.dataset_name}" for plan in plans)])
+    check_temporary()
+
+
+@contextmanager
+def _failures(plans: Sequence[Grid]) -> Iterator[dict[str, str]]:
+    """Takes what failed, by its record's key; says it in the end, however that comes, and makes it exit code 1."""
+    from bench.runner import summary
+
+    failed: dict[str, str] = {}
+    try:
+        yield failed
+    finally:
+        if failed:
+            cells = sum(len(plan.cells) for plan in plans)
+            print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -136,40 +159,35 @@ def run(
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
+        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         limits = _limits(timeout, memory_limit, in_process)
         check_faiss()
-        with reporting() as reporter:
-            context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
-            results = Store(out, reporter.say)
-            pipelines = _pipelines(plans, cache_dir, results, context, reporter.say)
-            from bench.child import Local
-            from bench.isolation import Child
-            from bench.runner import Run
-            from bench.tuning import finish
+        _check_folders(plans, out, cache_dir)
+        from bench.child import Local
+        from bench.isolation import Child
+        from bench.runner import Run
+        from bench.tuning import finish
 
-            start = Local if in_process else Child
-            failed: dict[str, str] = {}
+        with _failures(plans) as failed:
+            with reporting() as reporter:
+                context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
+                results = Store(out, reporter.say)
+                pipelines = _pipelines(plans, cache_dir, results, context, reporter.say)
+                start = Local if in_process else Child
+                for pipeline in pipelines:
+                    _mark(pipeline, results)
+                    one = Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start)
+                    failed |= finish(one)
+                written = _write(pipelines, results, out)
             for pipeline in pipelines:
-                _mark(pipeline, results)
-                failed |= finish(Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start))
-            written = _write(pipelines, results, out)
-        for pipeline in pipelines:
-            print_cells(pipeline, results)
-        for path in written:
-            console.print(f"wrote {path}", highlight=False)
-        cells = sum(len(plan.cells) for plan in plans)
-        print_skipped(pipelines, results)
-        _end(failed, cells)
+                print_cells(pipeline, results)
+            _say_written(written)
+            print_skipped(pipelines, results)
 
 
-def _end(failed: dict[str, str], cells: int) -> None:
-    """Exit code 1, and why, where a cell failed."""
-    from bench.runner import summary
-
-    if failed:
-        print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
-        raise typer.Exit(1)
+def _say_written(paths: Sequence[Path]) -> None:
+    for path in paths:
+        console.print(f"wrote {path}")
 
 
 @app.command()
@@ -189,26 +207,25 @@ def recompute(
     That is also what a run does first, so that after a change of a metric it need not search again.
     """
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
-        with reporting() as reporter:
-            results = Store(out, reporter.say)
-            pipelines = _pipelines(plans, cache_dir, results, Context(track=reporter.track), reporter.say)
-            from bench.runner import Run
+        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
+        _check_folders(plans, out, cache_dir)
+        from bench.runner import Run
 
-            missing = 0
-            failed: dict[str, str] = {}
-            for pipeline in pipelines:
-                _mark(pipeline, results)
-                left, reasons = Run(pipeline, results, reporter.say).recompute()
-                missing += len(left)
-                failed |= reasons
-            written = _write(pipelines, results, out)
-        for path in written:
-            console.print(f"wrote {path}", highlight=False)
-        cells = sum(len(plan.cells) for plan in plans)
-        if missing:
-            console.print(f"bench: {missing} of {cells} cells lack something that only a run makes", highlight=False)
-        _end(failed, cells)
+        with _failures(plans) as failed:
+            with reporting() as reporter:
+                results = Store(out, reporter.say)
+                pipelines = _pipelines(plans, cache_dir, results, Context(track=reporter.track), reporter.say)
+                missing = 0
+                for pipeline in pipelines:
+                    _mark(pipeline, results)
+                    left, reasons = Run(pipeline, results, reporter.say).recompute()
+                    missing += len(left)
+                    failed |= reasons
+                written = _write(pipelines, results, out)
+            _say_written(written)
+            cells = sum(len(plan.cells) for plan in plans)
+            if missing:
+                console.print(f"bench: {missing} of {cells} cells lack something that only a run makes")
 
 
 def _limits(timeout: float | None, memory_limit: float | None, in_process: bool) -> Limits:
@@ -242,20 +259,20 @@ def show(
 ) -> None:
     """Show a grid's cells and what is already done."""
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
+        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         results = Store(out)
         for pipeline in _pipelines(plans, cache_dir, results, Context(), console.print):
             plan = pipeline.grid
             _mark(pipeline, results)
             about = f"data set {plan.dataset_name}: {plan.dataset.describe()}, recipe {plan.recipe}"
-            console.print(f"{plan.name}: {plan.title}\n{about}", highlight=False)
+            console.print(f"{plan.name}: {plan.title}\n{about}")
             print_cells(pipeline, results)
 
 
 @app.command()
 def compare(
-    before: Annotated[Path, typer.Argument(help="The results folder of one run: its --out.")],
-    after: Annotated[Path, typer.Argument(help="The results folder of the other.")],
+    before: Annotated[Path, typer.Argument(**A_PATH, help="The results folder of one run: its --out.")],
+    after: Annotated[Path, typer.Argument(**A_PATH, help="The results folder of the other.")],
     fail_over: Annotated[
         str | None,
         typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared."),
@@ -263,7 +280,7 @@ def compare(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Let pass cells, seeds and figures that one side only has.")
     ] = False,
-    csv: Annotated[Path | None, typer.Option(help="Where all figures of all cells go.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", **A_PATH, help="Where all figures of all cells go.")] = None,
 ) -> None:
     """Which cells of two sets of records moved beyond their interval, in quality and in time."""
     from bench import compare as comparing
@@ -309,13 +326,13 @@ def table(
 ) -> None:
     """Write a grid's tables and figures again from the records there are."""
     with plain_errors():
-        plans = _plans(grid, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
+        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         results = Store(out)
+        _check_folders(plans, out, cache_dir)
         pipelines = _pipelines(plans, cache_dir, results, Context(), console.print)
         for pipeline in pipelines:
             _mark(pipeline, results)
-        for path in _write(pipelines, results, out):
-            console.print(f"wrote {path}", highlight=False)
+        _say_written(_write(pipelines, results, out))
 
 
 @app.command()
@@ -345,11 +362,11 @@ def gc(
         for root in dict.fromkeys([cache_dir or default_cache(), out]):
             for found in list(garbage(Store(root), age)):
                 line = f"{found.size:>15,}  {found.path}: {found.reason}"
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
+                console.print(line)
                 total += found.size * found.removable
                 if delete and found.removable:
                     remove(found.path)
-        console.print(f"{total:,} bytes {'freed' if delete else 'can be freed with --delete'}", highlight=False)
+        console.print(f"{total:,} bytes {'freed' if delete else 'can be freed with --delete'}")
 
 
 @app.command()
@@ -360,6 +377,7 @@ def check(
 ) -> None:
     """Check whether a plugin keeps to its contract, a line a demand, on small data made on the spot."""
     with plain_errors():
+        keep_caches_in(default_cache())
         values = _plugin_settings(name, set_ or ())
         kinds = _kinds(name, kind)
         for each in kinds:
@@ -368,13 +386,13 @@ def check(
 
         failed = total = 0
         for each in kinds:
-            console.print(f"{each} {name}", style="bold", highlight=False)
+            console.print(f"{each} {name}", style="bold")
             for verdict in verdicts(each, partial(_made, each, name, values)):
-                console.print(f"  {verdict}", markup=False, highlight=False, soft_wrap=True)
+                console.print(f"  {verdict}")
                 failed += verdict.status == "failed"
                 total += 1
         if failed:
-            errors.print(f"bench: {failed} of {total} checks failed", highlight=False)
+            errors.print(f"bench: {failed} of {total} checks failed")
             raise typer.Exit(1)
 
 

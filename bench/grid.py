@@ -103,6 +103,8 @@ class Measure:
             raise ValueError(
                 f"batch_seconds = {self.batch_seconds} must be above 0, and no more than can be waited for"
             )
+        if self.split != "all" and self.queries == 1:
+            raise ValueError("queries = 1 has no halves, as split asks for")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from bench.places import user_path
 from bench.wording import is_text, shown
 
 Kind = Literal["dataset", "embedder", "hasher", "index", "reranker"]
@@ -163,6 +164,11 @@ def check_values(kind: Kind, name: str, values: dict[str, Any]) -> None:
     _checked(load(kind, name), name, values)
 
 
+def _as_typed(value: Any) -> Any:
+    """A parameter, with a leading ``~`` of a path as the home folder."""
+    return user_path(str(value)) if isinstance(value, Path) else value
+
+
 def build(kind: Kind, name: str, values: dict[str, Any]) -> Any:
     """An instance of a plugin with these parameters. ValueError names the parameter that is unknown or wrong.
 
@@ -171,7 +177,7 @@ def build(kind: Kind, name: str, values: dict[str, Any]) -> Any:
     plugin = load(kind, name)
     checked = _checked(plugin, name, values)
     try:
-        return plugin(**{key: getattr(checked, key) for key in values})
+        return plugin(**{key: _as_typed(getattr(checked, key)) for key in values})
     except ValueError as fault:
         raise ValueError(f"{name}: {fault}") from fault
 

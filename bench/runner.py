@@ -117,7 +117,7 @@ class Run:
         finally:
             child.end()
 
-    def _labels(self, cells: Iterable[int]) -> None:
+    def _labels(self, cells: list[int]) -> None:
         if not self._sound("labels", self.pipeline.labels_key):
             try:
                 self._ask("labels")
@@ -127,8 +127,15 @@ class Run:
                 raise ValueError(f"the data set can't be read: {failure.reason}") from failure
         for remark in self.pipeline.labels().meta["remarks"]:
             self.say(f"{self.pipeline.grid.dataset_name}: {remark}")
-        if any(self._cell(position).protocol != "seen" for position in cells):
+        asked = [self._cell(position) for position in cells]
+        if any(cell.protocol != "seen" for cell in asked):
             self.pipeline.unseen()
+        for cell in {cell.protocol: cell for cell in asked if cell.index is not None}.values():
+            if not len(self.pipeline.query_rows(cell)):
+                half = self.pipeline.grid.measure.split
+                raise ValueError(
+                    f"measure.split: the {half} half of the {cell.protocol} queries is empty; it takes two of them"
+                )
 
     def _judge(self, cells: list[int]) -> list[int]:
         """Write the records of the cells of which all is stored that is judged or was measured. Returns the others."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -18,16 +21,41 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from bench.grid import Grid
 from bench.pipeline import Pipeline
 from bench.store import Store
+from bench.wording import one_line, printable
 
 if TYPE_CHECKING:
     from bench.compare import Change
 
-console = Console()
-errors = Console(stderr=True)
+WIDTH_OF_A_FILE = 10_000
+"""Columns of what is no terminal: a line or a table in a file or a pipe is whole, however wide."""
+
+
+class Screen(Console):
+    """Prints text as it is, whatever is in it, and lines whole: everything that is shown goes through here."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        width = None if stream is not None and stream.isatty() else WIDTH_OF_A_FILE
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True, width=width)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text, with escapes for what can't be printed."""
+        return super().render_str(printable(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        """Who read has left: end in silence, with the exit code of a program that SIGPIPE ends."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if self.stderr else sys.stdout).fileno())
+        raise SystemExit(128 + signal.SIGPIPE)
+
+
+console = Screen()
+errors = Screen(stderr=True)
 
 SETTINGS = (
     *("protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
@@ -47,7 +75,7 @@ class Reporter:
     def say(self, line: str) -> None:
         """A line above the bars, with the seconds since the start."""
         passed = time.perf_counter() - self._start
-        self._progress.console.print(f"[{passed:6.1f} s] {line}", markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(f"[{passed:6.1f} s] {line}")
 
     def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
         """The steps, with a bar."""
@@ -64,7 +92,7 @@ class Reporter:
     def show(self, description: str, done: int | None, total: int | None) -> None:
         """How far a stage has come, here or in a process of its own; None when it is over."""
         if description not in self._shown:
-            self._shown[description] = self._progress.add_task(description, total=total), time.perf_counter()
+            self._shown[description] = self._progress.add_task(printable(description), total=total), time.perf_counter()
         task, start = self._shown[description]
         if done is not None:
             self._progress.update(task, completed=done, total=total)
@@ -79,7 +107,7 @@ class Reporter:
 def reporting() -> Iterator[Reporter]:
     """A reporter whose bars are shown inside."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -109,8 +137,7 @@ def print_changes(changes: list[Change]) -> None:
         console.print(shown)
     console.print(
         f"{len(moved)} of {len(compared)} figures moved (judged together: 5 % of these by chance, at most); "
-        f"{len(others)} cells, seeds or figures can't be compared",
-        highlight=False,
+        f"{len(others)} cells, seeds or figures can't be compared"
     )
 
 
@@ -132,17 +159,17 @@ def print_skipped(pipelines: Iterable[Pipeline], results: Store) -> None:
 
 def print_reasons(where: Console, title: str, reasons: Iterable[str]) -> None:
     """The reasons below their title, a line each."""
-    where.print(title, highlight=False)
+    where.print(title)
     for line in reasons:
-        where.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        where.print(f"  {one_line(line)}")
 
 
 def print_names(title: str, described: dict[str, str]) -> None:
     """Names and what they stand for below their title, a line each."""
-    console.print(f"{title}", style="bold")
+    console.print(title, style="bold")
     width = max((len(name) for name in described), default=0)
     for name, description in described.items():
-        console.print(f"  {name:<{width}}  {description}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {name:<{width}}  {one_line(description)}")
 
 
 def print_cells(pipeline: Pipeline, results: Store) -> None:
@@ -157,7 +184,8 @@ def print_cells(pipeline: Pipeline, results: Store) -> None:
     rankings = any(cell.index is None for cell in grid.cells)
     common = [name for name in settings if cells[name].nunique() == 1 and not (rankings and cells[name].isna().any())]
     title = ", ".join(f"{name} {_short(cells[name].dropna().iloc[0])}" for name in common)
-    view = Table(title=f"{grid.name} on {grid.dataset_name}: {title}", title_justify="left")
+    console.print(f"{grid.name} on {grid.dataset_name}: {title}", style="italic")
+    view = Table()
     columns = [name for name in settings if name not in common] + [name for name in measured if name in cells]
     for name in columns:
         view.add_column(measured.get(name, name), justify="left" if name in ("index", "status") else "right")

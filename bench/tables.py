@@ -128,7 +128,8 @@ def _known_dim(tidy: pd.DataFrame) -> pd.Series:
 def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The table as it is printed: strings, a column ``section`` first, then a column for each printed one.
 
-    The layout "codes" prints the cells without an index, the others those with one.
+    The layout "codes" prints the cells without an index, the others those with one. Without anything to say of them it
+    has no rows.
     """
     if grid.layout == "codes":
         rows = codes_rows(tidy[tidy["index"].isna()])
@@ -140,7 +141,7 @@ def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
             for keys, section in searches.groupby(SECTION, dropna=False, sort=True)
             for row in build(section, section_name(keys, searches), searches, grid.k)
         ]
-    return pd.DataFrame(rows).fillna("")
+    return pd.DataFrame(rows, columns=None if rows else ["section", "row"]).fillna("")
 
 
 def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:

@@ -19,8 +19,15 @@ def shown(value: Any) -> str:
 
 def one_line(text: str, limit: int = MESSAGE) -> str:
     """The text with line breaks and other control characters as escapes, of a long one the beginning."""
-    escaped = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[: limit + 1])
+    escaped = printable(text[: limit + 1]).replace("\n", r"\n")
     return escaped if len(escaped) <= limit else f"{escaped[:limit]} …"
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of what a terminal would obey or no encoding has; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 
 
 def is_text(value: str) -> bool:

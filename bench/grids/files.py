@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
+from bench.places import user_path
 from bench.wording import shown
 
 GRIDS = Path(__file__).parent
@@ -26,7 +27,7 @@ def find(name: str) -> Path:
             known = registry.unknown(f"grid {shown(name)}", name, built_in())
             raise ValueError(f"{known} (or the path of a .toml file)")
         return built_in()[name]
-    path = Path(name)
+    path = user_path(name)
     try:
         found = path.is_file()
     except (OSError, ValueError) as fault:
