@@ -46,7 +46,7 @@ UNSTABLE = 0.1
 """How far the sentinel's times may lie apart inside a replicate."""
 
 ENCODED_ITEMS, MOST_ENCODED = 10, 1000
-"""Items that are encoded one by one, and as many others for the warm-up; times that are taken in a round, at most."""
+"""Items that are encoded one by one, and as many others for the warm-up; times that a replicate takes, at most."""
 
 SEEN = 0.1
 """Seconds over which the load of others is looked at, at least: in less time a busy core is lost among the ticks."""
@@ -170,23 +170,18 @@ class Encoding:
     others: float
 
 
-def encoding(encode: Callable[[Items], Any], items: Items, replicates: int, rounds: int, seconds: float) -> Encoding:
-    """The time that ``encode`` takes for a single item, with nothing cached, after a warm-up on others.
+def encoding(encode: Callable[[Items], Any], items: Items, replicates: int, seconds: float) -> Encoding:
+    """The time that ``encode`` takes for a single item, with nothing cached; ``seconds`` of it for each replicate.
 
-    A replicate takes ``seconds``, shared by its rounds. What was fitted lives in one process, and its encoder meets no
-    other there: replicates are taken one after another, and nothing is compared in turns.
+    What was fitted lives in one process, and its encoder meets no other there: replicates are taken one after another,
+    each after a warm-up on other items, and nothing is compared in turns.
     """
     order = np.random.default_rng(0).permutation(len(items))[: 2 * ENCODED_ITEMS]
     singles = [dataclasses.replace(items.take(order[at : at + 1]), fingerprint="") for at in range(len(order))]
     half = len(singles) // 2
-    medians, found = [], list[_Encoded]()
-    for _ in range(replicates):
-        with one_thread(), quiet():
-            _encoded(encode, singles[:half] or singles, seconds / rounds)
-            taken = [_encoded(encode, singles[half:], seconds / rounds) for _ in range(rounds)]
-        medians.append(float(np.median([one.ms for one in taken])))
-        found += taken
-    return Encoding(medians, drift([one.sentinel_ms for one in found]), max(one.others for one in found))
+    with one_thread(), quiet():
+        taken = [_encoded(encode, singles[:half], singles[half:], seconds) for _ in range(replicates)]
+    return Encoding([one.ms for one in taken], drift([one.sentinel_ms for one in taken]), max(o.others for o in taken))
 
 
 class _Encoded(NamedTuple):
@@ -195,10 +190,14 @@ class _Encoded(NamedTuple):
     others: float
 
 
-def _encoded(encode: Callable[[Items], Any], singles: Sequence[Items], seconds: float) -> _Encoded:
-    """One round: items in turn, each at least once, until the time is full; their median. Under load once more."""
+def _encoded(
+    encode: Callable[[Items], Any], warm_up: Sequence[Items], singles: Sequence[Items], seconds: float
+) -> _Encoded:
+    """One replicate: items in turn, each at least once, until the time is full; their median. Under load once more."""
     for _ in range(1 + RETAKES):
         load, steady, taken = OtherLoad(), sentinel(), list[float]()
+        for single in warm_up:
+            encode(single)
         end = time.perf_counter() + seconds
         while len(taken) < len(singles) or (len(taken) < MOST_ENCODED and time.perf_counter() < end):
             taken.append(_seconds(partial(encode, singles[len(taken) % len(singles)])))

@@ -237,7 +237,7 @@ class Pipeline:
     def _encoding(self, encode: Callable[[Items], Any], queries: Items) -> dict[str, Any]:
         """What encoding a query takes: the fields of `bench.measure.Encoding`."""
         measure = self.grid.measure
-        return vars(encoding(encode, queries, measure.replicates, measure.rounds, measure.batch_seconds))
+        return vars(encoding(encode, queries, measure.replicates, measure.batch_seconds / measure.rounds))
 
     def _read_by_hasher(self, cell: Cell) -> Splits:
         """The data set's items, with the features of the cell's input as their vectors where there is an input."""

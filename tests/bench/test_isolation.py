@@ -21,6 +21,8 @@ GRID = """
 title = "Chaos"
 dataset = "toy_clusters"
 recipe = "r"
+[measure]
+batch_seconds = 1e-9
 [[cells]]
 embedder = "identity"
 index = "toy_chaos"
@@ -162,7 +164,7 @@ def test_megabytes_on_standard_output_and_error_are_no_answers_and_are_not_kept(
     monkeypatch.setattr(isolation, "TICK", 0)
     child.ask("labels")
     assert os.fstat(child._log.fileno()).st_blocks * 512 < 2**20
-    found = failure(child, "answer", cell=0, path="/no/such", single_thread_queries=1)
+    found = failure(child, "answer", cell=0, path="/no/such")
     assert "exit code 0" in found.reason and len(found.tail) <= isolation.TAIL_LINES
 
 

@@ -86,8 +86,8 @@ def test_how_long_a_training_took_is_not_known_where_an_earlier_run_began_it(mak
     for cell in (whole, resumed):
         pipeline.codes(cell)
     corpora = Corpora(pipeline)
-    assert (corpora.costs(whole)["fit_seconds"] or 0) > 0
-    assert corpora.costs(resumed)["fit_seconds"] is None
+    assert (corpora.costs(whole)[0]["fit_seconds"] or 0) > 0
+    assert corpora.costs(resumed)[0]["fit_seconds"] is None
 
 
 def test_a_training_is_asked_for_the_oracle_of_its_own_cells_alone(make):
