@@ -26,7 +26,7 @@ from bench.corpora import Corpora
 from bench.disk import is_full, room_for
 from bench.environment import environment
 from bench.grid import Cell, from_json
-from bench.interfaces import Context, Index, Unavailable
+from bench.interfaces import Context, Index, Unavailable, Unsuitable
 from bench.isolation import Failure, Limits, Say, Show
 from bench.pipeline import Pipeline
 from bench.store import Store
@@ -56,7 +56,7 @@ class Worker:
 
     def set_up(self, grid: str, store: str, device: str) -> None:
         """The grid as JSON, and where artifacts are."""
-        context = Context(device=device, cache=Path(store), track=self._track)
+        context = Context(device=device, cache=Path(store), track=self._track, say=self._say)
         self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say), context, self._say)
         self._corpora = Corpora(self._pipeline)
 
@@ -166,6 +166,8 @@ def failed(fault: BaseException) -> dict[str, Any]:
     """What a fault says in a record: status, reason, and the end of the traceback."""
     if isinstance(fault, Unavailable):
         return {"status": "skipped", "reason": str(fault)}
+    if isinstance(fault, Unsuitable):
+        return {"status": "skipped", "reason": str(fault), "final": True}
     if is_full(fault):
         return {"status": "full", "reason": str(fault)}
     status = "memory" if isinstance(fault, MemoryError) else "error"

@@ -66,6 +66,11 @@ class Corpora:
         }
         return columns | with_interval("encode_ms", typical(together)) | watched, {"encode_ms": together}
 
+    def remarks(self, cell: Cell) -> list[str]:
+        """What the trainings behind the cell's features and codes said of the data, a line each."""
+        stages = self._pipeline.stages(cell)
+        return [line for one in stages for line in self._pipeline.store.meta(one.kind, one.key).get("remarks", [])]
+
     def map(self, cell: Cell) -> float | None:
         """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them.
 

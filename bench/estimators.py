@@ -5,6 +5,7 @@ Nothing of scikit-learn is imported here: an estimator is known by its methods.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Protocol, Self, cast
 
 import numpy as np
@@ -47,10 +48,16 @@ class EstimatorHasher:
         self._name = type(estimator).__name__
 
     def fit(self, train: Items, context: Context) -> Self:
-        """Fit the estimator; the seed is its ``random_state``, if it has one. ValueError: the items have no vectors."""
+        """Fit the estimator; the seed is its ``random_state``, if it has one. What it warns of is said.
+
+        ValueError: the items have no vectors.
+        """
         if "random_state" in self.estimator.get_params():
             self.estimator.set_params(random_state=context.seed)
-        self.estimator.fit(self._vectors(train), train.labels)
+        with warnings.catch_warnings(record=True, action="always", category=UserWarning) as caught:
+            self.estimator.fit(self._vectors(train), train.labels)
+        for line in dict.fromkeys(str(one.message) for one in caught):
+            context.say(line)
         learned = getattr(self.estimator, "database_codes_", None)
         self.database_codes_ = None if learned is None else self._pack(learned, len(train), "database_codes_")
         return self

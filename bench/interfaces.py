@@ -148,14 +148,20 @@ def untracked(steps: Iterable[T], description: str, total: int | None = None) ->
     return steps
 
 
+def unheard(line: str) -> None:
+    """A ``say`` that shows nothing."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What a run lends a plugin while it loads or fits.
 
     ``folder`` is the plugin's own, survives an interruption (checkpoints, logs) and is kept; ``cache`` is shared by all
     plugins and runs (name files by content); without them nothing is kept. ``track(steps, description, total)`` passes
-    the steps through and shows progress. ``oracle(encode, database_codes)`` is the mAP of a model on the test queries,
-    lent only where a grid asks for the model that is best on them.
+    the steps through and shows progress. ``say(line)`` shows a line: what the user must know and did not ask for, as
+    where there is less than a parameter allows. What is said while fitting stands in the records too, as ``remarks``.
+    ``oracle(encode, database_codes)`` is the mAP of a model on the test queries, lent only where a grid asks for the
+    model that is best on them.
     """
 
     seed: int = 0
@@ -163,6 +169,7 @@ class Context:
     folder: Path | None = None
     cache: Path | None = None
     track: Callable[..., Iterable[Any]] = untracked
+    say: Callable[[str], None] = unheard
     oracle: Callable[[Callable[[Items], Codes], Codes | None], float] | None = None
 
 
@@ -227,13 +234,22 @@ class Unavailable(Exception):
     """
 
 
+class Unsuitable(ValueError):
+    """What a plugin raises in ``fit``, ``check`` or ``build``: data and parameters, each right, do not go together.
+
+    There are fewer items or dimensions than the parameters name; the message says which, and what would do. The cell is
+    skipped, which is no failure; what ``check`` says so of while a grid is read is refused. Where a parameter is a
+    bound ("at most"), less is no reason for it: a plugin takes what there is, and tells by ``Context.say``.
+    """
+
+
 class Index(Protocol):
     """Search.
 
     ``reads`` names the fields of ``Corpus`` that it is built on and asked with. ``query_parameters`` names the
     parameters that ``set_query`` may change after ``build``; like all parameters, they are attributes of the same name.
 
-    These members are optional. ``check(dim, bits)`` is asked before anything runs: ValueError where its parameters
+    These members are optional. ``check(dim, bits)`` is asked before anything runs: ``Unsuitable`` where its parameters
     cannot serve features of ``dim`` dimensions (None where only the data will tell) and codes of ``bits`` bits (None
     without codes), ``Unavailable`` as above. ``deterministic``: whether indexes that are built alike answer alike, and
     a query alone as in a batch; without it, they do. ``query_cost()``: bytes that one query must read, and

@@ -50,13 +50,17 @@ Show = Callable[[str, int | None, int | None], None]
 
 
 class Failure(Exception):
-    """Why a request has no answer: a status for the record, the reason in words, and the last lines of a traceback."""
+    """Why a request has no answer: a status for the record, the reason in words, and the last lines of a traceback.
 
-    def __init__(self, status: Status, reason: str, tail: list[str] | None = None) -> None:
+    ``final``: another machine or another time would change nothing about it.
+    """
+
+    def __init__(self, status: Status, reason: str, tail: list[str] | None = None, final: bool = False) -> None:
         super().__init__(reason)
         self.status: Status = status
         self.reason = reason
         self.tail = tail or []
+        self.final = final
 
 
 @dataclass(frozen=True)

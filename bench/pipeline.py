@@ -186,15 +186,15 @@ class Pipeline:
     def features(self, cell: Cell, choice: Choice) -> Entry:
         """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
 
-        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``encoding``. ValueError: features of
-        another type or shape, or not finite.
+        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``remarks`` (what fitting said),
+        ``encoding``. ValueError: features of another type or shape, or not finite.
         """
         key = self.features_key(cell, choice)
         return self.store.once("features", key, partial(self._embed, cell, choice, key))
 
     def _embed(self, cell: Cell, choice: Choice, key: str) -> Made:
         embedder = registry.build("embedder", choice.name, choice.parameters)
-        fit_seconds = self._fit(embedder, choice, cell, key, self.dataset.split)
+        fitted = self._fit(embedder, choice, cell, key, self.dataset.split)
         splits = ("database", "query") if self.dataset.train_in_database else ("database", "query", "train")
         arrays = {name: embedder.embed(self.dataset.split(name)) for name in splits}
         for name, array in arrays.items():
@@ -204,15 +204,16 @@ class Pipeline:
                     "expected finite float32 [n, d]"
                 )
         encoding = self._encoding(embedder.embed, self.dataset.split("query"))
-        return {**self._made_by(choice), "fit_seconds": fit_seconds, "encoding": encoding}, arrays
+        return {**self._made_by(choice), **fitted, "encoding": encoding}, arrays
 
     def codes(self, cell: Cell) -> Entry:
         """Packed words of each model that the training ended with, by ``codes_name``: of the database ``encoded`` and,
         where the hasher learned them, ``learned``; and of the ``query``. Where an index of the grid reads them, the
         real values behind ``encoded`` and ``query``, float32, by ``real_name``.
 
-        Meta: ``bits``, ``models``, ``fit_seconds``, and ``encoding``, which starts from the input's features where
-        there is an input. ValueError: codes of another number or length, or real values of another type or shape.
+        Meta: ``bits``, ``models``, ``fit_seconds``, ``remarks``, and ``encoding``, which starts from the input's
+        features where there is an input. ValueError: codes of another number or length, or real values of another type
+        or shape.
         """
         key = self.codes_key(cell)
         return self.store.once("codes", key, partial(self._hash, cell, key))
@@ -222,7 +223,7 @@ class Pipeline:
         split = self._read_by_hasher(cell)
         oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
         hasher = as_hasher(registry.build("hasher", cell.hasher.name, cell.hasher.parameters))
-        fit_seconds = self._fit(hasher, cell.hasher, cell, key, split, oracle)
+        fitted = self._fit(hasher, cell.hasher, cell, key, split, oracle)
         offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
         models = [model for model in offered if model != "oracle" or oracle is not None]
         arrays: dict[str, NDArray[Any]] = {}
@@ -230,7 +231,7 @@ class Pipeline:
             if hasattr(hasher, "use"):
                 hasher.use(model)
             arrays |= self._encoded(cell, hasher, model, split)
-        meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, "fit_seconds": fit_seconds}
+        meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted}
         meta["encoding"] = self._encoding(hasher.encode, split("query"))
         return meta, arrays
 
@@ -316,10 +317,11 @@ class Pipeline:
 
     def _fit(
         self, plugin: Any, choice: Choice, cell: Cell, key: str, split: Splits, oracle: Oracle | None = None
-    ) -> float | None:
-        """Fit a plugin on the train items of the cell's protocol. Returns the seconds it took.
+    ) -> Meta:
+        """Fit a plugin on the train items of the cell's protocol. Returns ``fit_seconds`` and what it said,
+        ``remarks``.
 
-        None where the folder holds what an earlier run began: how long that one took is not known.
+        The seconds are None where the folder holds what an earlier run began: how long that one took is not known.
         """
         train = split("train")
         train = _take(train, self._rows(cell, "train", train.labels))
@@ -327,9 +329,15 @@ class Pipeline:
         folder.mkdir(parents=True, exist_ok=True)
         resumed = any(folder.iterdir())
         self.say(f"fit {choice.describe()}, seed {cell.seed}; log in {folder}")
+        remarks: list[str] = []
+
+        def say(line: str) -> None:
+            remarks.append(f"{choice.name}: {line}")
+            self.say(remarks[-1])
+
         start = time.perf_counter()
-        plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle))
-        return None if resumed else time.perf_counter() - start
+        plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle, say=say))
+        return {"fit_seconds": None if resumed else time.perf_counter() - start, "remarks": remarks}
 
     def _made_by(self, choice: Choice) -> Meta:
         plugin = {"name": choice.name, "parameters": choice.parameters}

@@ -20,6 +20,7 @@ from bench.store import Arrays, Entry, Meta, Store
 Place = tuple[Role, str, str]  # role, plugin, parameter
 KIND = "records"
 FAILED = ("error", "timeout", "memory")
+BETWEEN_REMARKS = "; "
 SEARCH_ROLES: tuple[Role, ...] = ("index", "rerank")
 SYMBOLS = {"candidates": "N", "key_bits": "L", "nprobe": "nprobe"}
 """Parameters of a search that are named wherever they stand, differing or not, and how they are printed."""
@@ -66,10 +67,13 @@ def status(store: Store, record_key: str) -> str | None:
 def done(store: Store, record_key: str, retry_failed: bool = False) -> bool:
     """Whether there is nothing left to do for a cell: it is finished, or has failed and is not to be tried again.
 
-    One that was skipped is always looked at again.
+    One that was skipped for what the machine lacks is always looked at again.
     """
-    found = status(store, record_key)
-    return found == "ok" or (found in FAILED and not retry_failed)
+    entry = store.find(KIND, record_key)
+    if entry is None:
+        return False
+    found = entry.meta["row"]["status"]
+    return found == "ok" or (not retry_failed and (found in FAILED or entry.meta.get("final", False)))
 
 
 def failure(store: Store, record_key: str) -> str | None:

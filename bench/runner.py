@@ -219,6 +219,7 @@ class Run:
         labels, asked = known
         costs, arrays = corpora.costs(cell)
         columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **costs}
+        columns["remarks"] = _joined(corpora.remarks(cell))
         if database.codes is not None and queries.codes is not None:
             columns["code_bytes"] = len(database) * -(-database.codes.bits // 8)
             judged = quality.of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
@@ -273,6 +274,7 @@ class Run:
             **{name: before.get(name, False) or costs[name] for name in ("unstable", "loaded")},
             "queries": len(queries),
             "database_items": len(database),
+            "remarks": _joined([*corpora.remarks(cell), *_fewer(cell, len(database))]),
             "status": "ok",
         }
         quality = self._quality(position, database, queries, corpora)
@@ -327,8 +329,17 @@ class Run:
             raise DiskFull(failure.reason) from failure
         described = f"{self._cell(position).describe()}: {failure.reason}"
         columns = {"status": failure.status, "reason": failure.reason, "described": described}
-        self._record(position, columns, {}, traceback=failure.tail)
+        self._record(position, columns, {}, traceback=failure.tail, final=failure.final)
         self.say(f"{failure.status}: {described}")
+
+
+def _fewer(cell: Cell, items: int) -> list[str]:
+    """What a search asks for and the database does not have."""
+    return [f"candidates = {cell.candidates}: all {items} items"] if (cell.candidates or 0) > items else []
+
+
+def _joined(remarks: list[str]) -> str | None:
+    return records.BETWEEN_REMARKS.join(dict.fromkeys(remarks)) or None
 
 
 def summary(failed: Iterable[str]) -> list[str]:

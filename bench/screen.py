@@ -142,19 +142,24 @@ def print_changes(changes: list[Change]) -> None:
 
 
 def print_skipped(pipelines: Iterable[Pipeline], results: Store) -> None:
-    """What could not run on this machine, and the reasons; nothing where all could."""
+    """What could not run on this machine or on these data, and the reasons; what ran with less than it asks for."""
     from bench import records
     from bench.runner import summary
 
-    reasons, cells = [], 0
+    skipped: list[str] = []
+    remarks: list[str] = []
+    cells = 0
     for pipeline in pipelines:
-        rows = records.frame(pipeline, results).reindex(columns=["status", "reason"]).itertuples(index=False)
-        for cell, (status, reason) in zip(pipeline.grid.cells, rows, strict=True):
+        rows = records.frame(pipeline, results).reindex(columns=["status", "reason", "remarks"]).fillna("")
+        for cell, (status, reason, said) in zip(pipeline.grid.cells, rows.itertuples(index=False), strict=True):
             cells += 1
             if status == "skipped":
-                reasons.append(f"{cell.describe()}: {reason}")
-    if reasons:
-        print_reasons(console, f"bench: {len(reasons)} of {cells} cells skipped:", summary(reasons))
+                skipped.append(f"{cell.describe()}: {reason}")
+            remarks += said.split(records.BETWEEN_REMARKS) if said else []
+    if skipped:
+        print_reasons(console, f"bench: {len(skipped)} of {cells} cells skipped:", summary(skipped))
+    if remarks:
+        print_reasons(console, "bench: the data have less than some cells allow for:", summary(remarks))
 
 
 def print_reasons(where: Console, title: str, reasons: Iterable[str]) -> None:

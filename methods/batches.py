@@ -30,11 +30,11 @@ def in_order(count: int, batch_size: int) -> list[Int]:
 
 
 def shuffled(rows: Int, batch_size: int, rng: np.random.Generator) -> list[Int]:
-    """The rows in random order, in batches as equal as possible of at most ``batch_size``.
+    """The rows in random order, in batches as equal as possible of at most ``batch_size``, and at least two rows.
 
-    Equal, because batch normalisation can't learn from a last batch of one.
+    Because batch normalisation can't learn from a batch of one: an odd number of rows in pairs has a batch of three.
     """
-    return np.array_split(rng.permutation(rows), -(-len(rows) // batch_size))
+    return np.array_split(rng.permutation(rows), max(1, min(-(-len(rows) // batch_size), len(rows) // 2)))
 
 
 def read_images(images: Images, rows: Int, size: int) -> Tensor:

@@ -19,7 +19,8 @@ class Triplet:
     ExchNet's supplement, section 1: semi-hard sampling, ResNet-50, SGD with ``weight_decay`` 5e-4, ``learning_rate``
     1e-5 divided by ``lr_divisor`` every ``lr_step`` epochs, 512 or 1024 dimensions. It does not state, and these are
     choices: FaceNet's ``margin`` on squared distances and unit length; ``momentum``, ``epochs``, and batches of
-    ``images_per_class`` images of each of ``classes_per_batch`` classes. ``optimizer`` "adamw" is for short trainings.
+    ``images_per_class`` images of each of ``classes_per_batch`` classes, or of all where there are fewer. ``optimizer``
+    "adamw" is for short trainings.
 
     Backbone: see `methods.backbones.BackboneChoice`. ``log.csv`` and the checkpoint are in ``context.folder``.
     """

@@ -54,6 +54,7 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
     """Train the embedding. ValueError: the train items have fewer than two classes."""
     if len(np.unique(train.labels)) < 2:
         raise ValueError("triplet: the train items have one class only, there are no triplets")
+    _tell_what_is_fewer(settings, train.labels, context)
     backbone = prepare_backbone(settings.choice, train, context)
     inputs = open_inputs(train, backbone, settings.frozen_trunk, context)
     with seeded(context.seed):
@@ -86,6 +87,15 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
 
     training.run(settings.epochs, one_epoch, f"triplet, {settings.dim} dimensions: epochs")
     return Fitted(network, backbone, settings.frozen_trunk, context)
+
+
+def _tell_what_is_fewer(settings: Triplet, labels: Int, context: Context) -> None:
+    sizes = np.unique(labels, return_counts=True)[1]
+    if settings.classes_per_batch > len(sizes):
+        context.say(f"classes_per_batch={settings.classes_per_batch}: a batch has all {len(sizes)} classes")
+    if settings.images_per_class > sizes.min():
+        said = f"a class of {sizes.min()} gives the same ones again"
+        context.say(f"images_per_class={settings.images_per_class}: {said}")
 
 
 def class_batches(labels: Int, classes: int, images: int, rng: np.random.Generator) -> list[Int]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from bench.interfaces import Int
+from bench.interfaces import Int, Unsuitable
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -170,11 +170,11 @@ def oriented(axes: Float64) -> Float64:
 
 
 def components_for_bits(X: Matrix, bits: int) -> Projection:
-    """Projection on as many principal axes as bits. ValueError: there are fewer."""
+    """Projection on as many principal axes as bits. Unsuitable: there are fewer."""
     components = principal_axes(X, bits)
     rank = components.axes.shape[1]
     if rank < bits:
-        raise ValueError(f"bits={bits}: must be at most {rank}, the rank of the centred X, of {X.shape[1]} feature(s)")
+        raise Unsuitable(f"bits={bits}: must be at most {rank}, the rank of the centred X, of {X.shape[1]} feature(s)")
     return components
 
 

@@ -25,7 +25,7 @@ class ITQ(BinaryTransformer):
     """Principal components, rotated so that taking signs loses least; 50 ``iterations`` in the paper.
 
     ``errors_`` float64 [iterations + 1]: the quantization error on the training data, with the random rotation and
-    after each iteration; it never rises. ValueError: more bits than the centred features have rank.
+    after each iteration; it never rises. Unsuitable: more bits than the centred features have rank.
     """
 
     bits: Count = 32

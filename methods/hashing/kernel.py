@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
+from bench.interfaces import Unsuitable
 from methods.hashing.estimator import Float64, Matrix
 
 NEGLIGIBLE = 1e-6
@@ -21,26 +23,27 @@ class Anchors:
 
     @classmethod
     def draw(cls, X: Matrix, count: int, sigma: float | None, rng: np.random.Generator) -> Self:
-        """``count`` rows of X as anchors. ``sigma`` None: the root of the anchors' mean squared distance.
+        """``count`` rows of X as anchors, or all where there are fewer, of which it warns.
 
-        ValueError: X has fewer rows, or the kernel would be 0, or 1, nearly everywhere.
+        ``sigma`` None: the root of the anchors' mean squared distance. Unsuitable: the rows that are drawn are equal,
+        or the kernel would be 0, or 1, nearly everywhere.
         """
         from sklearn.metrics.pairwise import euclidean_distances
 
         if count > len(X):
-            raise ValueError(f"anchors={count}: must be at most the number of samples, and X has {len(X)} sample(s)")
+            warnings.warn(f"anchors={count}: all {len(X)} samples are taken, there are no more", stacklevel=2)
         points = X[rng.permutation(len(X))[:count]]
         squared = euclidean_distances(points, squared=True).astype(np.float64)
         typical = float(np.sqrt(squared.mean()))
         if typical == 0:
-            raise ValueError(f"anchors={count}: the samples drawn are all equal, more are needed")
+            raise Unsuitable(f"anchors={count}: the samples drawn are all equal, more are needed")
         width = typical if sigma is None else sigma
         farthest = squared.max()
         np.fill_diagonal(squared, np.inf)
         nearest = np.median(squared.min(axis=1))
         for fault, extreme in (("0", np.exp(-nearest / (2 * width**2))), ("1", -np.expm1(-farthest / (2 * width**2)))):
             if extreme < NEGLIGIBLE:
-                raise ValueError(
+                raise Unsuitable(
                     f"sigma={sigma}: the kernel is {fault} nearly everywhere; samples are about {typical:.3g} apart, "
                     "and sigma should be of that order (or L2-normalise the features)"
                 )

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.interfaces import Int
+from bench.interfaces import Int, Unsuitable
 from methods.hashing.estimator import BinaryTransformer, Count, Float64, HashFunction, Matrix, Positive, Seed
 from methods.hashing.kernel import Anchors, KernelProjection
 
@@ -24,10 +24,11 @@ RIDGE = 1e-6
 class KSH(BinaryTransformer):
     """Supervised hashing with kernels: greedy bits, each from a spectral relaxation and then a smooth descent.
 
-    As in the authors' code: 300 ``anchors``, a ``sigma`` found from the data (None: the root of the anchors' mean
-    squared distance; theirs is that of samples from anchors), at most 500 ``iterations`` of the descent, and the
-    coefficients from before it where their signs do better. ``samples``: how many, drawn at random, are learned from;
-    all, where there are fewer. The paper descends by Nesterov's method; here L-BFGS does, which needs no step size.
+    As in the authors' code: 300 ``anchors`` (or all samples, where there are fewer, with a warning), a ``sigma`` found
+    from the data (None: the root of the anchors' mean squared distance; theirs is that of samples from anchors), at
+    most 500 ``iterations`` of the descent, and the coefficients from before it where their signs do better.
+    ``samples``: how many, drawn at random, are learned from; all, where there are fewer. The paper descends by
+    Nesterov's method; here L-BFGS does, which needs no step size.
     """
 
     supervised: ClassVar[bool] = True
@@ -43,7 +44,7 @@ class KSH(BinaryTransformer):
         anchors = Anchors.draw(X, self.anchors, self.sigma, rng)
         rows = rng.permutation(len(X))[: self.samples]
         if len(np.unique(labels[rows])) < 2:
-            raise ValueError(f"samples={self.samples}: the samples drawn are of one class, more are needed")
+            raise Unsuitable(f"samples={self.samples}: the samples drawn are of one class, more are needed")
         kernel = anchors.kernel(X[rows]).astype(np.float64)
         mean = kernel.mean(axis=0)
         kernel -= mean

@@ -10,7 +10,7 @@ from methods.hashing.estimator import BinaryTransformer, Count, HashFunction, Ma
 
 @dataclass(kw_only=True, eq=False)
 class PCAH(BinaryTransformer):
-    """Signs of the leading principal components. ValueError: more bits than the centred features have rank."""
+    """Signs of the leading principal components. Unsuitable: more bits than the centred features have rank."""
 
     bits: Count = 32
 

@@ -39,11 +39,12 @@ SWEEPS = 10
 class SDH(BinaryTransformer):
     """Supervised discrete hashing: an RBF kernel on anchors, and codes learned by cyclic coordinate descent.
 
-    Defaults are those of the official code, made for L2-normalised features: ``anchors`` drawn from the samples,
-    ``sigma`` (None: the root of the anchors' mean squared distance), ``iterations``, ``classifier_ridge`` lambda,
-    ``nu`` and ``projection_ridge`` as in the objective above; at most 10 sweeps over the bits each time. Unlike there,
-    the sweeps start from the codes there are and not from zeros: so no step raises the objective, and classes do not
-    fall together in short codes (on digits at 8 bits, mAP .96 and not .72).
+    Defaults are those of the official code, made for L2-normalised features: ``anchors`` drawn from the samples (all,
+    with a warning, where there are fewer), ``sigma`` (None:
+    the root of the anchors' mean squared distance), ``iterations``, ``classifier_ridge`` lambda, ``nu`` and
+    ``projection_ridge`` as in the objective above; at most 10 sweeps over the bits each time. Unlike there, the sweeps
+    start from the codes there are and not from zeros: so no step raises the objective, and classes do not fall together
+    in short codes (on digits at 8 bits, mAP .96 and not .72).
 
     ``database_codes_`` uint8 [n, bits]: the codes learned for the samples; ``transform`` gives sign(phi(x) P) to any.
     """

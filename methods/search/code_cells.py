@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int, Words
+from bench.interfaces import Corpus, Float, Int, Unsuitable, Words
 from methods.search.inputs import at_least, codes_of, items_of, set_positive
 from methods.search.threads import by_queries
 
@@ -34,18 +34,17 @@ class CodeCells:
         self.set_query(nprobe=nprobe)
 
     def build(self, database: Corpus) -> Self:
-        """Cluster the features, and lay the codes out cell by cell. ValueError: fewer items than cells."""
+        """Cluster the features, and lay the codes out cell by cell. Unsuitable: fewer items than cells."""
         import faiss
 
         from methods.search import hamming, nearest
 
         self._kernels: Any = (hamming, nearest)
         features, codes = items_of(database, "code_cells"), codes_of(database, "code_cells")
-        if len(features) != len(codes) or len(features) < self.cells:
-            raise ValueError(
-                f"code_cells: {len(features)} features and {len(codes)} codes; as many of both are needed, "
-                f"and at least cells = {self.cells}"
-            )
+        if len(features) != len(codes):
+            raise ValueError(f"code_cells: {len(features)} features and {len(codes)} codes; as many of both are needed")
+        if len(features) < self.cells:
+            raise Unsuitable(f"code_cells: {len(features)} items are too few for cells = {self.cells}")
         clustering = faiss.Kmeans(features.shape[1], self.cells, seed=self.seed, min_points_per_centroid=1)
         clustering.train(features)
         nearest_cell = clustering.assign(features)[1]

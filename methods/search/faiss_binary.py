@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Corpus, Int
+from bench.interfaces import Codes, Corpus, Int, Unsuitable
 from methods.search import faiss_calls
 from methods.search.inputs import at_least, codes_of, only
 
@@ -82,17 +82,17 @@ class FaissBinary:
             raise ValueError(f"nflip = {values['nflip']} must be at most key_bits = {values['key_bits']}")
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: the keys of all tables are longer than codes of ``bits`` bits."""
+        """Unsuitable: the keys of all tables are longer than codes of ``bits`` bits."""
         tables, key_bits = self._values().get("tables", 1), self._values().get("key_bits", 0)
         if bits is not None and tables * key_bits > bits:
-            raise ValueError(f"tables = {tables} of key_bits = {key_bits} need longer codes than bits = {bits}")
+            raise Unsuitable(f"tables = {tables} of key_bits = {key_bits} need longer codes than bits = {bits}")
 
     def build(self, database: Corpus) -> Self:
-        """Train where there is something to train, and add the codes. ValueError: none, too few or too short ones."""
+        """Train where there is something to train, and add the codes. ValueError: none. Unsuitable: too few."""
         codes = codes_of(database, "faiss_binary")
         least = self._values().get("centroids", 1)
         if len(codes) < least:
-            raise ValueError(f"faiss_binary: {len(codes)} items are too few, kind = {self.kind!r} needs {least}")
+            raise Unsuitable(f"faiss_binary: {len(codes)} items are too few, kind = {self.kind!r} needs {least}")
         self.check(None, codes.bits)
         self._bits = codes.bits
         index = self._made(64 * codes.words.shape[1])

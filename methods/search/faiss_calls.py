@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Int
+from bench.interfaces import Int, Unsuitable
 
 GEMM_QUERIES = 20
 """A matrix product pays from about this many queries on. faiss's own threshold is 128,000 values, 250 queries of 512
 dimensions: 240 of them take ten times as long."""
+
+UNSUITABLE = ("should be a multiple of", "cannot output", "should be at least as large as")
+"""What faiss says of dimensions that it cannot divide, or are too few to project on, and of too few items."""
 
 
 def search(index: Any, queries: NDArray[Any], k: int) -> Int:
@@ -64,6 +67,8 @@ def size_bytes(index: Any) -> int:
     return int(faiss.serialize_index(index).nbytes) + sum(4 * table.size() for table in tables)
 
 
-def reason(fault: RuntimeError) -> str:
-    """faiss's own words, without where in its source they stand."""
-    return str(fault).rpartition(".cpp:")[2].partition(": ")[2] or str(fault)
+def refusal(what: str, fault: RuntimeError) -> ValueError:
+    """What faiss said of ``what``, without where in its source it stands; an Unsuitable where that is of the data."""
+    words = str(fault).rpartition(".cpp:")[2].partition(": ")[2] or str(fault)
+    kind = Unsuitable if any(word in words for word in UNSUITABLE) else ValueError
+    return kind(f"{what}: {words}")

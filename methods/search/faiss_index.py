@@ -55,9 +55,9 @@ class Faiss:
             self.query_cost = self._scan_cost
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: faiss makes no such index of ``dim`` dimensions, or the index lacks a parameter that is set.
+        """ValueError: faiss makes no such index, or the index lacks a parameter that is set.
 
-        Unavailable: ``device = "cuda"`` without a GPU that faiss can use.
+        Unsuitable: it makes none of ``dim`` dimensions. Unavailable: no GPU that it can use, with ``device = "cuda"``.
         """
         if self.device == "cuda":
             import faiss
@@ -74,7 +74,7 @@ class Faiss:
             return faiss.index_factory(dim, self.factory)
         except RuntimeError as fault:
             what = f"factory = {self.factory!r} with {dim} dimensions"
-            raise ValueError(f"{what}: {faiss_calls.reason(fault)}") from fault
+            raise faiss_calls.refusal(what, fault) from fault
 
     def _chosen(self) -> dict[str, int | None]:
         return {name: getattr(self, name) for name in ATTRIBUTES}
@@ -85,7 +85,7 @@ class Faiss:
             raise ValueError(f"{missing[0]} = {values[missing[0]]}: the index {self.factory!r} has none")
 
     def build(self, database: Corpus) -> Self:
-        """Train the index on the database and add it. ValueError: faiss cannot, and why; Unavailable as in `check`."""
+        """Train the index on the database and add it. ValueError: faiss cannot, and why; the others as in `check`."""
         features = items_of(database, "faiss")
         n, dim = self._shape = features.shape
         self.check(dim, None)
@@ -98,7 +98,7 @@ class Faiss:
             self._index = index if self.device == "cpu" else self._on_gpu(index)
         except RuntimeError as fault:
             what = f"factory = {self.factory!r} with {n} items of {dim} dimensions"
-            raise ValueError(f"{what}: {faiss_calls.reason(fault)}") from fault
+            raise faiss_calls.refusal(what, fault) from fault
         self._found = _holders(self._index)
         self._defaults = {name: getattr(holder, ATTRIBUTES[name]) for name, holder in self._found.items()}
         self.set_query(**self._chosen())

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int
+from bench.interfaces import Corpus, Float, Int, Unsuitable
 from methods.search import faiss_calls
 from methods.search.inputs import at_least, features_of
 from methods.search.libraries import neighbours
@@ -31,12 +31,12 @@ class IVFADC:
         self.set_query(nprobe=nprobe)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: ``code_bytes`` does not divide the features' dimension."""
+        """Unsuitable: ``code_bytes`` does not divide the features' dimension."""
         if dim is not None and dim % self.code_bytes:
-            raise ValueError(f"code_bytes = {self.code_bytes} must divide the features' dimension, {dim}")
+            raise Unsuitable(f"code_bytes = {self.code_bytes} must divide the features' dimension, {dim}")
 
     def build(self, database: Corpus) -> Self:
-        """Train the quantisers on the database and add it. ValueError: fewer items than centroids or codewords."""
+        """Train the quantisers on the database and add it. Unsuitable: fewer items than centroids or codewords."""
         import faiss
 
         features = features_of(database, "ivfadc")
@@ -44,7 +44,7 @@ class IVFADC:
         self.check(dim, None)
         least = max(self.centroids, CODEBOOK)
         if n < least:
-            raise ValueError(
+            raise Unsuitable(
                 f"ivfadc: {n} items are too few to train {self.centroids} centroids and codebooks of {CODEBOOK}; "
                 f"at least {least} are needed"
             )

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int
+from bench.interfaces import Corpus, Float, Int, Unsuitable
 from methods.search.inputs import at_least, items_of, set_positive
 from methods.search.libraries import installed, neighbours, saved_bytes, threads
 
@@ -46,23 +46,23 @@ class LoRANN:
         self.set_query(clusters_to_search=clusters_to_search, points_to_rerank=points_to_rerank)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Unavailable: lorann is not installed. ValueError: too few dimensions."""
+        """Unavailable: lorann is not installed. Unsuitable: too few dimensions."""
         installed("lorann", "ann-source")
         least = max(LEAST_DIM, self.rank + 1, self.global_dim or 0)
         if dim is not None and dim < least:
-            raise ValueError(
+            raise Unsuitable(
                 f"lorann with rank = {self.rank}, global_dim = {self.global_dim} needs {least} dimensions, not {dim}"
             )
 
     def build(self, database: Corpus) -> Self:
-        """Cluster and fit, on all CPUs; the features are kept, without a copy. ValueError: too few items."""
+        """Cluster and fit, on all CPUs; the features are kept, without a copy. Unsuitable: too few items."""
         features = items_of(database, "lorann")
         n, dim = self._shape = features.shape
         self.check(dim, None)
         import lorann
 
         if n < self.clusters:
-            raise ValueError(f"lorann: {n} items are too few for clusters = {self.clusters}")
+            raise Unsuitable(f"lorann: {n} items are too few for clusters = {self.clusters}")
         self._index: Any = lorann.LorannIndex(
             features, self.clusters, self.global_dim, rank=self.rank, distance=lorann.L2
         )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int
+from bench.interfaces import Corpus, Float, Int, Unsuitable
 from methods.search.inputs import at_least, items_of, set_positive
 from methods.search.libraries import installed, neighbours, saved_bytes
 
@@ -35,14 +35,14 @@ class MRPT:
         installed("mrpt", "ann-source")
 
     def build(self, database: Corpus) -> Self:
-        """Grow the trees, on all CPUs; the features are kept, without a copy. ValueError: too few items."""
+        """Grow the trees, on all CPUs; the features are kept, without a copy. Unsuitable: too few items."""
         self.check(None, None)
         import mrpt
 
         features = items_of(database, "mrpt")
         n = len(features)
         if n < 2**self.depth:
-            raise ValueError(f"mrpt: {n} items are too few for depth = {self.depth}; it needs {2**self.depth}")
+            raise Unsuitable(f"mrpt: {n} items are too few for depth = {self.depth}; it needs {2**self.depth}")
         self._shape = features.shape
         self._index: Any = mrpt.MRPTIndex(features)
         self._index.build(self.depth, self.n_trees)

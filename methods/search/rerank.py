@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int
+from bench.interfaces import Corpus, Float, Int, Unsuitable
 from methods.search.inputs import features_of
 from methods.search.products import compare, lowered_norms
 from methods.search.threads import by_queries
@@ -90,7 +90,7 @@ class Float16:
         self.on_disk = on_disk
 
     def build(self, features: Float) -> Self:
-        """Round the features, in blocks. ValueError: a value is beyond float16's range of 65,504."""
+        """Round the features, in blocks. Unsuitable: a value is beyond float16's range of 65,504."""
         from methods.search import nearest
 
         self._kernels: Any = nearest
@@ -106,7 +106,7 @@ class Float16:
             with np.errstate(over="ignore"):
                 halves[start : start + BLOCK_ROWS] = block
             if not np.isfinite(halves[start : start + BLOCK_ROWS]).all():
-                raise ValueError(f"float16 holds values up to 65504, the features go up to {np.abs(block).max():g}")
+                raise Unsuitable(f"float16 holds values up to 65504, the features go up to {np.abs(block).max():g}")
         self._rows: NDArray[np.uint16] = halves.view(np.uint16)
         return self
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from bench.interfaces import Corpus, Float, Int
+from bench.interfaces import Corpus, Float, Int, Unsuitable
 from methods.search.inputs import at_least, items_of, set_positive
 from methods.search.libraries import installed, neighbours, saved_bytes, threads
 
@@ -37,7 +37,7 @@ class ScaNN:
         installed("scann")
 
     def build(self, database: Corpus) -> Self:
-        """Train partition and codes on all items. ValueError: fewer items than leaves or codewords."""
+        """Train partition and codes on all items. Unsuitable: fewer items than leaves or codewords."""
         self.check(None, None)
         import scann
 
@@ -45,7 +45,7 @@ class ScaNN:
         n = len(features)
         least = max(self.leaves, CODEWORDS)
         if n < least:
-            raise ValueError(f"scann: {n} items are too few for leaves = {self.leaves}; at least {least} are needed")
+            raise Unsuitable(f"scann: {n} items are too few for leaves = {self.leaves}; at least {least} are needed")
         builder = scann.scann_ops_pybind.builder(features, 10, "squared_l2")
         builder.tree(self.leaves, self.leaves_to_search, training_sample_size=n)
         builder.score_ah(DIMENSIONS_PER_BLOCK, ANISOTROPIC_THRESHOLD, training_sample_size=n)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 
-from bench.interfaces import Corpus, Float, Int
+from bench.interfaces import Corpus, Float, Int, Unsuitable
 from methods.search.inputs import at_least, items_of, set_positive
 from methods.search.libraries import installed, neighbours, threads
 
@@ -41,7 +41,7 @@ class USearch:
         installed("usearch")
 
     def build(self, database: Corpus) -> Self:
-        """Insert the items, on all CPUs. ValueError: ``dtype = "i8"`` and features of different lengths."""
+        """Insert the items, on all CPUs. Unsuitable: ``dtype = "i8"`` and features of different lengths."""
         self.check(None, None)
         from usearch.index import Index
 
@@ -49,7 +49,7 @@ class USearch:
         if self.dtype == "i8":
             lengths = np.linalg.norm(features, axis=1)
             if np.ptp(lengths) > LENGTH_TOLERANCE * lengths.max():
-                raise ValueError(
+                raise Unsuitable(
                     f"dtype = 'i8' keeps directions alone: features need one length, not {lengths.min():.3g} to "
                     f"{lengths.max():.3g}"
                 )

@@ -506,6 +506,57 @@ def test_a_skipped_cell_is_looked_at_again_by_the_next_run(make_run, monkeypatch
     assert run() == {} and (frame(run)["status"] == "ok").all()
 
 
+TOO_FEW = """
+[[cells]]
+embedder = "identity"
+index = "toy_scan"
+needed_by = "data"
+reach = [200, 400]
+"""
+
+
+def test_a_cell_that_the_data_are_too_few_for_is_skipped_and_not_built_again(make_run, monkeypatch):
+    said = []
+    run = make_run(TOO_FEW, say=said.append)
+    assert run() == {}
+    cells = frame(run).iloc[5:]
+    assert cells["status"].tolist() == ["skipped"] * 2
+    (reason,) = set(cells["reason"])
+    assert reason.endswith("items are too few for a toy scan of more") and any(reason in line for line in said)
+    builds: list[int] = []
+    monkeypatch.setattr("toy_plugins.Scan.builds", builds)
+    assert make_run(TOO_FEW)() == {} and builds == []
+    assert make_run(TOO_FEW, retry_failed=True)() == {} and builds
+
+
+def test_what_a_training_says_of_the_data_is_shown_and_stands_in_the_rows_of_all_that_use_it(make_run, monkeypatch):
+    def fit(self, train, context):
+        context.say(f"bits={self.bits}: a toy can tell")
+        return before(self, train, context)
+
+    from toy_plugins import Signs
+
+    before = Signs.fit
+    monkeypatch.setattr(Signs, "fit", fit)
+    said = []
+    run = make_run(ON_CODES, say=said.append)
+    run()
+    remarks = frame(run)["remarks"]
+    assert remarks.iloc[5:].tolist() == ["toy_signs: bits=16: a toy can tell"] * 5 and remarks.iloc[:1].isna().all()
+
+
+def test_more_candidates_than_items_are_all_items_and_the_row_says_so(make_run):
+    run = make_run(RERANKED, settings=["candidates=[400, 5000]"])
+    run()
+    cells = frame(run)
+    reranked = cells[cells["rerank"].notna()]
+    items = int(cells["database_items"].iloc[0])
+    over = reranked["candidates"] > items
+    assert over.any() and set(reranked["remarks"][over]) == {f"candidates = 5000: all {items} items"}
+    assert reranked["remarks"][~over].isna().all()
+    assert (reranked["recall_at_10"][over] == 1).all()
+
+
 def settings(run, *columns):
     cells = frame(run)
     return cells.loc[cells["index"] == "toy_scan", list(columns)].fillna("").to_numpy().tolist()

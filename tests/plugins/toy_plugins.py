@@ -1,10 +1,11 @@
 """Plugins of a third party, found by entry point: the tests put this folder on the path, nothing more."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from bench.interfaces import Codes, Items, Unavailable
+from bench.interfaces import Codes, Items, Unavailable, Unsuitable
 
 
 class Signs:
@@ -68,9 +69,13 @@ class Scan:
 
     query_parameters = ("reach",)
     installed = False
+    builds: ClassVar[list[int]] = []
 
     def __init__(self, *, field: str = "features", reach: int = 1000, needed_by: str = "", block: int = 1):
-        """``needed_by``: the method, check or build, that misses a library. ``block`` changes nothing."""
+        """``needed_by``: the method, check or build, that misses a library; or "data", which are too few to build on.
+
+        ``block`` changes nothing.
+        """
         self.field, self.reach, self.needed_by, self.block = field, reach, needed_by, block
         self.reads = (field,)
 
@@ -83,6 +88,9 @@ class Scan:
 
     def build(self, database):
         self._need("build")
+        self.builds.append(len(database))
+        if self.needed_by == "data":
+            raise Unsuitable(f"{len(database)} items are too few for a toy scan of more")
         self._rows = self._read(database)
         return self
 

@@ -47,6 +47,7 @@ class Alternation(Learning):
     def __init__(self, method: AlternatingHasher, train: Items, context: Context) -> None:
         super().__init__(method, train, context)
         self.steps = method.iterations
+        self.fits("samples", len(self.rows), f"an iteration takes all {len(self.rows)} items that are learned from")
         start = np.random.default_rng((self.seed, CODES)).integers(0, 2, (len(train), method.bits)) * 2 - 1
         self.training.state["codes"] = torch.from_numpy(start.astype(np.int8))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import hadamard
 
-from bench.interfaces import Float
+from bench.interfaces import Float, Unsuitable
 
 TRIES = 200
 
@@ -13,10 +13,10 @@ TRIES = 200
 def random_codebook(classes: int, bits: int, rng: np.random.Generator) -> Float:
     """Random codes ±1 [classes, bits]: each is the one of TRIES draws that is farthest from its nearest predecessor.
 
-    ValueError: more classes than codes of that length.
+    Unsuitable: more classes than codes of that length.
     """
     if bits < 31 and classes > 2**bits:
-        raise ValueError(f"bits={bits}: {classes} classes need {classes} codes, there are {2**bits}")
+        raise Unsuitable(f"bits={bits}: {classes} classes need {classes} codes, there are {2**bits}")
     chosen = np.empty((classes, bits), np.float32)
     for number in range(classes):
         draws = (rng.integers(0, 2, (TRIES, bits)) * 2 - 1).astype(np.float32)

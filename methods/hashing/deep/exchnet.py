@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.interfaces import Float, Items
+from bench.interfaces import Context, Float, Items
 from methods.hashing.deep.hasher import AlternatingHasher
 
 if TYPE_CHECKING:
@@ -67,6 +67,16 @@ class ExchNet(AlternatingHasher):
         from methods.hashing.deep.exchnet_network import ExchNetNetwork
 
         return ExchNetNetwork(backbone, self.parts, self.bits, self.frozen_trunk)
+
+    def learning(self, train: Items, context: Context) -> Alternation:
+        """In turns."""
+        import numpy as np
+
+        learned = super().learning(train, context)
+        if self.anchor_samples is not None:
+            smallest = int(np.bincount(learned.classes[learned.rows]).min())
+            learned.fits("anchor_samples", smallest, f"a class of {smallest} train items gives all of them")
+        return learned
 
     def prepare(self, learning: Alternation, step: int) -> Tensor | None:
         """The anchors of this iteration, from the one on in which parts are exchanged."""

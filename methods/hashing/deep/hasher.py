@@ -31,10 +31,11 @@ class DeepHasher:
 
     Backbone: see ``methods.backbones.BackboneChoice``. ``learning_rate`` is that of the new layers; what is copied from
     the backbone learns at ``backbone_rate`` times it. ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam".
-    ``validation``: train items set aside by seed, whose images are not trained on (but a trunk pretrained on the train
-    items has seen them); every ``validate_every`` steps, and after the last, their mAP against the other train items is
-    taken, and the best network is kept as the model "best_on_validation". ``log.csv`` and the checkpoint are in
-    ``context.folder``.
+    Numbers of items, as ``batch_size``, are bounds: where there are fewer, these are taken, and ``Context.say`` tells.
+    ``validation``: train items set aside by seed, a quarter of all at most and not the last of a class, whose images
+    are not trained on (but a trunk pretrained on the train items has seen them); every ``validate_every`` steps, and
+    after the last, their mAP against the other train items is taken, and the best network is kept as the model
+    "best_on_validation". ``log.csv`` and the checkpoint are in ``context.folder``.
     """
 
     bits: int = 32

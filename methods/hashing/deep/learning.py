@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.interfaces import Codes, Context, Float, Int, Items, Model
+from bench.interfaces import Codes, Context, Float, Int, Items, Model, Unsuitable
 from bench.metrics import mean_average_precision
 from methods.backbones.backbone import seeded
 from methods.batches import in_order
@@ -26,29 +26,39 @@ COLUMNS: dict[str, Model] = {"held_out_map": "best_on_validation", "oracle_map":
 class Learning:
     """One training. ``rows``: the items whose images are learned from; ``held_out``: the others.
 
-    ValueError: fewer than two items to learn from, one class only, or items without images.
+    ValueError: one class only, or items without images. Unsuitable: no item can be held out, as `set_aside` does.
     """
 
     steps: int
 
     def __init__(self, method: DeepHasher, train: Items, context: Context) -> None:
-        learning = len(train) - method.validation
-        if learning < 2:
-            raise ValueError(f"validation={method.validation}: leaves {learning} of {len(train)} train items to learn")
         names, classes = np.unique(train.labels, return_inverse=True)
         if len(names) < 2:
             raise ValueError(f"labels: all {len(train)} train items are of class {names[0]}; 2 classes are needed")
         self.method, self.context, self.seed = method, context, context.seed
         self.labels, self.classes, self.class_count = train.labels, classes.astype(np.int64), len(names)
+        self.held_out, self.rows = self._set_aside()
+        self.fits("batch_size", len(self.rows), f"all {len(self.rows)} items that are learned from are one batch")
         self.backbone = prepare_backbone(method.choice, train, context)
         self.inputs = open_inputs(train, self.backbone, method.frozen_trunk, context)
-        order = np.random.default_rng((self.seed, SPLIT)).permutation(len(train))
-        self.held_out, self.rows = np.sort(order[: method.validation]), np.sort(order[method.validation :])
         with seeded(self.seed):
             self.network = method.network(self.backbone, self.class_count, self.seed)
         values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
         identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
         self.training = Training(self.network, _optimizer(method, self.network), context, identity)
+
+    def _set_aside(self) -> tuple[Int, Int]:
+        wanted = self.method.validation
+        held_out, rows = set_aside(self.classes, wanted, np.random.default_rng((self.seed, SPLIT)))
+        if wanted and len(held_out) == 0:
+            raise Unsuitable(f"validation={wanted}: each of {len(rows)} train items is the only one of its class")
+        self.fits("validation", len(held_out), f"{len(held_out)} of {len(self.classes)} train items are held out")
+        return held_out, rows
+
+    def fits(self, name: str, there: int, what: str) -> None:
+        """Say ``what`` comes of it where a parameter is above what is there."""
+        if getattr(self.method, name) > there:
+            self.context.say(f"{name}={getattr(self.method, name)}: {what}")
 
     def run(self) -> None:
         """All steps that are left; then the last network is a model like the others."""
@@ -116,6 +126,18 @@ class Learning:
 
     def _encoded(self, rows: Int) -> Codes:
         return Codes.pack(_values(made for _, made in self.evaluate(rows)))
+
+
+def set_aside(classes: Int, count: int, rng: np.random.Generator) -> tuple[Int, Int]:
+    """Rows of the items that are held out, ``count`` or a quarter of all at most, and of the others; both ascending.
+
+    One item of each class is never held out: what it looks like is to be learned. ``classes``: int64 [n] from 0.
+    """
+    order = rng.permutation(len(classes))
+    last_of_class = len(order) - 1 - np.unique(classes[order[::-1]], return_index=True)[1]
+    free = np.delete(order, last_of_class)
+    held_out = np.sort(free[: min(count, max(1, len(order) // 4))])
+    return held_out, np.delete(np.arange(len(order)), held_out)
 
 
 class MeanTerms:

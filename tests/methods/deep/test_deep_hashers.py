@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench import registry
-from bench.interfaces import Context
+from bench.interfaces import Context, Unsuitable
 from bench.metrics import mean_average_precision
 from methods.hashing.deep.a2_net import A2Net
 from methods.hashing.deep.adsh import ADSH
@@ -19,6 +21,7 @@ from methods.hashing.deep.dsh import DSH
 from methods.hashing.deep.exchnet import ExchNet
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
+from methods.hashing.deep.learning import set_aside
 from methods.hashing.deep.orthohash import OrthoHash
 from methods.hashing.deep.semicon import SEMICON
 from tests.methods.deep.conftest import QUICK, Interrupted, InterruptingTrack, toy_items
@@ -184,3 +187,33 @@ def test_parameters_that_a_method_inherits_are_checked_by_the_registry():
     assert registry.build("hasher", "csq", {"backbone": "resnet18", "weights": "none"}).backbone == "resnet18"
     with pytest.raises(ValueError, match="backbone = 'vgg'"):
         registry.build("hasher", "csq", {"backbone": "vgg"})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=6), st.integers(0, 200), st.integers(0, 2**32))
+def test_what_is_set_aside_leaves_an_item_of_each_class_and_three_quarters(sizes, count, seed):
+    classes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    held_out, rows = set_aside(classes, count, np.random.default_rng(seed))
+    n = len(classes)
+    assert sorted([*held_out, *rows]) == list(range(n)) and np.all(np.diff(held_out) > 0)
+    assert set(classes[rows]) == set(range(len(sizes)))
+    assert len(held_out) == min(count, max(1, n // 4), n - len(sizes))
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (60, 1), (5, 30, 1), (100, 20)])
+@every_method
+def test_few_items_and_unequal_classes_are_learned_from(train, method, sizes):
+    rows = np.concatenate([np.resize(np.flatnonzero(train.labels == c), size) for c, size in enumerate(sizes)])
+    few = train.take(rows)
+    shorter = (
+        {"epochs": 2} if method not in FREE_CODES - {ClassCode} else {"iterations": 2, "epochs": 1, "samples": 2000}
+    )
+    hasher = method(**{**METHODS[method], **shorter, "validation": 300, "validate_every": 1}).fit(few, Context())
+    hasher.use("best_on_validation")
+    assert len(hasher.encode(few)) == sum(sizes)
+
+
+def test_classes_of_one_item_each_cannot_be_validated(train):
+    rows = np.array([np.flatnonzero(train.labels == label)[0] for label in range(4)])
+    with pytest.raises(Unsuitable, match="validation=10: each of 4 train items is the only one of its class"):
+        OrthoHash(**QUICK, validation=10).fit(train.take(rows), Context())

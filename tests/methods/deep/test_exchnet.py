@@ -172,9 +172,21 @@ def test_wrong_parameters_are_named(wrong):
         ExchNet(**wrong)
 
 
-def test_too_much_held_out_is_refused(train):
-    with pytest.raises(ValueError, match="validation=159"):
-        ExchNet(**SHORT, validation=159).fit(train, Context())
+def test_more_than_the_data_hold_is_cut_to_what_there_is_and_said(train):
+    said = []
+    settings = {**SHORT, "validation": 1010, "samples": 2000, "batch_size": 500, "anchor_samples": 90}
+    learned = Alternation(ExchNet(**settings), train, Context()), ExchNet(**settings)
+    exchnet = ExchNet(**{**settings, "iterations": 2}).fit(train, Context(say=said.append))
+    held_out, rows = learned[0].held_out, learned[0].rows
+    assert len(held_out) == 40 and sorted([*held_out, *rows]) == list(range(160))
+    smallest = np.bincount(train.labels[rows]).min()
+    assert said == [
+        "validation=1010: 40 of 160 train items are held out",
+        "batch_size=500: all 120 items that are learned from are one batch",
+        "samples=2000: an iteration takes all 120 items that are learned from",
+        f"anchor_samples=90: a class of {smallest} train items gives all of them",
+    ]
+    exchnet.use("best_on_validation")
 
 
 def test_seeded_leaves_the_global_generator(train):

@@ -89,3 +89,15 @@ def test_wrong_parameters_are_named(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=name):
         Triplet(**wrong)
+
+
+def test_fewer_classes_and_images_than_a_batch_asks_for_are_said(train):
+    said = []
+    rows = np.concatenate(
+        [np.flatnonzero(train.labels == label)[:count] for label, count in ((0, 30), (1, 30), (2, 1))]
+    )
+    Triplet(**{**SHORT, "epochs": 1, "classes_per_batch": 32}).fit(train.take(rows), Context(say=said.append))
+    assert said == [
+        "classes_per_batch=32: a batch has all 3 classes",
+        "images_per_class=8: a class of 1 gives the same ones again",
+    ]

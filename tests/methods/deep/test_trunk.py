@@ -60,6 +60,13 @@ def test_plans_visit_every_row_once_in_batches_of_the_size():
     assert np.concatenate(in_order(65, 64)).tolist() == list(range(65))
 
 
+@pytest.mark.parametrize(("count", "size"), [(1, 64), (2, 64), (3, 2), (101, 2), (65, 64), (9, 4)])
+def test_no_batch_is_of_one_row_where_there_are_more(count, size):
+    batches = shuffled(np.arange(count), size, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches)) == list(range(count))
+    assert min(map(len, batches)) >= min(2, count) and max(map(len, batches)) <= max(size, 3 if count % 2 else 2)
+
+
 def test_trunk_outputs_come_from_the_cache_the_second_time(train, tmp_path, monkeypatch):
     cached = Context(cache=tmp_path)
     backbone = trunk.prepare_backbone(CHOICE, train, cached)

@@ -11,6 +11,7 @@ from sklearn.preprocessing import Normalizer
 from sklearn.utils.estimator_checks import check_estimator
 
 from bench import registry
+from bench.interfaces import Unsuitable
 from methods.hashing.estimator import gram, principal_axes
 from methods.hashing.itq import ITQ
 from methods.hashing.itq_cca import ITQCCA
@@ -169,9 +170,7 @@ def test_more_bits_than_dimensions_are_refused(name):
         (LSH(random_state=-1), r"^random_state=-1: "),
         (ITQ(iterations=0), r"^iterations=0: "),
         (ITQCCA(regularisation=0), r"^regularisation=0: .*greater than 0"),
-        (KSH(anchors=121), r"^anchors=121: must be at most the number of samples, and X has 120"),
         (KSH(anchors=30, samples=1), r"^samples=1: .*one class"),
-        (SDH(anchors=121), r"^anchors=121: must be at most the number of samples, and X has 120"),
         (SDH(anchors=1, sigma=None), r"^anchors=1: .*more are needed"),
         (SDH(anchors=30, sigma=0.0), r"^sigma=0.0: "),
         (SDH(anchors=30), r"^sigma=0.4: the kernel is 0 nearly everywhere; samples are about \d+"),
@@ -255,3 +254,22 @@ def test_fitting_takes_less_memory_than_a_copy_of_the_input(name):
     finally:
         tracemalloc.stop()
     assert peak < X.nbytes
+
+
+@pytest.mark.parametrize(("method", "sigma"), [(KSH, None), (SDH, 5.0)])
+def test_more_anchors_than_samples_are_all_samples_and_a_warning_says_so(method, sigma):
+    X, y = data()
+    with pytest.warns(UserWarning, match=r"^anchors=5000: all 120 samples are taken"):
+        more = method(anchors=5000, bits=8, sigma=sigma).fit(X, y)
+    np.testing.assert_array_equal(more.transform(X), method(anchors=120, bits=8, sigma=sigma).fit(X, y).transform(X))
+
+
+@pytest.mark.parametrize("method", [PCAH, ITQ])
+def test_more_bits_than_the_rank_is_unsuitable_and_as_many_are_not(method):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((100, 4)) @ rng.standard_normal((4, 9))
+    X = np.hstack([X, np.full((100, 3), 2.5)])
+    rank = np.linalg.matrix_rank(X - X.mean(axis=0))
+    method(bits=int(rank)).fit(X)
+    with pytest.raises(Unsuitable, match=f"^bits={rank + 1}: must be at most {rank}, the rank"):
+        method(bits=int(rank) + 1).fit(X)
