@@ -18,6 +18,9 @@ NO_PICTURES = frozenset({"EPS", "MPEG"})
 WHITE = {"I": 65535, "I;16": 65535, "I;16B": 65535, "I;16L": 65535, "I;16N": 65535, "F": 1}
 """The value of white in grey images of more than 8 bits, by Pillow's mode; black is 0."""
 
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+"""The tag of a TIFF that says what 0 is, and its value for white: Pillow heeds it up to 8 bits."""
+
 
 @cache
 def suffixes() -> dict[str, str]:
@@ -47,7 +50,7 @@ def decode(content: bytes, *, reduced: bool = False) -> NDArray[np.uint8]:
         opened.load()
         image = _upright(opened)
         if image.mode in WHITE:
-            image = _shallow(image)
+            image = _shallow(image, inverted=getattr(opened, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO)
         if image.has_transparency_data:
             visible = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", visible.size, "white"), visible)
@@ -64,8 +67,11 @@ def _upright(image: Image) -> Image:
         return image
 
 
-def _shallow(image: Image) -> Image:
-    """A grey image of more than 8 bits with the upper 8 of them. ValueError: a value is not from black to white."""
+def _shallow(image: Image, inverted: bool) -> Image:
+    """A grey image of more than 8 bits with the upper 8 of them, ``inverted`` where 0 is white.
+
+    ValueError: a value is not from black to white.
+    """
     from PIL import Image
 
     values, white = np.asarray(image), WHITE[image.mode]
@@ -73,6 +79,8 @@ def _shallow(image: Image) -> Image:
         found = f"values from {values.min()} to {values.max()}"
         raise ValueError(f"{found} in a grey image of {values.itemsize * 8} bits, must lie in 0 to {white}")
     grey = (values * 255 + 0.5 if white == 1 else values >> 8).astype(np.uint8)
+    if inverted:
+        grey = 255 - grey
     if "transparency" in image.info:
         grey[values == image.info["transparency"]] = 255
     return Image.fromarray(grey)

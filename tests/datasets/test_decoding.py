@@ -82,6 +82,15 @@ def test_every_depth_comes_as_the_upper_eight_bits(what):
     assert np.abs(found - np.asarray(expected, dtype=np.float64)).max() <= 0.51
 
 
+@pytest.mark.parametrize("values", [DEEP[..., 0], UPPER[..., 0]])
+def test_a_tiff_whose_zero_is_white_is_seen_inverted(values):
+    black_is_zero = encoded(Image.fromarray(values), "TIFF")
+    tag = struct.pack("<HHI", 262, 3, 1)  # photometric interpretation, a short, one value
+    assert black_is_zero.count(tag + b"\1\0") == 1
+    white_is_zero = black_is_zero.replace(tag + b"\1\0", tag + b"\0\0")
+    assert np.array_equal(decode(white_is_zero), 255 - decode(black_is_zero))
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
