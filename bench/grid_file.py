@@ -85,10 +85,6 @@ def _load(name: str, options: Options) -> Grid:
     around = Surroundings(_recipe(file, recipe, dataset.name, where), settings, dataset, file.k, file.vectors)
     blocks = [(block, [seed] if seed is not None else block.seeds or file.seeds) for block in file.cells]
     cells = _unique(expand(blocks, around, where))
-    if not cells:
-        raise ValueError(
-            f"{where}: no cell is left on the data set {dataset.name!r}: it holds vectors, all read images"
-        )
     _used(settings, cells, [dataset.name, *file.dataset])
     try:
         class_split = ClassSplit(file.unseen_share, file.split_seed)
