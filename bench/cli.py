@@ -18,7 +18,7 @@ import typer
 
 from bench import grid_file, registry
 from bench.disk import is_full, plain_name, room_for
-from bench.environment import check_faiss
+from bench.environment import check_device, check_faiss
 from bench.grid import Grid
 from bench.grids.settings import parse
 from bench.interfaces import Context
@@ -72,6 +72,9 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again wha
 InProcess = Annotated[
     bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
 ]
+
+MOST = 1e9
+"""Seconds or GB: what is more was not meant."""
 
 
 @contextmanager
@@ -161,6 +164,7 @@ def run(
     with plain_errors():
         plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         limits = _limits(timeout, memory_limit, in_process)
+        check_device(device)
         check_faiss()
         _check_folders(plans, out, cache_dir)
         from bench.child import Local
@@ -232,7 +236,10 @@ def _limits(timeout: float | None, memory_limit: float | None, in_process: bool)
     """The limits of ``run``. ValueError: they are none, or nothing could keep them."""
     if in_process and (timeout, memory_limit) != (None, None):
         raise ValueError("--in-process keeps no limits: leave out --timeout and --memory-limit")
-    return Limits(timeout, None if memory_limit is None else int(memory_limit * 1e9))
+    for option, value, unit in (("--timeout", timeout, "seconds"), ("--memory-limit", memory_limit, "GB")):
+        if value is not None and not 0 < value < MOST:
+            raise ValueError(f"{option} {value:g}: expected {unit}, above 0 and below {MOST:g}")
+    return Limits(timeout, None if memory_limit is None else max(1, int(memory_limit * 1e9)))
 
 
 @app.command("list")

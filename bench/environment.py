@@ -15,7 +15,9 @@ import psutil
 from threadpoolctl import threadpool_info
 
 from bench import identity
+from bench.wording import shown
 
+DEVICES = ("auto", "cpu", "cuda")
 CHECKOUT = Path(__file__).parents[1]
 PROCESSOR = Path("/sys/devices/system/cpu/cpu0")
 
@@ -51,6 +53,17 @@ def libraries() -> dict[str, str]:
     tops = {name.partition(".")[0] for name in list(sys.modules)}
     names = {name for top, found in identity.distributions().items() if top in tops for name in found}
     return {name: version(name) for name in sorted(names)}
+
+
+def check_device(name: str) -> None:
+    """ValueError: a run could not use that device. torch is imported only for one that not every machine has."""
+    if name not in DEVICES:
+        raise ValueError(f"--device {shown(name)}: allowed are {', '.join(DEVICES)}")
+    if name == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ValueError("--device cuda: torch finds no CUDA device, use cpu or auto")
 
 
 def check_faiss() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -27,6 +26,10 @@ ROLES: dict[Role, registry.Kind] = {
     "index": "index",
     "rerank": "reranker",
 }
+MOST_BITS = 2**16
+MOST_SECONDS = 3600
+MOST_MEASURED = 10**7
+"""Rounds and the like; with more a run would never end."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,10 @@ class Measure:
         for name, least in (("queries", 0), ("replicates", 1), ("rounds", 1), ("queries_per_round", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least {least}")
-        if not 0 < self.batch_seconds < math.inf:
-            raise ValueError(
-                f"batch_seconds = {self.batch_seconds} must be above 0, and no more than can be waited for"
-            )
+            if getattr(self, name) > MOST_MEASURED:
+                raise ValueError(f"{name} = {getattr(self, name)} must be at most {MOST_MEASURED:,}")
+        if not 0 < self.batch_seconds <= MOST_SECONDS:
+            raise ValueError(f"batch_seconds = {self.batch_seconds} must be above 0 and at most {MOST_SECONDS:,}")
         if self.split != "all" and self.queries == 1:
             raise ValueError("queries = 1 has no halves, as split asks for")
 
@@ -149,6 +152,8 @@ def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
         registry.build(ROLES[role], choice.name, choice.parameters)
     hasher = _built(cell, "hasher")
     if cell.hasher is not None:
+        if getattr(hasher, "bits", 0) > MOST_BITS:
+            raise ValueError(f"bits = {hasher.bits}: codes have at most {MOST_BITS:,}")
         models = getattr(hasher, "models", ("last",))
         if cell.model not in models:
             raise ValueError(f"model = {cell.model!r}: {cell.hasher.name} offers {', '.join(map(repr, models))}")

@@ -8,6 +8,7 @@ environment: killing it leaves nothing behind. If the parent dies, so does the c
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -75,8 +76,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for what, value in (("seconds", self.seconds), ("bytes", self.bytes)):
-            if value is not None and not value > 0:
-                raise ValueError(f"a limit of {value:g} {what} must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"a limit of {value:g} {what} must be above 0 and finite")
 
 
 class Starter(Protocol):

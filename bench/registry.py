@@ -24,7 +24,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bench.places import user_path
-from bench.wording import is_text, shown
+from bench.wording import is_text, one_line, shown
 
 Kind = Literal["dataset", "embedder", "hasher", "index", "reranker"]
 GROUPS: dict[Kind, str] = {
@@ -178,8 +178,8 @@ def build(kind: Kind, name: str, values: dict[str, Any]) -> Any:
     checked = _checked(plugin, name, values)
     try:
         return plugin(**{key: _as_typed(getattr(checked, key)) for key in values})
-    except ValueError as fault:
-        raise ValueError(f"{name}: {fault}") from fault
+    except (ValueError, TypeError, ArithmeticError, OSError) as fault:
+        raise ValueError(f"{name}: {one_line(str(fault))}") from fault
 
 
 def _checked(plugin: type, name: str, values: dict[str, Any]) -> BaseModel:

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from methods.limits import LARGEST
+
 if TYPE_CHECKING:
     from methods.backbones.backbone import Backbone
 
@@ -45,10 +47,10 @@ class BackboneChoice:
             )
         if self.weights not in ("imagenet", "none") and not Path(self.weights).is_file():
             raise ValueError(f"weights={self.weights!r}: must be 'imagenet', 'none' or the path of a state-dict file")
-        if self.image_size < 16:
-            raise ValueError(f"image_size={self.image_size}: must be at least 16 pixels")
-        if self.pretrain_epochs < 0:
-            raise ValueError(f"pretrain_epochs={self.pretrain_epochs}: must be 0 or more")
+        if not 16 <= self.image_size <= 2**14:
+            raise ValueError(f"image_size={self.image_size}: must be at least 16 pixels and at most {2**14:,}")
+        if not 0 <= self.pretrain_epochs <= LARGEST:
+            raise ValueError(f"pretrain_epochs={self.pretrain_epochs}: must be 0 or more and at most {LARGEST:,}")
         if self.frozen_trunk and self.weights == "none" and not self.pretrain_epochs:
             raise ValueError(
                 "frozen_trunk=True with weights='none' and pretrain_epochs=0: the trunk would stay random, "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from bench.interfaces import Context, Float, Items
 from methods.backbones import BackboneChoice, BackboneName
+from methods.limits import LARGEST
 
 if TYPE_CHECKING:
     from methods.embedding.triplet_training import Fitted
@@ -44,14 +45,14 @@ class Triplet:
 
     def __post_init__(self) -> None:
         for name, low in (("dim", 1), ("epochs", 1), ("lr_step", 1), ("classes_per_batch", 2), ("images_per_class", 2)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least {low}")
+            if not low <= getattr(self, name) <= LARGEST:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least {low} and at most {LARGEST:,}")
         for name in ("margin", "learning_rate", "lr_divisor"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}={getattr(self, name)}: must be above 0")
+            if not 0 < getattr(self, name) <= LARGEST:
+                raise ValueError(f"{name}={getattr(self, name)}: must be above 0 and at most {LARGEST:,}")
         for name in ("momentum", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)}: must be 0 or more")
+            if not 0 <= getattr(self, name) <= LARGEST:
+                raise ValueError(f"{name}={getattr(self, name)}: must be 0 or more and at most {LARGEST:,}")
         if self.optimizer not in ("sgd", "adamw"):
             raise ValueError(f"optimizer={self.optimizer!r}: must be one of sgd, adamw")
         self.choice = BackboneChoice(

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.interfaces import Int, Unsuitable
+from methods.limits import LARGEST
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -27,7 +28,7 @@ Float64 = NDArray[np.float64]
 HashFunction = Callable[[Matrix], Float64]
 
 # Types of parameters: the harness checks them when a grid is read, ``fit`` checks them again.
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0)] | np.random.Generator | None
 

@@ -25,6 +25,7 @@ class Annoy:
     def __init__(self, *, n_trees: int = 50, search_k: int = 5000, seed: int = 0) -> None:
         at_least(1, n_trees=n_trees)
         self.n_trees = n_trees
+        at_least(0, seed=seed)
         self.seed = seed
         self.set_query(search_k=search_k)
 

@@ -30,6 +30,7 @@ class CodeCells:
     def __init__(self, *, cells: int = 300, nprobe: int = 16, seed: int = 0) -> None:
         at_least(1, cells=cells)
         self.cells = cells
+        at_least(0, seed=seed)
         self.seed = seed
         self.set_query(nprobe=nprobe)
 

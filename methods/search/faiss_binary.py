@@ -59,6 +59,7 @@ class FaissBinary:
         given = {"key_bits": key_bits, "tables": tables, "nflip": nflip, "centroids": centroids, "nprobe": nprobe}
         given |= {"m": m, "ef_search": ef_search}
         self.kind = kind
+        at_least(0, seed=seed)
         self.seed = seed
         self.deterministic = kind != "hnsw"  # several threads build the graph in an order of their own
         self.query_parameters: tuple[str, ...] = tuple(name for name in DEFAULTS[kind] if name in QUERY)

@@ -48,6 +48,7 @@ class Faiss:
             raise ValueError(f"device = {device!r} must be one of {', '.join(get_args(Device))}")
         self.factory = factory
         self.device = device
+        at_least(0, seed=seed)
         self.seed = seed
         self.set_query(nprobe=nprobe, ef_search=ef_search, k_factor=k_factor, qb=qb)
         self.deterministic = not any(graph in factory for graph in GRAPHS)
@@ -64,8 +65,18 @@ class Faiss:
 
             if getattr(faiss, "get_num_gpus", lambda: 0)() < 1:
                 raise Unavailable("device = 'cuda': this faiss finds no GPU (see README, faiss on a GPU)")
-        if dim is not None:
+        if dim is None:
+            self._refuse_unreadable()
+        else:
             self._refuse_missing(_holders(self._made(dim)), self._chosen())
+
+    def _refuse_unreadable(self) -> None:
+        """ValueError: what no dimension makes a factory string."""
+        try:
+            self._made(64)
+        except ValueError as fault:
+            if "could not parse" in str(fault) or "stoi" in str(fault):
+                raise ValueError(f"factory = {self.factory!r}: faiss makes no index of it") from fault
 
     def _made(self, dim: int) -> Any:
         import faiss

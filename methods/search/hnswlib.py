@@ -29,6 +29,7 @@ class Hnswlib:
         at_least(1, ef_construction=ef_construction)
         self.m = m
         self.ef_construction = ef_construction
+        at_least(0, seed=seed)
         self.seed = seed
         self.set_query(ef=ef)
 

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from bench.interfaces import Codes, Corpus, Float
+from methods.limits import LARGEST
 
 
 def at_least(least: int, **parameters: Any) -> None:
-    """ValueError: one of the parameters is not an integer, or below ``least``."""
+    """ValueError: one of the parameters is not an integer, below ``least``, or larger than a library takes."""
     for name, value in parameters.items():
         if not isinstance(value, Integral) or int(value) < least:
             raise ValueError(f"{name} = {value!r} must be an integer of at least {least}")
+        if int(value) > LARGEST:
+            raise ValueError(f"{name} = {value!r} must be at most {LARGEST:,}")
 
 
 def only(owner: str, allowed: tuple[str, ...], given: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ class IVFADC:
         at_least(1, centroids=centroids, code_bytes=code_bytes)
         self.centroids = centroids
         self.code_bytes = code_bytes
+        at_least(0, seed=seed)
         self.seed = seed
         self.set_query(nprobe=nprobe)
 

@@ -23,6 +23,7 @@ class PyNNDescent:
     def __init__(self, *, n_neighbors: int = 30, epsilon: float = 0.1, seed: int = 0) -> None:
         at_least(2, n_neighbors=n_neighbors)
         self.n_neighbors = n_neighbors
+        at_least(0, seed=seed)
         self.seed = seed
         self.set_query(epsilon=epsilon)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from bench.interfaces import Codes, Context, Float, Items, Model
 from methods.backbones import BackboneChoice, BackboneName
+from methods.limits import LARGEST
 
 if TYPE_CHECKING:
     import torch
@@ -59,8 +60,8 @@ class DeepHasher:
         self.at_least(2, "batch_size")
         self.at_least(0, "validation", "momentum", "weight_decay", "backbone_rate")
         self.one_of("optimizer", "sgd", "nesterov", "adam")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate={self.learning_rate}: must be above 0")
+        if not 0 < self.learning_rate <= LARGEST:
+            raise ValueError(f"learning_rate={self.learning_rate}: must be above 0 and at most {LARGEST:,}")
         self.choice = BackboneChoice(
             self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
         )
@@ -114,10 +115,12 @@ class DeepHasher:
         return 1.0
 
     def at_least(self, low: float, *names: str) -> None:
-        """ValueError: one of the parameters is below."""
+        """ValueError: one of the parameters is below, or beyond all use."""
         for name in names:
             if getattr(self, name) < low:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least {low}")
+            if getattr(self, name) > LARGEST:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at most {LARGEST:,}")
 
     def one_of(self, name: str, *allowed: Any) -> None:
         """ValueError: the parameter is none of these."""
