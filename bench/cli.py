@@ -10,7 +10,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -387,24 +386,19 @@ def check(
         keep_caches_in(default_cache())
         values = _plugin_settings(name, set_ or ())
         kinds = _kinds(name, kind)
-        for each in kinds:
-            registry.build(each, name, values)
-        from bench.conformance import verdicts
+        from bench.conformance import maker, verdicts
 
+        makers = {each: maker(each, name, values) for each in kinds}
         failed = total = 0
-        for each in kinds:
+        for each, make in makers.items():
             console.print(f"{each} {name}", style="bold")
-            for verdict in verdicts(each, partial(_made, each, name, values)):
+            for verdict in verdicts(each, make):
                 console.print(f"  {verdict}")
                 failed += verdict.status == "failed"
                 total += 1
         if failed:
             errors.print(f"bench: {failed} of {total} checks failed")
             raise typer.Exit(1)
-
-
-def _made(kind: registry.Kind, name: str, values: dict[str, Any], **more: Any) -> Any:
-    return registry.build(kind, name, {**values, **more})
 
 
 def _kinds(name: str, kind: str | None) -> list[registry.Kind]:

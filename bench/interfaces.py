@@ -3,7 +3,8 @@
 Everything that flows is a plain array or one of four small dataclasses; every plugin is found by entry point and
 checked by structure, so it needs no base class of ours. A plugin's constructor only stores its parameters (keyword
 arguments with annotations and defaults; ``ValueError`` for a bad value) and its module stays cheap to import: torch
-and the like are imported where they are used.
+and the like are imported where they are used. ``check_parameters`` of its class, a dict, is optional: what ``bench
+check`` gives it where ``--set`` says nothing, such as what makes a network small and spares it a download.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ class SyntheticFood101(TrainTest):
     """
 
     content = "images"
+    check_parameters: ClassVar[dict[str, int]] = {
+        "image_size": 16, "class_count": 3, "train_per_class": 6, "query_per_class": 3
+    }  # fmt: skip
 
     def __init__(
         self,

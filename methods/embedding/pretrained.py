@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from bench.interfaces import Context, Float, Items
-from methods.backbones import BackboneChoice, BackboneName
+from methods.backbones import SMALLEST, BackboneChoice, BackboneName
 
 if TYPE_CHECKING:
     from methods.backbones.backbone import Backbone
@@ -23,6 +23,7 @@ class Pretrained:
     outputs come from the cache where a deep method has made them, as float16.
     """
 
+    check_parameters: ClassVar[dict[str, Any]] = SMALLEST
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"
     image_size: int = 224

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from bench.interfaces import Context, Float, Items
-from methods.backbones import BackboneChoice, BackboneName
+from methods.backbones import SMALLEST, BackboneChoice, BackboneName
 from methods.limits import LARGEST
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Triplet:
     Backbone: see `methods.backbones.BackboneChoice`. ``log.csv`` and the checkpoint are in ``context.folder``.
     """
 
+    check_parameters: ClassVar[dict[str, Any]] = {**SMALLEST, "frozen_trunk": True, "epochs": 1, "dim": 16}
     dim: int = 512
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"

@@ -32,6 +32,7 @@ class KSH(BinaryTransformer):
     """
 
     supervised: ClassVar[bool] = True
+    check_parameters: ClassVar[dict[str, int]] = {"anchors": 40}
     bits: Count = 32
     anchors: Count = 300
     samples: Count = 1000

@@ -50,6 +50,7 @@ class SDH(BinaryTransformer):
     """
 
     supervised: ClassVar[bool] = True
+    check_parameters: ClassVar[dict[str, int]] = {"anchors": 40}
     bits: Count = 32
     anchors: Count = 1000
     sigma: Positive | None = 0.4

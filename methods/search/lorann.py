@@ -22,6 +22,7 @@ class LoRANN:
 
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
+    check_parameters: ClassVar[dict[str, int]] = {"clusters": 20, "clusters_to_search": 5}
     query_parameters: ClassVar[tuple[str, ...]] = ("clusters_to_search", "points_to_rerank")
     clusters_to_search: int
     points_to_rerank: int

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,15 +21,12 @@ from tests.conftest import CHECKOUT, bench
 from tests.datasets.conftest import encoded, write, write_parquet
 from tests.test_add_a_method import block
 
-NETWORK = {"backbone": "small", "weights": "none", "image_size": 16, "pretrain_epochs": 1}
-EPOCHS = {"bits": 12, "epochs": 1, "batch_size": 32, "frozen_trunk": True, **NETWORK}
-TURNS = {**EPOCHS, "iterations": 1, "samples": 60}
 BUILT_IN = {
     "index": [
         *[(name, {}) for name in ("linear_scan", "hash_tables", "hamming_scan", "asymmetric_scan", "real_scan")],
         *[(name, {}) for name in ("code_cells", "ball_tree", "kd_tree", "ivfadc", "annoy", "hnswlib", "voyager")],
         *[(name, {}) for name in ("usearch", "scann", "svs", "ngt", "mrpt", "pynndescent")],
-        ("lorann", {"clusters": 20, "clusters_to_search": 5}),
+        ("lorann", {}),
         ("hash_tables", {"cut": "asymmetric", "key_bits": 8, "mode": "tables"}),
         ("faiss", {}),
         ("faiss", {"factory": "IVF20,Flat"}),
@@ -37,19 +35,14 @@ BUILT_IN = {
         ("torch_scan", {"device": "cpu"}),
     ],
     "hasher": [
-        *[(name, {}) for name in ("lsh", "pcah", "sh", "itq", "itq_cca")],
-        *[(name, {"anchors": 40}) for name in ("ksh", "sdh")],
-        *[(name, EPOCHS) for name in ("dpsh", "dsh", "hashnet", "csq", "orthohash", "greedy_hash", "class_code")],
-        *[(name, TURNS) for name in ("adsh", "exchnet", "a2_net", "semicon")],
+        *[(name, {}) for name in ("lsh", "pcah", "sh", "itq", "itq_cca", "ksh", "sdh")],
+        *[(name, {}) for name in ("dpsh", "dsh", "hashnet", "csq", "orthohash", "greedy_hash", "class_code")],
+        *[(name, {}) for name in ("adsh", "exchnet", "a2_net", "semicon")],
     ],
-    "embedder": [
-        ("identity", {}),
-        ("pretrained", NETWORK),
-        ("triplet", {**NETWORK, "frozen_trunk": True, "epochs": 1, "dim": 16}),
-    ],
+    "embedder": [(name, {}) for name in ("identity", "pretrained", "triplet")],
     "reranker": [("float32", {}), ("float16", {}), ("int8", {}), ("int8", {"dims": 16})],
     "dataset": [
-        ("synthetic_food101", {"image_size": 16, "class_count": 3, "train_per_class": 6, "query_per_class": 3}),
+        ("synthetic_food101", {}),
         *[(name, {"full": False}) for name in ("food101", "cub200", "aircraft", "nabirds", "vegfru")],
         *[(name, {}) for name in ("parquet", "image_folder", "vectors", "hdf5")],
     ],
@@ -65,6 +58,16 @@ def cases():
                 marks = SLOW if name == "pynndescent" else ()
                 label = f"{name}{own and '-'}{own}-{check.__name__}"
                 yield pytest.param(kind, name, values, check, id=label, marks=marks)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """A check that connects to anything fails."""
+
+    def refuse(self, address):
+        raise AssertionError(f"it connects to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -145,7 +148,28 @@ def write_vectors(root):
 def test_a_built_in_plugin_conforms(kind, name, values, check, request):
     if kind == "dataset" and name != "synthetic_food101":
         values = {**values, "data_dir": str(request.getfixturevalue("folder") / name)}
-    check(lambda **more: registry.build(kind, name, {**values, **more}))
+    check(conformance.maker(kind, name, values))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in BUILT_IN["dataset"] if name != "synthetic_food101"])
+def test_a_data_set_without_its_files_is_skipped_and_says_what_to_give(name):
+    verdicts = list(conformance.verdicts("dataset", conformance.maker("dataset", name, {})))
+    assert {verdict.status for verdict in verdicts} == {"skipped"}
+    assert f"--set {name}.data_dir=DIR" in verdicts[0].reason
+
+
+def test_a_network_typed_alone_is_made_small_and_what_is_set_goes_first():
+    assert conformance.maker("hasher", "exchnet", {"bits": 24})().choice.weights == "none"
+    assert conformance.maker("hasher", "exchnet", {"bits": 24})().bits == 24
+    assert conformance.maker("hasher", "exchnet", {})(bits=70).bits == 70
+
+
+def test_check_parameters_that_are_none_are_refused_by_name(monkeypatch):
+    plugin = registry.load("hasher", "lsh")
+    for wrong, words in (([1], "check_parameters of LSH"), ({"epoch": 1}, "unknown parameter 'epoch' of lsh")):
+        monkeypatch.setattr(plugin, "check_parameters", wrong, raising=False)
+        with pytest.raises(ValueError, match=words):
+            conformance.maker("hasher", "lsh", {})
 
 
 def test_all_built_in_plugins_are_here():
@@ -231,6 +255,12 @@ def test_the_command_prints_a_line_a_check_and_ends_with_1_where_one_fails():
         line.startswith("  failed   answers_are_ids: 24 queries for 1 neighbours: ids from 640") for line in lines
     )
     assert f"of {len(lines) - 1} checks failed" in done.stderr
+
+
+def test_the_command_names_a_folder_that_is_not_there_in_one_line(tmp_path):
+    done = bench("check", "food101", "--set", f"food101.data_dir={tmp_path / 'none'}")
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert str(tmp_path / "none") in done.stderr
 
 
 def test_the_command_sets_parameters_and_an_unavailable_plugin_is_no_failure():

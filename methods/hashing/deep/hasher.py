@@ -10,10 +10,10 @@ it is used, so that a grid's errors come at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from bench.interfaces import Codes, Context, Float, Items, Model
-from methods.backbones import BackboneChoice, BackboneName
+from methods.backbones import SMALLEST, BackboneChoice, BackboneName
 from methods.limits import LARGEST
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class DeepHasher:
     "best_on_validation". ``log.csv`` and the checkpoint are in ``context.folder``.
     """
 
+    check_parameters: ClassVar[dict[str, Any]] = {
+        **SMALLEST, "frozen_trunk": True, "bits": 12, "batch_size": 32, "epochs": 1
+    }  # fmt: skip
     bits: int = 32
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"
@@ -157,6 +160,7 @@ class AlternatingHasher(DeepHasher):
     ADSH, the weight of the distance between an output and the item's free code.
     """
 
+    check_parameters: ClassVar[dict[str, Any]] = {**DeepHasher.check_parameters, "iterations": 1, "samples": 60}
     iterations: int = 50
     epochs: int = 3
     samples: int = 2000
