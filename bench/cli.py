@@ -16,13 +16,13 @@ from typing import Annotated, Any
 import typer
 
 from bench import grid_file, registry
-from bench.disk import is_full, plain_name, room_for
+from bench.disk import is_full, room_for
 from bench.environment import check_device, check_faiss
 from bench.grid import Grid
 from bench.grids.settings import parse
 from bench.interfaces import Context
 from bench.isolation import Limits
-from bench.naming import settled, told_apart
+from bench.naming import given_name, settled, told_apart
 from bench.pipeline import Pipeline
 from bench.places import check_temporary, check_writable, default_cache, keep_caches_in, user_path
 from bench.screen import (
@@ -94,7 +94,7 @@ def _plans(grid: str, cache_dir: Path | None, options: grid_file.Options) -> lis
     keep_caches_in(cache_dir or default_cache())
     names = grid_file.dataset_names(grid, options)
     plans = [grid_file.load(grid, dataclasses.replace(options, dataset=name)) for name in names]
-    plain_name("grid", plans[0].name)
+    given_name(plans[0].name, "grid")
     return told_apart(plans)
 
 

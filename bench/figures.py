@@ -130,7 +130,7 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
             panel.draw(axes, _means(series), line)
         if panel.cost:
             _front(axes, pd.concat([_means(series) for _, series in section]), panel.cost)
-        axes.set_title(name.replace(", ", ",\n"), fontsize="medium")
+        axes.set_title(name.replace(", ", ",\n"), fontsize="medium", parse_math=False)
         axes.grid(True, which="major", color="0.9")
         axes.set_axisbelow(True)
         axes.tick_params(labelbottom=True)
@@ -141,9 +141,11 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
     ordered = sorted(entries, key=lambda label: (styles[label], label))
     columns = _legend_columns(ordered, figure.get_figwidth())
     handles = [entries[label] for label in ordered]
-    figure.legend(handles, ordered, loc="outside lower center", ncols=columns, fontsize="small")
+    legend = figure.legend(handles, ordered, loc="outside lower center", ncols=columns, fontsize="small")
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
-    figure.suptitle(f"{grid.name}: {datasets}, recipe {grid.recipe}", fontsize="medium")
+    figure.suptitle(f"{grid.name}: {datasets}, recipe {grid.recipe}", fontsize="medium", parse_math=False)
     return figure
 
 

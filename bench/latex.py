@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 
@@ -22,6 +24,7 @@ def to_latex(table: pd.DataFrame, words: str) -> str:
         [
             r"\documentclass{article}",
             r"\usepackage[T1]{fontenc}",
+            r"\usepackage{textcomp}",
             r"\usepackage[utf8]{inputenc}",
             r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
             rf"\usepackage[paperwidth=297mm,paperheight={height}mm,margin=12mm]{{geometry}}",
@@ -69,6 +72,16 @@ def escape(words: str) -> str:
         "–": "--",
         "—": "---",
         "’": "'",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "`": r"\textasciigrave{}",
+        "[": "{[}",
+        "*": "{*}",
     } | {character: f"\\{character}" for character in "&%$#_{}"}
     flat = " ".join(words.split())
-    return "".join(special.get(character, character if ord(character) < 0x180 else "?") for character in flat)
+    # What fonts would join into another sign (--, '', ,,) is held apart; [ and * would be read as options of a new row.
+    plain = re.sub(r"(?<=[-',])(?=[-',])", "\0", "".join(c if c.isprintable() else "?" for c in flat))
+    special["\0"] = "{}"
+    return "".join(special.get(character, character if ord(character) < 0x180 else "?") for character in plain)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.disk import temporary_folder, write_text
+from bench.wording import shown
 
 CHECKOUT = Path(__file__).parents[1]
 KERNELS = (CHECKOUT / "bench", CHECKOUT / "methods" / "search")
@@ -58,7 +59,9 @@ def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> Non
             (probe / "written").replace(probe / "renamed")
     except (OSError, NotImplementedError) as fault:
         reason = getattr(fault, "strerror", None) or fault
-        raise ValueError(f"{option} {str(folder)!r} can't be used ({reason}): {option} DIR names another") from fault
+        raise ValueError(
+            f"{option} {shown(str(folder))} can't be used ({reason}): {option} DIR names another"
+        ) from fault
 
 
 def check_temporary() -> None:

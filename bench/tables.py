@@ -154,7 +154,7 @@ def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: in
             cells = {
                 f"N = {candidates}": series if single else series[(series["candidates"] == candidates).fillna(False)]
                 for candidates in (columns[:1] if single else columns)
-            }
+            } or {"value": series}
             for figure in (figure.at(k) for figure in figures if not (single and figure.column == SHARE.column)):
                 head = {"section": f"{name}: {block}", "row": label, "figure": figure.heading}
                 rows.append(head | {place: text(group, figure) for place, group in cells.items()})

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
 from methods.search.inputs import at_least, items_of, set_positive
-from methods.search.libraries import neighbours, saved_bytes
+from methods.search.libraries import installed, neighbours, saved_bytes
 from methods.search.threads import by_queries
 
 
@@ -29,8 +29,13 @@ class Annoy:
         self.seed = seed
         self.set_query(search_k=search_k)
 
+    def check(self, dim: int | None, bits: int | None) -> None:
+        """Unavailable: annoy is not installed."""
+        installed("annoy")
+
     def build(self, database: Corpus) -> Self:
         """Grow the trees. Annoy tells their size by saving them, and from then on reads them from that file, mapped."""
+        self.check(None, None)
         import annoy
 
         features = items_of(database, "annoy")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.figures import write_figures
 from bench.latex import escape
-from bench.printed import GridInfo
-from bench.tables import COLUMNS, write_tables
+from bench.printed import VARIANT, GridInfo
+from bench.tables import COLUMNS, SETTINGS, write_tables
 
 CANDIDATES = GridInfo("supp_table1", "Look-up & re-ranking", "candidates", "supp_table1", "quick", ("64 x 64 pixels",))
 METHODS = GridInfo("paper_table1", "Methods", "methods", "paper_table1", "paper", ())
@@ -243,7 +244,8 @@ def test_a_grid_without_reference_shows_no_published_values(tmp_path):
 @settings(max_examples=200)
 @given(st.text())
 def test_escaped_text_holds_no_bare_special_character(words):
-    commands = r"\\(textbackslash|textasciitilde|textasciicircum)\{\}|\\[&%$#_{}]|\$(\\pm|\\times|-)\$"
+    named = r"\\text(backslash|asciitilde|asciicircum|less|greater|bar|quotedbl|asciigrave)\{\}"
+    commands = named + r"|\{[\[*]?\}|\\[&%$#_{}]|\$(\\pm|\\times|-)\$"
     rest = re.sub(commands, "", escape(words))
     assert not set(rest) & set("\\&%$#_{}~^\n")
     assert all(ord(character) < 0x180 for character in rest)
@@ -495,3 +497,40 @@ def test_each_layout_prints_its_own_kind_of_cells(tmp_path):
     both = pd.concat([frame(SCAN, TABLES).assign(protocol="seen"), rankings(RANKING)], ignore_index=True)
     assert set(printed(both, METHODS, tmp_path)["row"]) == {"Linear scan", "Hash tables (N = 3000, L = 16)"}
     assert set(printed(both, CODES, tmp_path)["row"]) == {"ExchNet"}
+
+
+NOTHING = {
+    "pending": {"status": None},
+    "failed": {"status": "error"},
+    "skipped": {"status": "skipped"},
+    "done, with nothing measured": {"status": "ok"},
+}
+
+
+@pytest.mark.parametrize("layout", ["candidates", "methods", "pareto", "codes"])
+@pytest.mark.parametrize("state", NOTHING)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_report_of_nothing_or_of_failures_alone_is_a_report(tmp_path, layout, state, count):
+    grid = GridInfo("grid", "Nothing yet", layout, None, "quick", ())
+    common = {"dataset": "vectors", "protocol": "seen", "seed": 0, "k": 10} | NOTHING[state]
+    coded = {"hasher": "itq", "model": "last", "database_codes": "encoded"}
+    what = coded if layout == "codes" else {"index": "faiss", "embedder": "identity"}
+    cells = pd.DataFrame(
+        [common | what | {"bits": 8 * at, "candidates": None, "reason": "why"} for at in range(1, count + 1)]
+    )
+    cells = cells.reindex(
+        columns=[*dict.fromkeys([*cells, "index", "embedder", "rerank", "setting", *VARIANT, *SETTINGS])]
+    )
+    written = write_tables(cells, grid, tmp_path) + write_figures(cells, grid, tmp_path)
+    assert len(pd.read_csv(tmp_path / "cells.csv")) == count and all(path.stat().st_size for path in written)
+    table = pd.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
+    assert list(table.columns)[:2] == ["section", "row"]
+    if NOTHING[state]["status"] in ("error", "skipped") and layout != "pareto":
+        assert (table == NOTHING[state]["status"]).any(axis=None)
+    assert (tmp_path / "table.tex").read_text().rstrip().endswith(r"\end{document}")
+
+
+@pytest.mark.parametrize("words", ["[x]", "*", "a--b", "''", ",,", "<<x>>", "?`", "!`", '"q"', "x\x00y", "a|b"])
+def test_what_latex_would_read_as_something_else_is_held_apart(words):
+    shown = escape(words)
+    assert not re.search(r"^[\[*]|--|''|,,|<|>|`|\||\"|\x00", shown)
