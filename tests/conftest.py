@@ -78,7 +78,7 @@ def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), **options):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "COLUMNS": "200"}
     return subprocess.run(
         [sys.executable, "-m", "bench", *map(str, arguments)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False, **options,
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False, **options,
     )  # fmt: skip
 
 

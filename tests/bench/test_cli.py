@@ -195,7 +195,7 @@ def test_ctrl_c_ends_with_130_says_that_finished_work_is_kept_and_leaves_no_proc
             time.sleep(0.1)
         assert len(marked(mark)) > 1
         process.send_signal(signal.SIGINT)
-        message = process.communicate(timeout=60)[1]
+        message = process.communicate(timeout=600)[1]
     finally:
         process.kill()
     assert process.returncode == 130 and "interrupted" in message and "Traceback" not in message

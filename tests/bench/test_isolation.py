@@ -184,7 +184,7 @@ def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, d
     left = head.children(recursive=True)
     assert len(left) == 2 and any(process.is_running() for process in left)
     child.end()
-    assert not psutil.wait_procs(left, timeout=5)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]
 
 
 def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
@@ -193,7 +193,7 @@ def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
     left = psutil.Process().children(recursive=True)
     assert len(left) == 3
     assert "exit code 0" in failure(child, "round", cell=0, rows=[0]).reason
-    assert not psutil.wait_procs(left, timeout=5)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]
 
 
 def test_a_plugin_that_comes_back_twice_is_answered_once(start):
@@ -289,7 +289,7 @@ def test_a_child_ends_with_its_parent(tmp_path, mark):
         time.sleep(0.5)
         (child,) = psutil.Process(parent.pid).children()
         parent.send_signal(signal.SIGKILL)
-    assert not psutil.wait_procs([child], timeout=5)[1]
+    assert not psutil.wait_procs([child], timeout=60)[1]
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_table_compiles_on_its_own(tmp_path, layout):
         cells = [TABLES | {"seed": seed, "candidates": n} for seed in (0, 1) for n in range(1000, 6000, 1000)]
         write_tables(frame(SCAN, *cells), CANDIDATES, tmp_path)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
-    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=600)
     assert outcome.returncode == 0, outcome.stdout[-2000:]
     assert "Overfull" not in outcome.stdout
     assert "Output written on table.pdf (1 page" in outcome.stdout

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import grid_file, tuning
+from bench import grid_file, records, tuning
 from bench.child import Local
 from bench.grid_file import Options
 from bench.interfaces import Context
@@ -82,8 +82,12 @@ def test_what_is_dominated_on_one_half_is_pruned_with_its_reason_and_the_others_
     done = cells[cells["status"] == "ok"]
     assert (done["queries"] == 30).all()
     assert (done["recall_at_10"] == 1).any() and (done["tune_recall_at_10"] == 1).any()
+    keys = [records.key(half, half.grid.cells[0]) for half in tuning.halves(run.pipeline)]
+    assert keys[0] != keys[1]
+    tuned, reported = (run.results.find(records.KIND, key).meta["row"] for key in keys)
     exact = cells.iloc[0]
-    assert exact["tune_latency_ms_p50"] != exact["latency_ms_p50"] and exact["tune_latency_ms_p50"] > 0
+    assert exact["tune_latency_ms_p50"] == tuned["latency_ms_p50"] > 0
+    assert exact["latency_ms_p50"] == reported["latency_ms_p50"]
     make_run.said.clear()
     assert tuning.finish(make_run()) == {} and not [line for line in make_run.said if "fit" in line]
 
