@@ -96,7 +96,8 @@ def _schema(path: Path, image: str, label: str | None = None) -> pa.Schema:
             return _is_binary(found)
         parts = {part.name: part.type for part in found}
         encoded, name = parts.get("bytes"), parts.get("path")
-        known = (encoded is None or _is_binary(encoded)) and (name is None or _is_text(name))
+        named = name is None or _is_text(name) or pa.types.is_null(name)
+        known = (encoded is None or _is_binary(encoded)) and named
         return known and not (encoded is None and name is None)
 
     def holds_labels(found: pa.DataType) -> bool:

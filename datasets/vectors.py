@@ -79,7 +79,8 @@ class VectorSet(TrainTest, ABC):
         database = train.items(0, f"{fingerprint}/train", of_train)
         query = test.items(len(database), f"{fingerprint}/query", of_test)
         hashes = (train.hashes(), test.hashes())
-        return self._keep(source, classes, database, query, hashes, context, train.remarks + test.remarks)
+        remarks = [remark.removeprefix(f"{source}/") for remark in train.remarks + test.remarks]
+        return self._keep(source, classes, database, query, hashes, context, remarks)
 
 
 class Vectors(VectorSet):

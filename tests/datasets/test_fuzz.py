@@ -280,6 +280,15 @@ def write_parquet(folder, **shards):
         (folder / f"{split}-0.parquet").write_bytes(shards.get(split) or whole_parquet(split))
 
 
+def test_what_is_damaged_here_is_read_where_it_is_whole(folder):
+    write_npy(folder, {part: npy(array) for part, array in PARTS.items()})
+    (folder / "x.hdf5").write_bytes(whole_hdf5())
+    write_parquet(folder)
+    for dataset in (Vectors(data_dir=folder), HDF5(data_dir=folder, name="x"), Parquet(data_dir=folder)):
+        assert loaded(dataset) is not None
+    assert all(checked(encoded(form)) for form in FORMS)
+
+
 @fuzzed(content=damaged(whole_parquet("train")))
 def test_a_damaged_parquet_file_is_read_or_refused(folder, content):
     write_parquet(folder, train=content)

@@ -117,8 +117,10 @@ def test_rows_without_direction_are_kept_counted_and_said(tmp_path, arrays, monk
     expected = rest / np.linalg.norm(rest, axis=1, keepdims=True)
     assert np.delete(vectors, [30, 170], axis=0) == pytest.approx(expected, abs=1e-6)
     train, test, twins = dataset.remarks
-    assert "small.hdf5: train: rows of zeros: 2 of 300, first row 30; they have no direction" in train
-    assert "small.hdf5: test: rows of zeros: 1 of 20, first row 17" in test and twins.startswith("1 query items also")
+    assert train.startswith("small.hdf5: train: rows of zeros: 2 of 300, first row 30; they have no direction")
+    assert test.startswith("small.hdf5: test: rows of zeros: 1 of 20, first row 17") and twins.startswith(
+        "1 query items also"
+    )
 
 
 @pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64, np.float64])

@@ -196,6 +196,14 @@ def test_images_are_bytes_of_any_type_in_a_struct_or_not(tmp_path, make, kind, s
             assert np.array_equal(dataset.split(split).images[i], make.pixels_of(content))
 
 
+def test_a_struct_whose_paths_are_all_missing_is_read(tmp_path, make):
+    for split, seed in (("train", 0), ("test", 10)):
+        images = pa.array([{"bytes": make.encoded(seed + i), "path": None} for i in range(2)])
+        assert pa.types.is_null(images.type.field("path").type)
+        write(tmp_path / f"{split}-0.parquet", images, [0, 1])
+    assert np.array_equal(load(tmp_path).split("query").images[1], make.pixels_of(make.encoded(11)))
+
+
 @pytest.fixture
 def beside(tmp_path, make):
     """A train shard whose second and third images stand in files beside it, and a test shard of paths alone."""
