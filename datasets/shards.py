@@ -156,7 +156,7 @@ def _files(shard: Path, column: pa.ChunkedArray, contents: pa.ChunkedArray) -> d
         try:
             state(files[row])
         except ValueError as error:
-            raise ValueError(f"{shard}, row {row}: no image: {error}") from error
+            raise ValueError(f"{shard}, row {row}: no image: {name!r} cannot be read from beside the file") from error
     return files
 
 
