@@ -1,6 +1,10 @@
 """What several tests share: the third party's plugins, a small vector data set, and the command line in a process."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and numba are imported: threads of several workers spin in turns
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +18,13 @@ from bench import registry
 CHECKOUT = Path(__file__).parents[1]
 PLUGINS = CHECKOUT / "tests" / "plugins"
 TEST_MARK = "BENCH_TEST"
+
+
+def pytest_collection_modifyitems(items):
+    """Speed is compared where no other test runs beside."""
+    for item in items:
+        if "benchmarks" in item.path.parts or item.path.name == "test_measure.py":
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture
