@@ -48,6 +48,9 @@ UNSTABLE = 0.1
 ENCODED_ITEMS, MOST_ENCODED = 10, 1000
 """Items that are encoded one by one, and as many others for the warm-up; times that a replicate takes, at most."""
 
+REST, RESTS, IDLE = 0.02, 50, 0.1
+"""Seconds between two looks at whether this process is idle; looks at most; processors that an idle one may take."""
+
 SEEN = 0.1
 """Seconds over which the load of others is looked at, at least: in less time a busy core is lost among the ticks."""
 
@@ -129,6 +132,7 @@ def one_round(index: Index, queries: Corpus, rows: Int, k: int, batch_seconds: f
     order = np.random.default_rng(rows).permutation(len(queries))
     spare = order[~np.isin(order, rows)][: WARM_UP_BLOCK * WARM_UP_BLOCKS]
     others = [queries.part(int(row), int(row) + 1) for row in spare] or singles
+    rest()
     load = OtherLoad()
     with quiet():
         with one_thread():
@@ -139,20 +143,33 @@ def one_round(index: Index, queries: Corpus, rows: Int, k: int, batch_seconds: f
             cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
             alone = batch_ms(index, queries, order, k, batch_seconds, BATCH_QUERIES)
         on_all = batch_ms(index, queries, order, k, batch_seconds, BATCH_QUERIES * cores())
-    latencies = (nanoseconds / 1e6).tolist()
-    return Round(latencies, on_all, alone, steady, max(0, cpu - UNEVEN) / wall, load.cores())
+    busy = load.cores()
+    rest()
+    return Round((nanoseconds / 1e6).tolist(), on_all, alone, steady, max(0, cpu - UNEVEN) / wall, busy)
+
+
+def rest() -> None:
+    """Wait until this process is idle: threads of an earlier batch spin for some time before they sleep."""
+    for _ in range(RESTS):
+        busy = time.process_time()
+        time.sleep(REST)
+        if time.process_time() - busy < IDLE * REST:
+            return
 
 
 def batch_ms(index: Index, queries: Corpus, order: Int, k: int, seconds: float, least: int) -> float:
     """Milliseconds a query of a batch, searched in one call: of the first queries in ``order``, as many as last
     ``seconds``, but at least ``least`` or all there are; what is over sooner is repeated until the time is full.
 
-    How many that are is found by a warm-up on the last ones in ``order``, which also starts the threads.
+    How many that are is found by a warm-up on the last ones in ``order``, which also starts the threads. A batch that
+    does not last much longer than the time is first searched once untimed: memory of its size is slow when it is new.
     """
     some = queries.take(order[-WARM_UP_BATCH:])
     index.search(some, k)
     each = _seconds(lambda: index.search(some, k)) / len(some)
     batch = queries.take(order[: max(least, int(seconds / max(each, 1e-9)))])
+    if each * len(batch) < 2 * seconds:
+        index.search(batch, k)
     spent = calls = 0.0
     while calls == 0 or spent < seconds:
         spent, calls = spent + _seconds(lambda: index.search(batch, k)), calls + 1

@@ -33,7 +33,7 @@ class Anchors:
         if count > len(X):
             warnings.warn(f"anchors={count}: all {len(X)} samples are taken, there are no more", stacklevel=2)
         points = X[rng.permutation(len(X))[:count]]
-        squared = euclidean_distances(points, squared=True).astype(np.float64)
+        squared = euclidean_distances(_centred(points, points), squared=True)
         typical = float(np.sqrt(squared.mean()))
         if typical == 0:
             raise Unsuitable(f"anchors={count}: the samples drawn are all equal, more are needed")
@@ -53,8 +53,15 @@ class Anchors:
         """The kernel's values for features [b, d], [b, m]."""
         from sklearn.metrics.pairwise import rbf_kernel
 
-        values: Matrix = rbf_kernel(features, self.points, gamma=1 / (2 * self.sigma**2))
+        near, points = _centred(features, self.points), _centred(self.points, self.points)
+        values: Matrix = rbf_kernel(near, points, gamma=1 / (2 * self.sigma**2))
         return values
+
+
+def _centred(rows: Matrix, points: Matrix) -> Matrix:
+    """The rows from the middle of the points on, float64: products of rows far from 0 would round their differences."""
+    centred: Matrix = rows.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
+    return centred
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ MANY = Corpus(np.arange(5000, dtype=np.float32)[:, None])
 def test_a_batch_holds_as_many_queries_as_fill_the_time(monkeypatch):
     clock = Clock(monkeypatch, query=1e-3)
     assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=2.0, least=100) == pytest.approx(1.0)
-    assert clock.sizes == [64, 64, 2000]
+    assert clock.sizes == [64, 64, 2000, 2000]
 
 
 def test_a_batch_of_slow_queries_holds_the_least_number(monkeypatch):
@@ -144,7 +144,7 @@ def test_a_batch_of_slow_queries_holds_the_least_number(monkeypatch):
 def test_a_batch_of_all_queries_is_repeated_until_the_time_is_full(monkeypatch):
     clock = Clock(monkeypatch, query=1e-5)
     assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=0.12, least=100) == pytest.approx(0.01)
-    assert clock.sizes == [64, 64, 5000, 5000, 5000]
+    assert clock.sizes == [64, 64, 5000, 5000, 5000, 5000]
 
 
 def test_what_a_call_takes_counts_among_its_queries(monkeypatch):
@@ -227,7 +227,8 @@ def test_a_round_that_is_over_at_once_tells_nothing_of_threads(monkeypatch):
     monkeypatch.setattr(measure, "time", clock)
     monkeypatch.setattr(measure, "sentinel", lambda: 1.0)
     monkeypatch.setattr(measure, "warm_up", lambda index, singles, k: None)
-    monkeypatch.setattr(measure, "batch_ms", lambda *rest: 1.0)
+    monkeypatch.setattr(measure, "batch_ms", lambda *arguments: 1.0)
+    monkeypatch.setattr(measure, "rest", lambda: None)
     monkeypatch.setattr(OtherLoad, "cores", lambda self: 0.0)
     index = Recording()
     monkeypatch.setattr(index, "search", lambda queries, k: None)
@@ -250,6 +251,15 @@ def test_what_others_take_is_all_that_was_busy_but_this_process_in_cores(monkeyp
 
 def test_a_few_ticks_of_the_clock_are_no_load(monkeypatch):
     assert others(monkeypatch, busy=0.03, own=0.005, wall=0.005) == 0
+
+
+def test_a_round_waits_for_the_threads_of_an_earlier_batch_to_rest(monkeypatch):
+    spent = iter([0.0, 0.02, 0.02, 0.03, 0.03, 0.0301, 9.0])
+    slept = []
+    clock = SimpleNamespace(process_time=lambda: next(spent), sleep=slept.append)
+    monkeypatch.setattr(measure, "time", clock)
+    measure.rest()
+    assert len(slept) == 3
 
 
 def test_a_busy_core_is_seen_however_soon_a_round_is_over():

@@ -607,7 +607,8 @@ def test_indexes_that_differ_only_in_what_is_set_afterwards_are_built_once(make_
 
     monkeypatch.setattr(Scan, "build", noted)
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nreach = [100, 400]\nblock = [1, 2]\n'
-    run = make_run(cells + 'rerank = "toy_reranker"\ncandidates = [10, 20]')
+    once = ["measure.batch_seconds=1e-9"]
+    run = make_run(cells + 'rerank = "toy_reranker"\ncandidates = [10, 20]', settings=once)
     assert run() == {}
     # In each of the two replicates, each of the two blocks once to warm up and once for all.
     assert built == [400] * 8

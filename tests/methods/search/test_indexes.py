@@ -356,7 +356,7 @@ MISUSE = [
     (lambda c: RealScan().build(Corpus(c.features, c.codes)), "reads real codes"),
     (lambda c: HammingScan().set_query(nprobe=3), "no query parameters, not nprobe"),
     (lambda c: CodeCells(cells=0), "cells = 0 must be an integer of at least 1"),
-    (lambda c: CodeCells(cells=601).build(c), "600 features and 600 codes"),
+    (lambda c: CodeCells(cells=601).build(c), "600 items are too few for cells = 601"),
     (lambda c: CodeCells(cells=9).build(c).search(Corpus(c.features[:3], c.codes), 6), "do not fit 600 codes"),
     (lambda c: HashTables().build(c).search(Corpus(c.features, Codes.pack(c.features)), 6), "have 24 bits"),
     (lambda c: LinearScan().build(c).search(Corpus(c.features[:, :9]), 6), "have 9 dimensions"),
