@@ -92,7 +92,7 @@ class Measure:
     """
 
     queries: int = 0
-    replicates: int = 3
+    replicates: int = 5
     rounds: int = 4
     queries_per_round: int = 100
     batch_seconds: float = 0.5

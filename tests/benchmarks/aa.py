@@ -2,8 +2,8 @@
 
 ``python -m tests.benchmarks.aa`` runs many small experiments as any grid is run, each with fresh processes and builds,
 and counts for every time that is printed (latency, batches on all threads and on one, building, encoding) how often the
-interval of the twins' ratio holds 1.0, how wide it is, and how often the planted slowdown is found. It takes about half
-a minute an experiment, on a machine with its cores to itself.
+interval of the twins' ratio holds 1.0, how wide it is, and how often the planted slowdown is found. It takes a minute
+and a half an experiment, on a machine with its cores to itself.
 """
 
 from __future__ import annotations
@@ -184,10 +184,10 @@ def main() -> None:
             for time, arms in experiment(folder, number, chosen.replicates).items():
                 for arm, one in zip(("twin", "slower"), arms, strict=True):
                     rows.append({"experiment": number, "time": time, "arm": arm, **vars(one)})
+            table = pd.DataFrame(rows)
+            if chosen.csv is not None:
+                table.to_csv(chosen.csv, index=False)
             print(f"experiment {number + 1} of {chosen.experiments} done", flush=True)
-    table = pd.DataFrame(rows)
-    if chosen.csv is not None:
-        table.to_csv(chosen.csv, index=False)
     for time, found in table.groupby("time", sort=False):
         print(f"{time}: {summary(found)}")
 
