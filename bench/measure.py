@@ -2,7 +2,7 @@
 
 A round asks one arm some queries. Before it the arm answers other queries until its times stand still, and a kernel
 that never changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile,
-and how many threads the arm used, is kept with the times. Building, encoding and compiling are kept out.
+and how many threads the arm used, is kept with the times. Encoding is timed by itself, one item at a time.
 """
 
 from __future__ import annotations

@@ -39,11 +39,6 @@ def corpus(rows: NDArray[Any], planes: NDArray[Any]) -> Corpus:
     return Corpus(rows.astype(np.float32), Codes.pack(real), real)
 
 
-def take(whole: Corpus, rows: Any) -> Corpus:
-    """The items at these rows."""
-    return mapped(whole, lambda array: array[rows])
-
-
 def mapped(whole: Corpus, change: Callable[[NDArray[Any]], NDArray[Any]], words: bool = True) -> Corpus:
     """The corpus with every array changed, the codes' only where ``words`` says so."""
     codes = whole.codes
