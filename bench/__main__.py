@@ -28,7 +28,7 @@ def main() -> None:
     except SystemExit as fault:
         print(fault.code, file=sys.stderr)
         sys.exit(2)
-    from bench.cli import app
+    from bench.cli.commands import app
 
     app()
 

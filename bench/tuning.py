@@ -15,9 +15,9 @@ import pandas as pd
 from bench import records
 from bench.grid import Split
 from bench.isolation import Failure
-from bench.pareto import LATENCY, THROUGHPUT, cost_of, front
 from bench.pipeline import Pipeline
-from bench.printed import SECTION, VARIANT
+from bench.report.pareto import LATENCY, THROUGHPUT, cost_of, front
+from bench.report.words import SECTION, VARIANT
 from bench.runner import Run
 from bench.store import Store
 

@@ -20,12 +20,13 @@ from pydantic import (
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import ErrorDetails
 
-from bench import references, registry
+from bench import registry
 from bench.grid import DatabaseCodes, Layout, Measure
 from bench.grids.files import built_in
 from bench.interfaces import Model
 from bench.naming import given_name
 from bench.protocols import ProtocolName
+from bench.report import published
 from bench.wording import shown
 
 DEPTH = 8
@@ -101,8 +102,8 @@ def _dataset_name(name: str) -> str:
 
 
 def _reference(name: str) -> str:
-    if name not in references.names():
-        raise ValueError(registry.unknown("table of published figures", name, references.names()))
+    if name not in published.names():
+        raise ValueError(registry.unknown("table of published figures", name, published.names()))
     return name
 
 

@@ -4,8 +4,8 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from bench.figures import _draw, finished, panels, write_figures
-from bench.printed import GridInfo
+from bench.report.figures import _draw, finished, panels, write_figures
+from bench.report.words import GridInfo
 
 GRID = GridInfo("supp_table1", "Look-up", "candidates", "supp_table1", "quick", ())
 

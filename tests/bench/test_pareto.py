@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.pareto import front, levels, on_front, reach
-from bench.printed import GridInfo
-from bench.tables import complete
+from bench.report.pareto import front, levels, on_front, reach
+from bench.report.tables import complete
+from bench.report.words import GridInfo
 
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30)
 GRID = GridInfo("g", "G", "pareto", None, "quick", ())

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.screen import Reporter, Screen
+from bench.cli.screen import Reporter, Screen
 from tests.conftest import CHECKOUT, bench
 
 
 def test_a_bar_is_shown_while_a_stage_runs_and_a_line_where_it_took_long(monkeypatch):
     now = [10.0]
-    monkeypatch.setattr("bench.screen.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("bench.cli.screen.time", SimpleNamespace(perf_counter=lambda: now[0]))
     written = io.StringIO()
     with Progress(console=Console(file=written, width=100), auto_refresh=False) as progress:
         reporter = Reporter(progress)

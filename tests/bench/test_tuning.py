@@ -8,12 +8,12 @@ from bench import grid_file, records, tuning
 from bench.child import Local
 from bench.grid_file import Options
 from bench.interfaces import Context
-from bench.pareto import levels
 from bench.pipeline import Pipeline
-from bench.printed import GridInfo
+from bench.report.pareto import levels
+from bench.report.tables import complete
+from bench.report.words import GridInfo
 from bench.runner import Run
 from bench.store import Store
-from bench.tables import complete
 
 pytestmark = pytest.mark.usefixtures("third_party")
 GRID = """

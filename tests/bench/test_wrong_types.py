@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench import registry
-from bench.cli import app
+from bench.cli.commands import app
 from bench.grid_file import Options, load
 from bench.interfaces import Unavailable
 

@@ -14,7 +14,7 @@ from bench.child import Local
 from bench.grid_file import Options
 from bench.interfaces import Context
 from bench.pipeline import Pipeline
-from bench.report import write_report
+from bench.report.write import write_report
 from bench.runner import Run
 from bench.store import Store
 from datasets import arrays as arrays_module

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.printed import NOT_RUN, PROTOCOL_NAMES, SEARCH, SECTION, VARIANT, GridInfo, span, word
-from bench.references import DATA, load_reference
+from bench.report.published import DATA, load_reference
+from bench.report.words import NOT_RUN, PROTOCOL_NAMES, SEARCH, SECTION, VARIANT, GridInfo, span, word
 
 
 def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:

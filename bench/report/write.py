@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from bench import tuning
-from bench.figures import write_figures
 from bench.pipeline import Pipeline
-from bench.printed import GridInfo
+from bench.report.figures import write_figures
+from bench.report.tables import write_tables
+from bench.report.words import GridInfo
 from bench.store import Store
-from bench.tables import write_tables
 
 
 def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) -> list[Path]:

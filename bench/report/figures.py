@@ -11,10 +11,10 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
-from bench import pareto
-from bench.code_tables import code_sections
-from bench.printed import SECTION, VARIANT, GridInfo, papers_data
-from bench.tables import complete, replace, section_name, split_series
+from bench.report import pareto
+from bench.report.code_tables import code_sections
+from bench.report.tables import complete, replace, section_name, split_series
+from bench.report.words import SECTION, VARIANT, GridInfo, papers_data
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]

@@ -16,16 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from bench import grid_file, registry
-from bench.disk import is_full, room_for
-from bench.environment import check_device, check_faiss
-from bench.grid import Grid
-from bench.grids.settings import parse
-from bench.interfaces import Context
-from bench.isolation import Limits
-from bench.naming import given_name, settled, told_apart
-from bench.pipeline import Pipeline
-from bench.places import check_temporary, check_writable, default_cache, keep_caches_in, user_path
-from bench.screen import (
+from bench.cli.screen import (
     console,
     errors,
     print_cells,
@@ -35,6 +26,15 @@ from bench.screen import (
     print_skipped,
     reporting,
 )
+from bench.disk import is_full, room_for
+from bench.environment import check_device, check_faiss
+from bench.grid import Grid
+from bench.grids.settings import parse
+from bench.interfaces import Context
+from bench.isolation import Limits
+from bench.naming import given_name, settled, told_apart
+from bench.pipeline import Pipeline
+from bench.places import check_temporary, check_writable, default_cache, keep_caches_in, user_path
 from bench.store import Store
 from bench.wording import one_line
 
@@ -435,7 +435,7 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Pat
     records of the store as one table.
     """
     from bench.parquet import write_parquet
-    from bench.report import write_report
+    from bench.report.write import write_report
 
     folder = out / pipelines[0].grid.name
     pipelines = [settled(pipeline, results, take=True) for pipeline in pipelines]

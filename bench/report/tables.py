@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench import pareto
-from bench.captions import caption
-from bench.code_tables import codes_rows
-from bench.latex import to_latex
-from bench.printed import (
+from bench.report import pareto
+from bench.report.captions import caption
+from bench.report.code_tables import codes_rows
+from bench.report.latex import to_latex
+from bench.report.published import attach
+from bench.report.words import (
     INDEX_NAMES,
     PROTOCOL_NAMES,
     SECTION,
@@ -25,7 +26,6 @@ from bench.printed import (
     text,
     word,
 )
-from bench.references import attach
 
 TEXTS = [
     *("dataset", "dataset_plugin", "dataset_fingerprint"),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from bench.printed import SEARCH, SECTION, VARIANT
+from bench.report.words import SEARCH, SECTION, VARIANT
 
 RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
@@ -73,7 +73,7 @@ def on_front(cells: pd.DataFrame, quality: str, column: str = LATENCY) -> pd.Ser
 def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
     """The fastest search that reaches each level of quality, in each section, one query at a time and in a batch.
 
-    ``cells`` as ``bench.tables.complete`` returns them; means over the seeds. A row for each section, quality
+    ``cells`` as ``bench.report.tables.complete`` returns them; means over the seeds. A row for each section, quality
     (``recall_at_k``, and ``share_of_exact`` where exact search was run), level and kind of time (``fastest_by``), with
     what searches, its quality (``reached``), its times with their intervals, and how many others reach the level whose
     interval meets its own, so that nothing says they are slower (``as_fast``); these are empty where nothing

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.printed import PROTOCOL_NAMES, Figure, papers_row, papers_text, text, word
+from bench.report.words import PROTOCOL_NAMES, Figure, papers_row, papers_text, text, word
 
 TRAINED_ON = ["dataset", "protocol"]
 CODES_SECTION = [*TRAINED_ON, "model", "database_codes"]
