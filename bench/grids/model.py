@@ -143,20 +143,30 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Block(BaseModel):
-    """A ``[[cells]]``: a product. Whatever is none of these keys is a parameter of one of its plugins."""
+    """A ``[[cells]]``: a product. Any other key is a parameter of one of its plugins. Texts as in ``GridFile``."""
 
     model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
     __pydantic_extra__: dict[str, Annotated[Any, BeforeValidator(_parameter)]] = Field(init=False)
     protocol: Annotated[list[ProtocolName], Axis] = []
+    """The classes that are trained on and asked for; `"seen"` by default."""
     embedder: Plugins = []
+    """The plugin that makes the features."""
     input: Plugins = []
+    """The embedder whose features the hasher reads, where it takes no images."""
     hasher: Plugins = []
+    """The plugin that makes the codes."""
     model: Annotated[list[Model], Axis] = []
+    """The model of the hasher's training; `"last"` by default."""
     database_codes: Annotated[list[DatabaseCodes], Axis] = []
+    """The codes of the database: learned with the hasher, or encoded by it; `"encoded"` by default."""
     index: Plugins = []
+    """The plugin that searches; a block without it is a ranking of the whole database."""
     rerank: Plugins = []
+    """The plugin that orders the neighbours of the index by the features."""
     candidates: Annotated[list[Count], Axis] = []
+    """How many neighbours of the index are re-ranked."""
     seeds: Seeds | None = None
+    """The seeds of this block, in place of the grid's."""
     _order: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="wrap")
@@ -182,25 +192,41 @@ AXES = tuple(name for name in Block.model_fields if name != "seeds")
 
 
 class GridFile(BaseModel):
-    """The keys of ``docs/grids.md``."""
+    """The keys of a grid's file. The texts below them are the reference in ``docs/grids.md``."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
     title: str
+    """The subject of the table."""
     dataset: Annotated[list[str], BeforeValidator(_datasets)]
+    """The data set, or a list of several; `--dataset` takes one."""
     dataset_name: Annotated[str, AfterValidator(_dataset_name)] | None = None
+    """The name of the data in tables and records; `--name` replaces it."""
     recipe: str
+    """The recipe by which networks are trained; `--recipe` replaces it."""
     recipes_of: Annotated[str, AfterValidator(_recipes_of)] | None = None
+    """A built-in grid whose recipes stand behind those of this file."""
     layout: Layout | None = None
+    """The layout of the table."""
     reference: Annotated[str, AfterValidator(_reference)] | None = None
+    """The published values: `results/reference/NAME.csv`."""
     k: Annotated[int, Field(ge=1, le=LARGEST_K)] = 10
+    """How many neighbours are asked for."""
     seeds: Seeds = [0]
+    """The seeds of the methods; `--seed` replaces them."""
     unseen_share: float = 0.25
+    """The share of the classes that protocols with unseen classes hold out of training."""
     split_seed: int = 0
+    """The seed that draws the unseen classes."""
     measure: Annotated[Table, AfterValidator(_measure)] = {}
+    """How much is measured, and in tables inside it how much on one data set."""
     cells: Annotated[list[Block], Field(min_length=1)]
+    """The blocks of cells, each a product of its lists."""
     recipes: dict[str, dict[str, Table]] = {}
+    """The parameters that each recipe gives to plugins, or to all plugins of a kind."""
     datasets: Annotated[dict[str, Table], AfterValidator(_of_datasets)] = {}
+    """The parameters of data sets."""
     vectors: Annotated[dict[str, str], AfterValidator(_stand_ins)] = {}
+    """The plugin that replaces another where the data set holds vectors; `""` leaves its cells out."""
 
 
 def read(raw: Table, where: str) -> GridFile:

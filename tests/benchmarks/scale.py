@@ -1,7 +1,7 @@
 """Cost of exact candidates against the number of codes: by a scan, by the tables, and by what `auto` chooses.
 
 ``python -m tests.benchmarks.scale`` measures on one thread, one query at a time, and writes the table and the figure
-of `docs/performance.md`. It needs about 2 GB and some minutes of an idle machine.
+of `docs/results/scale.md`. It needs about 2 GB and some minutes of an idle machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pandas as pd
 from bench.interfaces import Codes, Words
 from bench.measure import machine_rates, one_thread, quiet
 
-DOCS = Path(__file__).parents[2] / "docs"
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 BITS, KEY_BITS, N, QUERIES, ROUNDS = 64, 16, 1000, 40, 3
 BLOCK = 2**20
 CLUSTERS, FLIPPED = 200, 0.12
@@ -158,14 +158,14 @@ def main() -> None:
     """Measure, and write into the documentation."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--largest", type=int, default=SIZES[-1])
-    parser.add_argument("--out", type=Path, default=DOCS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     cells = pd.DataFrame(rows(tuple(size for size in SIZES if size <= chosen.largest)))
     text = report(cells, machine_rates().bytes_per_second)
     print(text)
     cells.to_csv(chosen.out / "scale.csv", index=False)
     draw(cells, chosen.out / "scale.svg")
-    page = chosen.out / "performance.md"
+    page = chosen.out / "scale.md"
     if page.exists():
         marked = re.compile(r"(<!-- scale -->\n).*?(<!-- /scale -->)", re.DOTALL)
         page.write_text(marked.sub(lambda match: match[1] + text + "\n" + match[2], page.read_text("utf-8")), "utf-8")

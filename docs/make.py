@@ -1,0 +1,111 @@
+"""Writes the parts of README and of the pages that the program itself states.
+
+``python docs/make.py`` writes them again; with ``--check`` it writes nothing, names the files that are out of date and
+ends with exit code 1. A part stands between ``<!-- made by docs/make.py: NAME -->`` and ``<!-- /made -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from bench import grid_file
+from bench.grids.model import Block, GridFile
+
+DOCS = Path(__file__).parent
+FILES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+PART = re.compile(r"(<!-- made by docs/make\.py: ([\w ]+) -->\n).*?(<!-- /made -->)", re.DOTALL)
+
+
+def keys(model: type[BaseModel]) -> str:
+    """The keys of a table of a grid's file: default, meaning, and the values that a key allows."""
+    texts = attribute_texts(model)
+    rows = [
+        f"| `{name}` | {_default(field)} | {texts[name]}{_allowed(field)} |"
+        for name, field in model.model_fields.items()
+    ]
+    return "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
+
+
+def attribute_texts(model: type) -> dict[str, str]:
+    """The text below each attribute of a class, by the attribute's name."""
+    (definition,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        attribute.target.id: inspect.cleandoc(text.value.value)
+        for attribute, text in pairwise(definition.body)
+        if isinstance(attribute, ast.AnnAssign)
+        and isinstance(attribute.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return f"`{json.dumps(field.default)}`" if field.default not in (None, [], {}) else "–"
+
+
+def _allowed(field: FieldInfo) -> str:
+    values = [f"`{json.dumps(value)}`" for value in _choices(field.annotation)]
+    return f" Allowed: {', '.join(values)}." if values else ""
+
+
+def _choices(annotation: Any) -> list[str]:
+    """The values of a ``Literal`` inside an annotation."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [value for inner in get_args(annotation) for value in _choices(inner)]
+
+
+def grids() -> str:
+    """The built-in grids and their titles."""
+    rows = [f"| `{name}` | {title} |" for name, title in grid_file.names().items()]
+    return "\n".join(["| grid | title |", "|---|---|", *rows])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "grids": grids,
+    "keys of a grid": lambda: keys(GridFile),
+    "keys of a block": lambda: keys(Block),
+}
+
+
+def filled(text: str) -> str:
+    """A file's text with its parts made anew."""
+    return PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}\n{part[3]}", text)
+
+
+def main() -> None:
+    """Write the parts, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a part is out of date")
+    check = parser.parse_args().check
+    changed = []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        made = filled(text)
+        if made != text:
+            changed.append(path)
+            if not check:
+                path.write_text(made, encoding="utf-8")
+    for path in changed:
+        print(f"{'out of date' if check else 'wrote'}: {path}")
+    sys.exit(1 if check and changed else 0)
+
+
+if __name__ == "__main__":
+    main()
