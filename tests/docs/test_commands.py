@@ -83,7 +83,7 @@ def test_a_documented_command_of_bench_parses_and_names_what_there_is(words):
 def meant(values):
     """The grid of a command and what it says over it; whatever a placeholder stands for is there."""
     chosen = {key: values[key] for key in ("data_dir", "recipe", "seed")}
-    dataset = None if values["dataset"] == "NAME" else values["dataset"]
+    dataset = "parquet" if values["dataset"] == "NAME" else values["dataset"]
     options = grid_file.Options(dataset=dataset, settings=values["set_"] or (), dataset_name=values["name"], **chosen)
     return ANY_GRID if values["grid"] == "GRID" else values["grid"], options
 
