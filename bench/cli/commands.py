@@ -7,7 +7,6 @@ cells failed ends with 1 and says which; a full disk is one line and 1; Ctrl-C e
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +15,34 @@ from typing import Annotated, Any
 import typer
 
 from bench import grid_file, registry
+from bench.cli import sharing
+from bench.cli.endings import plain_errors
+from bench.cli.options import (
+    CacheDir,
+    DataDir,
+    DataName,
+    DatasetName,
+    Device,
+    GridName,
+    InProcess,
+    MemoryLimit,
+    Out,
+    Recipe,
+    RetryFailed,
+    Seed,
+    Settings,
+    Timeout,
+)
 from bench.cli.screen import (
     console,
     errors,
     print_cells,
-    print_changes,
     print_names,
     print_reasons,
     print_skipped,
     reporting,
 )
-from bench.disk import is_full, room_for
+from bench.disk import room_for
 from bench.environment import check_device, check_faiss
 from bench.grid import Grid
 from bench.grids.settings import parse
@@ -34,9 +50,8 @@ from bench.interfaces import Context
 from bench.isolation import Limits
 from bench.naming import given_name, settled, told_apart
 from bench.pipeline import Pipeline
-from bench.places import check_temporary, check_writable, default_cache, keep_caches_in, user_path
+from bench.places import check_temporary, check_writable, default_cache, keep_caches_in
 from bench.store import Store
-from bench.wording import one_line
 
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
@@ -44,49 +59,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
-DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
-A_PATH: dict[str, Any] = {"parser": user_path, "metavar": "PATH"}
-DataDir = Annotated[Path | None, typer.Option("--data-dir", **A_PATH, help="Where the data set's files are.")]
-DataName = Annotated[
-    str | None, typer.Option("--name", help="What the data are called; by default as their folder, file or data set.")
-]
-Out = Annotated[Path, typer.Option("--out", **A_PATH, help="Where records, tables and figures go.")]
-CacheDir = Annotated[
-    Path | None,
-    typer.Option("--cache-dir", **A_PATH, help="Where data, trunk outputs, features and codes are kept."),
-]
-Recipe = Annotated[str | None, typer.Option("--recipe", help="Another recipe of the grid's, such as paper or quick.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="One seed, in place of the grid's.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="key=value or plugin.parameter=value, in TOML's syntax; may be repeated."),
-]
-Timeout = Annotated[float | None, typer.Option(help="Seconds for a fit, a build or a search; then it is ended.")]
-MemoryLimit = Annotated[
-    float | None, typer.Option(help="GB for a fit, a build or a search; by default what is free, less a reserve.")
-]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed, timed out or took too much.")]
-InProcess = Annotated[
-    bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
-]
-
 MOST = 1e9
 """Seconds or GB: what is more was not meant."""
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """What the user can mend ends in one line and exit code 2, a full disk in one line and exit code 1."""
-    try:
-        yield
-    except (ValueError, OSError) as fault:
-        errors.print(f"bench: {one_line(str(fault))}")
-        raise typer.Exit(1 if is_full(fault) else 2) from fault
-    except KeyboardInterrupt as fault:
-        errors.print("bench: interrupted; what is finished is kept, and the same command goes on from there")
-        raise typer.Exit(130) from fault
 
 
 def _plans(grid: str, cache_dir: Path | None, options: grid_file.Options) -> list[Grid]:
@@ -275,47 +249,7 @@ def show(
             print_cells(pipeline, results)
 
 
-@app.command()
-def compare(
-    before: Annotated[Path, typer.Argument(**A_PATH, help="The results folder of one run: its --out.")],
-    after: Annotated[Path, typer.Argument(**A_PATH, help="The results folder of the other.")],
-    fail_over: Annotated[
-        str | None,
-        typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared."),
-    ] = None,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Let pass cells, seeds and figures that one side only has.")
-    ] = False,
-    csv: Annotated[Path | None, typer.Option("--csv", **A_PATH, help="Where all figures of all cells go.")] = None,
-) -> None:
-    """Which cells of two sets of records moved beyond their interval, in quality and in time."""
-    from bench import compare as comparing
-    from bench.disk import replace_file
-
-    with plain_errors():
-        if allow_missing and fail_over is None:
-            raise ValueError("--allow-missing says what --fail-over lets pass: give that too, as in --fail-over 5%")
-        share = math.inf if fail_over is None else _share(fail_over)
-        changes = comparing.compare(Store(before), Store(after))
-        print_changes(changes)
-        if csv is not None:
-            replace_file(csv, lambda made: comparing.frame(changes).to_csv(made, index=False))
-        if fail_over is not None and (lost := comparing.losses(changes, share, allow_missing)):
-            title = f"bench: {len(lost)} losses (worse by more than {fail_over}, failed, missing, or of other data):"
-            print_reasons(errors, title, (one.describe() for one in lost))
-            raise typer.Exit(1)
-
-
-def _share(text: str) -> float:
-    """A share such as ``5%``. ValueError: it is none."""
-    number = text.removesuffix("%")
-    try:
-        share = float(number) / 100
-    except ValueError:
-        share = -1.0
-    if number == text or not 0 <= share < math.inf:
-        raise ValueError(f"--fail-over {text!r}: expected a share such as 5%")
-    return share
+app.command()(sharing.compare)
 
 
 @app.command()

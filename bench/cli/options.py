@@ -1,0 +1,38 @@
+"""The options that several commands share, each with its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.places import user_path
+
+GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
+DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
+A_PATH: dict[str, Any] = {"parser": user_path, "metavar": "PATH"}
+DataDir = Annotated[Path | None, typer.Option("--data-dir", **A_PATH, help="Where the data set's files are.")]
+DataName = Annotated[
+    str | None, typer.Option("--name", help="What the data are called; by default as their folder, file or data set.")
+]
+Out = Annotated[Path, typer.Option("--out", **A_PATH, help="Where records, tables and figures go.")]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", **A_PATH, help="Where data, trunk outputs, features and codes are kept."),
+]
+Recipe = Annotated[str | None, typer.Option("--recipe", help="Another recipe of the grid's, such as paper or quick.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="One seed, in place of the grid's.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value or plugin.parameter=value, in TOML's syntax; may be repeated."),
+]
+Timeout = Annotated[float | None, typer.Option(help="Seconds for a fit, a build or a search; then it is ended.")]
+MemoryLimit = Annotated[
+    float | None, typer.Option(help="GB for a fit, a build or a search; by default what is free, less a reserve.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed, timed out or took too much.")]
+InProcess = Annotated[
+    bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
+]
