@@ -46,6 +46,8 @@ CODED = ("k", "protocol", "embedder", "dim", "input", "hasher", "bits", "model",
 """What is said of a cell where others are described alike."""
 MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after")
 LOST = (*MISSING, "other data", *(f"{status} after" for status in records.FAILED))
+JUDGED = ("same", "better", "worse")
+"""Verdicts on a figure that both sides have."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class Change:
     high: float = math.nan
     verdict: str = "same"
     note: str = ""
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its interval leaves out no change."""
+        return self.verdict in ("better", "worse")
 
     @property
     def loss(self) -> float:
@@ -131,6 +138,23 @@ def losses(changes: list[Change], share: float, allow_missing: bool = False) -> 
     """
     lost = [verdict for verdict in LOST if not (allow_missing and verdict in MISSING)]
     return [one for one in changes if one.verdict in lost or (one.verdict == "worse" and one.loss > share)]
+
+
+def ordered(changes: list[Change]) -> list[Change]:
+    """What moved, the worst losses first; then what can't be compared; then what did not move."""
+    moved = [one for one in changes if one.has_moved]
+    others = [one for one in changes if one.verdict not in JUDGED]
+    return [*sorted(moved, key=lambda one: -one.loss), *others, *(one for one in changes if one.verdict == "same")]
+
+
+def summary(changes: list[Change]) -> str:
+    """How many figures moved, and how many things can't be compared, in a sentence."""
+    judged = sum(one.verdict in JUDGED for one in changes)
+    moved = sum(one.has_moved for one in changes)
+    return (
+        f"{moved} of {judged} figures moved (judged together: 5 % of these by chance, at most); "
+        f"{len(changes) - judged} cells, seeds or figures can't be compared"
+    )
 
 
 def frame(changes: list[Change]) -> pd.DataFrame:

@@ -120,25 +120,21 @@ def reporting() -> Iterator[Reporter]:
 
 def print_changes(changes: list[Change]) -> None:
     """What moved, worst losses first, what could not be compared, and how much did not move."""
-    compared = [change for change in changes if change.verdict in ("same", "better", "worse")]
-    moved = sorted((change for change in compared if change.verdict != "same"), key=lambda change: -change.loss)
-    others = [change for change in changes if change not in compared]
+    from bench.compare import ordered, summary
+
     shown = Table()
     for name in ("data set", "cell", "figure", "before", "after", "change", "interval", ""):
         shown.add_column(name, justify="right" if name in ("before", "after", "change", "interval") else "left")
-    for one in [*moved, *others]:
+    for one in (change for change in ordered(changes) if change.verdict != "same"):
         figures = ("", "", "", "")
-        if one in moved:
+        if one.has_moved:
             interval = f"{one.low:+.1%} to {one.high:+.1%}"
             figures = (f"{one.before:.4g}", f"{one.after:.4g}", f"{one.change:+.1%}", interval)
         note = f" ({one.note})" if one.note else ""
         shown.add_row(one.dataset, one.cell, one.figure, *figures, one.verdict + note)
-    if moved or others:
+    if shown.row_count:
         console.print(shown)
-    console.print(
-        f"{len(moved)} of {len(compared)} figures moved (judged together: 5 % of these by chance, at most); "
-        f"{len(others)} cells, seeds or figures can't be compared"
-    )
+    console.print(summary(changes))
 
 
 def print_skipped(pipelines: Iterable[Pipeline], results: Store) -> None:
