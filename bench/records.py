@@ -204,13 +204,15 @@ def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     ``variant`` says in which parameters, dimension and bits aside, the plugins of that name that code the items differ
     within the grid. ``build_setting`` and ``query_setting`` say the same of the index and the reranker, by what is
     fixed when they are built and what may be set afterwards; with the number of candidates they are its ``setting``.
+    ``key`` is that of the record, there or not.
     """
     cells = pipeline.grid.cells
     rows = []
     for cell, variant, setting in zip(cells, _variants(cells), _settings(cells), strict=True):
-        entry = store.find(KIND, key(pipeline, cell))
+        record_key = key(pipeline, cell)
+        entry = store.find(KIND, record_key)
         row = {**base_row(pipeline, cell), "status": None} if entry is None else entry.meta["row"]
-        rows.append({**row, **data_columns(pipeline), "variant": variant, **setting})
+        rows.append({**row, **data_columns(pipeline), "variant": variant, **setting, "key": record_key})
     return pd.DataFrame(rows)
 
 

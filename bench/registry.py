@@ -35,6 +35,8 @@ GROUPS: dict[Kind, str] = {
     "reranker": "bench.rerankers",
 }
 
+OTHER_FAMILY = "other"
+
 
 @cache
 def _offered(kind: Kind) -> tuple[tuple[str, EntryPoint], ...]:
@@ -91,6 +93,15 @@ def describe(point: EntryPoint) -> str:
     except ValueError as fault:
         return f"broken: {fault}"
     return described.strip().split("\n")[0] or "(no description)"
+
+
+def family(kind: Kind, name: str, values: dict[str, Any]) -> str:
+    """The family of methods that a plugin with these parameters belongs to, or "other" where it names none."""
+    try:
+        found = getattr(build(kind, name, values), "family", None)
+    except ValueError:
+        return OTHER_FAMILY
+    return found if isinstance(found, str) and found else OTHER_FAMILY
 
 
 def _described_in_source(point: EntryPoint) -> str | None:

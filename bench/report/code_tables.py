@@ -24,8 +24,8 @@ def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
     rows = []
     for figure, sections in blocks:
         for name, section in sections:
-            for label, series in section:
-                head = {"section": f"{name}: {figure.heading}", "row": label}
+            for row, series in section:
+                head = {"section": f"{name}: {figure.heading}", "row": row}
                 if series["hasher"].isna().all():
                     cells = {heads[0]: series}
                 else:
@@ -53,7 +53,7 @@ def code_sections(
         (
             _section_name(dict(zip(by, keys, strict=True)), rankings),
             [
-                (_label(group.iloc[0], rankings), group)
+                (label(group.iloc[0], rankings), group)
                 for _, group in section.groupby(CODES_ROW, dropna=False, sort=False)
             ],
         )
@@ -77,7 +77,8 @@ def _section_name(keys: dict[str, Any], rankings: pd.DataFrame) -> str:
     return ", ".join(parts)
 
 
-def _label(cell: pd.Series, rankings: pd.DataFrame) -> str:
+def label(cell: pd.Series, rankings: pd.DataFrame) -> str:
+    """A hasher, or an embedder and its dimension, with what differs among the rankings in how the codes are made."""
     settings = [str(cell["variant"])] if pd.notna(cell["variant"]) else []
     if pd.isna(cell["hasher"]):
         settings = [f"{cell['dim']}-d", *settings] if pd.notna(cell["dim"]) else settings

@@ -30,7 +30,7 @@ from bench.report.words import (
 TEXTS = [
     *("dataset", "dataset_plugin", "dataset_fingerprint"),
     *("protocol", "embedder", "input", "hasher", "variant", "model", "database_codes"),
-    *("index", "rerank", "setting", "build_setting", "query_setting", "status"),
+    *("index", "rerank", "setting", "build_setting", "query_setting", "status", "key"),
     *("reference_dataset", "reference_protocol", "reference_compares"),
 ]
 INTEGERS = [
@@ -49,7 +49,7 @@ COLUMNS = [
     *("fit_seconds", "encode_ms", "encode_ms_low", "encode_ms_high"),
     *("build_seconds", "build_seconds_low", "build_seconds_high", "code_bytes", "index_bytes", "paper_bytes"),
     *("floor_ms", "floor_percent", "database_items", "queries", "status"),
-    *("dataset_plugin", "dataset_fingerprint"),
+    *("key", "dataset_plugin", "dataset_fingerprint"),
     *("reference_map", "reference_precision_at_10", "reference_seconds", "reference_ms", "reference_bytes_per_item"),
     *("reference_dataset", "reference_database_items", "reference_queries", "reference_protocol"),
     "reference_compares",

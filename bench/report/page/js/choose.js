@@ -1,0 +1,197 @@
+// What is chosen of the data: the set, the filters, quality, level and cost, and the ranking that follows from them.
+
+const DATA = JSON.parse(byId('data').textContent);
+const RANKS_CODES = DATA.grid.layout === 'codes';
+
+/** What a search costs. `more`: whether more of it is better. `low` and `high` are the columns of the interval. */
+const COSTS = {
+  latency: {
+    name: 'time, one by one', head: 'ms per query, median', unit: 'ms a query', short: 'ms', best: 'fastest',
+    column: 'latency_ms_p50', low: 'latency_ms_low', high: 'latency_ms_high', scale: 1, more: false,
+    question: 'Which is fastest at the quality you need?',
+    note: 'One query after another on one thread. The thin line is the 95 % interval over replicates.',
+  },
+  throughput: {
+    name: 'throughput of a batch', head: 'queries per second', unit: 'queries a second', short: '1/s',
+    best: 'fastest in a batch',
+    column: 'throughput_qps', low: 'throughput_qps_low', high: 'throughput_qps_high', scale: 1, more: true,
+    question: 'Which answers most queries at the quality you need?',
+    note: 'Many queries in one call, on all threads. The thin line is the 95 % interval over replicates.',
+  },
+  memory: {
+    name: 'memory', head: 'MB of index and vectors', unit: 'MB', short: 'MB', best: 'smallest',
+    column: 'index_bytes', scale: 1e-6, more: false,
+    question: 'Which is smallest at the quality you need?',
+    note: 'What must stay in memory to answer queries, the vectors that are read included. 1 MB is 1,000,000 bytes.',
+  },
+  build: {
+    name: 'build', head: 's to build the index', unit: 's to build', short: 's', best: 'quickest to build',
+    column: 'build_seconds', low: 'build_seconds_low', high: 'build_seconds_high', scale: 1, more: false,
+    question: 'Which is built quickest at the quality you need?',
+    note: 'From features and codes to an index that answers. The thin line is the 95 % interval over replicates.',
+  },
+  bits: {
+    name: 'length of the code', head: 'bits', unit: 'bits', short: 'bits', best: 'shortest code',
+    column: 'bits', scale: 1, more: false, whole: true,
+    question: 'Which code is shortest at the quality you need?',
+    note: 'Of codes of equal length the better one stands first.',
+  },
+  training: {
+    name: 'training', head: 's to train', unit: 's to train', short: 's', best: 'quickest to train',
+    column: 'fit_seconds', scale: 1, more: false,
+    question: 'Which is trained quickest at the quality you need?',
+    note: 'Every network in front of the codes. A training may have found a part of it made before.',
+  },
+};
+const SMALL = 1e-9;
+
+Object.assign(STATE_FIELDS, {
+  set: textField('', (value) => DATA.sets.some((set) => set.id === value)),
+  protocol: textField(''),
+  features: textField(''),
+  family: listField(),
+  bits: listField((value) => /^\d+$/.test(value)),
+  quality: textField(''),
+  level: textField('', (value) => value !== '' && Number.isFinite(Number(value))),
+  cost: textField('', (value) => Object.hasOwn(COSTS, value)),
+  selected: listField((value) => DATA.sets.some((set) => set.methods.some((method) => method.id === value))),
+});
+
+/** A function of the state alone, computed once for each state. */
+function once(compute) {
+  let known = null;
+  let value;
+  return () => {
+    if (known !== state) [known, value] = [state, compute()];
+    return value;
+  };
+}
+
+const currentSet = once(() => DATA.sets.find((set) => set.id === state.set) || DATA.sets[0]);
+const methodsById = once(() => new Map(currentSet().methods.map((method) => [method.id, method])));
+const rowId = (row) => row.keys[0];
+const methodOf = (row) => methodsById().get(row.method);
+
+const chosenOf = (options, id) => (options.find((one) => one.id === id) || options[0]).id;
+const protocol = once(() => chosenOf(currentSet().protocols, state.protocol));
+
+/** The features over which something of the protocol was searched. */
+const offeredFeatures = once(() => currentSet().features.filter(({ id }) =>
+  currentSet().rows.some((row) => row.features === id && row.protocol === protocol())));
+const features = once(() => chosenOf(offeredFeatures(), state.features));
+
+/** The rows over the same features in the same protocol, which alone are compared. */
+const comparedRows = once(() => currentSet().rows.filter((row) =>
+  row.protocol === protocol() && row.features === features()));
+
+const families = once(() => [...new Set(comparedRows().map((row) => methodOf(row).family))]);
+const lengths = once(() => [...new Set(comparedRows().map((row) => row.bits).filter(isNumber))].sort((a, b) => a - b));
+
+function isOfChosen(chosen, offered, value) {
+  const meant = chosen.filter((one) => offered.includes(one));
+  return meant.length === 0 || meant.includes(value);
+}
+
+/** The rows that the filters leave, however they ended. */
+const chosenRows = once(() => comparedRows().filter((row) =>
+  isOfChosen(state.family, families(), methodOf(row).family)
+  && isOfChosen(state.bits.map(Number), lengths(), row.bits)));
+const finishedRows = once(() => chosenRows().filter((row) => row.status === 'ok'));
+
+const measures = once(() => currentSet().measures.filter(({ id }) => finishedRows().some((row) => isNumber(row[id]))));
+const measure = once(() => measures().find(({ id }) => id === state.quality) || measures()[0] || currentSet().measures[0]);
+const quality = (row) => row[measure().id];
+const qualityText = () => measure().name;
+
+const costNames = once(() => Object.keys(COSTS).filter((name) => (name !== 'bits' || RANKS_CODES)
+  && (name !== 'training' || RANKS_CODES) && finishedRows().some((row) => isNumber(row[COSTS[name].column]))));
+const costName = once(() => (costNames().includes(state.cost) ? state.cost : costNames()[0] || (RANKS_CODES ? 'bits' : 'latency')));
+const cost = () => COSTS[costName()];
+const costOf = (row) => (isNumber(row[cost().column]) ? row[cost().column] * cost().scale : undefined);
+const costText = (value) => (cost().whole ? count(value) : number(value));
+
+/** Where queries were split, settings are chosen by what their first half says, and reported with the other's. */
+const decidedBy = (row, column) => (isNumber(row[`tune_${column}`]) ? row[`tune_${column}`] : row[column]);
+const isSplit = once(() => finishedRows().some((row) => isNumber(row[`tune_${measure().id}`])));
+
+const rankable = once(() => finishedRows().filter((row) => isNumber(quality(row)) && isNumber(costOf(row))));
+
+/** The least and the largest level that can be asked for: hundredths that something reaches. */
+const levelRange = once(() => {
+  const values = rankable().map(quality);
+  if (!values.length) return [0, 1];
+  const high = Math.floor(Math.max(...values) * 100 + 1e-7) / 100;
+  return [Math.min(Math.ceil(Math.min(...values) * 100 - 1e-7) / 100, high), high];
+});
+const level = once(() => {
+  const [low, high] = levelRange();
+  return Math.min(high, Math.max(low, state.level === '' ? measure().level : Number(state.level)));
+});
+const levelText = (value) => value.toFixed(3).replace(/0$/, '');
+/** "recall@10 of 0.95", "0.97 of exact search's P@10". */
+const levelPhrase = () => (measure().share ? `${levelText(level())} of ${measure().share}` : `${qualityText()} of ${levelText(level())}`);
+
+const byCost = (value) => (a, b) => (cost().more ? value(b) - value(a) : value(a) - value(b)) || quality(b) - quality(a);
+
+/** The best row of each method that reaches the level, ranked by the cost; and the highest row of each that does not. */
+const slice = once(() => {
+  const rowsOf = new Map();
+  rankable().forEach((row) => rowsOf.set(row.method, [...(rowsOf.get(row.method) || []), row]));
+  const reached = [];
+  const short = [];
+  for (const rows of rowsOf.values()) {
+    const enough = rows.filter((row) => decidedBy(row, measure().id) >= level() - SMALL);
+    if (enough.length) reached.push(enough.sort(byCost((row) => decidedBy(row, cost().column)))[0]);
+    else short.push(rows.reduce((best, row) => (quality(row) > quality(best) ? row : best)));
+  }
+  return { reached: reached.sort(byCost(costOf)), short: short.sort((a, b) => quality(b) - quality(a)) };
+});
+
+/** The ends of the interval of a row's cost; null where it has none. */
+function interval(row) {
+  const [low, high] = [row[cost().low], row[cost().high]];
+  return isNumber(low) && isNumber(high) && low < high ? [low * cost().scale, high * cost().scale] : null;
+}
+
+/** The selected methods that the filters leave. */
+const selectedHere = once(() => state.selected.filter((id) => chosenRows().some((row) => row.method === id)));
+const isSelected = (id) => selectedHere().length === 0 || selectedHere().includes(id);
+const select = (id) => change({ selected: toggled(state.selected, id) });
+
+/** The rows that a panel is about: those of the selected methods in the slice, or else the first `n` of the slice. */
+function focusRows(n) {
+  const { reached, short } = slice();
+  const ranked = reached.length + short.length ? [...reached, ...short] : bestRows();
+  const own = ranked.filter((row) => state.selected.includes(row.method));
+  return own.length ? own : ranked.slice(0, n);
+}
+
+/** The best row of each method by quality, where nothing was timed. */
+function bestRows() {
+  const best = new Map();
+  for (const row of finishedRows().filter((one) => isNumber(quality(one)))) {
+    if (!best.has(row.method) || quality(row) > quality(best.get(row.method))) best.set(row.method, row);
+  }
+  return [...best.values()].sort((a, b) => quality(b) - quality(a));
+}
+
+/** The points that none beats: with less cost, none is as good. In order of cost. */
+function frontOf(rows, costs) {
+  let best = -Infinity;
+  const ordered = [...rows].sort((a, b) => costs(a) - costs(b) || quality(b) - quality(a));
+  return ordered.filter((row) => {
+    const better = quality(row) > best;
+    best = Math.max(best, quality(row));
+    return better;
+  });
+}
+
+// A method's look: hue and symbol are its family, the shade is its plugin, hollow and dotted is a variant of it.
+const SYMBOLS = ['x', 'circle', 'square', 'triangle-up', 'diamond', 'star', 'hexagon', 'triangle-down'];
+
+const inkName = (method) => `hue-${method.hue}-${method.shade}`;
+const inkVariable = (method) => `var(--${inkName(method)})`;
+const inkOf = (method) => colour(inkName(method));
+const symbolOf = (method) => `${SYMBOLS[method.hue]}${method.open ? '-open' : ''}`;
+const dashOf = (method) => (method.open ? 'dot' : 'solid');
+const dot = (method) => el('span', { class: `dot${method.open ? ' open' : ''}`, style: { '--c': inkVariable(method) }, 'aria-hidden': 'true' });

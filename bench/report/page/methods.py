@@ -1,0 +1,123 @@
+"""The methods that a page compares: their names, their families, and how each of them looks.
+
+A method is what a search does whatever may be set afterwards: its index as it was built, its re-ranking and its codes.
+Of rankings it is what makes the codes, whatever their length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.registry import OTHER_FAMILY
+from bench.report import tables
+from bench.report.code_tables import CODES_ROW, label
+from bench.report.words import VARIANT, word
+
+SEARCHES = ["index", "rerank", "build_setting", *VARIANT]
+RANKINGS = [*CODES_ROW, "model", "database_codes"]
+HUES = {"exact": 0, "hash tables": 1, "inverted file": 2, "graph": 3, "tree": 4, "code scan": 5}
+"""The hues of families that most grids have; the next free one is any other's."""
+HUE_COUNT, SHADES = 8, 3
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as the page shows it: ``id`` stands in addresses, hue, shade and ``open`` are its look."""
+
+    id: str
+    name: str
+    index: str | None
+    hasher: str | None
+    bits: int | None
+    family: str
+    hue: int
+    shade: int
+    open: bool
+
+
+def number_methods(cells: pd.DataFrame) -> pd.Series:
+    """The number of each cell's method, counted in the order in which they come first."""
+    numbers = pd.Series(-1, index=cells.index)
+    found = 0
+    for which, columns in ((cells["index"].notna(), SEARCHES), (cells["index"].isna(), RANKINGS)):
+        groups = cells[which].groupby(columns, dropna=False, sort=False).ngroup()
+        numbers[which] = groups + found
+        found += groups.nunique()
+    return numbers
+
+
+def describe_methods(cells: pd.DataFrame, numbers: pd.Series, families: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The methods by their number. ``families``: of each cell's method, by the cell's key."""
+    firsts = cells[~numbers.duplicated()].assign(number=numbers).sort_values("number")
+    named = [(_name(cell, cells), families.get(cell["key"], OTHER_FAMILY), cell) for _, cell in firsts.iterrows()]
+    looks = _looks([(family, cell) for _, family, cell in named])
+    ids = _ids([name for name, _, _ in named])
+    return [
+        asdict(Method(slug, name, _known(cell["index"]), _known(cell["hasher"]), _bits(cell), family, *look))
+        for slug, look, (name, family, cell) in zip(ids, looks, named, strict=True)
+    ]
+
+
+def _name(cell: pd.Series, cells: pd.DataFrame) -> str:
+    """A method as the tables name it."""
+    if pd.notna(cell["index"]):
+        return tables.label(cell, cells[cells["index"].notna()], ["build_setting"])
+    rankings = cells[cells["index"].isna()]
+    parts = [label(cell, rankings)]
+    if pd.notna(cell["model"]) and (cell["model"] == "oracle" or rankings["model"].nunique() > 1):
+        parts.append(word("model", cell["model"]))
+    if pd.notna(cell["database_codes"]) and rankings["database_codes"].nunique() > 1:
+        parts.append(f"{cell['database_codes']} database codes")
+    return ", ".join(parts)
+
+
+def _ids(names: list[str]) -> Iterator[str]:
+    """Short names for addresses, each another."""
+    taken: set[str] = set()
+    for name in names:
+        slug = plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "method"
+        number = 1
+        while slug in taken:
+            number += 1
+            slug = f"{plain}-{number}"
+        taken.add(slug)
+        yield slug
+
+
+def _looks(methods: list[tuple[str, pd.Series]]) -> list[tuple[int, int, bool]]:
+    """Hue, shade and whether it is open, of each: a hue a family, a shade a plugin, every other variant of it open."""
+    hues = _hues([family for family, _ in methods])
+    plugins: dict[str, list[str]] = {}
+    variants: dict[tuple[str, str], int] = {}
+    looks = []
+    for family, cell in methods:
+        plugin = str(cell["index"] if pd.notna(cell["index"]) else cell["hasher"])
+        known = plugins.setdefault(family, [])
+        if plugin not in known:
+            known.append(plugin)
+        variant = variants.get((family, plugin), 0)
+        variants[family, plugin] = variant + 1
+        looks.append((hues[family], (known.index(plugin) + variant // 2) % SHADES + 1, variant % 2 == 1))
+    return looks
+
+
+def _hues(families: list[str]) -> dict[str, int]:
+    present = list(dict.fromkeys(families))
+    hues = {family: HUES[family] for family in present if family in HUES}
+    free = [hue for hue in range(1, HUE_COUNT) if hue not in hues.values()] or [HUE_COUNT - 1]
+    others = [family for family in present if family not in HUES]
+    return hues | {family: free[place % len(free)] for place, family in enumerate(others)}
+
+
+def _known(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def _bits(cell: pd.Series) -> int | None:
+    """The length of the codes that are searched; of a ranking's method it varies."""
+    return None if pd.isna(cell["bits"]) or pd.isna(cell["index"]) else int(cell["bits"])

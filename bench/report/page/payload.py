@@ -1,0 +1,179 @@
+"""The tidy cells as the data of a page: every figure as the tables have it, and nothing that a page does not show.
+
+Cells that differ by seed alone are one row: its figures are means over the seeds that finished.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.report.page.assemble import FORMAT
+from bench.report.page.facts import About, Facts
+from bench.report.page.methods import describe_methods, number_methods
+from bench.report.tables import COLUMNS, TEXTS
+from bench.report.words import PROTOCOL_NAMES, VARIANT, GridInfo, word
+
+NO_FIGURES = {*TEXTS, "dim", "candidates", "k", "seed"}
+MORE_FIGURES = (
+    *("share_of_exact", "speed_up", "ratio", "ratio_low", "ratio_high", "cpu_per_wall"),
+    *("throughput_one_thread_qps", "throughput_one_thread_qps_low", "throughput_one_thread_qps_high"),
+    *("build_bytes", "build_peak_bytes"),
+)
+FLAGS = ("unstable", "loaded")
+WORDS = ("setting", "reason", "remarks", "model", "database_codes")
+ROW = ["protocol", "embedder", "dim", "index", "rerank", "candidates", "build_setting", "query_setting", *VARIANT]
+"""What the cells of a row share."""
+RECALL_LEVEL, SHARE_LEVEL, OF_THE_BEST = 0.95, 0.97, 0.97
+"""The level that a reader meets first; of precision and mAP it is a share of the best."""
+SCAN = "linear_scan("
+QUALITIES = ("map", "precision_at_", "recall_at_", "share_of_exact")
+ROUNDING = 4 * np.finfo(np.float64).eps
+
+
+def payload(grid: GridInfo, tidy: pd.DataFrame, about: Mapping[str, About]) -> dict[str, Any]:
+    """The data of a page in JSON's types.
+
+    ``tidy``: the cells as ``bench.report.tables.complete`` returns them, with the key of each record; ``about``: what
+    is known of the data sets beside their figures, by name.
+    """
+    environments: dict[str, int] = {}
+    sets = [
+        _set(grid, str(name), cells, about.get(str(name), About()), environments)
+        for name, cells in tidy.groupby("dataset", sort=False, dropna=False)
+    ]
+    head = {name: getattr(grid, name) for name in ("name", "title", "layout", "k", "recipe", "reference")}
+    return {"format": FORMAT, "grid": head, "environments": [json.loads(one) for one in environments], "sets": sets}
+
+
+def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environments: dict[str, int]) -> dict[str, Any]:
+    """A data set: its methods, and a row for each search or ranking."""
+    numbers = number_methods(cells)
+    methods = describe_methods(cells, numbers, {key: one.family for key, one in about.cells.items()})
+    cells = cells.assign(
+        method=numbers.map(lambda number: methods[number]["id"]),
+        features="" if grid.layout == "codes" else cells.apply(_features, axis=1),
+        protocol=cells["protocol"].fillna("seen"),
+    )
+    return {
+        "id": name,
+        "name": word("dataset", name),
+        "notes": list(about.notes),
+        "measures": measures(cells, grid),
+        "protocols": [{"id": one, "name": PROTOCOL_NAMES.get(one, one)} for one in cells["protocol"].unique()],
+        "features": [{"id": one, "name": one} for one in cells["features"].unique()],
+        "methods": methods,
+        "rows": _rows(cells, about.cells, environments),
+        "panels": dict(about.panels),
+    }
+
+
+def measures(cells: pd.DataFrame, grid: GridInfo) -> list[dict[str, Any]]:
+    """The qualities that finished cells have, the grid's own first; where nothing finished, that one alone.
+
+    ``id`` is the column, ``level`` where the slice begins, ``brief`` a heading, and ``share`` what it is a share of.
+    """
+    k = grid.k
+    recall = {"id": f"recall_at_{k}", "name": f"recall@{k}", "brief": f"recall@{k}", "share": None}
+    precision = {"id": f"precision_at_{k}", "name": f"P@{k}", "brief": f"P@{k}", "share": None}
+    exact = f"exact search’s P@{k}"
+    of_exact = {"id": "share_of_exact", "name": f"share of {exact}", "brief": f"P@{k} over exact", "share": exact}
+    ranked = {"id": "map", "name": "mAP", "brief": "mAP", "share": None}
+    orders = {"codes": [ranked, precision], "pareto": [recall, precision, of_exact]}
+    order = orders.get(grid.layout, [of_exact, precision, recall])
+    done = cells[cells["status"] == "ok"]
+    found = [one for one in order if done[str(one["id"])].notna().any()]
+    return [one | {"level": _first_level(done[str(one["id"])], str(one["id"]))} for one in found or order[:1]]
+
+
+def _first_level(values: pd.Series, column: str) -> float:
+    if column.startswith("recall"):
+        return RECALL_LEVEL
+    if column == "share_of_exact" or values.isna().all():
+        return SHARE_LEVEL
+    return math.floor(OF_THE_BEST * float(values.max()) * 100) / 100
+
+
+def _features(cell: pd.Series) -> str:
+    """The features that a cell is about, in words; "" for codes alone."""
+    if pd.isna(cell["embedder"]):
+        return ""
+    return str(cell["embedder"]) if pd.isna(cell["dim"]) else f"{cell['dim']}-d {cell['embedder']}"
+
+
+def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], environments: dict[str, int]) -> list[dict[str, Any]]:
+    """A row for each search or ranking, in the order in which they come first."""
+    number = cells.groupby(ROW, dropna=False, sort=False).ngroup()
+    finished = cells["status"] == "ok"
+    shown = cells.assign(number=number, undone=~finished).sort_values(["number", "undone"], kind="stable")
+    shown = shown.drop_duplicates("number").set_index("number")
+    figures = _figures(cells)[finished].groupby(number[finished])
+    means, spreads = figures.mean().reindex(shown.index), figures.std().reindex(shown.index)
+    keys, seeds = (cells.groupby(number)[name].agg(list) for name in ("key", "seed"))
+    failed = (~finished).groupby(number).sum()
+    rows = []
+    for place, one in shown.iterrows():
+        numbers = _numbers(means.loc[place])
+        counts = {"keys": keys[place], "seeds": [int(seed) for seed in seeds[place]], "failed": int(failed[place])}
+        described = _described(one, facts.get(one["key"], Facts()), environments)
+        rows.append(numbers | described | counts | _spread(numbers, spreads.loc[place]))
+    return rows
+
+
+def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> dict[str, Any]:
+    """What a row is, how it ended, and what stands behind it; what is not known is left out."""
+    known = {name: str(cell[name]) for name in WORDS if _is_known(cell, name)}
+    known |= {name: bool(cell[name]) for name in FLAGS if _is_known(cell, name)}
+    known |= {name: int(cell[name]) for name in ("bits", "candidates") if _is_known(cell, name)}
+    if facts.environment is not None:
+        known["environment"] = environments.setdefault(json.dumps(facts.environment), len(environments))
+    if facts.finished is not None:
+        known["finished"] = facts.finished
+    if _is_known(cell, "ratio_to"):
+        described = str(cell["ratio_to"])
+        known["ratio_to"] = "the linear scan" if described.startswith(SCAN) else described
+    if _is_known(cell, "reference_dataset"):
+        known["reference_name"] = word("dataset", cell["reference_dataset"])
+    return {
+        "method": cell["method"],
+        "protocol": cell["protocol"],
+        "features": cell["features"],
+        "setting": "",
+        "status": str(cell["status"]) if _is_known(cell, "status") else "",
+        "settings": facts.settings,
+        "versions": dict(facts.versions),
+        "reference_compares": bool(cell["reference_compares"]),
+        **known,
+    }
+
+
+def _is_known(cell: pd.Series, name: str) -> bool:
+    return name in cell.index and bool(pd.notna(cell[name]))
+
+
+def _numbers(figures: pd.Series) -> dict[str, float]:
+    return {str(name): float(value) for name, value in figures.items() if math.isfinite(value)}
+
+
+def _spread(means: dict[str, float], spreads: pd.Series) -> dict[str, dict[str, float]]:
+    """The standard deviations of the qualities over the seeds; that of equal values is rounding alone, and 0."""
+    qualities = {name: value for name, value in _numbers(spreads).items() if name.startswith(QUALITIES)}
+    found = {name: value if value > ROUNDING * abs(means[name]) else 0.0 for name, value in qualities.items()}
+    return {"spread": found} if found else {}
+
+
+def _figures(cells: pd.DataFrame) -> pd.DataFrame:
+    """The columns that are figures, float64."""
+    ks = cells["k"].dropna().unique()
+    known = {name.format(k=k) for name in COLUMNS for k in ks} | {*MORE_FIGURES}
+    names = [
+        name
+        for name in cells.columns
+        if name not in NO_FIGURES and (name in known or name.removeprefix("tune_") in known)
+    ]
+    return cells[names].apply(pd.to_numeric).astype("float64")
