@@ -37,6 +37,15 @@ def third_party(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A headless Chromium; a test that asks for it is skipped where there is none."""
+    from tests.browser import started
+
+    with started(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def vectors_dir(tmp_path_factory):
     """Five clusters in 16 dimensions: 400 train and 60 test vectors, labelled by cluster."""
     folder = tmp_path_factory.mktemp("data") / "vectors"

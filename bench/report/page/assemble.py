@@ -52,7 +52,7 @@ def page_text(data: dict[str, Any], shared: Shared | None = None, navigation: st
     """
     parts = _inline() if shared is None else _linked(shared)
     parts |= {
-        "TITLE": html.escape(data["grid"]["title"]),
+        "TITLE": html.escape(data["grid"]["title"].encode(errors="replace").decode()),
         "NAVIGATION": navigation,
         "PANELS": _part("panels.html"),
         "DATA": embedded(data),

@@ -1,0 +1,355 @@
+"""The page as a reader meets it: opened from a file by a headless Chromium without a network."""
+
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.report.page.assemble import page_text
+from tests.bench.page import made
+
+METHOD = ["index", "rerank", "build_setting", "hasher", "variant", "input", "bits", "model", "database_codes"]
+CODES_METHOD = ["embedder", "dim", "hasher", "variant", "input", "model", "database_codes"]
+COSTS = {
+    "latency": ("latency_ms_p50", 1),
+    "throughput": ("throughput_qps", -1),
+    "memory": ("index_bytes", 1),
+    "build": ("build_seconds", 1),
+}
+QUALITIES = ["recall_at_10", "precision_at_10", "share_of_exact"]
+HOSTILE = "<script>alert(1)</script>"
+RANKED = "return [...document.querySelectorAll('#slice button')].map((bar) => bar.dataset.key)"
+SHORT = "return [...document.querySelectorAll('#short button')].map((button) => button.id)"
+OPENED = "return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+COLUMN = """
+const heads = [...document.querySelectorAll('#table thead th')];
+const at = heads.findIndex((head) => head.textContent.startsWith(arguments[0]));
+const rows = [...document.querySelectorAll('#table tbody tr')].filter((row) => !row.className);
+return rows.map((row) => row.cells[at].textContent);
+"""
+
+
+@pytest.fixture(scope="module")
+def two_features(tmp_path_factory):
+    """Searches over features of two dimensions, with failures and variants of codes and indexes."""
+    folder = tmp_path_factory.mktemp("two")
+    cells = pd.concat([made.searches(dims=(512, 1024), builds=2), made.failures()], ignore_index=True)
+    return made.write(cells, folder)
+
+
+@pytest.fixture(scope="module")
+def codes(tmp_path_factory):
+    return made.write(made.rankings(), tmp_path_factory.mktemp("codes"), made.CODES)
+
+
+def ranked_by_pandas(path, cost, quality, level, keep=lambda cells: cells, method=METHOD):
+    """The keys of the slice, best first, and how many methods fall short, from cells.csv alone."""
+    column, sign = cost
+    cells = pd.read_csv(path.with_name("cells.csv"))
+    done = keep(cells[cells["status"] == "ok"]).dropna(subset=[quality, column])
+    done = done.assign(cost=sign * done[column], best=-done[quality])
+    reaching = done[done[quality] >= level - 1e-9].sort_values(["cost", "best"], kind="stable")
+    first = reaching.groupby(method, dropna=False, sort=False).head(1)
+    return first["key"].tolist(), done.groupby(method, dropna=False).ngroups - len(first)
+
+
+def test_the_page_opens_without_an_error_and_without_a_network(browser, two_features):
+    page = browser.open(two_features)
+    assert page.text("h1") == made.PARETO.title
+    assert page.evaluate("return document.querySelectorAll('#scatter .scatterlayer .trace').length") > 5
+    assert page.errors() == []
+    resources = page.evaluate("return performance.getEntriesByType('resource').map((one) => one.name)")
+    assert [one for one in resources if not one.startswith(("data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("features", ["512-d triplet", "1024-d triplet"])
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_slice_ranks_as_pandas_does(browser, two_features, cost, quality, features):
+    page = browser.open(two_features)
+    dim = int(features.partition("-")[0])
+    for level in (0.5, 0.62, 0.7, 0.75, 0.78, 0.85, 0.9, 0.93, 0.95, 0.985):
+        page.go(urlencode({"cost": cost, "quality": quality, "features": features, "level": level}))
+        shown = float(page.text("#level-out"))
+        keys, short = ranked_by_pandas(
+            two_features, COSTS[cost], quality, shown, lambda cells, dim=dim: cells[cells["dim"] == dim]
+        )
+        assert page.evaluate(RANKED) == keys
+        assert len(page.evaluate(SHORT)) == min(short, 12)
+    assert page.errors() == []
+
+
+def test_a_click_on_a_family_leaves_its_methods_alone(browser, two_features):
+    page = browser.open(two_features, "level=0.7")
+    before = len(page.evaluate(RANKED))
+    page.click("#family-graph")
+    keys, _ = ranked_by_pandas(
+        two_features, COSTS["latency"], "recall_at_10", 0.7,
+        lambda cells: cells[(cells["dim"] == 512) & cells["index"].isin(["hnswlib", "pynndescent"])],
+    )  # fmt: skip
+    assert page.evaluate(RANKED) == keys
+    assert 0 < len(keys) < before
+    assert "family=graph" in page.address()
+    page.click("#family-graph")
+    assert len(page.evaluate(RANKED)) == before
+
+
+def test_a_click_on_a_length_leaves_codes_of_that_length_alone(browser, two_features):
+    page = browser.open(two_features, "level=0.7")
+    page.click("#bits-64")
+    keys, _ = ranked_by_pandas(
+        two_features,
+        COSTS["latency"],
+        "recall_at_10",
+        0.7,
+        lambda cells: cells[(cells["dim"] == 512) & (cells["bits"] == 64)],
+    )
+    assert page.evaluate(RANKED) == keys != []
+
+
+def test_the_headline_follows_the_slice_and_says_how_sure_it_is(browser, two_features):
+    page = browser.open(two_features, urlencode({"level": 0.9}))
+    first = page.texts("#slice .name")[1]
+    value = page.texts("#slice button .value")[0].removesuffix(" ms")
+    answer = page.text("#answer")
+    assert answer.startswith(f"At recall@10 of 0.90 the fastest here is {first}")
+    assert f"{value} ms a query" in answer
+    assert "lead" in answer
+    page.click("#cost-memory + *, label:has(#cost-memory)")
+    assert "the smallest here is" in page.text("#answer")
+
+
+@pytest.mark.parametrize("head, ascending", [("recall@10", False), ("Time", True), ("Memory", True), ("Batch", False)])
+def test_a_heading_sorts_the_table_and_again_the_other_way(browser, two_features, head, ascending):
+    page = browser.open(two_features, "all=yes&sort=method")
+    names = page.evaluate(
+        "return [...document.querySelectorAll('#table thead button')].map((b) => [b.id, b.textContent])"
+    )
+    name = next(one for one, text in names if text.startswith(head))
+    for expected in (ascending, not ascending):
+        page.click(f"#{name}")
+        values = [float(text.replace(",", "")) for text in page.evaluate(COLUMN, head)]
+        assert len(values) == 85
+        assert values == sorted(values, reverse=not expected)
+
+
+def test_the_table_finds_by_words_and_says_how_many(browser, two_features):
+    page = browser.open(two_features)
+    page.click("#find")
+    page.press("scann 32")
+    assert page.text("#count").startswith("2 searches")
+    assert set(page.texts("#table tbody th")) == {"scann", "scann (factory = F1)"}
+    assert "find=scann" in page.address()
+
+
+def test_what_has_no_result_stands_in_the_table_with_its_reason(browser, two_features):
+    page = browser.open(two_features)
+    rows = page.texts("#table tr.undone")
+    assert len(rows) == 6
+    assert any("timeout: stopped after 600 s" in row for row in rows)
+    assert any("not run yet" in row for row in rows)
+
+
+def test_a_row_opens_its_details(browser, two_features):
+    page = browser.open(two_features)
+    key = page.evaluate(RANKED)[0]
+    page.go("all=yes")
+    page.click(f"#row-{key}")
+    details = page.text(f"#details-{key}")
+    for text in (
+        key,
+        "Some processor",
+        "effort",
+        "numpy",
+        "steady" if "steady" in details else "moved by more than 10 %",
+    ):
+        assert text in details
+    assert page.evaluate("return document.activeElement.id") == f"row-{key}"
+    page.click(f"#row-{key}")
+    assert not page.is_shown(f"#details-{key}")
+
+
+def test_a_link_shows_what_was_seen(browser, two_features):
+    page = browser.open(two_features)
+    page.click("label:has(#cost-throughput)")
+    page.click("#preset-0\\.9")
+    page.click("#slice li:nth-child(3) button")
+    page.click("#sort-memory")
+    page.click("#theme")
+    address, answer = page.address(), page.text("#answer")
+    seen = [
+        page.texts("#slice button"),
+        page.texts("#table tbody tr"),
+        page.evaluate("return document.documentElement.dataset.theme"),
+    ]
+    page = browser.open(two_features, address.removeprefix("#"))
+    again = [
+        page.texts("#slice button"),
+        page.texts("#table tbody tr"),
+        page.evaluate("return document.documentElement.dataset.theme"),
+    ]
+    assert again == seen
+    assert page.text("#answer") == answer
+    assert page.evaluate("return document.querySelectorAll('#slice [aria-pressed=true]').length") == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "level=NaN&cost=constructor&quality=__proto__&sort=toString&dir=sideways",
+        "set=%3Cscript%3E&selected=nobody&open=1&family=&bits=x&features=%00&all=1",
+        "%%%&&==&level=1e999&level=",
+    ],
+)
+def test_junk_in_the_address_is_passed_over(browser, two_features, address):
+    expected = browser.open(two_features).texts("#slice button")
+    page = browser.open(two_features, address)
+    assert page.texts("#slice button") == expected
+    assert page.errors() == []
+
+
+def test_hostile_names_stay_text_in_the_page_and_in_the_chart(browser, tmp_path):
+    cells = pd.concat([made.searches(settings=2), made.failures()], ignore_index=True)
+    cells["dataset"] = HOSTILE
+    cells.loc[cells["index"] == "faiss", "build_setting"] = f"factory = {HOSTILE}<img src=x onerror=alert(1)>%{{x}}"
+    cells.loc[cells["setting"].notna(), "setting"] += "<b>&amp;</b>"
+    cells["reason"] = cells["reason"].fillna("") + HOSTILE
+    data = made.data_of(cells, made.GridInfo("<i>", HOSTILE, "pareto", None, "quick", (HOSTILE,)))
+    path = tmp_path / "report.html"
+    path.write_text(page_text(data), encoding="utf-8")
+    page = browser.open(path, "all=yes&level=0.5")
+    assert page.text("h1") == HOSTILE
+    assert HOSTILE in page.text("#slice")
+    assert HOSTILE in page.text("#table")
+    assert HOSTILE in page.text("#scatter")
+    assert page.evaluate("return document.querySelectorAll('img, #main b b, #main script, header script').length") == 0
+    page.evaluate("Plotly.Fx.hover('scatter', [{ curveNumber: 2, pointNumber: 0 }])")
+    hover = page.text("#scatter .hoverlayer")
+    assert "<b>&amp;</b>" in hover
+    assert page.errors() == []
+
+
+def test_several_data_sets_are_tabs_and_each_has_its_own_rows(browser, tmp_path):
+    cells = pd.concat([made.searches(2, dataset="one"), made.searches(3, dataset="two", seed=1)], ignore_index=True)
+    page = browser.open(made.write(cells, tmp_path), "level=0.6")
+    assert page.texts("#sets button") == ["one", "two"]
+    assert page.text("#count") == "15 searches"
+    page.click("#set-two")
+    assert page.text("#count") == "22 searches"
+    keys, _ = ranked_by_pandas(
+        tmp_path / "report.html",
+        COSTS["latency"],
+        "recall_at_10",
+        float(page.text("#level-out")),
+        lambda own: own[own["dataset"] == "two"],
+    )
+    assert page.evaluate(RANKED) == keys
+
+
+@pytest.mark.parametrize("level", [0.3, 0.5, 0.6])
+def test_where_codes_are_ranked_the_slice_finds_the_shortest(browser, codes, level):
+    page = browser.open(codes, urlencode({"cost": "bits", "level": level}))
+    cells = pd.read_csv(codes.with_name("cells.csv"))
+    means = cells[cells["hasher"].notna()].groupby(["hasher", "bits"])["map"].mean().reset_index()
+    reaching = means[means["map"] >= float(page.text("#level-out")) - 1e-9].sort_values(
+        ["bits", "map"], ascending=[True, False]
+    )
+    expected = reaching.groupby("hasher", sort=False).head(1)
+    firsts = cells.drop_duplicates(["hasher", "bits"]).set_index(["hasher", "bits"])["key"]
+    assert page.evaluate(RANKED) == [firsts[row.hasher, row.bits] for row in expected.itertuples()]
+
+
+def test_where_codes_are_ranked_the_headline_names_the_best_at_each_length(browser, codes):
+    cells = pd.read_csv(codes.with_name("cells.csv"))
+    means = cells[cells["hasher"].notna()].groupby(["hasher", "bits"])["map"].mean().reset_index()
+    answer = browser.open(codes).text("#answer")
+    for _, own in means.groupby("bits"):
+        best = own.loc[own["map"].idxmax()]
+        assert f"{np.floor(best['map'] * 1000) / 1000:.3f} at {int(best['bits'])}" in answer
+    assert "2 seeds" in answer
+
+
+@pytest.mark.parametrize("name", ["one cell", "all failed", "no labels", "never run"])
+def test_a_page_with_little_on_it_says_so_without_an_error(browser, tmp_path, name):
+    cells = {
+        "one cell": made.searches(methods=("linear_scan",)),
+        "all failed": made.failures().dropna(subset=["status"]),
+        "no labels": made.searches().assign(precision_at_10=np.nan),
+        "never run": made.failures().assign(status=None, reason=None),
+    }[name]
+    page = browser.open(made.write(cells, tmp_path))
+    assert page.errors() == []
+    expected = {
+        "one cell": "At recall@10 of 1.00 the fastest here is Linear scan: 4.00 ms a query.",
+        "all failed": "Nothing here has a result: 5 searches ended without one, for the reasons below.",
+        "no labels": "At recall@10 of 0.95 the fastest here is",
+        "never run": "Nothing here was run yet.",
+    }[name]
+    assert page.text("#answer").replace("\u00a0", " ").startswith(expected)
+    assert page.is_shown("#table tbody tr")
+    assert page.is_shown("#slice") == (name in ("one cell", "no labels"))
+
+
+def test_without_plotly_all_but_the_charts_is_there(browser, tmp_path):
+    from bench.report.page.assemble import Shared, script_text, style_text
+
+    (tmp_path / "s.css").write_text(style_text())
+    (tmp_path / "s.js").write_text(script_text())
+    path = tmp_path / "page.html"
+    path.write_text(page_text(made.data_of(made.searches()), Shared("s.css", "s.js", "")))
+    page = browser.open(path)
+    assert page.is_shown("#scatter-missing")
+    assert len(page.evaluate(RANKED)) > 3
+    assert page.errors() == []
+
+
+def test_files_hold_what_is_shown(browser, two_features):
+    page = browser.open(two_features, urlencode({"find": "scann", "sort": "time", "dir": "up"}))
+    lines = page.evaluate("return tableAsCsv()").splitlines()
+    cells = pd.read_csv(two_features.with_name("cells.csv"))
+    own = cells[(cells["index"] == "scann") & (cells["dim"] == 512)].sort_values("latency_ms_p50")
+    heads = lines[0].split(",")
+    assert [line.rsplit(",", 1)[1] for line in lines[1:]] == own["key"].tolist()
+    assert heads[-2:] == ["status", "key"]
+    latex = page.evaluate("return tableAsLatex()")
+    assert latex.count("\\\\\n") == 1 + len(own)
+    assert "\\begin{tabular}{ll" in latex
+
+
+def test_the_keyboard_alone_chooses_a_level_opens_a_row_and_clears(browser, two_features):
+    page = browser.open(two_features)
+    page.evaluate("document.getElementById('level').focus()")
+    before = float(page.text("#level-out"))
+    page.press("\ue012")
+    assert float(page.text("#level-out")) == pytest.approx(before - 0.005)
+    page.evaluate("document.querySelector('#slice button').focus()")
+    page.press("\ue007")
+    assert "selected=" in page.address()
+    page.press("\ue00c")
+    assert "selected=" not in page.address()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400], ids=["wide", "narrow"])
+@pytest.mark.parametrize("kind", ["searches", "codes"])
+def test_axe_finds_no_serious_fault(browser, two_features, codes, kind, width, dark):
+    page = browser.open(two_features if kind == "searches" else codes, "", width=width, dark=dark)
+    page.click("#table tbody th button")
+    page.click("#slice button")
+    assert page.axe() == []
+
+
+@pytest.mark.parametrize("kind", ["searches", "codes"])
+def test_a_page_400_pixels_wide_does_not_scroll_sideways(browser, two_features, codes, kind):
+    page = browser.open(two_features if kind == "searches" else codes, "all=yes", width=400)
+    page.click("#table tbody th button")
+    assert page.evaluate("return document.documentElement.scrollWidth") <= 400
+
+
+def test_500_cells_open_in_little_more_time_than_one(browser, tmp_path):
+    one = made.write(made.searches(methods=("linear_scan",)), tmp_path / "one")
+    many = made.write(made.searches(settings=12, builds=6), tmp_path / "many")
+    assert len(pd.read_csv(many.with_name("cells.csv"))) > 500
+    times = {path: min(browser.open(path).evaluate(OPENED) for _ in range(3)) for path in (one, many)}
+    assert times[many] < 4 * times[one]
