@@ -2,7 +2,8 @@
 
 A stored result is reused exactly when nothing that made it has changed. The source of a plugin is its module and
 every module of the same project that it imports, wherever the import stands; comments, docstrings and formatting do not
-count. Its libraries are the distributions that those modules import, with their versions.
+count, nor does what a plugin's class is called. Its libraries are the distributions that those modules import, with
+their versions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from hashlib import blake2b
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
+
+PRINTED = ("label", "family")
+"""Members of a plugin's class that are printed and decide nothing (see ``bench.interfaces``)."""
 
 
 def digest(value: Any) -> str:
@@ -36,7 +40,7 @@ def source_identity(module: str) -> dict[str, Any]:
         if name in sources:
             continue
         tree = _parse(name)
-        sources[name] = ast.dump(_without_docstrings(tree))
+        sources[name] = ast.dump(_without_words(tree))
         own = (module.partition(".")[0], "bench")
         for imported in _imports(tree, name, own):
             top = imported.partition(".")[0]
@@ -72,13 +76,26 @@ def _holds(package: str, name: str) -> bool:
     return any((folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file() for folder in folders)
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def _without_words(tree: ast.Module) -> ast.Module:
+    """The module without what is there for readers alone: docstrings, and the names that classes are printed with."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[1:]
+        if isinstance(node, ast.ClassDef):
+            node.body = [statement for statement in node.body if not _is_a_name(statement)]
     return tree
+
+
+def _is_a_name(statement: ast.stmt) -> bool:
+    """Whether a statement of a class says what it is called: a text as its label or family, or a property."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str())):
+            return name in PRINTED
+        case ast.FunctionDef(name=name, decorator_list=[ast.Name(id="property")]):
+            return name in PRINTED
+    return False
 
 
 def _versions(tops: set[str]) -> dict[str, str]:

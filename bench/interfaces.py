@@ -5,6 +5,12 @@ checked by structure, so it needs no base class of ours. A plugin's constructor 
 arguments with annotations and defaults; ``ValueError`` for a bad value) and its module stays cheap to import: torch
 and the like are imported where they are used. ``check_parameters`` of its class, a dict, is optional: what ``bench
 check`` gives it where ``--set`` says nothing, such as what makes a network small and spares it a download.
+
+Two more of its members are optional and only printed; they decide no result and are in no key. ``label``: what the
+method is called in tables, figures and pages, such as "ExchNet"; without it, the plugin's name. ``family``: the methods
+that it is shown among, of indexes one of "exact", "hash tables", "code scan", "inverted file", "graph" and "tree", of
+hashers one of "unsupervised", "supervised", "deep" and "deep, asymmetric", or any other; without it, "other". Each is a
+text of the class; ``family`` may be a property where parameters decide it.
 """
 
 from __future__ import annotations

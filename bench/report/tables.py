@@ -15,7 +15,6 @@ from bench.report.code_tables import codes_rows
 from bench.report.latex import to_latex
 from bench.report.published import attach
 from bench.report.words import (
-    INDEX_NAMES,
     PROTOCOL_NAMES,
     SECTION,
     VARIANT,
@@ -197,12 +196,9 @@ def _time(best: pd.Series) -> str:
 
 
 def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> list[tuple[str, pd.DataFrame]]:
-    """The cells that share the columns ``by``, labelled, in the order of INDEX_NAMES, other indexes after them; those
-    of an index in the order of the cells.
-    """
-    order = {index: position for position, index in enumerate(INDEX_NAMES)}
+    """The cells that share the columns ``by``, labelled: those of the linear scan, then the others in their order."""
     groups = [group for _, group in section.groupby(by, dropna=False, sort=False)]
-    groups.sort(key=lambda group: order.get(group["index"].iloc[0], len(order)))
+    groups.sort(key=lambda group: group["index"].iloc[0] != "linear_scan")
     shown = [name for name in ("setting", *SETTINGS) if name in by]
     return [(label(group.iloc[0], tidy, shown), group) for group in groups]
 

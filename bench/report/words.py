@@ -1,4 +1,4 @@
-"""How it is said in print: the names of plugins, the quantities with their units and decimals, counts in words."""
+"""How it is said in print: names, the quantities with their units and decimals, counts in words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench import registry
 from bench.grid import Layout
 
 NOT_RUN = "–"
@@ -18,23 +19,6 @@ VARIANT = ["hasher", "variant", "input", "bits", "model", "database_codes"]
 """What the codes of a cell are."""
 SEARCH = ["index", "rerank", "setting"]
 """How a cell searches."""
-INDEX_NAMES = {
-    "linear_scan": "Linear scan",
-    "ball_tree": "BallTree",
-    "kd_tree": "KDTree",
-    "ivfadc": "IVFADC",
-    "hash_tables": "Hash tables",
-}
-HASHER_NAMES = {
-    **{name: name.upper() for name in ("lsh", "pcah", "sh", "itq", "ksh", "sdh", "dpsh", "dsh", "adsh", "csq")},
-    "itq_cca": "ITQ-CCA",
-    "hashnet": "HashNet",
-    "exchnet": "ExchNet",
-    "orthohash": "OrthoHash",
-    "greedy_hash": "GreedyHash",
-    "a2_net": "A²-Net",
-    "semicon": "SEMICON",
-}
 DATASET_NAMES = {
     "food101": "Food101",
     "cub200": "CUB200",
@@ -88,10 +72,13 @@ class Figure:
 
 
 def word(column: str, value: Any) -> str:
-    """A value of a column as a reader knows it."""
-    tables = {"index": INDEX_NAMES, "hasher": HASHER_NAMES, "model": MODEL_NAMES, "dataset": DATASET_NAMES}
-    known = tables.get(column, {})
-    return f"{value} bits" if column == "bits" else known.get(value, str(value).replace("_", " "))
+    """A value of a column as a reader knows it; plugins say themselves what they are called."""
+    if column == "bits":
+        return f"{value} bits"
+    if column in ("index", "hasher"):
+        return registry.label(column, str(value))
+    known = {"model": MODEL_NAMES, "dataset": DATASET_NAMES}.get(column, {})
+    return known.get(value, str(value).replace("_", " "))
 
 
 def text(group: pd.DataFrame, figure: Figure) -> str:

@@ -28,6 +28,8 @@ class ITQ(BinaryTransformer):
     after each iteration; it never rises. Unsuitable: more bits than the centred features have rank.
     """
 
+    label = "ITQ"
+    family = "unsupervised"
     bits: Count = 32
     iterations: Count = 50
     random_state: Seed = 0

@@ -34,6 +34,8 @@ class ITQCCA(BinaryTransformer):
     from the start. So the rotation spreads c - 1 directions over any number of bits, and still lowers the error.
     """
 
+    label = "ITQ-CCA"
+    family = "supervised"
     supervised: ClassVar[bool] = True
     bits: Count = 32
     regularisation: Positive = 1e-4

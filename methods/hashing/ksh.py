@@ -31,6 +31,8 @@ class KSH(BinaryTransformer):
     Nesterov's method; here L-BFGS does, which needs no step size.
     """
 
+    label = "KSH"
+    family = "supervised"
     supervised: ClassVar[bool] = True
     check_parameters: ClassVar[dict[str, int]] = {"anchors": 40}
     bits: Count = 32

@@ -14,6 +14,8 @@ from methods.hashing.estimator import BinaryTransformer, Count, HashFunction, Ma
 class LSH(BinaryTransformer):
     """Random hyperplanes through the mean: sign((x - mean) W), W from the standard normal distribution."""
 
+    label = "LSH"
+    family = "unsupervised"
     bits: Count = 32
     random_state: Seed = 0
 

@@ -12,6 +12,8 @@ from methods.hashing.estimator import BinaryTransformer, Count, HashFunction, Ma
 class PCAH(BinaryTransformer):
     """Signs of the leading principal components. Unsuitable: more bits than the centred features have rank."""
 
+    label = "PCAH"
+    family = "unsupervised"
     bits: Count = 32
 
     def _fit(self, X: Matrix, labels: Int) -> HashFunction:

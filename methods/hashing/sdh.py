@@ -49,6 +49,8 @@ class SDH(BinaryTransformer):
     ``database_codes_`` uint8 [n, bits]: the codes learned for the samples; ``transform`` gives sign(phi(x) P) to any.
     """
 
+    label = "SDH"
+    family = "supervised"
     supervised: ClassVar[bool] = True
     check_parameters: ClassVar[dict[str, int]] = {"anchors": 40}
     bits: Count = 32

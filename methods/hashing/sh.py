@@ -45,6 +45,8 @@ class SH(BinaryTransformer):
     than features.
     """
 
+    label = "SH"
+    family = "unsupervised"
     bits: Count = 32
 
     def _fit(self, X: Matrix, labels: Int) -> HashFunction:

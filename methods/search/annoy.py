@@ -18,6 +18,8 @@ class Annoy:
     The trees are shared out among the CPUs, so the forest depends on the seed and on how many there are.
     """
 
+    label = "Annoy"
+    family = "tree"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ("search_k",)
     search_k: int

@@ -23,6 +23,8 @@ class CodeCells:
     Its neighbours are the nearest codes in these cells, ties in no order that means anything.
     """
 
+    label = "Code cells"
+    family = "inverted file"
     reads: ClassVar[tuple[str, ...]] = ("features", "codes")
     query_parameters: ClassVar[tuple[str, ...]] = ("nprobe",)
     nprobe: int

@@ -39,6 +39,7 @@ class FaissBinary:
     no order that faiss defines, and -1 where a kind finds fewer than k.
     """
 
+    label = "faiss on codes"
     reads: ClassVar[tuple[str, ...]] = ("codes",)
 
     def __init__(
@@ -71,6 +72,12 @@ class FaissBinary:
         self._check_values(self._values())
         if kind == "flat":
             self.query_cost = self._scan_cost
+
+    @property
+    def family(self) -> str:
+        """By what finds the codes."""
+        families = {"flat": "code scan", "ivf": "inverted file", "hnsw": "graph"}
+        return families.get(self.kind, "hash tables")
 
     def _values(self) -> dict[str, int]:
         """The parameters of this kind."""

@@ -26,6 +26,7 @@ class Faiss:
     graphs. Inside a composed index the outermost part that has a parameter takes it.
     """
 
+    label = "faiss"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = tuple(ATTRIBUTES)
     nprobe: int | None
@@ -54,6 +55,15 @@ class Faiss:
         self.deterministic = not any(graph in factory for graph in GRAPHS)
         if factory == "Flat":
             self.query_cost = self._scan_cost
+
+    @property
+    def family(self) -> str:
+        """By what finds the items: lists, a graph, or a scan of vectors or of their codes."""
+        if "IVF" in self.factory:
+            return "inverted file"
+        if any(graph in self.factory for graph in GRAPHS):
+            return "graph"
+        return "exact" if self.factory == "Flat" else "code scan"
 
     def check(self, dim: int | None, bits: int | None) -> None:
         """ValueError: faiss makes no such index, or the index lacks a parameter that is set.

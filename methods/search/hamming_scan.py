@@ -32,6 +32,8 @@ def _top_n(queries: Codes, database: Distinct, n: int) -> tuple[Int, Distances]:
 class HammingScan:
     """Exact nearest codes by a linear popcount scan. ``collapse``: equal codes are stored once, where they repeat."""
 
+    label = "Hamming scan"
+    family = "code scan"
     reads: ClassVar[tuple[str, ...]] = ("codes",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -68,6 +70,8 @@ class HammingScan:
 class AsymmetricScan:
     """Nearest codes by weighted distance: a bit that differs costs the query's |real code| (Gordo et al. 2014)."""
 
+    label = "Asymmetric scan"
+    family = "code scan"
     reads: ClassVar[tuple[str, ...]] = ("codes", "real_codes")
     query_parameters: ClassVar[tuple[str, ...]] = ()
 

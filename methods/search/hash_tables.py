@@ -34,6 +34,8 @@ class HashTables:
     its queries whose answers were provably the nearest codes, ``scan_share_`` of those for which all were scanned.
     """
 
+    label = "Hash tables"
+    family = "hash tables"
     query_parameters: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, key_bits: int = 16, mode: Mode = "auto", cut: Cut = "hamming", collapse: bool = True) -> None:

@@ -19,6 +19,8 @@ class Hnswlib:
     Several threads build the graph in an order of their own: the seed alone decides it only where there is one CPU.
     """
 
+    label = "hnswlib"
+    family = "graph"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("ef",)

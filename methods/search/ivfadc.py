@@ -20,6 +20,8 @@ CODEBOOK = 256
 class IVFADC:
     """Inverted file with product-quantised residuals (faiss IndexIVFPQ), no re-ranking."""
 
+    label = "IVFADC"
+    family = "inverted file"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ("nprobe",)
 

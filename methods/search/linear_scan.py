@@ -19,6 +19,8 @@ from methods.search.products import compare, lowered_norms
 class LinearScan:
     """Exact Euclidean neighbours of any finite values: a fused scan for one query, blocked GEMM for a batch."""
 
+    label = "Linear scan"
+    family = "exact"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
 

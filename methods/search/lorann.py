@@ -20,6 +20,8 @@ class LoRANN:
     builds differ.
     """
 
+    label = "LoRANN"
+    family = "inverted file"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     check_parameters: ClassVar[dict[str, int]] = {"clusters": 20, "clusters_to_search": 5}

@@ -19,6 +19,8 @@ class MRPT:
     It takes no seed: two builds differ.
     """
 
+    label = "MRPT"
+    family = "tree"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("votes",)

@@ -15,6 +15,8 @@ from methods.search.libraries import installed, neighbours, saved_bytes, threads
 class NGT:
     """ANNG by NGT: ``edges`` a new node, ``epsilon`` says how far beyond the k-th distance the search still looks."""
 
+    label = "NGT"
+    family = "graph"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("epsilon",)

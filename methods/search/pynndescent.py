@@ -17,6 +17,8 @@ class PyNNDescent:
     Its batches run on one thread: the library's own switch for threads would slow single queries down.
     """
 
+    label = "PyNNDescent"
+    family = "graph"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ("epsilon",)
 

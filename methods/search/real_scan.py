@@ -14,6 +14,8 @@ from methods.search.linear_scan import LinearScan
 class RealScan:
     """Exact search by the cosine of the real codes: the control for what binary codes lose."""
 
+    label = "Scan of real codes"
+    family = "code scan"
     reads: ClassVar[tuple[str, ...]] = ("real_codes",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
 

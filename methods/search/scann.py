@@ -21,6 +21,8 @@ class ScaNN:
     they may differ too.
     """
 
+    label = "ScaNN"
+    family = "inverted file"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("leaves_to_search", "reorder")

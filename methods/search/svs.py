@@ -17,6 +17,8 @@ from methods.search.libraries import installed, neighbours, saved_bytes, threads
 class SVS:
     """Vamana graph by SVS: ``degree`` links a node, ``search_window`` nodes kept while searching. It takes no seed."""
 
+    label = "SVS"
+    family = "graph"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("search_window",)

@@ -27,6 +27,8 @@ class TorchScan:
     from differences. Where the products do not tell, as far from the origin, the query is answered by a scan there.
     """
 
+    label = "PyTorch scan"
+    family = "exact"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
 

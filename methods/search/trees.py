@@ -19,6 +19,7 @@ from methods.search.libraries import neighbours
 class _Tree:
     """What the two trees share: everything but the name of the structure."""
 
+    family = "tree"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
     name: ClassVar[str]
@@ -79,10 +80,12 @@ class _Tree:
 class BallTree(_Tree):
     """Ball tree on PCA features, exact in the reduced space (scikit-learn)."""
 
+    label = "BallTree"
     name = "ball_tree"
 
 
 class KDTree(_Tree):
     """k-d tree on PCA features, exact in the reduced space (scikit-learn)."""
 
+    label = "KDTree"
     name = "kd_tree"

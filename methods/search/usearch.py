@@ -21,6 +21,8 @@ class USearch:
     USearch takes no seed; its graph depends on the order in which the CPUs insert.
     """
 
+    label = "USearch"
+    family = "graph"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("ef",)

@@ -19,6 +19,8 @@ class Voyager:
     Several threads build the graph in an order of their own: the seed alone decides it only where there is one CPU.
     """
 
+    label = "Voyager"
+    family = "graph"
     reads: ClassVar[tuple[str, ...]] = ("features",)
     deterministic: ClassVar[bool] = False
     query_parameters: ClassVar[tuple[str, ...]] = ("ef",)

@@ -38,6 +38,27 @@ def test_comments_and_docstrings_do_not_count(package):
     assert identity() == before
 
 
+NAMED = "class C:\n{}    x = 1\n    def label_of(self):\n        return self.x\n"
+LABELLED = NAMED.format("    label = 'C of B'\n    family = 'tree'\n")
+PROPERTY = NAMED.format("    @property\n    def family(self):\n        return 'tree'\n")
+
+
+@pytest.mark.parametrize("source", [LABELLED, PROPERTY], ids=["texts", "property"])
+def test_what_a_class_is_called_does_not_count(package, source):
+    (package / "b.py").write_text(NAMED.format(""))
+    before = identity()
+    (package / "b.py").write_text(source)
+    assert identity() == before
+
+
+@pytest.mark.parametrize("change", ["x = 2", "label = 2", "label, x = '', 1", "labels = 'x'"])
+def test_whatever_else_a_class_holds_counts(package, change):
+    (package / "b.py").write_text(NAMED.format(""))
+    before = identity()
+    (package / "b.py").write_text(NAMED.format(f"    {change}\n"))
+    assert identity() != before
+
+
 def test_the_libraries_that_are_imported_stand_with_their_versions(package):
     import numpy
 

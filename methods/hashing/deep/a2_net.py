@@ -25,6 +25,7 @@ class A2Net(AlternatingHasher):
     code has as many attention maps as bits; ``parts`` = 4, as in ExchNet, costs a tenth of it at 48 bits.
     """
 
+    label = "A²-Net"
     iterations: int = 40
     epochs: int = 30
     batch_size: int = 16

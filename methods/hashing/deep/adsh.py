@@ -22,6 +22,7 @@ class ADSH(AlternatingHasher):
     (PyTorch): ``learning_rate`` 1e-3, divided by 10 every 10 iterations.
     """
 
+    label = "ADSH"
     weight_decay: float = 5e-4
     quantisation: float = 200.0
 

@@ -28,6 +28,7 @@ class ClassCode(EpochHasher):
     Settings are a choice: those of an ordinary fine-tuning.
     """
 
+    label = "Class code"
     epochs: int = 30
     learning_rate: float = 0.01
 

@@ -25,6 +25,7 @@ class CSQ(EpochHasher):
     paper has log cosh(|h| - 1)). The pairwise term that the code adds is not in the paper and not here.
     """
 
+    label = "CSQ"
     epochs: int = 90
     optimizer: Literal["sgd", "nesterov", "adam"] = "adam"
     learning_rate: float = 1e-3

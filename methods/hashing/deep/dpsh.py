@@ -21,6 +21,7 @@ class DPSH(EpochHasher):
     every third of 150 epochs, batches of 128, and ``quantisation`` eta = 10, as for CIFAR-10 in the paper.
     """
 
+    label = "DPSH"
     epochs: int = 150
     batch_size: int = 128
     learning_rate: float = 0.05

@@ -23,6 +23,7 @@ class DSH(EpochHasher):
     the mean.
     """
 
+    label = "DSH"
     epochs: int = 100
     batch_size: int = 200
     learning_rate: float = 1e-3

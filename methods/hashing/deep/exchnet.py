@@ -35,6 +35,7 @@ class ExchNet(AlternatingHasher):
     zero, from where nothing is learned.
     """
 
+    label = "ExchNet"
     iterations: int = 100
     epochs: int = 20
     parts: int = 4

@@ -24,6 +24,7 @@ class GreedyHash(EpochHasher):
     epoch 30 of 50, weight decay 5e-4, batches of 32, ``regularisation`` alpha 0.1.
     """
 
+    label = "GreedyHash"
     epochs: int = 50
     batch_size: int = 32
     learning_rate: float = 1e-3

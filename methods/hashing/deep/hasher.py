@@ -135,6 +135,7 @@ class DeepHasher:
 class EpochHasher(DeepHasher):
     """Trained by mini-batches over all train items, for ``epochs``. A method gives its ``loss``."""
 
+    family = "deep"
     epochs: int = 50
 
     def __post_init__(self) -> None:
@@ -160,6 +161,7 @@ class AlternatingHasher(DeepHasher):
     ADSH, the weight of the distance between an output and the item's free code.
     """
 
+    family = "deep, asymmetric"
     check_parameters: ClassVar[dict[str, Any]] = {**DeepHasher.check_parameters, "iterations": 1, "samples": 60}
     iterations: int = 50
     epochs: int = 3

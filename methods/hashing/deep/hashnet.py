@@ -26,6 +26,7 @@ class HashNet(EpochHasher):
     Weights balance similar and dissimilar pairs, as in Eq. (2); the authors' code asks for the number of classes.
     """
 
+    label = "HashNet"
     epochs: int = 100
     batch_size: int = 36
     optimizer: Literal["sgd", "nesterov", "adam"] = "nesterov"

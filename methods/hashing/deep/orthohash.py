@@ -27,6 +27,7 @@ class OrthoHash(EpochHasher):
     behind the hash layer balances the bits.
     """
 
+    label = "OrthoHash"
     epochs: int = 100
     batch_size: int = 256
     optimizer: Literal["sgd", "nesterov", "adam"] = "adam"

@@ -25,6 +25,7 @@ class SEMICON(AlternatingHasher):
     three parts gets a sixth of the bits, the whole image the rest.
     """
 
+    label = "SEMICON"
     iterations: int = 40
     epochs: int = 30
     batch_size: int = 16
