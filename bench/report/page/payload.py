@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.records import SYMBOLS
 from bench.report.page.assemble import FORMAT
 from bench.report.page.facts import About, Facts
 from bench.report.page.methods import describe_methods, number_methods
@@ -26,7 +27,7 @@ MORE_FIGURES = (
     *("build_bytes", "build_peak_bytes"),
 )
 FLAGS = ("unstable", "loaded")
-WORDS = ("setting", "reason", "remarks", "model", "database_codes")
+WORDS = ("reason", "remarks", "model", "database_codes")
 ROW = ["protocol", "embedder", "dim", "index", "rerank", "candidates", "build_setting", "query_setting", *VARIANT]
 """What the cells of a row share."""
 RECALL_LEVEL, SHARE_LEVEL, OF_THE_BEST = 0.95, 0.97, 0.97
@@ -143,13 +144,19 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
         "method": cell["method"],
         "protocol": cell["protocol"],
         "features": cell["features"],
-        "setting": "",
+        "setting": _setting(cell),
         "status": str(cell["status"]) if _is_known(cell, "status") else "",
         "settings": facts.settings,
         "versions": dict(facts.versions),
         "reference_compares": bool(cell["reference_compares"]),
         **known,
     }
+
+
+def _setting(cell: pd.Series) -> str:
+    """What may be set when the index is built already."""
+    candidates = [f"{SYMBOLS['candidates']} = {cell['candidates']}"] if _is_known(cell, "candidates") else []
+    return ", ".join([*candidates, str(cell["query_setting"])] if _is_known(cell, "query_setting") else candidates)
 
 
 def _is_known(cell: pd.Series, name: str) -> bool:

@@ -125,7 +125,8 @@ const levelRange = once(() => {
 });
 const level = once(() => {
   const [low, high] = levelRange();
-  return Math.min(high, Math.max(low, state.level === '' ? measure().level : Number(state.level)));
+  const asked = state.level === '' ? measure().level : Math.round(Number(state.level) * 1000) / 1000;
+  return Math.min(high, Math.max(low, asked));
 });
 const levelText = (value) => value.toFixed(3).replace(/0$/, '');
 /** "recall@10 of 0.95", "0.97 of exact search's P@10". */

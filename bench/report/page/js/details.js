@@ -13,11 +13,12 @@ function range(row, column, unit) {
   return `${number(value)} ${unit}${isNumber(low) && low < high ? ` (${number(low)}–${number(high)})` : ''}`.trim();
 }
 
-/** A titled list of names and values; null where no value is known. */
+/** A list of names and values under a heading; null where no value is known. */
 function detailsGroup(title, pairs) {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
   if (!known.length) return null;
-  return el('dl', {}, el('dt', { class: 'title' }, title), el('dd', { class: 'title' }), ...known.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, String(value))]));
+  const list = known.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, String(value))]);
+  return el('section', {}, el('h3', {}, title), el('dl', {}, ...list));
 }
 
 function details(row) {

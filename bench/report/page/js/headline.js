@@ -10,7 +10,8 @@ function drawHead() {
     onclick: () => change({ set: one.id, selected: [], open: [], level: '' }),
   }, one.name)));
   byId('facts').textContent = facts(set);
-  byId('notes').textContent = set.notes.map((note) => (note.endsWith('.') ? note : `${note}.`)).join(' ');
+  byId('notes').textContent = [`Grid ${DATA.grid.name}, recipe ${DATA.grid.recipe}`, ...set.notes]
+    .map((note) => (note.endsWith('.') ? note : `${note}.`)).join(' ');
   byId('answer').replaceChildren(...(RANKS_CODES ? answerOfCodes() : answerOfSearches()));
   drawFilters(set);
   return true;
@@ -58,6 +59,7 @@ function answerOfSearches() {
 function nothingReached() {
   const rows = chosenRows();
   const failed = rows.filter((row) => row.status && row.status !== 'ok').length;
+  if (slice().short.length) return `Nothing here reaches ${levelPhrase()}.`;
   if (!rows.length) return 'Nothing was searched here.';
   if (finishedRows().length) return 'Of what finished here, nothing has both this quality and this cost.';
   return failed ? `Nothing here has a result: ${plural(failed, 'search', 'searches')} ended without one, for the reasons below.` : 'Nothing here was run yet.';
@@ -75,7 +77,7 @@ function againstReference(row) {
 function doubt(first, others) {
   if (!cost().low || !others.length) return '';
   const own = interval(first);
-  if (!own) return 'Its time has no interval, so nothing says how sure its lead is.';
+  if (!own) return 'It has no interval, so nothing says how sure its lead is.';
   const meets = (row) => {
     const other = interval(row) || [costOf(row), costOf(row)];
     return cost().more ? other[1] >= own[0] : other[0] <= own[1];
@@ -91,7 +93,10 @@ function unsteady() {
   const timed = finishedRows().filter((row) => typeof row.unstable === 'boolean');
   const moved = timed.filter((row) => row.unstable).length;
   const busy = timed.filter((row) => row.loaded).length;
-  return [moved && `During ${moved} of ${timed.length} timings ${MOVED}.`, busy && `During ${busy} of them others kept it busy.`].filter(Boolean).join(' ');
+  return [
+    moved && `During ${moved} of ${plural(timed.length, 'timing', 'timings')} ${MOVED}.`,
+    busy && `During ${busy} of ${timed.length} others kept the machine busy.`,
+  ].filter(Boolean).join(' ');
 }
 
 /** The best method at each length of the codes. */

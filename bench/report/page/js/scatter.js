@@ -5,6 +5,9 @@ STATE_FIELDS.scale = textField('', oneOf('even'));
 const STRETCH_FROM = 0.97; // with less quality than this the top of the axis is no more crowded than the rest
 const STRETCH_TOP = 3.45; // where 1 stands, of which -log10(1 - q) is infinite
 const MOST_NAMED = 14;
+const FEW_POINTS = 5;
+const SHARE_LEFT_OUT = 0.1;
+const FAR_APART = 2.5;
 const QUALITY_TICKS = [0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 1];
 
 /** Where a quality stands on the axis. */
@@ -54,10 +57,7 @@ function drawKey(rows) {
 /** The part of the plane that is shown. What costs far more than the rest is left out, and named at the edge. */
 function frameOf(rows) {
   const costs = rows.map(across().of).sort((a, b) => a - b);
-  const last = costs.at(-1);
-  const rest = costs[Math.max(0, Math.ceil(costs.length * 0.9) - 1)];
-  const below = costs.filter((value) => value < last);
-  const limit = last > 2.5 * (below.at(-1) || last) && below.length ? below.at(-1) : Math.max(rest, last / 30);
+  const limit = widest(costs);
   const inside = rows.filter((row) => across().of(row) <= limit);
   const values = inside.map(quality);
   const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -67,6 +67,14 @@ function frameOf(rows) {
     x: [Math.log10(0.85 * costs[0]), Math.log10(limit * (isNarrow() ? 1.15 : 1.45))],
     y: isStretched() ? [height(low) - 0.08, STRETCH_TOP + 0.08] : [low - room, high + room],
   };
+}
+
+/** The largest cost that is shown, of costs in order: a few that lie far beyond the others would halve their room. */
+function widest(costs) {
+  if (costs.length < FEW_POINTS) return costs.at(-1);
+  const first = Math.floor((1 - SHARE_LEFT_OUT) * costs.length);
+  const gap = costs.findIndex((value, at) => at >= first && value > FAR_APART * costs[at - 1]);
+  return gap < 0 ? costs.at(-1) : costs[gap - 1];
 }
 
 /** Each method's points: those of its own front make its line, its others are small. */
