@@ -59,6 +59,12 @@ class Browser:
         """What a script returns, as in ``return document.title``."""
         return self.driver.execute_script(script, *arguments)
 
+    def awaited(self, script):
+        """What the promise that a script makes comes to, as text where it fails."""
+        return self.driver.execute_async_script(
+            f"({script}).then(arguments[0], (fault) => arguments[0](String(fault)))"
+        )
+
     def text(self, css):
         """The text of an element, with spaces made single."""
         return " ".join(self.evaluate("return document.querySelector(arguments[0]).textContent", css).split())

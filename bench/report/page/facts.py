@@ -13,18 +13,19 @@ from bench.grid import ROLES, Cell, settings
 from bench.pipeline import Pipeline
 from bench.store import Damaged, Store
 
-ENVIRONMENT = ("cpu", "cores", "memory_bytes", "gpu", "system", "python", "revision", "dirty", "libraries")
+ENVIRONMENT = ("cpu", "cores", "memory_bytes", "gpu", "system", "python", "revision", "dirty")
 """What is told of a machine: what stays the same while it runs."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one cell. ``settings``: the parameters of each of its plugins by role, the plugin's name among them."""
+    """Of one cell. ``settings``: the parameters of each of its plugins by role, the plugin's name among them;
+    ``environment``: the machine, and as ``libraries`` the versions behind the features, the codes and the answers.
+    """
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     family: str = registry.OTHER_FAMILY
     environment: Mapping[str, Any] | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
     finished: str | None = None
 
 
@@ -54,7 +55,9 @@ def _of(cell: Cell, key: str, results: Store) -> Facts:
         meta = results.meta(records.KIND, key)
     machine = meta.get("environment") or {}
     known = {name: machine[name] for name in ENVIRONMENT if machine.get(name) is not None}
-    return Facts(own, _family(cell), known or None, meta.get("libraries") or {}, meta.get("finished"))
+    if libraries := (meta.get("libraries") or {}) | (machine.get("libraries") or {}):
+        known["libraries"] = libraries
+    return Facts(own, _family(cell), known or None, meta.get("finished"))
 
 
 def _family(cell: Cell) -> str:

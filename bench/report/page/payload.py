@@ -147,7 +147,6 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
         "setting": _setting(cell),
         "status": str(cell["status"]) if _is_known(cell, "status") else "",
         "settings": facts.settings,
-        "versions": dict(facts.versions),
         "reference_compares": bool(cell["reference_compares"]),
         **known,
     }

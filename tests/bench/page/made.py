@@ -165,9 +165,7 @@ def _facts(row):
     family = INDEXES.get(index) or HASHERS.get(hasher) or "other"
     settings = {"index": {"plugin": index, "effort": 8}} if isinstance(index, str) else {}
     libraries = {"numpy": "2.0", "scipy": "1.13"}
-    return Facts(
-        settings, family, MACHINE | {"libraries": libraries}, {"torch": "2.4"}, "2026-11-25T10:00:00.000+00:00"
-    )
+    return Facts(settings, family, MACHINE | {"libraries": libraries}, "2026-11-25T10:00:00.000+00:00")
 
 
 def data_of(cells, grid=PARETO):

@@ -317,6 +317,14 @@ def test_files_hold_what_is_shown(browser, two_features):
     assert "\\begin{tabular}{ll" in latex
 
 
+def test_a_chart_can_be_kept_as_a_picture(browser, two_features):
+    page = browser.open(two_features)
+    assert page.is_shown("[data-png=scatter]")
+    picture = page.awaited("Plotly.toImage('scatter', { format: 'png', width: 600, height: 400 })")
+    assert picture.startswith("data:image/png;base64,")
+    assert page.errors() == []
+
+
 def test_the_keyboard_alone_chooses_a_level_opens_a_row_and_clears(browser, two_features):
     page = browser.open(two_features)
     page.evaluate("document.getElementById('level').focus()")

@@ -78,5 +78,5 @@ function environmentGroup(row) {
 
 function versionsGroup(row) {
   const known = DATA.environments[row.environment];
-  return detailsGroup('Versions', Object.entries({ ...(known && known.libraries), ...row.versions }));
+  return detailsGroup('Versions', Object.entries((known && known.libraries) || {}));
 }
