@@ -75,8 +75,9 @@ def word(column: str, value: Any) -> str:
     """A value of a column as a reader knows it; plugins say themselves what they are called."""
     if column == "bits":
         return f"{value} bits"
-    if column in ("index", "hasher"):
-        return registry.label(column, str(value))
+    kinds: dict[str, registry.Kind] = {"index": "index", "hasher": "hasher"}
+    if column in kinds:
+        return registry.label(kinds[column], str(value))
     known = {"model": MODEL_NAMES, "dataset": DATASET_NAMES}.get(column, {})
     return known.get(value, str(value).replace("_", " "))
 

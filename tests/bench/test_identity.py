@@ -15,6 +15,7 @@ def package(tmp_path, monkeypatch):
     (folder / "a.py").write_text("def f():\n    from some_package import b\n    return b.g()\n")
     (folder / "b.py").write_text("import numpy\n\ndef g():\n    'Says one.'\n    return 1  # one\n")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "some_package", raising=False)  # that of an earlier test
     importlib.invalidate_caches()
     source_identity.cache_clear()
     yield folder

@@ -172,7 +172,7 @@ def test_another_k_has_its_own_columns_and_no_published_figures(tmp_path):
 
 def test_methods_show_speed_up_over_our_scan_and_both_memories(tmp_path):
     ball = {"index": "ball_tree", "status": "timeout"}
-    table = printed(frame(TABLES, ball, SCAN), METHODS, tmp_path).set_index("row")
+    table = printed(frame(ball, TABLES, SCAN), METHODS, tmp_path).set_index("row")
     assert list(table.index) == ["Linear scan", "BallTree", "Hash tables (N = 3000, L = 16)"]
     ours = table.iloc[2]
     assert ours["Speed-up"] == "7.91 (233.85)"
@@ -415,7 +415,7 @@ def test_the_caption_of_codes_says_what_the_published_figures_are(tmp_path):
 def test_a_re_ranking_is_named_where_cells_of_its_index_differ_in_it(tmp_path):
     ivf = {"index": "ivfadc", "setting": "nprobe = 8", "query_setting": "nprobe = 8"}
     others = {"rerank": "int8", "candidates": 3000, "setting": "N = 3000, nprobe = 8"}
-    table = printed(frame(SCAN, TABLES, ivf, ivf | others), METHODS, tmp_path)
+    table = printed(frame(SCAN, ivf, ivf | others, TABLES), METHODS, tmp_path)
     assert table["row"].tolist() == [
         "Linear scan",
         "IVFADC (nprobe = 8)",
@@ -432,10 +432,10 @@ def test_rows_of_an_index_stand_in_the_order_of_the_grid(tmp_path):
     table = printed(frame(*cells, TABLES | {"key_bits": 8}, TABLES, SCAN), METHODS, tmp_path)
     assert table["row"].tolist() == [
         "Linear scan",
-        "Hash tables (N = 3000, L = 8)",
-        "Hash tables (N = 3000, L = 16)",
         "my index (ef = 100)",
         "my index (ef = 20)",
+        "Hash tables (N = 3000, L = 8)",
+        "Hash tables (N = 3000, L = 16)",
     ]
 
 

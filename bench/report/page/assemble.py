@@ -23,7 +23,7 @@ FORMAT = 1
 STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
     *("dom", "state", "theme", "charts", "labels", "choose", "panels"),
-    *("headline", "slice", "scatter", "table", "details", "export"),
+    *("headline", "slice", "scatter", "columns", "table", "details", "export"),
     "main",
 )
 """In the order in which they run, in one scope."""

@@ -46,7 +46,7 @@ def facts(pipeline: Pipeline, results: Store) -> dict[str, Facts]:
 
 
 def _of(cell: Cell, key: str, results: Store) -> Facts:
-    own = {
+    own: dict[str, dict[str, Any]] = {
         role: {"plugin": choice.name} | {name: _said(value) for name, value in settings(role, choice).items()}
         for role, choice in cell.choices()
     }

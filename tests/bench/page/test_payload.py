@@ -82,7 +82,7 @@ def test_a_level_that_nobody_chose_is_one_of_the_grid_s_own_quality():
     ranked = only_set(made.data_of(made.rankings(), made.CODES))["measures"]
     best = made.rankings()["map"].max()
     assert ranked[0]["id"] == "map"
-    assert best - 0.05 < ranked[0]["level"] <= best
+    assert 0.8 * best < ranked[0]["level"] <= best
 
 
 def test_without_labels_there_is_no_precision():
@@ -98,7 +98,8 @@ def test_data_sets_are_apart_and_machines_stand_once():
 
 
 def test_published_values_stand_beside_and_say_whether_they_compare():
-    cells = made.searches(methods=("linear_scan",)).assign(dataset="birds")
+    cells = made.searches(settings=1, methods=("hash_tables",))
+    cells = cells.assign(bits=32, key_bits=8, candidates=1000)
     row = only_set(payload(made.TABLE, complete(cells, made.TABLE), {}))["rows"][0]
     assert row["reference_precision_at_10"] > 0.5
     assert row["reference_compares"] is False

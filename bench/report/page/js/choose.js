@@ -6,39 +6,81 @@ const RANKS_CODES = DATA.grid.layout === 'codes';
 /** What a search costs. `more`: whether more of it is better. `low` and `high` are the columns of the interval. */
 const COSTS = {
   latency: {
-    name: 'time, one by one', head: 'ms per query, median', unit: 'ms a query', short: 'ms', best: 'fastest',
-    column: 'latency_ms_p50', low: 'latency_ms_low', high: 'latency_ms_high', scale: 1, more: false,
+    name: 'time, one by one',
+    head: 'ms per query, median',
+    unit: 'ms a query',
+    short: 'ms',
+    best: 'fastest',
+    column: 'latency_ms_p50',
+    low: 'latency_ms_low',
+    high: 'latency_ms_high',
+    scale: 1,
+    more: false,
     question: 'Which is fastest at the quality you need?',
     note: 'One query after another on one thread. The thin line is the 95 % interval over replicates.',
   },
   throughput: {
-    name: 'throughput of a batch', head: 'queries per second', unit: 'queries a second', short: '1/s',
+    name: 'throughput of a batch',
+    head: 'queries per second',
+    unit: 'queries a second',
+    short: '1/s',
     best: 'fastest in a batch',
-    column: 'throughput_qps', low: 'throughput_qps_low', high: 'throughput_qps_high', scale: 1, more: true,
+    column: 'throughput_qps',
+    low: 'throughput_qps_low',
+    high: 'throughput_qps_high',
+    scale: 1,
+    more: true,
     question: 'Which answers most queries at the quality you need?',
     note: 'Many queries in one call, on all threads. The thin line is the 95 % interval over replicates.',
   },
   memory: {
-    name: 'memory', head: 'MB of index and vectors', unit: 'MB', short: 'MB', best: 'smallest',
-    column: 'index_bytes', scale: 1e-6, more: false,
+    name: 'memory',
+    head: 'MB of index and vectors',
+    unit: 'MB',
+    short: 'MB',
+    best: 'smallest',
+    column: 'index_bytes',
+    scale: 1e-6,
+    more: false,
     question: 'Which is smallest at the quality you need?',
     note: 'What must stay in memory to answer queries, the vectors that are read included. 1 MB is 1,000,000 bytes.',
   },
   build: {
-    name: 'build', head: 's to build the index', unit: 's to build', short: 's', best: 'quickest to build',
-    column: 'build_seconds', low: 'build_seconds_low', high: 'build_seconds_high', scale: 1, more: false,
+    name: 'build',
+    head: 's to build the index',
+    unit: 's to build',
+    short: 's',
+    best: 'quickest to build',
+    column: 'build_seconds',
+    low: 'build_seconds_low',
+    high: 'build_seconds_high',
+    scale: 1,
+    more: false,
     question: 'Which is built quickest at the quality you need?',
     note: 'From features and codes to an index that answers. The thin line is the 95 % interval over replicates.',
   },
   bits: {
-    name: 'length of the code', head: 'bits', unit: 'bits', short: 'bits', best: 'shortest code',
-    column: 'bits', scale: 1, more: false, whole: true,
+    name: 'length of the code',
+    head: 'bits',
+    unit: 'bits',
+    short: 'bits',
+    best: 'shortest code',
+    column: 'bits',
+    scale: 1,
+    more: false,
+    whole: true,
     question: 'Which code is shortest at the quality you need?',
     note: 'Of codes of equal length the better one stands first.',
   },
   training: {
-    name: 'training', head: 's to train', unit: 's to train', short: 's', best: 'quickest to train',
-    column: 'fit_seconds', scale: 1, more: false,
+    name: 'training',
+    head: 's to train',
+    unit: 's to train',
+    short: 's',
+    best: 'quickest to train',
+    column: 'fit_seconds',
+    scale: 1,
+    more: false,
     question: 'Which is trained quickest at the quality you need?',
     note: 'Every network in front of the codes. A training may have found a part of it made before.',
   },
@@ -76,16 +118,20 @@ const chosenOf = (options, id) => (options.find((one) => one.id === id) || optio
 const protocol = once(() => chosenOf(currentSet().protocols, state.protocol));
 
 /** The features over which something of the protocol was searched. */
-const offeredFeatures = once(() => currentSet().features.filter(({ id }) =>
-  currentSet().rows.some((row) => row.features === id && row.protocol === protocol())));
+const offeredFeatures = once(() =>
+  currentSet().features.filter(({ id }) =>
+    currentSet().rows.some((row) => row.features === id && row.protocol === protocol()),
+  ),
+);
 const features = once(() => chosenOf(offeredFeatures(), state.features));
 
 /** The rows over the same features in the same protocol, which alone are compared. */
-const comparedRows = once(() => currentSet().rows.filter((row) =>
-  row.protocol === protocol() && row.features === features()));
+const comparedRows = once(() =>
+  currentSet().rows.filter((row) => row.protocol === protocol() && row.features === features()),
+);
 
-const families = once(() => [...new Set(comparedRows().map((row) => methodOf(row).family))]);
-const lengths = once(() => [...new Set(comparedRows().map((row) => row.bits).filter(isNumber))].sort((a, b) => a - b));
+const families = once(() => distinct(comparedRows().map((row) => methodOf(row).family)));
+const lengths = once(() => distinct(comparedRows().map((row) => row.bits)).sort((a, b) => a - b));
 
 function isOfChosen(chosen, offered, value) {
   const meant = chosen.filter((one) => offered.includes(one));
@@ -93,19 +139,33 @@ function isOfChosen(chosen, offered, value) {
 }
 
 /** The rows that the filters leave, however they ended. */
-const chosenRows = once(() => comparedRows().filter((row) =>
-  isOfChosen(state.family, families(), methodOf(row).family)
-  && isOfChosen(state.bits.map(Number), lengths(), row.bits)));
+const chosenRows = once(() =>
+  comparedRows().filter(
+    (row) =>
+      isOfChosen(state.family, families(), methodOf(row).family) &&
+      isOfChosen(state.bits.map(Number), lengths(), row.bits),
+  ),
+);
 const finishedRows = once(() => chosenRows().filter((row) => row.status === 'ok'));
 
 const measures = once(() => currentSet().measures.filter(({ id }) => finishedRows().some((row) => isNumber(row[id]))));
-const measure = once(() => measures().find(({ id }) => id === state.quality) || measures()[0] || currentSet().measures[0]);
+const measure = once(
+  () => measures().find(({ id }) => id === state.quality) || measures()[0] || currentSet().measures[0],
+);
 const quality = (row) => row[measure().id];
 const qualityText = () => measure().name;
 
-const costNames = once(() => Object.keys(COSTS).filter((name) => (name !== 'bits' || RANKS_CODES)
-  && (name !== 'training' || RANKS_CODES) && finishedRows().some((row) => isNumber(row[COSTS[name].column]))));
-const costName = once(() => (costNames().includes(state.cost) ? state.cost : costNames()[0] || (RANKS_CODES ? 'bits' : 'latency')));
+const costNames = once(() =>
+  Object.keys(COSTS).filter(
+    (name) =>
+      (name !== 'bits' || RANKS_CODES) &&
+      (name !== 'training' || RANKS_CODES) &&
+      finishedRows().some((row) => isNumber(row[COSTS[name].column])),
+  ),
+);
+const costName = once(() =>
+  costNames().includes(state.cost) ? state.cost : costNames()[0] || (RANKS_CODES ? 'bits' : 'latency'),
+);
 const cost = () => COSTS[costName()];
 const costOf = (row) => (isNumber(row[cost().column]) ? row[cost().column] * cost().scale : undefined);
 const costText = (value) => (cost().whole ? count(value) : number(value));
@@ -130,11 +190,13 @@ const level = once(() => {
 });
 const levelText = (value) => value.toFixed(3).replace(/0$/, '');
 /** "recall@10 of 0.95", "0.97 of exact search's P@10". */
-const levelPhrase = () => (measure().share ? `${levelText(level())} of ${measure().share}` : `${qualityText()} of ${levelText(level())}`);
+const levelPhrase = () =>
+  measure().share ? `${levelText(level())} of ${measure().share}` : `${qualityText()} of ${levelText(level())}`;
 
-const byCost = (value) => (a, b) => (cost().more ? value(b) - value(a) : value(a) - value(b)) || quality(b) - quality(a);
+const byCost = (value) => (a, b) =>
+  (cost().more ? value(b) - value(a) : value(a) - value(b)) || quality(b) - quality(a);
 
-/** The best row of each method that reaches the level, ranked by the cost; and the highest row of each that does not. */
+/** The best row of each method that reaches the level, ranked by cost; and the highest of each that does not. */
 const slice = once(() => {
   const rowsOf = new Map();
   rankable().forEach((row) => rowsOf.set(row.method, [...(rowsOf.get(row.method) || []), row]));
@@ -195,4 +257,9 @@ const inkVariable = (method) => `var(--${inkName(method)})`;
 const inkOf = (method) => colour(inkName(method));
 const symbolOf = (method) => `${SYMBOLS[method.hue]}${method.open ? '-open' : ''}`;
 const dashOf = (method) => (method.open ? 'dot' : 'solid');
-const dot = (method) => el('span', { class: `dot${method.open ? ' open' : ''}`, style: { '--c': inkVariable(method) }, 'aria-hidden': 'true' });
+const dot = (method) =>
+  el('span', {
+    class: `dot${method.open ? ' open' : ''}`,
+    style: { '--c': inkVariable(method) },
+    'aria-hidden': 'true',
+  });

@@ -18,6 +18,10 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** The values that there are, each once, in the order in which they come first. */
+const distinct = (values) =>
+  [...new Set(values)].filter((value) => value !== undefined && value !== null && value !== '');
+
 const isNumber = (x) => typeof x === 'number' && Number.isFinite(x);
 
 const threeDigits = new Intl.NumberFormat('en', { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });

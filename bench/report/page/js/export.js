@@ -23,15 +23,22 @@ const columnTitle = (one) => [headOf(one), one.unit].filter(Boolean).join(', ');
 function tableAsCsv() {
   const columns = shownColumns().filter(({ head }) => head);
   const { done, undone } = tableRows();
-  const lines = [[...columns.map(columnTitle), 'status', 'key'], ...[...done, ...undone].map((row) => [
-    ...columns.map((one) => one.of(row)), row.status, row.keys.join(' '),
-  ])];
+  const lines = [
+    [...columns.map(columnTitle), 'status', 'key'],
+    ...[...done, ...undone].map((row) => [...columns.map((one) => one.of(row)), row.status, row.keys.join(' ')]),
+  ];
   return lines.map((line) => line.map(csvValue).join(',')).join('\r\n') + '\r\n';
 }
 
 const LATEX_SIGNS = {
-  '\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}', '−': '$-$', '±': '$\\pm$', '–': '--',
-  '<': '\\textless{}', '>': '\\textgreater{}',
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+  '−': '$-$',
+  '±': '$\\pm$',
+  '–': '--',
+  '<': '\\textless{}',
+  '>': '\\textgreater{}',
 };
 const latex = (text) => String(text).replace(/[\\~^−±–<>&%$#_{}]/g, (sign) => LATEX_SIGNS[sign] || `\\${sign}`);
 
@@ -41,8 +48,14 @@ function tableAsLatex() {
   const line = (cells) => `${cells.map(latex).join(' & ')} \\\\`;
   return [
     `% ${location.href.replace(/[\r\n]/g, '')}`,
-    `\\begin{tabular}{${columns.map((one) => (one.text ? 'l' : 'r')).join('')}}`, '\\toprule', line(columns.map(columnTitle)), '\\midrule',
-    ...tableRows().done.map((row) => line(columns.map((one) => textOf(one, row)))), '\\bottomrule', '\\end{tabular}', '',
+    `\\begin{tabular}{${columns.map((one) => (one.text ? 'l' : 'r')).join('')}}`,
+    '\\toprule',
+    line(columns.map(columnTitle)),
+    '\\midrule',
+    ...tableRows().done.map((row) => line(columns.map((one) => textOf(one, row)))),
+    '\\bottomrule',
+    '\\end{tabular}',
+    '',
   ].join('\n');
 }
 
@@ -51,7 +64,11 @@ function chartAsPng(id) {
   const element = byId(id);
   const figure = { data: element.data, layout: { ...element.layout, paper_bgcolor: colour('paper') } };
   return window.Plotly.downloadImage(figure, {
-    format: 'png', scale: PNG_SCALE, width: element.clientWidth, height: element.clientHeight, filename: fileName(`-${id}`),
+    format: 'png',
+    scale: PNG_SCALE,
+    width: element.clientWidth,
+    height: element.clientHeight,
+    filename: fileName(`-${id}`),
   });
 }
 

@@ -5,13 +5,24 @@ const MOVED = 'the speed of the machine itself moved by more than 10 %';
 function drawHead() {
   const set = currentSet();
   byId('sets').hidden = DATA.sets.length < 2;
-  byId('sets').replaceChildren(...DATA.sets.map((one) => el('button', {
-    type: 'button', id: `set-${one.id}`, 'aria-current': one === set ? 'true' : null,
-    onclick: () => change({ set: one.id, selected: [], open: [], level: '' }),
-  }, one.name)));
+  byId('sets').replaceChildren(
+    ...DATA.sets.map((one) =>
+      el(
+        'button',
+        {
+          type: 'button',
+          id: `set-${one.id}`,
+          'aria-current': one === set ? 'true' : null,
+          onclick: () => change({ set: one.id, selected: [], open: [], level: '' }),
+        },
+        one.name,
+      ),
+    ),
+  );
   byId('facts').textContent = facts(set);
   byId('notes').textContent = [`Grid ${DATA.grid.name}, recipe ${DATA.grid.recipe}`, ...set.notes]
-    .map((note) => (note.endsWith('.') ? note : `${note}.`)).join(' ');
+    .map((note) => (note.endsWith('.') ? note : `${note}.`))
+    .join(' ');
   byId('answer').replaceChildren(...(RANKS_CODES ? answerOfCodes() : answerOfSearches()));
   drawFilters(set);
   return true;
@@ -20,7 +31,11 @@ function drawHead() {
 function facts(set) {
   const rows = comparedRows();
   const largest = (column) => Math.max(...rows.map((row) => row[column]).filter(isNumber));
-  const counts = [['database_items', 'items'], ['queries', 'queries']].filter(([column]) => isNumber(largest(column)))
+  const counts = [
+    ['database_items', 'items'],
+    ['queries', 'queries'],
+  ]
+    .filter(([column]) => isNumber(largest(column)))
     .map(([column, word]) => `${count(largest(column))} ${word}`);
   const kind = set.features.find(({ id }) => id === features());
   if (kind && kind.id) counts.push(kind.name);
@@ -29,14 +44,27 @@ function facts(set) {
 
 /** The machines that the rows were measured on, in words. */
 function machine(rows) {
-  const known = [...new Set(rows.map((row) => row.environment).filter(isNumber))].map((at) => DATA.environments[at]);
-  const texts = [...new Set(known.map(({ cpu, cores, memory_bytes: bytes }) => [cpu, isNumber(cores) && plural(cores, 'core', 'cores'),
-    isNumber(bytes) && `${number(bytes / 1e9)} GB`].filter(Boolean).join(', ')))];
-  return texts.length > 1 ? `${count(texts.length)} machines.` : texts.length && texts[0] ? `${texts[0]}.` : '';
+  const known = distinct(rows.map((row) => row.environment)).map((at) => machineText(DATA.environments[at]));
+  const texts = distinct(known);
+  if (texts.length > 1) return `${count(texts.length)} machines.`;
+  return texts.length ? `${texts[0]}.` : '';
+}
+
+function machineText({ cpu, cores, memory_bytes: bytes }) {
+  const parts = [
+    cpu,
+    isNumber(cores) && plural(cores, 'core', 'cores'),
+    isNumber(bytes) && `${number(bytes / 1e9)} GB`,
+  ];
+  return parts.filter(Boolean).join(', ');
 }
 
 function lastDay(rows) {
-  const last = rows.map((row) => row.finished).filter(Boolean).sort().at(-1);
+  const last = rows
+    .map((row) => row.finished)
+    .filter(Boolean)
+    .sort()
+    .at(-1);
   const date = new Date(last || '');
   if (Number.isNaN(date.getTime())) return '';
   return `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}.`;
@@ -50,8 +78,11 @@ function answerOfSearches() {
   if (!first) return [nothingReached()];
   const value = `${costText(costOf(first))}\u00a0${cost().unit}`;
   return [
-    `At ${levelPhrase()} the ${cost().best} here is `, whole(methodOf(first).name),
-    first.setting ? ` with ${first.setting}: ${value}` : `: ${value}`, againstReference(first), '.',
+    `At ${levelPhrase()} the ${cost().best} here is `,
+    whole(methodOf(first).name),
+    first.setting ? ` with ${first.setting}: ${value}` : `: ${value}`,
+    againstReference(first),
+    '.',
     el('small', {}, [doubt(first, others), unsteady()].filter(Boolean).join(' ')),
   ];
 }
@@ -62,14 +93,17 @@ function nothingReached() {
   if (slice().short.length) return `Nothing here reaches ${levelPhrase()}.`;
   if (!rows.length) return 'Nothing was searched here.';
   if (finishedRows().length) return 'Of what finished here, nothing has both this quality and this cost.';
-  return failed ? `Nothing here has a result: ${plural(failed, 'search', 'searches')} ended without one, for the reasons below.` : 'Nothing here was run yet.';
+  return failed
+    ? `Nothing here has a result: ${plural(failed, 'search', 'searches')} ended without one, for the reasons below.`
+    : 'Nothing here was run yet.';
 }
 
 /** How many times as fast as the search that all are timed beside. */
 function againstReference(row) {
   if (costName() !== 'latency' || !isNumber(row.ratio) || row.ratio === 1 || !row.ratio_to) return '';
   const times = 1 / row.ratio;
-  return times >= 1.05 ? `, ${times >= 10 ? Math.round(times) : times.toPrecision(2)} times as fast as ${row.ratio_to}`
+  return times >= 1.05
+    ? `, ${times >= 10 ? Math.round(times) : times.toPrecision(2)} times as fast as ${row.ratio_to}`
     : `, no faster than ${row.ratio_to}`;
 }
 
@@ -84,8 +118,14 @@ function doubt(first, others) {
   };
   const close = others.filter(meets).length;
   if (!close) return 'Its lead is beyond the intervals of all others.';
-  const whose = close === others.length ? (close === 1 ? 'the only other method' : `all ${close} others`) : plural(close, 'other method', 'others');
-  return `Its lead is not certain: the ${close === 1 ? 'interval' : 'intervals'} of ${whose} ${close === 1 ? 'overlaps' : 'overlap'} its own.`;
+  const whose =
+    close === others.length
+      ? close === 1
+        ? 'the only other method'
+        : `all ${close} others`
+      : plural(close, 'other method', 'others');
+  const overlap = close === 1 ? `the interval of ${whose} overlaps` : `the intervals of ${whose} overlap`;
+  return `Its lead is not certain: ${overlap} its own.`;
 }
 
 function unsteady() {
@@ -96,19 +136,37 @@ function unsteady() {
   return [
     moved && `During ${moved} of ${plural(timed.length, 'timing', 'timings')} ${MOVED}.`,
     busy && `During ${busy} of ${timed.length} others kept the machine busy.`,
-  ].filter(Boolean).join(' ');
+  ]
+    .filter(Boolean)
+    .join(' ');
 }
 
 /** The best method at each length of the codes. */
 function answerOfCodes() {
   const rows = finishedRows().filter((row) => isNumber(quality(row)));
-  const best = lengths().map((bits) => rows.filter((row) => row.bits === bits))
-    .filter((some) => some.length).map((some) => some.reduce((a, b) => (quality(b) > quality(a) ? b : a)));
-  if (!best.length) return [rows.length ? `Features alone: ${measure().name} ${share(quality(bestRows()[0]))}.` : nothingReached()];
-  const names = [...new Set(best.map((row) => methodOf(row).name))];
-  const text = best.length > 1 && names.length === 1
-    ? [`At every length ${measure().name} is best with `, whole(names[0]), `: ${best.map((row) => `${share(quality(row))} at ${row.bits}`).join(', ')}\u00a0bits.`]
-    : [`The best ${measure().name}: `, ...best.flatMap((row, at) => [at ? ', ' : '', whole(methodOf(row).name), ` ${share(quality(row))} at ${row.bits}`]), '\u00a0bits.'];
+  const best = lengths()
+    .map((bits) => rows.filter((row) => row.bits === bits))
+    .filter((some) => some.length)
+    .map((some) => some.reduce((a, b) => (quality(b) > quality(a) ? b : a)));
+  if (!best.length)
+    return [rows.length ? `Features alone: ${measure().name} ${share(quality(bestRows()[0]))}.` : nothingReached()];
+  const names = distinct(best.map((row) => methodOf(row).name));
+  const text =
+    best.length > 1 && names.length === 1
+      ? [
+          `At every length ${measure().name} is best with `,
+          whole(names[0]),
+          `: ${best.map((row) => `${share(quality(row))} at ${row.bits}`).join(', ')}\u00a0bits.`,
+        ]
+      : [
+          `The best ${measure().name}: `,
+          ...best.flatMap((row, at) => [
+            at ? ', ' : '',
+            whole(methodOf(row).name),
+            ` ${share(quality(row))} at ${row.bits}`,
+          ]),
+          '\u00a0bits.',
+        ];
   return [...text, el('small', {}, ofSeeds(rows))];
 }
 
@@ -124,10 +182,18 @@ function drawFilters(set) {
   const options = (items) => items.map(({ id, name }) => [id, name || 'codes only']);
   drawRadios('protocol', options(set.protocols), protocol(), (value) => change({ protocol: value, open: [] }));
   drawRadios('features', options(offeredFeatures()), features(), (value) => change({ features: value, open: [] }));
-  drawToggles('family', families().map((name) => [name, name]), state.family.filter((name) => families().includes(name)),
-    (family) => change({ family }));
-  drawToggles('bits', lengths().map((bits) => [String(bits), String(bits)]), state.bits.filter((bits) => lengths().includes(Number(bits))),
-    (bits) => change({ bits }));
+  drawToggles(
+    'family',
+    families().map((name) => [name, name]),
+    state.family.filter((name) => families().includes(name)),
+    (family) => change({ family }),
+  );
+  drawToggles(
+    'bits',
+    lengths().map((bits) => [String(bits), String(bits)]),
+    state.bits.filter((bits) => lengths().includes(Number(bits))),
+    (bits) => change({ bits }),
+  );
   byId('filters').hidden = [...byId('filters').children].every((group) => group.hidden);
 }
 

@@ -23,7 +23,8 @@ function placeNames(names, lines, marks, width, tall) {
   });
 }
 
-const samePoints = (one, other) => one.length === other.length && one.every(([x, y], at) => x === other[at][0] && y === other[at][1]);
+const samePoints = (one, other) =>
+  one.length === other.length && one.every(([x, y], at) => x === other[at][0] && y === other[at][1]);
 
 /** Points along a line, close enough together that no name passes between them. */
 function spotsAlong(points) {
@@ -37,16 +38,33 @@ function spotsAlong(points) {
 /** Right of a point, left of it, and above and below on both sides. */
 function placesBeside(points, point, size) {
   const [x, y] = points[point];
-  const shifts = [[12, 0], [9, 13], [9, -13], [-size - 12, 0], [-size - 9, -13], [-size - 9, 13], [-size / 2, -17], [-size / 2, 17]];
+  const shifts = [
+    [12, 0],
+    [9, 13],
+    [9, -13],
+    [-size - 12, 0],
+    [-size - 9, -13],
+    [-size - 9, 13],
+    [-size / 2, -17],
+    [-size / 2, 17],
+  ];
   return shifts.map(([dx, dy], rank) => ({ point, dx, dy, rank, x: x + dx, y: y + dy }));
 }
 
 function costOfPlace({ point, rank, x, y }, size, points, strangers, taken, width, tall) {
-  const covered = taken.filter((spot) => spot[0] > x - 3 && spot[0] < x + size + 3 && Math.abs(spot[1] - y) < LINE_HEIGHT / 2 + 2).length;
+  const covered = taken.filter(
+    (spot) => spot[0] > x - 3 && spot[0] < x + size + 3 && Math.abs(spot[1] - y) < LINE_HEIGHT / 2 + 2,
+  ).length;
   const away = (spot) => Math.hypot(Math.max(x - spot[0], 0, spot[0] - x - size), spot[1] - y);
   const isStrange = strangers.some((spot) => away(spot) < away(points[point]) + 6);
   const isMiddle = point > 0 && point < points.length - 1;
   const isOutside = x < 0 || x + size > width + 10 || y < 6 || y > tall - 6;
-  return covered * COSTS_OF_PLACE.covered + rank + (points.length - 1 - point)
-    + (isStrange ? COSTS_OF_PLACE.strange : 0) + (isMiddle ? COSTS_OF_PLACE.middle : 0) + (isOutside ? COSTS_OF_PLACE.outside : 0);
+  return (
+    covered * COSTS_OF_PLACE.covered +
+    rank +
+    (points.length - 1 - point) +
+    (isStrange ? COSTS_OF_PLACE.strange : 0) +
+    (isMiddle ? COSTS_OF_PLACE.middle : 0) +
+    (isOutside ? COSTS_OF_PLACE.outside : 0)
+  );
 }

@@ -22,18 +22,39 @@ function drawPanels() {
 function drawRadios(id, options, current, choose) {
   const group = byId(id);
   group.hidden = options.length < 2;
-  group.replaceChildren(group.querySelector('legend'), ...options.map(([value, name]) => el('label', {},
-    el('input', {
-      type: 'radio', name: id, value, id: `${id}-${value}`, checked: value === current, onchange: () => choose(value),
-    }), name)));
+  group.replaceChildren(
+    group.querySelector('legend'),
+    ...options.map(([value, name]) =>
+      el(
+        'label',
+        {},
+        el('input', {
+          type: 'radio',
+          name: id,
+          value,
+          id: `${id}-${value}`,
+          checked: value === current,
+          onchange: () => choose(value),
+        }),
+        name,
+      ),
+    ),
+  );
 }
 
-/** Fill a group of buttons of which any may be pressed; none pressed is as all. */
+/** Fill a group of buttons of which some may be pressed, or else the first, which stands for all. */
 function drawToggles(id, options, pressed, choose) {
   const group = byId(id);
   group.hidden = options.length < 2;
-  group.replaceChildren(group.querySelector('legend'), ...options.map(([value, name]) => el('button', {
-    type: 'button', id: `${id}-${value}`, 'aria-pressed': String(pressed.includes(value)),
-    onclick: () => choose(toggled(pressed, value)),
-  }, name)));
+  const button = (value, name, isPressed, next) =>
+    el(
+      'button',
+      { type: 'button', id: `${id}-${value}`, 'aria-pressed': String(isPressed), onclick: () => choose(next) },
+      name,
+    );
+  group.replaceChildren(
+    group.querySelector('legend'),
+    button('', 'all', pressed.length === 0, []),
+    ...options.map(([value, name]) => button(value, name, pressed.includes(value), toggled(pressed, value))),
+  );
 }

@@ -28,16 +28,36 @@ function drawSlice() {
 
 function drawControls() {
   const [low, high] = levelRange();
-  drawRadios('quality', measures().map(({ id, name }) => [id, name]), measure().id, (value) => change({ quality: value, level: '' }));
-  drawRadios('cost', costNames().map((name) => [name, COSTS[name].name]), costName(), (value) => change({ cost: value }));
+  drawRadios(
+    'quality',
+    measures().map(({ id, brief }) => [id, brief]),
+    measure().id,
+    (value) => change({ quality: value, level: '' }),
+  );
+  drawRadios(
+    'cost',
+    costNames().map((name) => [name, COSTS[name].name]),
+    costName(),
+    (value) => change({ cost: value }),
+  );
   Object.assign(byId('level'), { min: low, max: high, value: level() });
   byId('level').setAttribute('aria-valuetext', levelPhrase());
   byId('level-out').textContent = levelText(level());
   const presets = PRESETS.filter((value) => value >= low && value <= high).slice(-MOST_PRESETS);
-  byId('presets').replaceChildren(...presets.map((value) => el('button', {
-    type: 'button', id: `preset-${value}`, 'aria-current': value === level() ? 'true' : null,
-    onclick: () => change({ level: String(value) }),
-  }, levelText(value))));
+  byId('presets').replaceChildren(
+    ...presets.map((value) =>
+      el(
+        'button',
+        {
+          type: 'button',
+          id: `preset-${value}`,
+          'aria-current': value === level() ? 'true' : null,
+          onclick: () => change({ level: String(value) }),
+        },
+        levelText(value),
+      ),
+    ),
+  );
 }
 
 /** Where the scale ends, which starts at zero: at the largest, or where the largest would hide the rest. */
@@ -50,38 +70,70 @@ function scaleEnd(rows) {
 
 function sliceHead() {
   const better = cost().more ? 'Longer is better.' : 'Shorter is better.';
-  return el('li', { class: 'head', 'aria-hidden': 'true' },
-    el('span', { class: 'name' }, 'Method'), el('span', { class: 'track' }, `${capital(cost().head)}. ${better}`),
-    el('span', { class: 'value' }, cost().short), el('span', { class: 'range' }, cost().low ? 'interval' : ''),
-    el('span', { class: 'got' }, measure().brief), el('span', { class: 'setting' }, 'best setting'));
+  return el(
+    'li',
+    { class: 'head', 'aria-hidden': 'true' },
+    el('span', { class: 'name' }, 'Method'),
+    el('span', { class: 'track' }, `${capital(cost().head)}. ${better}`),
+    el('span', { class: 'value' }, cost().short),
+    el('span', { class: 'range' }, cost().low ? 'interval' : ''),
+    el('span', { class: 'got' }, measure().brief),
+    el('span', { class: 'setting' }, RANKS_CODES ? '' : 'best setting'),
+  );
 }
 
 function bar(row, end) {
   const method = methodOf(row);
   const ends = interval(row);
   const place = (value) => Math.min(100, (100 * value) / end);
-  const thin = ends && el('b', {
-    class: ends[1] > end ? 'cut' : null, style: { left: `${place(ends[0])}%`, width: `${place(ends[1]) - place(ends[0])}%` },
-  });
-  return el('button', {
-    type: 'button', id: `bar-${method.id}`, class: method.open ? 'open' : null, style: { '--c': inkVariable(method) },
-    'aria-pressed': String(state.selected.includes(method.id)), 'data-key': rowId(row), onclick: () => select(method.id),
-  },
-  el('span', { class: 'name' }, method.name),
-  el('span', { class: 'track', 'aria-hidden': 'true' },
-    el('i', { class: costOf(row) > end ? 'cut' : null, style: { width: `${place(costOf(row))}%` } }), thin),
-  el('span', { class: 'value' }, costText(costOf(row)), el('span', { class: 'hidden' }, ` ${cost().short}`)),
-  el('span', { class: 'range' }, ends ? `${costText(ends[0])}–${costText(ends[1])}` : ''),
-  el('span', { class: 'got' }, share(quality(row))),
-  el('span', { class: 'setting' }, row.setting || 'nothing to set'));
+  const thin =
+    ends &&
+    el('b', {
+      class: ends[1] > end ? 'cut' : null,
+      style: { left: `${place(ends[0])}%`, width: `${place(ends[1]) - place(ends[0])}%` },
+    });
+  return el(
+    'button',
+    {
+      type: 'button',
+      id: `bar-${method.id}`,
+      class: method.open ? 'open' : null,
+      style: { '--c': inkVariable(method) },
+      'aria-pressed': String(state.selected.includes(method.id)),
+      'data-key': rowId(row),
+      onclick: () => select(method.id),
+    },
+    el('span', { class: 'name' }, method.name),
+    el(
+      'span',
+      { class: 'track', 'aria-hidden': 'true' },
+      el('i', { class: costOf(row) > end ? 'cut' : null, style: { width: `${place(costOf(row))}%` } }),
+      thin,
+    ),
+    el('span', { class: 'value' }, costText(costOf(row)), el('span', { class: 'hidden' }, ` ${cost().short}`)),
+    el('span', { class: 'range' }, ends ? `${costText(ends[0])}–${costText(ends[1])}` : ''),
+    el('span', { class: 'got' }, share(quality(row))),
+    el('span', { class: 'setting' }, row.setting || (RANKS_CODES ? '' : 'nothing to set')),
+  );
 }
 
 /** Who does not reach the level, with the most that it reached. */
 function shortOf(rows) {
   if (!rows.length) return [];
-  const named = rows.slice(0, MOST_SHORT).flatMap((row, at) => [at ? ', ' : '', el('button', {
-    type: 'button', id: `bar-${row.method}`, 'aria-pressed': String(state.selected.includes(row.method)), onclick: () => select(row.method),
-  }, methodOf(row).name), ` (at most ${share(quality(row))})`]);
+  const named = rows.slice(0, MOST_SHORT).flatMap((row, at) => [
+    at ? ', ' : '',
+    el(
+      'button',
+      {
+        type: 'button',
+        id: `bar-${row.method}`,
+        'aria-pressed': String(state.selected.includes(row.method)),
+        onclick: () => select(row.method),
+      },
+      methodOf(row).name,
+    ),
+    ` (at most ${share(quality(row))})`,
+  ]);
   const more = rows.length > MOST_SHORT ? [` and ${plural(rows.length - MOST_SHORT, 'other', 'others')}`] : [];
   return [`Below ${levelText(level())} at every setting: `, ...named, ...more, '.'];
 }

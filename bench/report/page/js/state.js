@@ -5,7 +5,10 @@ const STATE_FIELDS = {};
 
 const textField = (initial, valid = () => true) => ({ initial, valid, list: false });
 const listField = (valid = () => true) => ({ initial: [], valid, list: true });
-const oneOf = (...values) => (value) => values.includes(value);
+const oneOf =
+  (...values) =>
+  (value) =>
+    values.includes(value);
 
 let state = {};
 

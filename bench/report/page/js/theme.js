@@ -21,7 +21,9 @@ function answerOn(button, text) {
   const before = button.dataset.text || button.textContent;
   button.dataset.text = before;
   button.textContent = text;
-  setTimeout(() => { button.textContent = before; }, 2000);
+  setTimeout(() => {
+    button.textContent = before;
+  }, 2000);
 }
 
 async function copyLink() {
@@ -37,6 +39,12 @@ function wireTheme() {
   byId('theme').addEventListener('click', () => change({ theme: isDark() ? 'light' : 'dark' }));
   byId('copy').addEventListener('click', copyLink);
   darkSystem.addEventListener('change', () => drawAll());
-  addEventListener('beforeprint', () => { isPrinting = true; drawAll(); });
-  addEventListener('afterprint', () => { isPrinting = false; drawAll(); });
+  addEventListener('beforeprint', () => {
+    isPrinting = true;
+    drawAll();
+  });
+  addEventListener('afterprint', () => {
+    isPrinting = false;
+    drawAll();
+  });
 }

@@ -1,0 +1,125 @@
+// The columns of the table: what each shows of a row, and where there is something to show.
+
+/** The published column beside each quality and each time. */
+const PUBLISHED_COLUMNS = { map: 'reference_map', [`precision_at_${DATA.grid.k}`]: 'reference_precision_at_10' };
+const publishedColumn = () => PUBLISHED_COLUMNS[measure().id];
+const compares = (row) => row.reference_compares === true;
+const offBy = (row, own, published) =>
+  compares(row) && isNumber(row[own]) && isNumber(row[published]) ? row[own] - row[published] : undefined;
+const hasSome = (column) => chosenRows().some((row) => isNumber(row[column]));
+
+const column = (id, head, unit, name, more = {}) => ({
+  id,
+  head,
+  unit,
+  of: (row) => row[name],
+  show: number,
+  when: () => hasSome(name),
+  ...more,
+});
+const scaled = (name, factor) => (row) => (isNumber(row[name]) ? row[name] * factor : undefined);
+
+/** The columns there are; those that no row has anything in are left out. `part`: narrower pages leave it out. */
+const TABLE_COLUMNS = [
+  { id: 'method', head: 'Method', text: true, of: (row) => methodOf(row).name },
+  {
+    id: 'setting',
+    head: 'Setting',
+    text: true,
+    of: (row) => row.setting,
+    part: 'mid',
+    when: () => chosenRows().some((row) => row.setting),
+  },
+  column('bits', 'Length', 'bits', 'bits', { show: count, when: () => RANKS_CODES && hasSome('bits') }),
+  { id: 'quality', head: () => measure().brief, of: quality, show: shareAndSpread, when: () => hasSome(measure().id) },
+  {
+    id: 'published',
+    head: 'Published',
+    of: (row) => row[publishedColumn()],
+    show: printed,
+    part: 'mid',
+    when: () => hasSome(publishedColumn()),
+  },
+  {
+    id: 'off',
+    head: 'Ours minus it',
+    of: (row) => offBy(row, measure().id, publishedColumn()),
+    show: difference,
+    part: 'wide',
+    when: () => chosenRows().some((row) => isNumber(offBy(row, measure().id, publishedColumn()))),
+  },
+  ...DATA.sets
+    .flatMap((set) => set.measures)
+    .filter((one, at, every) => every.findIndex(({ id }) => id === one.id) === at)
+    .map((one) =>
+      column(one.id, one.brief, null, one.id, {
+        show: share,
+        part: 'wide',
+        when: () => hasSome(one.id) && one.id !== measure().id,
+      }),
+    ),
+  column('time', 'Time', 'ms, median', 'latency_ms_p50', { rising: true }),
+  column('published-time', 'Published', 'ms, mean', 'reference_ms', { rising: true, part: 'wide' }),
+  {
+    id: 'time-off',
+    head: 'Ours minus it',
+    unit: 'ms, mean',
+    of: (row) => offBy(row, 'latency_ms_mean', 'reference_ms'),
+    show: difference,
+    part: 'wide',
+    when: () => chosenRows().some((row) => isNumber(offBy(row, 'latency_ms_mean', 'reference_ms'))),
+  },
+  column('p99', 'Slow query', 'ms, 99 %', 'latency_ms_p99', { rising: true, part: 'wide' }),
+  {
+    id: 'speed',
+    head: 'Against the scan',
+    unit: 'times as fast',
+    of: (row) => (row.ratio ? 1 / row.ratio : undefined),
+    show: number,
+    part: 'mid',
+    when: () => hasSome('ratio'),
+  },
+  {
+    id: 'speed-range',
+    head: null,
+    unit: 'interval',
+    of: (row) => (row.ratio_high ? 1 / row.ratio_high : undefined),
+    show: speedRange,
+    part: 'wide',
+    when: () => hasSome('ratio_low'),
+  },
+  column('qps', 'Batch', 'queries/s', 'throughput_qps', { part: 'wide' }),
+  column('build', 'Build', 's', 'build_seconds', { rising: true, part: 'wide' }),
+  column('memory', 'Memory', 'MB', 'index_bytes', { of: scaled('index_bytes', 1e-6), rising: true, part: 'mid' }),
+  column('training', 'Training', 's', 'fit_seconds', {
+    rising: true,
+    part: 'mid',
+    when: () => RANKS_CODES && hasSome('fit_seconds'),
+  }),
+  column('encoding', 'Encoding', 'ms a query', 'encode_ms', {
+    rising: true,
+    part: 'wide',
+    when: () => RANKS_CODES && hasSome('encode_ms'),
+  }),
+  column('codes', 'Codes', 'MB', 'code_bytes', {
+    of: scaled('code_bytes', 1e-6),
+    rising: true,
+    part: 'wide',
+    when: () => RANKS_CODES && hasSome('code_bytes'),
+  }),
+];
+
+function shareAndSpread(value, row) {
+  const spread = (row.spread || {})[measure().id];
+  return share(value) + (isNumber(spread) ? ` ± ${printed(spread)}` : '');
+}
+
+function speedRange(value, row) {
+  return isNumber(row.ratio_low) && row.ratio_low < row.ratio_high
+    ? `${number(1 / row.ratio_high)}–${number(1 / row.ratio_low)}`
+    : '';
+}
+
+const shownColumns = once(() => TABLE_COLUMNS.filter(({ when }) => !when || when()));
+const headOf = ({ head }) => (typeof head === 'function' ? head() : head);
+const textOf = (one, row) => (one.text ? one.of(row) || '' : one.show(one.of(row), row));
