@@ -33,8 +33,8 @@ def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) ->
     )
     info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, notes, grid.k)
     folder.mkdir(parents=True, exist_ok=True)
-    page = write_page(payload(info, complete(cells, info), about), folder, results.say)
-    return [*write_tables(cells, info, folder), *write_figures(cells, info, folder), page]
+    written = write_tables(cells, info, folder) + write_figures(cells, info, folder)
+    return [*written, write_page(payload(info, complete(cells, info), about), folder, results.say)]
 
 
 def _notes(pipeline: Pipeline) -> list[str]:
