@@ -35,8 +35,6 @@ GROUPS: dict[Kind, str] = {
     "reranker": "bench.rerankers",
 }
 
-OTHER_FAMILY = "other"
-
 
 @cache
 def _offered(kind: Kind) -> tuple[tuple[str, EntryPoint], ...]:
@@ -93,24 +91,6 @@ def describe(point: EntryPoint) -> str:
     except ValueError as fault:
         return f"broken: {fault}"
     return described.strip().split("\n")[0] or "(no description)"
-
-
-def label(kind: Kind, name: str) -> str:
-    """What a plugin is called in print: the ``label`` of its class, or else its name."""
-    try:
-        found = getattr(load(kind, name), "label", None)
-    except ValueError:
-        found = None
-    return one_line(found) if isinstance(found, str) and found else name.replace("_", " ")
-
-
-def family(kind: Kind, name: str, values: dict[str, Any]) -> str:
-    """The family of methods that a plugin with these parameters belongs to, or "other" where it names none."""
-    try:
-        found = getattr(build(kind, name, values), "family", None)
-    except Exception:  # of another's package, which may raise anything
-        return OTHER_FAMILY
-    return one_line(found) if isinstance(found, str) and found else OTHER_FAMILY
 
 
 def _described_in_source(point: EntryPoint) -> str | None:

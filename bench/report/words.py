@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import registry
 from bench.grid import Layout
+from bench.registry import Kind
+from bench.report import names
 
 NOT_RUN = "–"
 SECTION = ["dataset", "protocol", "embedder", "dim"]
@@ -75,9 +76,9 @@ def word(column: str, value: Any) -> str:
     """A value of a column as a reader knows it; plugins say themselves what they are called."""
     if column == "bits":
         return f"{value} bits"
-    kinds: dict[str, registry.Kind] = {"index": "index", "hasher": "hasher"}
+    kinds: dict[str, Kind] = {"index": "index", "hasher": "hasher"}
     if column in kinds:
-        return registry.label(kinds[column], str(value))
+        return names.label(kinds[column], str(value))
     known = {"model": MODEL_NAMES, "dataset": DATASET_NAMES}.get(column, {})
     return known.get(value, str(value).replace("_", " "))
 

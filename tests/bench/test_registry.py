@@ -25,35 +25,6 @@ def test_every_built_in_plugin_has_a_one_line_description():
             assert 10 < len(registry.describe(point)) <= 110, name
 
 
-def test_every_built_in_index_and_hasher_says_what_it_is_called_and_its_family():
-    for kind in ("index", "hasher"):
-        for name in registry.plugins(kind):
-            assert registry.label(kind, name), name
-            assert registry.family(kind, name, {}) != registry.OTHER_FAMILY, name
-    assert registry.label("hasher", "a2_net") == "A²-Net"
-
-
-def test_a_plugin_that_says_neither_has_its_name_and_no_family(third_party):
-    assert registry.label("hasher", "toy_signs") == "toy signs"
-    assert registry.family("hasher", "toy_signs", {}) == registry.OTHER_FAMILY
-    assert registry.label("embedder", "toy_broken") == "toy broken"
-    assert registry.family("embedder", "toy_broken", {}) == registry.OTHER_FAMILY
-
-
-@pytest.mark.parametrize(
-    ("factory", "family"),
-    [
-        ("Flat", "exact"),
-        ("IVF300,PQ64", "inverted file"),
-        ("HNSW32", "graph"),
-        ("IVF300_HNSW32,Flat", "inverted file"),
-        ("PQ64", "code scan"),
-    ],
-)
-def test_the_family_of_a_faiss_index_is_that_of_its_factory_string(factory, family):
-    assert registry.family("index", "faiss", {"factory": factory}) == family
-
-
 def test_an_unknown_name_is_answered_with_the_near_and_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown index 'linear_scam'; did you mean 'linear_scan'\? known: .*kd_tree"):
         registry.find("index", "linear_scam")

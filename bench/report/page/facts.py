@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench import records, registry
+from bench import records
 from bench.grid import ROLES, Cell, settings
 from bench.pipeline import Pipeline
+from bench.report import names
 from bench.store import Damaged, Store
 
 ENVIRONMENT = ("cpu", "cores", "memory_bytes", "gpu", "system", "python", "revision", "dirty")
@@ -24,7 +25,7 @@ class Facts:
     """
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    family: str = registry.OTHER_FAMILY
+    family: str = names.OTHER
     environment: Mapping[str, Any] | None = None
     finished: str | None = None
 
@@ -65,8 +66,8 @@ def _family(cell: Cell) -> str:
     for role in ("index", "hasher", "embedder"):
         choice = getattr(cell, role)
         if choice is not None:
-            return registry.family(ROLES[role], choice.name, choice.parameters)
-    return registry.OTHER_FAMILY
+            return names.family(ROLES[role], choice.name, choice.parameters)
+    return names.OTHER
 
 
 def _said(value: Any) -> Any:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.registry import OTHER_FAMILY
 from bench.report import tables
 from bench.report.code_tables import CODES_ROW, label
+from bench.report.names import OTHER
 from bench.report.words import VARIANT, word
 
 SEARCHES = ["index", "rerank", "build_setting", *VARIANT]
@@ -54,7 +54,7 @@ def number_methods(cells: pd.DataFrame) -> pd.Series:
 def describe_methods(cells: pd.DataFrame, numbers: pd.Series, families: Mapping[str, str]) -> list[dict[str, Any]]:
     """The methods by their number. ``families``: of each cell's method, by the cell's key."""
     firsts = cells[~numbers.duplicated()].assign(number=numbers).sort_values("number")
-    named = [(_name(cell, cells), families.get(cell["key"], OTHER_FAMILY), cell) for _, cell in firsts.iterrows()]
+    named = [(_name(cell, cells), families.get(cell["key"], OTHER), cell) for _, cell in firsts.iterrows()]
     looks = _looks([(family, cell) for _, family, cell in named])
     ids = _ids([name for name, _, _ in named])
     return [
