@@ -43,7 +43,7 @@ NOISE = 1e-9
 """A difference of quality that rounding may make: it is exact otherwise, for the same seed."""
 COUNTS = ("database_items", "queries")
 CODED = ("k", "protocol", "embedder", "dim", "input", "hasher", "bits", "model", "database_codes")
-"""What is said of a cell where others are described alike."""
+"""What is said of a cell where others are described alike, and differ in it."""
 MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after")
 LOST = (*MISSING, "other data", *(f"{status} after" for status in records.FAILED))
 JUDGED = ("same", "better", "worse")
@@ -151,9 +151,11 @@ def summary(changes: list[Change]) -> str:
     """How many figures moved, and how many things can't be compared, in a sentence."""
     judged = sum(one.verdict in JUDGED for one in changes)
     moved = sum(one.has_moved for one in changes)
+    others = len(changes) - judged
+    what = "cell, seed or figure" if others == 1 else "cells, seeds or figures"
     return (
         f"{moved} of {judged} figures moved (judged together: 5 % of these by chance, at most); "
-        f"{len(changes) - judged} cells, seeds or figures can't be compared"
+        f"{others} {what} can't be compared"
     )
 
 
@@ -208,14 +210,22 @@ def _compared(before: Data | None, after: Data | None) -> Iterator[Pair | Change
 
 
 def _labels(cells: dict[tuple[str, int], Entry]) -> dict[tuple[str, int], str]:
-    """Each cell in words; of those that are described alike, also how their items are coded."""
-    described = [entry.meta["described"] for entry in cells.values()]
-    labels = {}
+    """Each cell in words; of those that are described alike, also in what the coding of their items differs."""
+    alike: dict[str, dict[tuple[str, int], Row]] = {}
     for name, entry in cells.items():
-        row, words = entry.meta["row"], entry.meta["described"]
-        coded = [f"{column} {row[column]}" for column in CODED if row.get(column) is not None]
-        labels[name] = ", ".join([words, *coded]) if described.count(words) > 1 else words
-    return labels
+        alike.setdefault(entry.meta["described"], {})[name] = entry.meta["row"]
+    return {name: label for words, rows in alike.items() for name, label in _told_apart(words, rows).items()}
+
+
+def _told_apart(words: str, rows: dict[tuple[str, int], Row]) -> dict[tuple[str, int], str]:
+    """The labels of cells that are described by the same words."""
+    if len(rows) == 1:
+        return dict.fromkeys(rows, words)
+    differing = [column for column in CODED if len({row.get(column) for row in rows.values()}) > 1] or CODED
+    return {
+        name: ", ".join([words, *(f"{column} {row[column]}" for column in differing if row.get(column) is not None)])
+        for name, row in rows.items()
+    }
 
 
 def _of_cell(dataset: str, cell: str, before: dict[int, Entry], after: dict[int, Entry]) -> Iterator[Pair | Change]:

@@ -245,10 +245,10 @@ def test_among_many_unchanged_cells_the_one_that_moved_is_found_alone(folders):
     assert all((one.low <= 0 <= one.high) == (one.verdict == "same") for one in found)
 
 
-def test_cells_that_are_described_alike_are_told_apart_by_how_their_items_are_coded(folders):
+def test_cells_that_are_described_alike_are_told_apart_by_what_differs_in_how_their_items_are_coded(folders):
     for bits in (16, 32):
         row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok", "hasher": "itq", "bits": bits, "map": 0.5}
         meta = {"row": row, "cell": f"Cell({bits}, seed=0)", "described": "scan()", "judged": "1"}
         for folder in folders if bits == 16 else folders[:1]:
             Store(folder).write("records", str(bits), meta, {})
-    assert lost(folders) == ["d, scan(), k 10, hasher itq, bits 32: only before"]
+    assert lost(folders) == ["d, scan(), bits 32: only before"]
