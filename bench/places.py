@@ -41,27 +41,63 @@ def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> Non
     ``inside``: folders in it that will be written, where they are there already. ValueError: no file can be made,
     locked or renamed there.
     """
-    from filelock import FileLock
+    try:
+        _try_folder(folder, inside)
+    except (OSError, NotImplementedError) as fault:
+        raise ValueError(
+            f"{option} {shown(str(folder))} can't be used ({_reason(fault)}): {option} DIR names another"
+        ) from fault
 
+
+def check_file(option: str, path: Path) -> None:
+    """Try the folder of a file that an option names, and leave nothing there. ValueError: it can't be written there."""
+    what, instead = f"{option} {shown(str(path))}", f"{option} FILE names another"
+    if _is_folder(path):
+        raise ValueError(f"{what} is a folder: {instead}")
+    check_place(what, path, instead)
+
+
+def check_place(what: str, path: Path, instead: str) -> None:
+    """Try the folder in which ``path`` will stand, and leave nothing there.
+
+    ``what`` names it in the error, ``instead`` says what else could be done. ValueError: it can't be written there.
+    """
     try:
         with suppress(FileNotFoundError):
-            os.lstat(folder / INNER_NAME)
-        there = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
-        for path in (there, *(folder / name for name in inside)):
-            if os.path.lexists(path) and not path.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, f"{path} is no folder")
-            if path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, f"{path} may not be written by this user")
-        with temporary_folder(there / "probe") as probe:
-            (probe / max(("xx", *folder.parts), key=lambda name: len(os.fsencode(name)))).mkdir()
-            with FileLock(probe / "lock").acquire(blocking=False):
-                write_text(probe / "written", "x" * PROBE_BYTES)
-            (probe / "written").replace(probe / "renamed")
+            os.lstat(path)
+        _try_folder(path.parent)
     except (OSError, NotImplementedError) as fault:
-        reason = getattr(fault, "strerror", None) or fault
-        raise ValueError(
-            f"{option} {shown(str(folder))} can't be used ({reason}): {option} DIR names another"
-        ) from fault
+        raise ValueError(f"{what} can't be written ({_reason(fault)}): {instead}") from fault
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _try_folder(folder: Path, inside: Iterable[str] = ()) -> None:
+    """OSError, NotImplementedError: see ``check_writable``."""
+    from filelock import FileLock
+
+    with suppress(FileNotFoundError):
+        os.lstat(folder / INNER_NAME)
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
+    for path in (there, *(folder / name for name in inside)):
+        if os.path.lexists(path) and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{path} is no folder")
+        if path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{path} may not be written by this user")
+    with temporary_folder(there / "probe") as probe:
+        (probe / max(("xx", *folder.parts), key=lambda name: len(os.fsencode(name)))).mkdir()
+        with FileLock(probe / "lock").acquire(blocking=False):
+            write_text(probe / "written", "x" * PROBE_BYTES)
+        (probe / "written").replace(probe / "renamed")
+
+
+def _reason(fault: Exception) -> object:
+    return getattr(fault, "strerror", None) or fault
 
 
 def check_temporary() -> None:

@@ -10,8 +10,10 @@ import typer
 
 from bench.cli.endings import plain_errors
 from bench.cli.options import A_PATH
-from bench.cli.screen import errors, print_changes, print_reasons
+from bench.cli.screen import console, errors, print_changes, print_reasons
+from bench.places import check_file
 from bench.store import Store
+from bench.wording import shown
 
 
 def compare(
@@ -25,23 +27,50 @@ def compare(
         bool, typer.Option("--allow-missing", help="Let pass cells, seeds and figures that one side only has.")
     ] = False,
     csv: Annotated[Path | None, typer.Option("--csv", **A_PATH, help="Where all figures of all cells go.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", **A_PATH, help="Where a page of them goes, to look at and to send.")
+    ] = None,
 ) -> None:
     """Which cells of two sets of records moved beyond their interval, in quality and in time."""
     from bench import compare as comparing
     from bench.disk import replace_file
+    from bench.report.changes.write import write_changes
 
     with plain_errors():
         if allow_missing and fail_over is None:
             raise ValueError("--allow-missing says what --fail-over lets pass: give that too, as in --fail-over 5%")
-        share = math.inf if fail_over is None else _share(fail_over)
-        changes = comparing.compare(Store(before), Store(after))
+        share = 0.0 if fail_over is None else _share(fail_over)
+        _check_files(csv, html)
+        stores = Store(before, console.print), Store(after, console.print)
+        changes = comparing.compare(*stores)
+        lost, means = comparing.losses(changes, share, allow_missing), _losses_in_words(fail_over, allow_missing)
         print_changes(changes)
         if csv is not None:
             replace_file(csv, lambda made: comparing.frame(changes).to_csv(made, index=False))
-        if fail_over is not None and (lost := comparing.losses(changes, share, allow_missing)):
-            title = f"bench: {len(lost)} losses (worse by more than {fail_over}, failed, missing, or of other data):"
-            print_reasons(errors, title, (one.describe() for one in lost))
+        if html is not None:
+            console.print(f"wrote {write_changes(html, changes, *stores, lost, means)}")
+        if fail_over is not None and lost:
+            print_reasons(errors, f"bench: {len(lost)} losses ({means}):", (one.describe() for one in lost))
             raise typer.Exit(1)
+
+
+def _check_files(csv: Path | None, html: Path | None) -> None:
+    """ValueError: one of the files could not be written when its content is there, or both are one."""
+    for option, path in (("--csv", csv), ("--html", html)):
+        if path is not None:
+            check_file(option, path)
+    if csv is not None and html is not None and csv.resolve() == html.resolve():
+        raise ValueError(f"--csv and --html both name {shown(str(html))}: each needs a file of its own")
+    if html is not None:
+        from bench.report.page.assemble import plotly_text
+
+        plotly_text()
+
+
+def _losses_in_words(fail_over: str | None, allow_missing: bool) -> str:
+    """Which changes ``compare.losses`` counts."""
+    worse = "worse" if fail_over is None else f"worse by more than {fail_over}"
+    return f"{worse}, failed, {'' if allow_missing else 'missing, '}or of other data"
 
 
 def _share(text: str) -> float:

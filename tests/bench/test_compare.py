@@ -6,16 +6,8 @@ import pytest
 
 from bench.compare import TIMES, compare, losses
 from bench.store import Store
+from tests.bench.recorded import write
 from tests.conftest import bench
-
-
-def write(folder, cell="Cell(a, seed=0)", factor=1.0, seed=0, day=1, noise=0.02, timed=True, **row):
-    """A finished record; the latencies of its four replicates differ by the noise, and are scaled by the factor."""
-    row = {"dataset": "d", "k": 10, "seed": seed, "status": "ok", "map": 0.5, "recall_at_10": None, **row}
-    about = {"cell": cell, "described": cell, "judged": f"2026-01-0{day}", "quality": ["map"], "grid": "g"}
-    replicates = factor * np.exp(np.random.default_rng((seed, day)).normal(0, noise, 4))
-    times = {"latency_ms": np.tile(replicates[:, None, None], (1, 2, 5)).astype(np.float32)} if timed else {}
-    Store(folder).write("records", f"{row['dataset']}{cell[5]}{seed}{day}", {"row": row, **about}, times)
 
 
 @pytest.fixture

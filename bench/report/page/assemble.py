@@ -22,7 +22,7 @@ from bench.report.tables import replace
 FORMAT = 1
 STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
-    *("dom", "state", "theme", "charts", "labels", "choose", "panels"),
+    *("dom", "files", "state", "theme", "charts", "labels", "choose", "panels"),
     *("headline", "slice", "scatter", "columns", "table", "details", "export"),
     "main",
 )
@@ -114,15 +114,19 @@ def plotly_text() -> str:
     return _lines(get_plotlyjs())
 
 
+def policy_of(*scripts: str) -> str:
+    """The policy of a page that runs these scripts, which are written into it, and no others."""
+    sums = " ".join(f"'sha256-{b64encode(sha256(one.encode()).digest()).decode()}'" for one in scripts)
+    return POLICY.format(styles="'unsafe-inline'", scripts=sums)
+
+
 def _inline() -> dict[str, str]:
     try:
         plotly = plotly_text()
     except ValueError:
         plotly = ""
-    scripts = [script for script in (script_text(), plotly) if script]
-    sums = " ".join(f"'sha256-{b64encode(sha256(one.encode()).digest()).decode()}'" for one in scripts)
     return {
-        "POLICY": POLICY.format(styles="'unsafe-inline'", scripts=sums),
+        "POLICY": policy_of(*(script for script in (script_text(), plotly) if script)),
         "STYLE": f"<style>{style_text()}</style>",
         "SCRIPT": f"<script>{script_text()}</script>",
         "PLOTLY": f"<script>{plotly}</script>" if plotly else "",

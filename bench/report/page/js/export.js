@@ -2,20 +2,7 @@
 
 const PNG_SCALE = 2;
 
-/** Let the browser keep a text as a file. */
-function download(name, type, text) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  el('a', { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-
 const fileName = (ending) => `${DATA.grid.name}-${currentSet().id}`.replace(/[^\w.-]+/g, '_') + ending;
-
-/** A value of a CSV file: in quotes where it has to be. */
-function csvValue(value) {
-  const text = value === undefined || value === null ? '' : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
-}
 
 const columnTitle = (one) => [headOf(one), one.unit].filter(Boolean).join(', ');
 

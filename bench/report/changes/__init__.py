@@ -1,0 +1,1 @@
+"""What changed between two results folders, as one self-contained page."""

@@ -1,0 +1,48 @@
+// What is asked of the changes, as they were written into the page.
+
+const DATA = JSON.parse(byId('data').textContent);
+const OLD_VALUE = 'before';
+
+const figureOf = (id) => DATA.figures.find((one) => one.id === id);
+const figureTitle = (figure) => (figure.unit ? `${figure.name}, ${figure.unit}` : figure.name);
+
+/** The data set that the chart shows. */
+const currentSet = () => state.set || DATA.sets[0];
+
+/** The changes of one data set that have both figures, by cell and then by figure. */
+function pairsOf(set) {
+  const cells = new Map();
+  for (const one of DATA.changes) {
+    if (!one.judged || DATA.cells[one.cell].set !== set) continue;
+    if (!cells.has(one.cell)) cells.set(one.cell, {});
+    cells.get(one.cell)[DATA.figures[one.figure].id] = one;
+  }
+  return cells;
+}
+
+const isTime = (figure) => figure.kind !== 'quality';
+
+/** The figures that some cell of the data set has on both sides: qualities first, then times. */
+function figuresOf(set) {
+  const known = new Set([...pairsOf(set).values()].flatMap((changes) => Object.keys(changes)));
+  const figures = DATA.figures.filter((one) => known.has(one.id));
+  return [...figures.filter((one) => !isTime(one)), ...figures.filter(isTime)];
+}
+
+/** A number as the command prints it: with four significant digits. */
+const fourDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
+const figureText = (x) => (isNumber(x) ? fourDigits.format(x) : '');
+
+/** A change as a share, in percent and with its sign. */
+function percent(x) {
+  if (!isNumber(x)) return '';
+  const text = Math.abs(100 * x).toFixed(1);
+  return `${Number(text) === 0 ? '' : x < 0 ? '−' : '+'}${text} %`;
+}
+
+/** The interval of a change in words. A quality of one seed has none, and of one replicate nothing is known. */
+function intervalText(one) {
+  if (!isNumber(one.change)) return '';
+  if (!isNumber(one.low) || !isNumber(one.high)) return 'unknown';
+  return one.low === one.high ? 'exact' : `${percent(one.low)} to ${percent(one.high)}`;
+}

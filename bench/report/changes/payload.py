@@ -1,0 +1,101 @@
+"""The changes between two results folders as the JSON that the page draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench import records
+from bench.compare import JUDGED, RATES, TIMES, Change, ordered
+from bench.report.provenance import days_in_words, machine_in_words, without_paths
+from bench.store import Damaged, Store
+from bench.wording import printable
+
+FORMAT = 1
+TIME_NAMES = {
+    "latency_ms_p50": ("time of a query", "ms, median"),
+    "throughput_qps": ("batch on all threads", "queries/s"),
+    "throughput_one_thread_qps": ("batch on one thread", "queries/s"),
+    "build_seconds": ("build", "s"),
+    "encode_ms": ("encoding", "ms"),
+}
+REVISION_LETTERS = 10
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two folders: its own name, and when, where and with which revision its records were made."""
+
+    name: str
+    days: str
+    machines: tuple[str, ...]
+    revisions: tuple[str, ...]
+
+
+def side(store: Store) -> Side:
+    """What the records of a store say of where they come from. One that is damaged says nothing."""
+    times, machines, revisions = [], set(), set()
+    for key in store.keys(records.KIND):
+        try:
+            meta = store.meta(records.KIND, key)
+        except (Damaged, FileNotFoundError):
+            continue
+        environment = meta.get("environment") or {}
+        times.append(meta.get("finished"))
+        machines.add(machine_in_words(environment))
+        revisions.add(str(environment.get("revision") or "")[:REVISION_LETTERS])
+    name = store.root.name if store.root.name not in ("", "..") else store.root.resolve().name
+    return Side(printable(name), days_in_words(times), tuple(sorted(machines)), tuple(sorted(revisions - {""})))
+
+
+def payload(changes: list[Change], before: Side, after: Side, lost: Collection[Change]) -> dict[str, Any]:
+    """What the page draws, in JSON's types: numbers that are none or endless are null.
+
+    ``changes``: in the order of ``compare.ordered``, each with the positions of its cell and its figure among
+    ``cells`` and ``figures`` (null where the whole cell is meant); shares as fractions. ``lost``: those that are marked
+    as losses.
+    """
+    cells: dict[tuple[str, str], int] = {}
+    figures = {name: place for place, name in enumerate(_figures(changes))}
+    rows = [
+        {
+            "cell": cells.setdefault((one.dataset, one.cell), len(cells)),
+            "figure": figures.get(one.figure),
+            **{name: _finite(getattr(one, name)) for name in ("before", "after", "change", "low", "high")},
+            "verdict": one.verdict,
+            "judged": one.verdict in JUDGED,
+            "lost": one in lost,
+            "note": without_paths(one.note),
+        }
+        for one in ordered(changes)
+    ]
+    return {
+        "format": FORMAT,
+        "before": vars(before),
+        "after": vars(after),
+        "sets": sorted({one.dataset for one in changes}),
+        "figures": [{"id": name, **_described(name)} for name in figures],
+        "cells": [{"set": dataset, "name": without_paths(cell)} for dataset, cell in cells],
+        "changes": rows,
+    }
+
+
+def _figures(changes: Sequence[Change]) -> list[str]:
+    """The figures that changes are about: qualities as they come first, then times in the order of TIMES."""
+    found = dict.fromkeys(one.figure for one in changes if one.figure)
+    return [name for name in found if name not in TIMES] + [name for name in TIMES if name in found]
+
+
+def _described(figure: str) -> dict[str, str]:
+    """A figure's name and unit as printed, and whether more of it is better ("quality", "rate") or less ("time")."""
+    if figure in TIMES:
+        name, unit = TIME_NAMES[figure]
+        return {"name": name, "unit": unit, "kind": "rate" if figure in RATES else "time"}
+    name = "mAP" if figure == "map" else figure.replace("_at_", "@").replace("map_", "mAP ").replace("_", " ")
+    return {"name": name, "unit": "", "kind": "quality"}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
