@@ -1,4 +1,4 @@
-"""The command line: ``run``, ``recompute``, ``list``, ``show``, ``table``, ``compare``, ``check``, ``gc``.
+"""The command line: ``run``, ``recompute``, ``list``, ``show``, ``table``, ``compare``, ``site``, ``check``, ``gc``.
 
 Whatever the user can mend (a name, a grid, a folder, an image) is one line on stderr and exit code 2; a run in which
 cells failed ends with 1 and says which; a full disk is one line and 1; Ctrl-C ends with 130. What is finished is kept.
@@ -250,6 +250,7 @@ def show(
 
 
 app.command()(sharing.compare)
+app.command()(sharing.site)
 
 
 @app.command()

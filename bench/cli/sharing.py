@@ -1,4 +1,4 @@
-"""Commands on whole results folders, whatever grids they are of: ``compare``."""
+"""Commands on whole results folders, whatever grids they are of: ``compare``, ``site``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from bench.cli.endings import plain_errors
-from bench.cli.options import A_PATH
+from bench.cli.options import A_PATH, Out
 from bench.cli.screen import console, errors, print_changes, print_reasons
 from bench.places import check_file
 from bench.store import Store
-from bench.wording import shown
+from bench.wording import one_line, shown
 
 
 def compare(
@@ -83,3 +83,24 @@ def _share(text: str) -> float:
     if number == text or not 0 <= share < math.inf:
         raise ValueError(f"--fail-over {text!r}: expected a share such as 5%")
     return share
+
+
+def site(
+    folder: Annotated[Path, typer.Argument(**A_PATH, help="Where the site goes: a new folder, or an earlier site.")],
+    out: Out = Path("results"),
+) -> None:
+    """Write all reports of a results folder as one static site: an index, a page a report, a page a method.
+
+    It is made of the reports that ``run`` and ``table`` wrote, without data or cache, for any web host, and opens from
+    disk. An earlier site in the folder is replaced by the whole new one; any other folder is left alone.
+    """
+    with plain_errors():
+        from bench.report.site.build import build_site, check_site
+
+        check_site(out, folder)
+        built = build_site(out, folder, lambda line: errors.print(f"bench: {one_line(line)}"))
+        console.print(f"wrote {built.index}: {_count(built.reports, 'report')}, {_count(built.methods, 'method')}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

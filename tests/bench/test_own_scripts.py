@@ -1,4 +1,4 @@
-"""The scripts of the page of changes, as eslint and node read them together with what they share."""
+"""The scripts of the page of changes and of the site, as eslint and node read them together with what they share."""
 
 import shutil
 import subprocess
@@ -8,12 +8,13 @@ import pytest
 
 from bench.report.changes import write as changes
 from bench.report.page.assemble import script_text
+from bench.report.site import build as site
 from tests.browser import NODE_MODULES
 
 CONFIG = Path(__file__).parent / "page" / "eslint.config.mjs"
 ESLINT = NODE_MODULES / "eslint" / "bin" / "eslint.js"
-SCRIPTS = {"changes": changes.scripts}
-OWN = sorted(path for one in (changes,) for path in (one.FOLDER / "js").glob("*.js"))
+SCRIPTS = {"changes": changes.scripts, "site": site.scripts}
+OWN = sorted(path for one in (changes, site) for path in (one.FOLDER / "js").glob("*.js"))
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""All reports of a results folder as one static site, for any web host and for opening from disk."""

@@ -1,0 +1,184 @@
+"""The page of a method: all that the reports say of an index or a hasher, over data sets and grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from bench import registry
+from bench.report.numerals import significant
+from bench.report.provenance import days_in_words
+from bench.report.site.addresses import report_address
+from bench.report.site.collect import Report
+from bench.report.site.model import LATENCY, DataSet, Method, Row
+from bench.report.site.overview import ENDINGS, machine_of, machines
+from bench.report.words import word
+
+MEMORY = "index_bytes"
+MEGABYTE = 1e6
+COSTS = {LATENCY: "ms a query", "throughput_qps": "queries/s", "build_seconds": "build, s", MEMORY: "memory, MB"}
+UNFINISHED = "–"
+
+
+@dataclass(frozen=True)
+class Value:
+    """What stands in a field of a table: as it is read, and the number by which it is sorted, where it is one."""
+
+    text: str
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a method's table: what names it, its figures, and why there are none."""
+
+    name: str
+    setting: str
+    values: tuple[Value, ...]
+    reason: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A finished row in the chart: its time in ms with the ends of its interval, its code length, its qualities."""
+
+    name: str
+    setting: str
+    time: float | None
+    low: float | None
+    high: float | None
+    bits: float | None
+    qualities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one report says of a method on one data set. ``address``: where that is seen, from the site's folder."""
+
+    dataset: str
+    grid: str
+    address: str
+    days: str
+    machines: tuple[str, ...]
+    heads: tuple[str, ...]
+    lines: tuple[Line, ...]
+    points: tuple[Point, ...]
+
+
+@dataclass
+class MethodPage:
+    """An index or a hasher, with what is said of it."""
+
+    kind: registry.Kind
+    name: str
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """Its name as a reader knows it."""
+        return word(self.kind, self.name)
+
+    @property
+    def description(self) -> str:
+        """The first line of its docstring; empty where it is not installed here."""
+        try:
+            described = registry.describe(registry.find(self.kind, self.name))
+        except ValueError:
+            return ""
+        return "" if described.startswith("broken:") else described.replace("``", "")
+
+
+def chart_data(page: MethodPage) -> dict[str, Any]:
+    """What the chart of a method draws, in JSON's types: its qualities, and the points of each report."""
+    points = [point for part in page.parts for point in part.points]
+    return {
+        "measures": list(dict.fromkeys(name for point in points for name in point.qualities)),
+        "series": [
+            {"name": f"{part.dataset}: {part.grid}", "points": [vars(point) for point in part.points]}
+            for part in page.parts
+            if part.points
+        ],
+    }
+
+
+def method_pages(reports: Iterable[Report]) -> list[MethodPage]:
+    """The indexes, then the hashers, of all reports on one data set, each by name."""
+    pages: dict[tuple[registry.Kind, str], MethodPage] = {}
+    for report in reports:
+        for dataset in report.payload.sets:
+            for plugin, of in _methods(dataset).items():
+                pages.setdefault(plugin, MethodPage(*plugin)).parts.append(_part(report, dataset, of))
+    order = sorted(pages, key=lambda one: (one[0] != "index", word(*one).lower(), one[1]))
+    for page in pages.values():
+        page.parts.sort(key=lambda part: (part.dataset, part.grid))
+    return [pages[one] for one in order]
+
+
+def _methods(dataset: DataSet) -> dict[tuple[registry.Kind, str], list[Method]]:
+    """The plugins of a data set's methods, each with the methods that it is a part of."""
+    found: dict[tuple[registry.Kind, str], list[Method]] = {}
+    for method in dataset.methods:
+        for plugin in method.plugins():
+            found.setdefault(plugin, []).append(method)
+    return found
+
+
+def _part(report: Report, dataset: DataSet, of: list[Method]) -> Part:
+    methods = {one.id: one for one in of}
+    rows = [row for row in dataset.rows if row.method in methods]
+    columns = {
+        name: heading
+        for name, heading in [*((one.id, one.brief or one.name) for one in dataset.measures), *COSTS.items()]
+        if any(row.figure(name) is not None for row in rows)
+    }
+    names = [_name(methods[row.method], dataset, row) for row in rows]
+    query = urlencode({"set": dataset.id, "selected": list(methods)}, doseq=True)
+    return Part(
+        dataset.name,
+        report.payload.grid.title,
+        f"{report_address(report.place.grid, report.place.dataset)}#{query}",
+        days_in_words(row.finished for row in rows),
+        machines(report.payload, rows),
+        tuple(columns.values()),
+        tuple(
+            Line(name, row.setting, _values(row, columns), _why_none(row), machine_of(report.payload, row))
+            for name, row in zip(names, rows, strict=True)
+        ),
+        tuple(_point(name, row, dataset) for name, row in zip(names, rows, strict=True) if row.status == "ok"),
+    )
+
+
+def _point(name: str, row: Row, dataset: DataSet) -> Point:
+    qualities = {one.name: value for one in dataset.measures if (value := row.figure(one.id)) is not None}
+    of = row.figure
+    ends = of("latency_ms_low"), of("latency_ms_high")
+    return Point(name, row.setting, of(LATENCY), *ends, of("bits"), qualities)
+
+
+def _name(method: Method, dataset: DataSet, row: Row) -> str:
+    """A method, and of its features and protocol what differs in the data set."""
+    known = {one.id: one.name for one in (*dataset.features, *dataset.protocols)}
+    differing = [row.features] * (len(dataset.features) > 1) + [row.protocol] * (len(dataset.protocols) > 1)
+    return ", ".join([method.name, *(known[one] for one in differing if known.get(one))])
+
+
+def _values(row: Row, columns: Iterable[str]) -> tuple[Value, ...]:
+    """The row's figures in some columns: qualities rounded down, so that none promises more than was measured."""
+    found = []
+    for name in columns:
+        figure = row.figure(name)
+        number = None if figure is None else figure / MEGABYTE if name == MEMORY else figure
+        text = UNFINISHED if number is None else significant(number, down=name not in COSTS)
+        found.append(Value(text, number))
+    return tuple(found)
+
+
+def _why_none(row: Row) -> str:
+    """Why a row has no figures; empty where it has."""
+    if row.status == "ok":
+        return ""
+    ending = ENDINGS.get(row.status or "", row.status or "")
+    return f"{ending}: {row.reason}" if row.reason else ending

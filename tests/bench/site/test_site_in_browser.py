@@ -1,0 +1,88 @@
+"""The site in a browser, from disk and without a network."""
+
+import pandas as pd
+import pytest
+
+from bench.report.site.addresses import method_address, report_address
+from bench.report.site.build import build_site
+from tests.bench.page import made
+
+HOSTILE = "<script>document.title = 'run'<|script>"
+CLUSTERS = report_address("ann", "clusters")
+SCANN = method_address("index", "scann")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    root = tmp_path_factory.mktemp("site")
+    made.write(pd.concat([made.searches(), made.failures()], ignore_index=True), root / "out" / "ann" / "clusters")
+    made.write(made.searches(2, dataset=HOSTILE), root / "out" / "ann" / HOSTILE)
+    made.write(made.rankings(), root / "out" / "hashing_small" / "birds", made.CODES)
+    build_site(root / "out", root / "site", print)
+    return root / "site"
+
+
+def test_every_page_opens_without_an_error(browser, built):
+    for path in sorted(built.rglob("*.html")):
+        page = browser.open(path)
+        assert page.errors() == [], path
+        assert page.evaluate("return document.title") != "run"
+
+
+def test_a_report_draws_its_charts_from_the_shared_files(browser, built):
+    page = browser.open(built / CLUSTERS)
+    assert page.evaluate("return document.querySelectorAll('#scatter.js-plotly-plot').length") == 1
+    assert page.evaluate("return colour('accent')")
+
+
+def test_the_index_says_what_the_report_opens_with(browser, built):
+    index = browser.open(built / "index.html").text("#data-clusters .finding")
+    answer = browser.open(built / CLUSTERS).text("#answer").replace("\xa0", " ")
+    method, value = index.split(" the fastest is ")[1].rsplit(": ", 1)
+    assert answer.startswith(f"At recall@10 of 0.95 the fastest here is {method.split(' with ')[0]}")
+    assert value.removesuffix(".") in answer
+
+
+def test_one_gets_from_the_index_to_a_method_and_into_its_report(browser, built):
+    page = browser.open(built / "index.html")
+    page.click(f"a[href='{SCANN}']")
+    assert page.text("h1") == "scann" or "scann" in page.text("h1").lower()
+    page.click("section a")
+    assert page.evaluate("return state.selected.length") == 1 and page.errors() == []
+    page.click("nav.site a")
+    assert page.evaluate("return location.pathname").endswith("/index.html")
+
+
+def test_a_table_sorts_by_its_numbers(browser, built):
+    page = browser.open(built / SCANN)
+    numbers = "return [...document.querySelector('tbody').rows].map((row) => Number(row.cells[2].dataset.number))"
+    for order in (False, True):
+        page.click("thead th:nth-child(3) button")
+        assert page.evaluate(numbers) == sorted(page.evaluate(numbers), reverse=order)
+    assert page.evaluate("return document.querySelector('[aria-sort]').getAttribute('aria-sort')") == "descending"
+
+
+def test_the_chart_of_a_method_has_a_point_for_each_timed_row(browser, built):
+    cells = [pd.read_csv(path) for path in built.rglob("ann/*-cells.csv")]
+    timed = [one[(one["index"] == "scann") & one["latency_ms_p50"].notna()] for one in cells]
+    page = browser.open(built / SCANN)
+    times = "return byId('chart').data.map((trace) => [...trace.x].sort((a, b) => a - b))"
+    expected = sorted(one["latency_ms_p50"].sort_values().tolist() for one in timed)
+    assert sorted(page.evaluate(times)) == [pytest.approx(one) for one in expected]
+    page = browser.open(built / method_address("hasher", "itq"), "against=bits&measure=mAP")
+    assert page.evaluate("return [...byId('chart').data[0].x]") == [12, 24, 48] and page.errors() == []
+
+
+def test_it_is_dark_where_that_is_asked_for(browser, built):
+    page = browser.open(built / "index.html", dark=True)
+    assert page.evaluate("return document.documentElement.dataset.theme") == "dark"
+    page.click("#theme")
+    assert page.evaluate("return document.documentElement.dataset.theme") == "light"
+
+
+@pytest.mark.parametrize("address", ["index.html", CLUSTERS, SCANN])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False)])
+def test_anybody_can_read_it(browser, built, address, width, dark):
+    page = browser.open(built / address, width=width, dark=dark)
+    assert page.axe() == []
+    assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
