@@ -33,6 +33,7 @@ from bench.cli.options import (
     Settings,
     Timeout,
 )
+from bench.cli.progress import reporting
 from bench.cli.screen import (
     console,
     errors,
@@ -40,7 +41,6 @@ from bench.cli.screen import (
     print_names,
     print_reasons,
     print_skipped,
-    reporting,
 )
 from bench.disk import room_for
 from bench.environment import check_device, check_faiss
