@@ -69,7 +69,7 @@ class Pipeline:
     def dataset(self) -> Any:
         """The data set, loaded and checked. ValueError says what is wrong with it, and where."""
         choice = self.grid.dataset
-        self.say(f"load {choice.describe()}")
+        self.say(f"load {choice.name}")
         dataset = registry.build("dataset", choice.name, choice.parameters)
         return dataset.load(self.context)
 
@@ -328,7 +328,6 @@ class Pipeline:
         folder = self.store.work(key)
         folder.mkdir(parents=True, exist_ok=True)
         resumed = any(folder.iterdir())
-        self.say(f"fit {choice.describe()}, seed {cell.seed}; log in {folder}")
         remarks: list[str] = []
 
         def say(line: str) -> None:

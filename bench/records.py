@@ -131,6 +131,11 @@ def mark(pipeline: Pipeline, results: Store) -> None:
             results.touch("replicates", f"{search}-{number}")
 
 
+def joined(remarks: Iterable[str]) -> str | None:
+    """Remarks as one column, each once; None where there are none."""
+    return BETWEEN_REMARKS.join(dict.fromkeys(remarks)) or None
+
+
 def plain(row: dict[str, Any]) -> dict[str, Any]:
     """Columns in JSON's types: not-a-number and infinity become None."""
     return {

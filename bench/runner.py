@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from bench import records
@@ -23,6 +24,8 @@ from bench.grid import Cell, ask_index, to_json
 from bench.interfaces import Corpus, Int, Unavailable
 from bench.isolation import Child, Failure, Limits, Say, Show, Starter
 from bench.pipeline import Pipeline
+from bench.runs.schedule import Schedule, Watched
+from bench.runs.units import Plan, Unwatched, Watch
 from bench.searches import Searches
 from bench.store import Store
 
@@ -32,7 +35,7 @@ class Run:
     """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one.
 
     ``start``: how a worker is started, in a process of its own or in this one. Cells are named by their position.
-    ``left_out``: those that are not to be searched, and why.
+    ``left_out``: those that are not to be searched, and why. ``watch``: is told how it goes on.
     """
 
     pipeline: Pipeline
@@ -43,6 +46,15 @@ class Run:
     retry_failed: bool = False
     start: Starter = Child
     left_out: Mapping[int, Failure] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Unwatched)
+
+    def plan(self) -> Plan:
+        """What is left to do, before any of it is done."""
+        pending = self._pending()
+        able = [position for position in pending if self._is_able(position)]
+        still_open = frozenset(self._keys[position] for position in able)
+        units = self._schedule.plan(able, self._sound)
+        return Plan(len(self._keys), len(pending) - len(able), still_open, units)
 
     def __call__(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
@@ -56,8 +68,9 @@ class Run:
         if pending:
             machine()
             self._labels(pending)
+            self.watch.planned(self.plan().units)
             timed = [at for at in self._prepare(self._judge(pending)) if self._cell(at).index is not None]
-            for group in self._groups(timed):
+            for group in self._schedule.groups(timed):
                 with self.results.hold("replicates", "timed"):  # runs that time at once would slow each other down
                     self._time([at for at in group if not self._done(at)])
         return self._failed()
@@ -71,19 +84,28 @@ class Run:
         ready = [at for at in pending if all(self._sound(stage.kind, stage.key) for stage in self._stages(at))]
         return sorted({*pending} - {*ready} | {*self._judge(ready)}), self._failed()
 
-    @cached_property
+    @property
     def _keys(self) -> list[str]:
         """The keys of the cells' records, in their order."""
-        return [records.key(self.pipeline, cell) for cell in self.pipeline.grid.cells]
+        return self._schedule.keys
 
     @cached_property
     def _searches(self) -> Searches:
-        return Searches(self.pipeline, self.results, self._child, self._stop)
+        return Searches(self.pipeline, self.results, self._watched, self._stop)
 
     @cached_property
-    def _sound(self) -> Any:
-        """Whether an entry of the cache is as it was written, looked at once."""
-        return cache(self.pipeline.store.is_sound)
+    def _schedule(self) -> Schedule:
+        return Schedule(self.pipeline, self.results, getattr(self.start, "__name__", ""))
+
+    @cached_property
+    def _verified(self) -> set[tuple[str, str]]:
+        return set()
+
+    def _sound(self, kind: str, key: str) -> bool:
+        """Whether an entry of the cache is as it was written; where it is, that is looked at once."""
+        if (kind, key) not in self._verified and self.pipeline.store.is_sound(kind, key):
+            self._verified.add((kind, key))
+        return (kind, key) in self._verified
 
     def _cell(self, position: int) -> Cell:
         return self.pipeline.grid.cells[position]
@@ -93,6 +115,14 @@ class Run:
 
     def _done(self, position: int) -> bool:
         return records.done(self.results, self._keys[position], self.retry_failed)
+
+    def _is_able(self, position: int) -> bool:
+        """Whether a cell will not be stopped before anything of it is made."""
+        try:
+            ask_index(self._cell(position))
+        except Exception:
+            return False
+        return position not in self.left_out
 
     def _pending(self) -> list[int]:
         first = {key: position for position, key in reversed(list(enumerate(self._keys)))}
@@ -109,6 +139,10 @@ class Run:
         }
         return self.start(setup, self.limits, self.say, self.show)
 
+    def _watched(self) -> Watched:
+        with self.watch.doing(self._schedule.start()):
+            return Watched(self._child(), self._schedule, self.watch)
+
     def _ask(self, what: str, **parameters: Any) -> Any:
         """The answer of a process that is started for this request alone."""
         child = self._child()
@@ -120,7 +154,8 @@ class Run:
     def _labels(self, cells: list[int]) -> None:
         if not self._sound("labels", self.pipeline.labels_key):
             try:
-                self._ask("labels")
+                with self.watch.doing(self._schedule.labels()):
+                    self._ask("labels")
             except Failure as failure:
                 if failure.status == "full":
                     raise DiskFull(failure.reason) from failure
@@ -157,11 +192,12 @@ class Run:
 
     def _judge_again(self, position: int, corpora: Corpora, measured: dict[str, str]) -> None:
         key, cell = self._keys[position], self._cell(position)
-        with self.results.hold(records.KIND, key):
+        with self.watch.doing(self._schedule.judge(position)), self.results.hold(records.KIND, key):
             if not self._done(position):
                 earlier = measured[records.search_key(self.pipeline, cell)]
                 quality = self._quality(position, *corpora.of(cell), corpora)
                 self.results.write(records.KIND, key, *records.judged_again(self.results, earlier, quality))
+        self.watch.ended(key)
 
     def _prepare(self, cells: list[int]) -> list[int]:
         """Each cell's stages, and the record of those that rank. Returns the cells that can be searched."""
@@ -196,17 +232,27 @@ class Run:
             raise Failure(**failed(fault)) from fault
         for number, stage in enumerate(self._stages(position)):
             if stage.key not in made and not self._sound(stage.kind, stage.key):
-                try:
-                    self._ask("make", cell=position, stage=number)
-                    made[stage.key] = None
-                except Failure as failure:
-                    made[stage.key] = failure
+                made[stage.key] = self._made(position, number, self.pipeline.store.work(stage.key))
             if (failure_known := made.get(stage.key)) is not None:
                 raise failure_known
 
+    def _made(self, position: int, number: int, folder: Path) -> Failure | None:
+        """Make a stage of a cell. Returns why that failed. ``folder``: where a training keeps its log."""
+        unit, begun = self._schedule.stage(position, number), _holds_files(folder)
+        self.say(f"{'go on with' if begun else 'fit'} {unit.title}")
+        self.watch.detail(f"{unit.title}: log in {folder}")
+        try:
+            with self.watch.doing(unit, counts=not begun):
+                self._ask("make", cell=position, stage=number)
+        except Failure as failure:
+            if _holds_files(folder):
+                self.say(f"{unit.title}: failed, log in {folder}")
+            return failure
+        return None
+
     def _rank(self, position: int, corpora: Corpora) -> None:
         """Rank the whole database by the cell's codes or features, and write its record: nothing is timed."""
-        with self.results.hold(records.KIND, self._keys[position]):
+        with self.watch.doing(self._schedule.rank(position)), self.results.hold(records.KIND, self._keys[position]):
             if not self._done(position):
                 self._record(position, *self._ranked(self._cell(position), corpora))
 
@@ -219,7 +265,7 @@ class Run:
         labels, asked = known
         costs, arrays = corpora.costs(cell)
         columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **costs}
-        columns["remarks"] = _joined(corpora.remarks(cell))
+        columns["remarks"] = records.joined(corpora.remarks(cell))
         if database.codes is not None and queries.codes is not None:
             columns["code_bytes"] = len(database) * -(-database.codes.bits // 8)
             judged = quality.of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
@@ -229,40 +275,19 @@ class Run:
             judged = quality.of_features(queries.features, database.features, asked, labels)
         return {**columns, "status": "ok"}, judged, arrays
 
-    def _groups(self, timed: list[int]) -> list[list[int]]:
-        """The cells that are compared with each other."""
-        groups: dict[Any, list[int]] = {}
-        for position in timed:
-            groups.setdefault(self._compared_by(position), []).append(position)
-        return list(groups.values())
-
-    def _compared_by(self, position: int) -> tuple[Any, ...]:
-        """What cells that are compared have in common: protocol, seed and set of features."""
-        cell = self._cell(position)
-        features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
-        return cell.protocol, cell.seed, features
-
-    def _reference(self, group: list[int]) -> int:
-        """The cell that the others are compared with: the linear scan, or else the first, of these and the finished."""
-        common = self._compared_by(group[0])
-        known = [
-            (cell.index.name != "linear_scan", position)
-            for position, cell in enumerate(self.pipeline.grid.cells)
-            if cell.index is not None
-            and self._compared_by(position) == common
-            and (position in group or records.status(self.results, self._keys[position]) == "ok")
-        ]
-        return min(known)[1]
-
     def _time(self, group: list[int]) -> None:
         """Answers and replicates of a group, then its records."""
         if not group:
             return
         corpora = Corpora(self.pipeline)
-        for position in self._searches(group, self._reference(group)):
+        for position in self._searches(group, self._schedule.reference(group)):
             self._attempt(position, partial(self._record_search, position, corpora))
 
     def _record_search(self, position: int, corpora: Corpora) -> None:
+        with self.watch.doing(self._schedule.judge(position)):
+            self._judge_search(position, corpora)
+
+    def _judge_search(self, position: int, corpora: Corpora) -> None:
         cell = self._cell(position)
         database, queries = corpora.of(cell)
         before, encoding = corpora.costs(cell)
@@ -274,7 +299,7 @@ class Run:
             **{name: before.get(name, False) or costs[name] for name in ("unstable", "loaded")},
             "queries": len(queries),
             "database_items": len(database),
-            "remarks": _joined([*corpora.remarks(cell), *_fewer(cell, len(database))]),
+            "remarks": records.joined([*corpora.remarks(cell), *_fewer(cell, len(database))]),
             "status": "ok",
         }
         quality = self._quality(position, database, queries, corpora)
@@ -287,9 +312,18 @@ class Run:
 
         cell = self._cell(position)
         neighbours: Int = self._searches.neighbours(position)
-        exact = None if cell.embedder is None else self.pipeline.exact(cell)
+        exact = None
+        if cell.embedder is not None:
+            with self.watch.doing(self._schedule.exact(position)):
+                exact = self.pipeline.exact(cell)
         found = of_neighbours(neighbours, exact, database, queries, corpora.labels(cell), self.pipeline.grid.k)
-        return records.plain({**found, "map": corpora.map(cell)})
+        return records.plain({**found, "map": self._map(position, corpora)})
+
+    def _map(self, position: int, corpora: Corpora) -> float | None:
+        if self._cell(position).hasher is None:
+            return None
+        with self.watch.doing(self._schedule.map(position)):
+            return corpora.map(self._cell(position))
 
     def _record(
         self,
@@ -314,6 +348,7 @@ class Run:
             "load_at_end": os.getloadavg(),
         }
         self.results.write(records.KIND, self._keys[position], {**meta, **more}, arrays or {})
+        self.watch.ended(self._keys[position])
 
     def _libraries(self, position: int) -> dict[str, str]:
         """The versions behind the features and codes of a cell; those behind its answers are of its environment."""
@@ -333,13 +368,13 @@ class Run:
         self.say(f"{failure.status}: {described}")
 
 
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def _fewer(cell: Cell, items: int) -> list[str]:
     """What a search asks for and the database does not have."""
     return [f"candidates = {cell.candidates}: all {items} items"] if (cell.candidates or 0) > items else []
-
-
-def _joined(remarks: list[str]) -> str | None:
-    return records.BETWEEN_REMARKS.join(dict.fromkeys(remarks)) or None
 
 
 def summary(failed: Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ from bench.pipeline import Pipeline
 from bench.report.pareto import LATENCY, THROUGHPUT, cost_of, front
 from bench.report.words import SECTION, VARIANT
 from bench.runner import Run
+from bench.runs.units import Plan
 from bench.store import Store
 
 FAMILY = [*SECTION, "seed", *VARIANT, "index", "rerank"]
@@ -29,9 +30,28 @@ def finish(run: Run) -> dict[str, str]:
     """Finish a grid's cells: those of its tune half first, where it has one. See ``Run`` for what comes back."""
     if run.pipeline.grid.measure.split != "tune/report":
         return run()
-    tuning = replace(run, pipeline=on(run.pipeline, "tune"))
+    tuning = _tuning(run)
     tuning()
     return replace(run, left_out=dict(_left_out(tuning)))()
+
+
+def plan(run: Run) -> Plan:
+    """What ``finish`` has to do: what the tune half may make superfluous is only perhaps a part of it."""
+    if run.pipeline.grid.measure.split != "tune/report":
+        return run.plan()
+    tuning = _tuning(run)
+    before = tuning.plan()
+    if not before.open:
+        return replace(run, left_out=dict(_left_out(tuning))).plan()
+    after = run.plan()
+    made = {one.unit.key for one in before.units}
+    perhaps = (replace(one, perhaps=True) for one in after.units if one.unit.key not in made)
+    return replace(after, units=(*before.units, *perhaps))
+
+
+def _tuning(run: Run) -> Run:
+    """The same run on the tune half."""
+    return replace(run, pipeline=on(run.pipeline, "tune"))
 
 
 def on(pipeline: Pipeline, split: Split) -> Pipeline:

@@ -1,5 +1,6 @@
 """Plugins of a third party, found by entry point: the tests put this folder on the path, nothing more."""
 
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -109,6 +110,14 @@ class Scan:
 
     def size_bytes(self):
         return self._rows.nbytes
+
+
+class Silent(Scan):
+    """A scan whose build takes more than half a second, of which nothing is heard."""
+
+    def build(self, database):
+        time.sleep(0.6)
+        return super().build(database)
 
 
 class Reranker:

@@ -1,0 +1,243 @@
+"""What is planned of a run is what it does, and what a person is shown of it is short."""
+
+import random
+from collections import Counter
+from contextlib import contextmanager
+
+import pytest
+
+from bench import grid_file, tuning
+from bench.child import Local
+from bench.grid_file import Options
+from bench.interfaces import Context
+from bench.measure import Rates
+from bench.pipeline import Pipeline
+from bench.runner import Run
+from bench.runs.schedule import Watched
+from bench.store import Store
+
+pytestmark = pytest.mark.usefixtures("third_party")
+
+RANKINGS = """
+[[cells]]
+hasher = "toy_signs"
+bits = [12, 24]
+seeds = [0, 1]
+[[cells]]
+embedder = "identity"
+"""
+FAILING = """
+[[cells]]
+embedder = "toy_failing"
+index = "linear_scan"
+[[cells]]
+embedder = "identity"
+index = "toy_wrong_ids"
+"""
+SKIPPED = """
+[[cells]]
+embedder = "identity"
+index = "toy_scan"
+needed_by = "check"
+"""
+
+
+class Noted:
+    """A watch that keeps what it is told."""
+
+    def __init__(self):
+        self.plans, self.done, self.details, self.finished, self.unlearned = [], Counter(), [], [], []
+
+    def planned(self, units):
+        self.plans.append(list(units))
+
+    @contextmanager
+    def doing(self, unit, counts=True):
+        self.done[unit.key] += 1
+        if not counts:
+            self.unlearned.append(unit.title)
+        yield
+
+    def ended(self, cell):
+        self.finished.append(cell)
+
+    def detail(self, line):
+        self.details.append(line)
+
+
+@pytest.fixture
+def make_run(tmp_path, vectors_dir, small_grid, monkeypatch):
+    monkeypatch.setattr("bench.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    monkeypatch.setattr("bench.timing.LOADED", 1000)  # no round is taken again
+
+    def make(text="", settings=(), **options):
+        if text:
+            small_grid.write_text(small_grid.read_text().replace("[recipes.quick]", text + "\n[recipes.quick]"))
+        plan = grid_file.load(str(small_grid), Options(data_dir=vectors_dir, dataset="vectors", settings=settings))
+        (tmp_path / "cache").mkdir(exist_ok=True)
+        context = Context(cache=tmp_path / "cache")
+        pipeline = Pipeline(plan, Store(tmp_path / "cache"), context, lambda _: None)
+        told = {"say": lambda _: None, "start": Local, "watch": Noted()} | options
+        return Run(pipeline, Store(tmp_path / "out"), **told)
+
+    return make
+
+
+def times(units):
+    return {one.unit.key: one.times for one in units}
+
+
+def test_what_is_planned_is_what_is_done(make_run):
+    run = make_run(RANKINGS)
+    plan = run.plan()
+    assert plan.cells == len(plan.open) == 10
+    assert run() == {}
+    seldom = {key: 1 for key in run.watch.done if key.startswith(("exact", "map"))}  # what is known is only read again
+    assert times(plan.units) == {**run.watch.done, **seldom}
+    assert set(run.watch.finished) == plan.open
+
+
+def test_a_finished_run_has_nothing_left_and_a_new_cell_only_its_own(make_run):
+    make_run()()
+    again = make_run().plan()
+    assert not again.open and not again.units and again.cells == 5
+    more = make_run(settings=["candidates=[20,30,50]"])
+    plan = more.plan()
+    assert len(plan.open) == 2 and {one.unit.family for one in plan.units} == {
+        *("start", "build linear_scan", "build hash_tables", "answer", "round", "map", "judge"),
+    }
+    assert more() == {}
+    done = {key: count for key, count in more.watch.done.items() if not key.startswith(("exact", "map"))}
+    assert done == {key: count for key, count in times(plan.units).items() if not key.startswith("map")}
+
+
+def test_an_interrupted_run_goes_on_with_what_it_had_planned_less_what_is_done(make_run, tmp_path):
+    class Interrupting(Noted):
+        @contextmanager
+        def doing(self, unit, counts=True):
+            with super().doing(unit, counts):
+                if unit.family == "round" and sum(self.done.values()) > 30:
+                    raise KeyboardInterrupt
+                yield
+
+    first = make_run(watch=Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        first()
+    second = make_run()
+    plan = second.plan()
+    kinds = {one.unit.family.split()[0] for one in plan.units}
+    assert "labels" not in kinds and "codes" not in kinds and "round" in kinds
+    assert second() == {}
+    rounds = {key: count for key, count in second.watch.done.items() if key.startswith("round")}
+    assert rounds == {key: count for key, count in times(plan.units).items() if key.startswith("round")}
+
+
+def test_after_the_labels_are_read_the_sizes_are_known(make_run):
+    run = make_run()
+    before = {one.unit.key: one.unit.size for one in run.plan().units}
+    assert set(before.values()) == {None}
+    run()
+    (after,) = run.watch.plans
+    sizes = {one.unit.family.split()[0]: one.unit.size for one in after}
+    assert sizes["build"] == 400 and sizes["answer"] == 400 * 60 and sizes["start"] is None and "labels" not in sizes
+
+
+def test_cells_that_fail_end_and_what_cannot_run_is_not_planned(make_run):
+    run = make_run(FAILING + SKIPPED)
+    plan = run.plan()
+    assert (plan.cells, plan.left_out, len(plan.open)) == (8, 1, 7)
+    assert all(any(key in one.cells for one in plan.units) for key in plan.open)
+    assert len(run()) == 2
+    assert len(set(run.watch.finished)) == 8 and set(run.watch.finished) > plan.open
+    assert (make_run().plan().left_out, make_run().plan().units) == (1, ())
+
+
+def test_of_a_grid_with_two_halves_the_second_is_only_perhaps_done(make_run):
+    run = make_run(settings=['measure.split="tune/report"'])
+    plan = tuning.plan(run)
+    assert len(plan.open) == plan.cells == 5
+    perhaps = [one for one in plan.units if one.perhaps]
+    assert {one.unit.family for one in perhaps} >= {"round", "judge"}
+    assert all(one.cells <= plan.open for one in perhaps)
+    assert not any(one.cells & plan.open for one in plan.units if one.unit.family == "round" and not one.perhaps)
+    assert tuning.finish(run) == {}
+    assert all(run.watch.done[one.unit.key] >= one.times for one in plan.units if not one.perhaps)
+    assert not tuning.plan(make_run(settings=['measure.split="tune/report"'])).units
+
+
+def test_equal_units_have_equal_settings_and_other_seeds_change_none(make_run):
+    def settings(run):
+        return sorted((one.unit.family, str(one.unit.settings)) for one in run.plan().units)
+
+    assert settings(make_run()) == settings(make_run(settings=["seeds=[7]"]))
+    assert settings(make_run()) != settings(make_run(settings=["measure.queries_per_round=11"]))
+
+
+def test_a_title_says_the_plugin_and_in_what_it_differs(make_run):
+    run = make_run(RANKINGS)
+    titles = {one.unit.title for one in run.plan().units}
+    assert "toy_signs (bits = 12, seed = 1)" in titles and "rank by toy_signs (bits = 24, seed = 0)" in titles
+    assert "build hash_tables (key_bits = 8)" in titles and "build linear_scan" in titles
+    assert max(map(len, titles)) < 60
+
+
+def test_a_long_value_in_a_title_is_cut_and_stays_one_line(make_run):
+    text = f'[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nfield = ["features", "{"long " * 30}\\n"]\n'
+    titles = [one.unit.title for one in make_run(text).plan().units if "toy_scan" in one.unit.title]
+    assert titles and max(map(len, titles)) < 80 and not any("\n" in title for title in titles)
+
+
+def test_the_place_of_a_log_is_a_detail_unless_the_training_fails(make_run, tmp_path, monkeypatch):
+    said = []
+    run = make_run(say=said.append)
+    run()
+    assert "fit toy_signs (bits = 16)" in said and not any(str(tmp_path) in line for line in said)
+    assert any(str(tmp_path / "cache" / "work") in line for line in run.watch.details)
+
+
+def test_a_training_that_was_begun_is_gone_on_with_and_not_learned_from(make_run, tmp_path):
+    said = []
+    run = make_run(say=said.append)
+    (number,) = [at for at, one in enumerate(run.pipeline.grid.cells) if one.hasher is not None][:1]
+    *_, codes = run.pipeline.stages(run.pipeline.grid.cells[number])
+    folder = run.pipeline.store.work(codes.key)
+    folder.mkdir(parents=True)
+    (folder / "log.csv").write_text("step\n")
+    run()
+    assert "go on with toy_signs (bits = 16)" in said and run.watch.unlearned == ["toy_signs (bits = 16)"]
+
+
+def test_a_training_that_fails_says_where_its_log_is(make_run, tmp_path, monkeypatch):
+    def failing(self, train, context):
+        (context.folder / "log.csv").write_text("step\n")
+        raise RuntimeError("on purpose")
+
+    said = []
+    monkeypatch.setattr("toy_plugins.Failing.fit", failing)
+    run = make_run(FAILING, say=said.append)
+    run()
+    (line,) = [line for line in said if "log in" in line]
+    assert line.startswith(f"toy_failing: failed, log in {tmp_path / 'cache' / 'work'}")
+
+
+def test_a_round_that_is_taken_again_is_a_unit_of_its_own():
+    class Answering:
+        gone = False
+
+        def ask(self, what, **parameters):
+            return what, parameters
+
+    class Schedule:
+        def asked(self, what, cell):
+            from bench.runs.units import Unit
+
+            return None if what == "settle" else Unit(f"{what} {cell}", what, {})
+
+    watch = Noted()
+    worker = Watched(Answering(), Schedule(), watch)
+    order = [(cell, rows) for cell in (0, 1) for rows in ([1, 2], [3, 4])] * 2
+    random.Random(0).shuffle(order)
+    assert worker.ask("build", cell=0) == ("build", {"cell": 0}) and worker.ask("settle", cell=0)
+    for cell, rows in order:
+        assert worker.ask("round", cell=cell, rows=rows) == ("round", {"cell": cell, "rows": rows})
+    assert watch.done == {"build 0": 1, "round 0": 2, "round 1": 2, "round 0 again": 2, "round 1 again": 2}
