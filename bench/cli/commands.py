@@ -32,6 +32,7 @@ from bench.cli.options import (
     Seed,
     Settings,
     Timeout,
+    Verbose,
 )
 from bench.cli.progress import reporting
 from bench.cli.screen import (
@@ -131,6 +132,7 @@ def run(
     memory_limit: MemoryLimit = None,
     retry_failed: RetryFailed = False,
     in_process: InProcess = False,
+    verbose: Verbose = False,
     set_: Settings = None,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
@@ -143,23 +145,36 @@ def run(
         from bench.child import Local
         from bench.isolation import Child
         from bench.runner import Run
-        from bench.tuning import finish
+        from bench.runs.schedule import writing
+        from bench.tuning import finish, plan
 
         with _failures(plans) as failed:
-            with reporting() as reporter:
+            with reporting(cache_dir or default_cache(), verbose) as reporter:
                 context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
                 results = Store(out, reporter.say)
                 pipelines = _pipelines(plans, cache_dir, results, context, reporter.say)
                 start = Local if in_process else Child
                 for pipeline in pipelines:
                     _mark(pipeline, results)
-                    one = Run(pipeline, results, reporter.say, reporter.show, limits, retry_failed, start)
+                runs = [
+                    Run(one, results, reporter.say, reporter.show, limits, retry_failed, start, watch=reporter)
+                    for one in pipelines
+                ]
+                last = writing(plans)
+                reporter.open(_what(plans), [plan(one) for one in runs], last)
+                for one in runs:
                     failed |= finish(one)
-                written = _write(pipelines, results, out)
+                with reporter.doing(last.unit):
+                    written = _write(pipelines, results, out)
             for pipeline in pipelines:
                 print_cells(pipeline, results)
             _say_written(written)
             print_skipped(pipelines, results)
+
+
+def _what(plans: Sequence[Grid]) -> str:
+    """What is run, in a few words."""
+    return f"{plans[0].name} on {', '.join(plan.dataset_name for plan in plans)}"
 
 
 def _say_written(paths: Sequence[Path]) -> None:

@@ -36,3 +36,4 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again wha
 InProcess = Annotated[
     bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say also where each training keeps its log.")]

@@ -1,42 +1,95 @@
-"""What stands on the terminal while a run goes on."""
+"""What stands on the screen while a run goes on: two bars on a terminal, a line now and then anywhere else."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
 
 from bench.cli.screen import console
+from bench.runs.durations import Durations, DurationsFile
+from bench.runs.forecast import Doing, Forecast, Left
+from bench.runs.units import Plan, Planned, Unit
 from bench.wording import printable
+
+LINE_SECONDS = 25.0
+"""Between two lines about how far it is, where there is no terminal."""
+
+DRAWN, DRAWN_BETWEEN_ROUNDS, DRAWN_IN_ROUNDS = 0.5, 1.0, 10.0
+"""Seconds between two drawings of the bars. While a time is measured nothing is drawn but before the next round, or
+where a round lasts long.
+"""
+
+NARROW = 72
+"""Columns below which the figures beside a bar are short."""
+
+LEAST_BAR = 8
+LEAST = 5
+"""Seconds: less than this is no answer to how long it takes at least."""
 
 
 class Reporter:
-    """Progress bars with the time left while a stage runs, and one line when it is done."""
+    """Shows how far a run is, and says what happens on the way. It is the ``Watch`` of a run.
 
-    def __init__(self, progress: Progress):
-        """``progress`` is already started."""
-        self._progress = progress
-        self._shown: dict[str, tuple[TaskID, float]] = {}
-        self._start = time.perf_counter()
+    Bars are drawn and lines are said by a thread of their own too (``tick``): what a child does in silence is seen all
+    the same.
+    """
+
+    def __init__(
+        self,
+        forecast: Forecast,
+        shown_on: Console = console,
+        clock: Callable[[], float] = time.monotonic,
+        keep: DurationsFile | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """``forecast`` began now. ``keep``: where the times that units take are noted."""
+        self.live: Live | None = None
+        self._forecast, self._console, self._clock = forecast, shown_on, clock
+        self._keep, self._verbose = keep, verbose
+        self._start = self._last = clock()
+        self._stages: dict[str, float] = {}
+        self._open: set[str] = set()
+        self._cells = 0
+        self._lock = threading.RLock()
+        self._gone: SystemExit | None = None
+
+    def open(self, name: str, plans: Sequence[Plan], last: Planned) -> None:
+        """Say how much there is to do. ``last``: what comes after all cells."""
+        with self._turn() as now:
+            self._open = {cell for plan in plans for cell in plan.open}
+            every, left_out = sum(plan.cells for plan in plans), sum(plan.left_out for plan in plans)
+            self._cells = every - left_out
+            self._forecast.plan([*(unit for plan in plans for unit in plan.units), last])
+            done = {0: "none", self._cells: "all"}.get(self._done, f"{self._done:,}")
+            said = [f"{name}: {every:,} cells", f"{done} done"]
+            if left_out:
+                said[1:] = [f"{left_out:,} of them left out", f"of the others {done} done"]
+            how_long = f"; {_beforehand(self._forecast.told(now))}" if self._open else ""
+            self._print(", ".join(said) + how_long, now)
+            if self.live is not None:
+                self._draw(now)
 
     def say(self, line: str) -> None:
         """A line above the bars, with the seconds since the start."""
-        passed = time.perf_counter() - self._start
-        self._progress.console.print(f"[{passed:6.1f} s] {line}")
+        with self._turn() as now:
+            self._print(line, now)
+
+    def detail(self, line: str) -> None:
+        """A line that is said only where all is to be said."""
+        if self._verbose:
+            self.say(line)
 
     def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
-        """The steps, with a bar."""
+        """The steps, as a stage."""
         if total is None and isinstance(steps, Sized):
             total = len(steps)
         self.show(description, 0, total)
@@ -49,28 +102,209 @@ class Reporter:
 
     def show(self, description: str, done: int | None, total: int | None) -> None:
         """How far a stage has come, here or in a process of its own; None when it is over."""
-        if description not in self._shown:
-            self._shown[description] = self._progress.add_task(printable(description), total=total), time.perf_counter()
-        task, start = self._shown[description]
-        if done is not None:
-            self._progress.update(task, completed=done, total=total)
-            return
-        del self._shown[description]
-        self._progress.remove_task(task)
-        if (passed := time.perf_counter() - start) > 1:
-            self.say(f"{description}: {passed:.1f} s")
+        with self._turn() as now:
+            self._forecast.step(printable(description), done, total, now)
+            start = self._stages.setdefault(description, now)
+            if done is None:
+                del self._stages[description]
+                if now - start > 1:
+                    self._print(f"{description}: {now - start:.1f} s", now)
+
+    def planned(self, units: Iterable[Planned]) -> None:
+        """See ``Watch``."""
+        with self._turn():
+            self._forecast.plan(units)
+
+    @contextmanager
+    def doing(self, unit: Unit, counts: bool = True) -> Iterator[None]:
+        """See ``Watch``."""
+        with self._turn() as now:
+            self._forecast.begin(unit, now, counts)
+            if self.live is not None and unit.timed and now - self._last >= DRAWN_BETWEEN_ROUNDS:
+                self._draw(now)
+        well = False
+        try:
+            yield
+            well = True
+        finally:
+            with self._lock:
+                note = self._forecast.end(self._clock(), well)
+                if note is not None and self._keep is not None:
+                    self._keep.append([note])
+
+    def ended(self, cell: str) -> None:
+        """See ``Watch``."""
+        with self._turn():
+            self._forecast.ended(cell)
+            self._open.discard(cell)
+
+    def tick(self) -> float:
+        """Show how far it is, where that is due. Returns the seconds until it is due again."""
+        with self._lock:
+            now, every = self._clock(), self._every()
+            if now - self._last >= every:
+                try:
+                    self._draw(now)
+                except SystemExit as fault:  # who read has left: the thread that runs must end, and not this one
+                    self._gone = fault
+            return max(0.0, self._last + every - now)
+
+    def _every(self) -> float:
+        """Seconds between two showings."""
+        if self.live is None:
+            return LINE_SECONDS
+        return DRAWN_IN_ROUNDS if self._forecast.measuring else DRAWN
+
+    def close(self) -> None:
+        """Note what was learned of units that are not done."""
+        with self._lock:
+            if self._keep is not None:
+                self._keep.append(self._forecast.half_done())
+
+    def line(self) -> str:
+        """What is being done, how far it is, the cells that are done and the time left."""
+        now = self._clock()
+        doing = self._forecast.doing(now)
+        name = ": ".join([*doing.part_of, doing.name]) if doing.name else "at work"
+        parts = [f"{name}{_steps(doing, ', {} of {}', ', {}')}"]
+        if self._cells:
+            parts.append(f"{self._done:,} of {self._cells:,} cells done")
+        if self._forecast.planned:
+            parts.append(_left(self._forecast.told(now)))
+        return "; ".join(parts)
+
+    def bars(self) -> Table:
+        """The bar of the run and the bar of what is being done, as wide as the terminal."""
+        now, width = self._clock(), self._console.width
+        narrow = width < NARROW
+        columns = _columns(width)
+        table = Table.grid(*columns, padding=(0, 1, 0, 0))
+        bar = columns[1].width
+        if self._forecast.planned:
+            share, left = self._forecast.share(now), self._forecast.told(now)
+            cells = f"{self._done}/{self._cells}" if narrow else f"{self._done:,} of {self._cells:,} cells"
+            table.add_row(f"run, {_clock(now - self._start)}", _bar(share, bar), cells, _left(left, narrow))
+        doing = self._forecast.doing(now)
+        if doing.name:
+            known = "" if doing.left is None else _left(Left(doing.left), narrow)
+            steps = _steps(doing, "{}/{}" if narrow else "{} of {}", "{}")
+            table.add_row(printable(doing.name), _bar(doing.share, bar), steps, known)
+        return table
+
+    @contextmanager
+    def _turn(self) -> Iterator[float]:
+        """What time it is, while no other thread shows anything. SystemExit: who read has left."""
+        with self._lock:
+            if self._gone is not None:
+                raise self._gone
+            yield self._clock()
+
+    def _print(self, line: str, now: float) -> None:
+        self._console.print(f"[{now - self._start:6.1f} s] {line}")
+
+    def _draw(self, now: float) -> None:
+        self._last = now
+        if self.live is not None:
+            self.live.refresh()
+        else:
+            self._print(self.line(), now)
+
+    @property
+    def _done(self) -> int:
+        return self._cells - len(self._open)
 
 
 @contextmanager
-def reporting() -> Iterator[Reporter]:
-    """A reporter whose bars are shown inside."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield Reporter(progress)
+def reporting(cache: Path | None = None, verbose: bool = False) -> Iterator[Reporter]:
+    """A reporter that shows inside how far it is. ``cache``: where it is kept, and found, how long things take."""
+    start = time.monotonic()
+    keep = None if cache is None else DurationsFile(cache, _machine())
+    forecast = Forecast(Durations(() if keep is None else keep.read()), start)
+    reporter = Reporter(forecast, keep=keep, verbose=verbose)
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(reporter.tick()):
+            pass
+
+    with ExitStack() as leaving:
+        leaving.callback(reporter.close)
+        if console.is_terminal and not console.is_dumb_terminal:
+            reporter.live = Live(console=console, auto_refresh=False, transient=True, get_renderable=reporter.bars)
+            leaving.enter_context(reporter.live)
+        thread = threading.Thread(target=beat, daemon=True)
+        leaving.callback(thread.join)
+        leaving.callback(over.set)
+        thread.start()
+        yield reporter
+
+
+def _machine() -> str:
+    """What must be the same for times to be."""
+    from bench.environment import machine
+    from bench.measure import cores
+
+    here = machine()
+    return f"{here['cpu']}, {cores()} cores, {here['gpu'] or 'no GPU'}"
+
+
+def _columns(width: int) -> list[Column]:
+    """The columns of a bar: its name, itself, steps, and the time left."""
+    steps, left = (9, 8) if width < NARROW else (20, 21)
+    room = max(2, width - steps - left - 4)
+    bar = min(max(LEAST_BAR, room // 3), room // 2)
+    return [
+        Column(width=room - bar, no_wrap=True, overflow="ellipsis"),
+        Column(width=bar, no_wrap=True, overflow="crop"),
+        Column(width=steps, no_wrap=True, overflow="ellipsis", justify="right"),
+        Column(width=left, no_wrap=True, overflow="ellipsis"),
+    ]
+
+
+def _bar(share: float | None, width: int | None) -> ProgressBar:
+    return ProgressBar(total=1.0, completed=share or 0.0, width=width)
+
+
+def _steps(doing: Doing, of_all: str, alone: str) -> str:
+    if doing.done is None:
+        return ""
+    return alone.format(doing.done) if doing.total is None else of_all.format(doing.done, doing.total)
+
+
+def _beforehand(left: Left) -> str:
+    """How long a run will take, and how that is known."""
+    if left.known:
+        return f"{'at most' if left.at_most else 'about'} {about(left.seconds)}, by earlier runs"
+    if left.seconds < LEAST:
+        return "how long that takes is not known yet: nothing like it has run here"
+    some, more = ", ".join(left.unknown[:2]), len(left.unknown) - 2
+    new = f"{some} and {more} more" if more > 0 else some
+    return f"more than {about(left.seconds)}, by earlier runs; new here: {new}"
+
+
+def _left(left: Left, narrow: bool = False) -> str:
+    """The time left, in a few words or in fewer."""
+    if not left.known and left.seconds < LEAST:
+        return "?" if narrow else "time left not known"
+    if narrow:
+        return f"{'' if left.known else '>'}{about(left.seconds)}"
+    bound = "more than" if not left.known else "at most" if left.at_most else "about"
+    return f"{bound} {about(left.seconds)} left"
+
+
+def about(seconds: float) -> str:
+    """A time as people say it: no more exact than it is known."""
+    if seconds < 10:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90:
+        return f"{round(seconds, -1):.0f} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{round(seconds / 86400)} days"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
