@@ -161,7 +161,7 @@ def run(
                     for one in pipelines
                 ]
                 last = writing(plans)
-                reporter.open(_what(plans), [plan(one) for one in runs], last)
+                reporter.open(_what(pipelines), [plan(one) for one in runs], last)
                 for one in runs:
                     failed |= finish(one)
                 with reporter.doing(last.unit):
@@ -172,9 +172,10 @@ def run(
             print_skipped(pipelines, results)
 
 
-def _what(plans: Sequence[Grid]) -> str:
+def _what(pipelines: Sequence[Pipeline]) -> str:
     """What is run, in a few words."""
-    return f"{plans[0].name} on {', '.join(plan.dataset_name for plan in plans)}"
+    grids = [pipeline.grid for pipeline in pipelines]
+    return f"{grids[0].name} on {', '.join(grid.dataset_name for grid in grids)}"
 
 
 def _say_written(paths: Sequence[Path]) -> None:
