@@ -1,0 +1,30 @@
+"""What the page shows beside its table and charts of cells, a panel each, computed from what a run has stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bench.pipeline import Pipeline
+from bench.report.page.panels import codes, difficulty, gallery, latency, rankings
+from bench.report.page.panels.stored import Stored
+from bench.store import Store
+
+
+def parts(pipeline: Pipeline, results: Store, cells: pd.DataFrame, pictured: int) -> dict[str, Any]:
+    """The panels of a grid on one data set that have something to show, by name, in JSON's types.
+
+    ``cells``: a row for each cell of the grid, in its order, with the columns of ``cells.csv``, and with the key of its
+    record, ``key``. ``pictured``: how many queries the gallery holds, 0 for none. Nothing is trained, searched or
+    timed; what can no longer be read is named in its panel. The same records and seeds give the same panels.
+    """
+    stored = Stored(pipeline, results, cells)
+    found = {
+        "ecdf": latency.panel(stored),
+        "difficulty": difficulty.panel(stored),
+        "rankings": rankings.panel(stored),
+        "codes": codes.panel(stored),
+        "gallery": gallery.panel(stored, pictured),
+    }
+    return {name: part for name, part in found.items() if part is not None}

@@ -1,0 +1,105 @@
+"""The codes themselves: whether their bits are balanced, how many differ, and how far apart they put the classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.grid import Cell
+from bench.interfaces import Codes, Int
+from bench.metrics import HammingRanking
+from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
+from bench.report.words import PROTOCOL_NAMES, word
+
+MOST_QUERIES = 200
+"""Queries whose distances to every item are counted, drawn by seed."""
+MOST_ITEMS = 2**20
+"""Items whose bits and distinct codes are counted, drawn by seed."""
+BLOCK_VALUES = 2**24
+"""Bits that are unpacked at a time."""
+TOLD_APART_BY = ("protocol", "model", "database_codes", "input", "seed")
+"""Columns that the name of a set of codes holds where they differ."""
+
+
+def panel(stored: Stored) -> dict[str, Any] | None:
+    """Each set of database codes of the finished cells, named, by the key of the first record that uses it.
+
+    ``same``: that key for the record of every cell with codes. None where no finished cell has any.
+    """
+    coded = [one for one in [*stored.searches(), *stored.rankings()] if one.cell.hasher is not None]
+    if not coded:
+        return None
+    coded.sort(key=lambda one: one.position)
+    first: dict[Any, str] = {}
+    same = {one.key: first.setdefault(_identity(stored, one.cell), one.key) for one in coded}
+    sets = [one for one in coded if same[one.key] == one.key]
+    names = _names(stored.cells.iloc[[one.position for one in sets]])
+    found, missing = by_key(sets, lambda one: {"name": names[one.key], **_described(stored, one)})
+    return {"sets": found, "same": same, "missing": missing}
+
+
+def counted(codes: Codes) -> dict[str, Any]:
+    """``ones``, the share of the codes in which each bit is 1, and how many of the codes are ``distinct``."""
+    rows = max(1, BLOCK_VALUES // codes.bits)
+    ones = np.zeros(codes.bits, dtype=np.int64)
+    for start in range(0, len(codes), rows):
+        ones += (Codes(codes.words[start : start + rows], codes.bits).unpack() > 0).sum(axis=0)
+    distinct = len(pd.DataFrame(codes.words).drop_duplicates())
+    return {"bits": codes.bits, "ones": rounded(ones / len(codes)), "counted": len(codes), "distinct": distinct}
+
+
+def distances(queries: Codes, database: Codes, labels: tuple[Int, Int] | None) -> dict[str, list[float | None]]:
+    """The share of the pairs of a query and an item at each Hamming distance, 0 to bits.
+
+    ``labels``: of the database, int64 [n], and of the queries, int64 [q]. ``within`` is of pairs of one class,
+    ``between`` of all others; without labels there is ``all``. What there is no pair of is left out.
+    """
+    of_database, of_queries = labels or [np.zeros(len(codes), dtype=np.int64) for codes in (database, queries)]
+    counts = HammingRanking.of(queries, database, of_queries, of_database).counts.sum(axis=0, dtype=np.int64)
+    kinds = {"all": counts[:, 1]} if labels is None else {"within": counts[:, 1], "between": counts[:, 0]}
+    return {name: rounded(pairs / pairs.sum()) for name, pairs in kinds.items() if pairs.sum()}
+
+
+def _identity(stored: Stored, cell: Cell) -> tuple[Any, ...]:
+    return stored.pipeline.codes_key(cell), cell.model, cell.database_codes, cell.protocol
+
+
+def _described(stored: Stored, one: Finished) -> dict[str, Any]:
+    """What is counted of a set of codes, over the items and queries of the cell's protocol."""
+    cell = replace(one.cell, embedder=None, index=None, rerank=None, candidates=None)
+    database, queries = stored.corpora.of(cell)
+    labels = stored.corpora.labels(cell)
+    asked = drawn(len(queries), MOST_QUERIES, cell.seed)
+    some, part = database.take(drawn(len(database), MOST_ITEMS, cell.seed)), queries.take(asked)
+    assert database.codes is not None and part.codes is not None and some.codes is not None
+    return {
+        **counted(some.codes),
+        "items": len(database),
+        "queries": len(queries),
+        "drawn": len(asked),
+        "distances": distances(part.codes, database.codes, None if labels is None else (labels[0], labels[1][asked])),
+    }
+
+
+def _names(sets: pd.DataFrame) -> dict[str, str]:
+    """The name of each set of codes by its key: the hasher, its length, and what else tells it from the others."""
+    return {str(row["key"]): _name(row, sets) for _, row in sets.iterrows()}
+
+
+def _name(row: pd.Series, sets: pd.DataFrame) -> str:
+    parts = [word("bits", int(row["bits"]))] if pd.notna(row["bits"]) else []
+    parts += [str(row["variant"])] if pd.notna(row["variant"]) else []
+    for column in TOLD_APART_BY:
+        if column in sets and sets[column].nunique(dropna=False) > 1 and pd.notna(row[column]):
+            parts.append(_told(column, row[column]))
+    return ", ".join([word("hasher", row["hasher"]), *parts])
+
+
+def _told(column: str, value: Any) -> str:
+    if column == "protocol":
+        return PROTOCOL_NAMES.get(value, str(value))
+    form = {"database_codes": "{} database codes", "input": "of {}", "seed": "seed {}"}.get(column, "{}")
+    return form.format(word(column, value))

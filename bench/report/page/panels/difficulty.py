@@ -1,0 +1,173 @@
+"""Recall by the difficulty of the query: what a search finds of the queries whose neighbours hardly stand out.
+
+A query's relative contrast is the mean distance of the database to it over the distance of its k-th nearest: He, Kumar
+and Chang, "On the difficulty of nearest neighbor search" (ICML 2012), who define it for the nearest and for k of them.
+Near 1 the k nearest are hardly nearer than any item, and the query is hard. VIBE (Jääsaari et al., 2025) compares the
+hardest and the easiest queries by it. It is taken by the distance that the search is judged by: Euclidean distance of
+the features, or Hamming distance where there are codes alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.grid import Cell
+from bench.interfaces import Codes, Corpus, Float, Int
+from bench.metrics import HammingRanking, recall_at, recall_at_by_codes
+from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
+
+PARTS = 10
+MOST_QUERIES, MOST_ROWS = 2000, 300
+"""Queries that are judged again, and rows of the database that stand for it in the mean distance: drawn by seed."""
+MOST_CODED = 1000
+"""Queries of a search by codes alone, each of which passes over the whole database."""
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Queries that several searches answer over the same items.
+
+    ``rows``: those that were drawn, positions among all queries, int64, ascending. ``parts``: positions in ``rows``,
+    the hardest tenth first. ``exact``: the nearest of all queries, None where codes decide.
+    """
+
+    database: Corpus
+    queries: Corpus
+    exact: Int | None
+    rows: Int
+    parts: list[Int]
+    contrast: Scores
+
+
+def panel(stored: Stored) -> dict[str, Any] | None:
+    """Recall of each finished search by tenths of its queries, hardest first; None where nothing was searched.
+
+    ``groups`` says of the queries how many were drawn and how hard they are.
+    """
+    searches = stored.searches()
+    first: dict[Any, Cell] = {}
+    for one in searches:
+        first.setdefault(_same_queries(stored, one.cell), one.cell)
+    groups = {key: _tried(stored, cell) for key, cell in first.items()}
+    known = {key: group for key, group in groups.items() if isinstance(group, Group)}
+    numbers = {key: number for number, key in enumerate(known)}
+
+    def recall(one: Finished) -> dict[str, Any] | None:
+        key = _same_queries(stored, one.cell)
+        group = groups[key]
+        if isinstance(group, Exception):
+            raise group
+        if group is None:
+            return None
+        found = recall_of_parts(group, stored.neighbours(one.cell), stored.pipeline.grid.k)
+        return {"group": numbers[key], "recall": rounded(found)}
+
+    found, missing = by_key(searches, recall)
+    if not found and not missing:
+        return None
+    return {"groups": [_summary(group) for group in known.values()], "searches": found, "missing": missing}
+
+
+def relative_contrast(queries: Float, rows: Float, kth_nearest: Float) -> Scores:
+    """Mean Euclidean distance to the ``rows`` over that to the k-th nearest: float64 [q].
+
+    Queries and their k-th nearest are float32 [q, d], the rows float32 [n, d]. Infinite where the k-th nearest equals
+    the query and a row does not; 1 where all rows equal it too.
+    """
+    from scipy.spatial.distance import cdist
+
+    mean = cdist(queries, rows).mean(axis=1)
+    return _ratio(mean, np.linalg.norm(queries.astype(np.float64) - kth_nearest, axis=1))
+
+
+def contrast_by_codes(queries: Codes, database: Codes, k: int) -> Scores:
+    """Mean Hamming distance to the database over that to the k-th nearest code: float64 [q], see above."""
+    alike = [np.zeros(len(codes), dtype=np.int64) for codes in (queries, database)]
+    items = HammingRanking.of(queries, database, *alike).items
+    mean = items @ np.arange(items.shape[1], dtype=np.float64) / len(database)
+    return _ratio(mean, (np.cumsum(items, axis=1) < min(k, len(database))).sum(axis=1).astype(np.float64))
+
+
+def hardest_first(contrast: Scores) -> list[Int]:
+    """PARTS parts of the queries of about equal size, those of the least contrast first; ties by position."""
+    return np.array_split(np.argsort(contrast, kind="stable").astype(np.int64), PARTS)
+
+
+def _ratio(mean: Scores, nearest: Scores) -> Scores:
+    alike = np.where(mean > 0, np.inf, 1.0)
+    return np.divide(mean, nearest, out=alike, where=nearest > 0)
+
+
+def recall_of_parts(group: Group, neighbours: Int, k: int) -> list[float]:
+    """Recall@k of the first k ``neighbours``, int64 [all queries, >= k], on each part of a group's queries."""
+    found = []
+    for part in (group.rows[part] for part in group.parts):
+        asked, answered = group.queries.take(part), neighbours[part]
+        if group.exact is not None and asked.features is not None and group.database.features is not None:
+            found.append(recall_at(answered, group.exact[part], group.database.features, asked.features, k))
+        else:
+            assert asked.codes is not None and group.database.codes is not None
+            found.append(recall_at_by_codes(answered, asked.codes, group.database.codes, k))
+    return found
+
+
+def _same_queries(stored: Stored, cell: Cell) -> tuple[Any, ...]:
+    """What cells have in common that answer the same queries over the same items."""
+    if cell.embedder is not None:
+        return cell.protocol, cell.seed, stored.pipeline.features_key(cell, cell.embedder)
+    return cell.protocol, cell.seed, stored.pipeline.codes_key(cell), cell.model, cell.database_codes
+
+
+def _tried(stored: Stored, cell: Cell) -> Group | OSError | ValueError | None:
+    """``_group``, or why it can't be had."""
+    try:
+        return _group(stored, cell)
+    except (OSError, ValueError) as fault:
+        return fault
+
+
+def _group(stored: Stored, cell: Cell) -> Group | None:
+    """The queries of a cell by difficulty; None where too many have k neighbours at no distance at all.
+
+    ValueError: fewer queries than parts.
+    """
+    by_features = cell.embedder is not None
+    read = replace(cell, hasher=None, input=None, model=None, database_codes=None) if by_features else cell
+    database, queries = stored.corpora.of(read)
+    rows = drawn(len(queries), MOST_QUERIES if by_features else MOST_CODED, cell.seed)
+    if len(rows) < PARTS:
+        raise ValueError(f"{len(rows)} queries are too few for tenths of them")
+    exact = stored.pipeline.exact(cell) if by_features else None
+    contrast = _contrast(stored, cell, database, queries.take(rows), None if exact is None else exact[rows])
+    if np.isinf(contrast).sum() > len(contrast) // 2:
+        return None
+    return Group(database, queries, exact, rows, hardest_first(contrast), contrast)
+
+
+def _contrast(stored: Stored, cell: Cell, database: Corpus, queries: Corpus, exact: Int | None) -> Scores:
+    if exact is None or database.features is None or queries.features is None:
+        assert database.codes is not None and queries.codes is not None
+        return contrast_by_codes(queries.codes, database.codes, stored.pipeline.grid.k)
+    sample = database.features[drawn(len(database), MOST_ROWS, cell.seed)]
+    last = np.maximum((exact >= 0).sum(axis=1) - 1, 0)
+    kth = np.take_along_axis(exact, last[:, None], axis=1)[:, 0]
+    return relative_contrast(queries.features, sample, database.features[kth])
+
+
+def _summary(group: Group) -> dict[str, Any]:
+    """How hard the queries are: the largest contrast of the hardest part, the median, the least of the easiest."""
+    ends = [group.contrast[group.parts[0]].max(), np.median(group.contrast), group.contrast[group.parts[-1]].min()]
+    return {
+        "by": "codes" if group.exact is None else "features",
+        "queries": len(group.queries),
+        "drawn": len(group.rows),
+        "items": len(group.database),
+        "rows": len(group.database) if group.exact is None else min(MOST_ROWS, len(group.database)),
+        "contrast": rounded(ends),
+    }

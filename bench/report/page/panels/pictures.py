@@ -1,0 +1,100 @@
+"""Small pictures of a data set's items for the page, of those that are asked for alone, within a time."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import registry
+from bench.interfaces import Context, Images, unheard
+from bench.pipeline import Pipeline
+
+SIDE = 72
+"""The longer side of a picture on the page, pixels."""
+JPEG_QUALITY = 78
+SECONDS = 60.0
+"""For the data set and for all of its pictures together."""
+
+Split = Literal["database", "query"]
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """An end, in ``time.monotonic``'s seconds, after which nothing more is read."""
+
+    ends: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """The end that lies so many seconds ahead."""
+        return cls(time.monotonic() + seconds)
+
+    def check(self) -> None:
+        """TimeoutError: the end has come."""
+        if time.monotonic() > self.ends:
+            raise TimeoutError(f"it takes longer than {SECONDS:g} s")
+
+    def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
+        """The steps of a data set that is loading, until the end: the ``track`` of a ``Context``."""
+        for step in steps:
+            self.check()
+            yield step
+
+
+def hold_images(pipeline: Pipeline) -> bool:
+    """Whether the items of a pipeline's data set are images, known without loading it."""
+    choice = pipeline.grid.dataset
+    return bool(registry.build("dataset", choice.name, choice.parameters).content == "images")
+
+
+def images(pipeline: Pipeline, deadline: Deadline) -> dict[Split, Images]:
+    """The images of the database and of the queries, none of them read yet where the data set keeps files.
+
+    What a run found out about them is in the cache and not found out again. Errors: whatever the data set makes of what
+    it can't read; ValueError: it has no images after all; TimeoutError.
+    """
+    context = Context(cache=pipeline.store.root, track=deadline.track, say=unheard)
+    dataset = replace(pipeline, context=context, say=unheard).dataset
+    found: dict[Split, Images] = {}
+    for split in ("database", "query"):
+        of_split = dataset.split(split).images
+        if of_split is None:
+            raise ValueError(f"its {split} items are no images")
+        found[split] = of_split
+    return found
+
+
+def thumbnail(pixels: NDArray[np.uint8]) -> str:
+    """A picture of at most SIDE pixels a side, as the base64 text of a JPEG file.
+
+    ``pixels`` uint8 [height, width, 3]; a smaller image keeps its size. ValueError, TypeError: they are no picture.
+    """
+    from PIL import Image
+
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+        raise ValueError(f"{pixels.dtype} {list(pixels.shape)} is no picture; uint8 [height, width, 3] is one")
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture.thumbnail((SIDE, SIDE))
+    content = BytesIO()
+    picture.save(content, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return base64.b64encode(content.getvalue()).decode("ascii")
+
+
+def thumbnails(found: dict[Split, Images], items: Iterable[tuple[Split, int]], deadline: Deadline) -> list[str | None]:
+    """The picture of each item, named by split and position; None of one that can't be read, or not in time."""
+    return [_readable(found[split], position, deadline) for split, position in items]
+
+
+def _readable(of_split: Images, position: int, deadline: Deadline) -> str | None:
+    try:
+        deadline.check()
+        return thumbnail(of_split[position])
+    except Exception:  # a data set's reader raises whatever a damaged file makes it stumble over
+        return None

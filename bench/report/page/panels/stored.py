@@ -1,0 +1,116 @@
+"""What the panels are computed from: times, neighbours, features and codes that are stored; none are made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench import records
+from bench.corpora import Corpora
+from bench.grid import Cell
+from bench.interfaces import Int
+from bench.pipeline import Pipeline
+from bench.store import Damaged, Entry, Made, Store
+from bench.wording import one_line
+
+DIGITS = 4
+"""Significant digits of a number on the page."""
+
+
+class Kept(Store):
+    """A store that is only read."""
+
+    def once(self, kind: str, key: str, make: Callable[[], Made]) -> Entry:
+        """The entry, which is never made. Damaged, FileNotFoundError: see ``read``."""
+        return self.read(kind, key)
+
+
+class Finished(NamedTuple):
+    """A finished cell, its position in the grid, and the key of its record."""
+
+    position: int
+    key: str
+    cell: Cell
+
+
+class Stored:
+    """The finished cells of a grid on one data set, and what is stored of them.
+
+    ``cells``: a row for each cell of the grid, in its order, with the columns ``key`` and ``status``.
+    """
+
+    def __init__(self, pipeline: Pipeline, results: Store, cells: pd.DataFrame):
+        """Nothing is read yet."""
+        self.pipeline = replace(pipeline, store=Kept(pipeline.store.root, pipeline.store.say))
+        self.results, self.cells = results, cells.reset_index(drop=True)
+        self.corpora = Corpora(self.pipeline)
+
+    def searches(self) -> list[Finished]:
+        """The finished cells that search."""
+        return [one for one in self._finished() if one.cell.index is not None]
+
+    def rankings(self) -> list[Finished]:
+        """The finished cells that rank the whole database."""
+        return [one for one in self._finished() if one.cell.index is None]
+
+    def times(self, key: str) -> NDArray[Any]:
+        """The milliseconds of single queries, as a record holds them. ValueError: it holds none."""
+        arrays = self.results.read(records.KIND, key).arrays
+        if "latency_ms" not in arrays:
+            raise ValueError("no times of single queries are stored")
+        return arrays["latency_ms"]
+
+    def neighbours(self, cell: Cell) -> Int:
+        """What a search answered, ids int64 [queries, k]."""
+        key = records.search_key(self.pipeline, cell)
+        return self.results.read("neighbours", key).arrays["neighbours"]
+
+    def _finished(self) -> list[Finished]:
+        done = self.cells["status"].eq("ok").fillna(False).to_numpy(dtype=bool)
+        keys, cells = self.cells["key"], self.pipeline.grid.cells
+        return [Finished(at, str(keys.iloc[at]), cells[at]) for at in np.flatnonzero(done).tolist()]
+
+
+def by_key(cells: Iterable[Finished], make: Callable[[Finished], Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """``make`` of each cell, by the key of its record; and why some have none, each reason with how many they are.
+
+    What ``make`` returns None of has nothing to show.
+    """
+    found: dict[str, Any] = {}
+    reasons: Counter[str] = Counter()
+    for one in cells:
+        try:
+            part = make(one)
+        except (OSError, ValueError) as fault:
+            reasons[reason(fault)] += 1
+        else:
+            if part is not None:
+                found[one.key] = part
+    return found, [{"cells": count, "reason": text} for text, count in reasons.items()]
+
+
+def reason(fault: Exception) -> str:
+    """Why something could not be read, in words that fit any machine: without its paths."""
+    if isinstance(fault, Damaged):
+        return "an array that it needs is damaged"
+    if isinstance(fault, FileNotFoundError):
+        return "an array that it needs is no longer stored"
+    return one_line(getattr(fault, "strerror", None) or str(fault) or type(fault).__name__)
+
+
+def rounded(values: NDArray[Any] | Iterable[float]) -> list[float | None]:
+    """The numbers to DIGITS significant digits; None for what is no finite number."""
+    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in np.asarray(values).tolist()]
+
+
+def drawn(count: int, most: int, seed: int) -> Int:
+    """At most so many of ``count`` positions, drawn by seed, int64, ascending; all of them where there are no more."""
+    if count <= most:
+        return np.arange(count, dtype=np.int64)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False)).astype(np.int64)
