@@ -78,9 +78,8 @@ class Browser:
 
     def click(self, css):
         """A click as a user makes it: on what stands there."""
-        element = self.driver.find_element("css selector", css)
-        self.evaluate("arguments[0].scrollIntoView({ block: 'center' })", element)
-        element.click()
+        self.evaluate("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", css)
+        self.driver.find_element("css selector", css).click()
 
     def press(self, keys):
         """Keys to whatever has the focus."""

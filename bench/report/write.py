@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bench import tuning
+from bench.grid import Grid
 from bench.pipeline import Pipeline
 from bench.report.figures import write_figures
 from bench.report.page.assemble import write_page
 from bench.report.page.facts import About, facts
+from bench.report.page.panels import parts
 from bench.report.page.payload import payload
 from bench.report.tables import complete, write_tables
 from bench.report.words import GridInfo
 from bench.store import Store
 
+Panels = Mapping[str, Any]
+PICTURED = 24
+"""Queries in a page's gallery, where the user asks for no other number."""
 
-def write_report(pipelines: Sequence[Pipeline], results: Store, folder: Path) -> list[Path]:
+
+def write_reports(pipelines: Sequence[Pipeline], results: Store, folder: Path, pictured: int = PICTURED) -> list[Path]:
+    """The report of each data set in a folder of its own, named after it, and one of all where there are several.
+
+    ``pictured``: how many queries of a set of images a page shows with what was found of them. Returns the paths.
+    """
+    found: dict[str, Panels] = {}
+
+    def panels(pipeline: Pipeline) -> Panels:
+        name = pipeline.grid.dataset_name
+        if name not in found:
+            cells = complete(tuning.frame(pipeline, results), _info(pipeline.grid))
+            found[name] = parts(pipeline, results, cells, pictured)
+        return found[name]
+
+    written = [
+        path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset_name, panels)
+    ]
+    return written + write_report(pipelines, results, folder, panels) if len(pipelines) > 1 else written
+
+
+def write_report(
+    pipelines: Sequence[Pipeline],
+    results: Store,
+    folder: Path,
+    panels: Callable[[Pipeline], Panels] = lambda pipeline: {},
+) -> list[Path]:
     """``cells.csv``, ``table.csv``, ``table.tex``, the figures and ``report.html`` of a grid, in ``folder``. Returns
     their paths.
 
-    ``pipelines``: the grid on each data set that the table is about.
+    ``pipelines``: the grid on each data set that the table is about; ``panels``: what the page shows of each beside its
+    cells (see ``bench.report.page.panels.parts``), asked for when all but the page is written.
     """
     grid = pipelines[0].grid
     frames = [tuning.frame(pipeline, results) for pipeline in pipelines]
     cells = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    about = {one.grid.dataset_name: About(facts(one, results), _notes(one)) for one in pipelines}
-    notes = tuple(
-        note if len(pipelines) == 1 else f"{name}: {note}" for name, one in about.items() for note in one.notes
-    )
-    info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, notes, grid.k)
+    told = {one.grid.dataset_name: _notes(one) for one in pipelines}
+    notes = tuple(note if len(told) == 1 else f"{name}: {note}" for name, some in told.items() for note in some)
+    info = _info(grid, notes)
     folder.mkdir(parents=True, exist_ok=True)
     written = write_tables(cells, info, folder) + write_figures(cells, info, folder)
+    about = {
+        name: About(facts(one, results), some, panels(one))
+        for one, (name, some) in zip(pipelines, told.items(), strict=True)
+    }
     return [*written, write_page(payload(info, complete(cells, info), about), folder, results.say)]
+
+
+def _info(grid: Grid, notes: tuple[str, ...] = ()) -> GridInfo:
+    return GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, notes, grid.k)
 
 
 def _notes(pipeline: Pipeline) -> list[str]:

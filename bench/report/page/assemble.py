@@ -24,6 +24,7 @@ STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
     *("dom", "files", "state", "theme", "charts", "labels", "choose", "panels"),
     *("headline", "slice", "scatter", "columns", "table", "details", "export"),
+    *("parts", "ecdf", "difficulty", "curves", "rankings", "codes", "pictures", "gallery"),
     "main",
 )
 """In the order in which they run, in one scope."""

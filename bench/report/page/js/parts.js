@@ -1,0 +1,87 @@
+// What the panels share: their part of the data, a row's share of it, and what they say of what is missing.
+
+/** A panel's part of the data set that is seen; null where it has nothing to show. */
+const partOfSet = (name) => currentSet().panels[name] || null;
+
+/** A row's entry in a table by record key: that of its first seed which has one. */
+function entryOf(row, table) {
+  const key = row.keys.find((one) => Object.hasOwn(table, one));
+  return key === undefined ? null : table[key];
+}
+
+const rowsByKey = once(() => new Map(currentSet().rows.flatMap((row) => row.keys.map((key) => [key, row]))));
+const rowOfKey = (key) => rowsByKey().get(key);
+
+/** The rows in focus that have an entry in a table, each with it. */
+function focusEntries(most, table) {
+  return focusRows(most)
+    .map((row) => [row, entryOf(row, table)])
+    .filter(([, entry]) => entry);
+}
+
+/** What can't be shown, and why: a sentence for each reason. */
+function missingText(missing, one, many) {
+  const whom = (cells) => (isNumber(cells) ? ` for ${plural(cells, one, many)}` : '');
+  return missing.map(({ cells, reason }) => `Not shown${whom(cells)}: ${reason}.`).join(' ');
+}
+
+/** Sentences in one text; those that are '' or false are left out. */
+const sentences = (...texts) => texts.filter(Boolean).join(' ');
+
+/** How many of something were drawn, where these are not all. */
+function drawnText(drawn, all, what) {
+  return drawn < all ? `${count(drawn)} of ${count(all)} ${what}, drawn by seed` : `all ${count(all)} ${what}`;
+}
+
+/** A method's name with its mark, and its setting below. */
+function methodHead(row) {
+  return el(
+    'th',
+    { scope: 'row' },
+    dot(methodOf(row)),
+    methodOf(row).name,
+    row.setting ? el('span', { class: 'unit' }, row.setting) : null,
+  );
+}
+
+/** Fill a small table: a hidden caption, the heads, of which the first is of texts, and rows of [head, ...texts]. */
+function fillSmallTable(id, caption, heads, rows) {
+  const [first, ...others] = heads;
+  byId(id).replaceChildren(
+    el('caption', { class: 'hidden' }, caption),
+    el(
+      'thead',
+      {},
+      el(
+        'tr',
+        {},
+        el('th', { scope: 'col', class: 'text' }, first),
+        ...others.map((text) => el('th', { scope: 'col' }, text)),
+      ),
+    ),
+    el(
+      'tbody',
+      {},
+      ...rows.map(([head, ...cells]) =>
+        el('tr', {}, head, ...cells.map((cell) => (typeof cell === 'string' ? el('td', {}, cell) : cell))),
+      ),
+    ),
+  );
+}
+
+/** Name a chart for those who don't see it. */
+const describeChart = (id, text) => byId(id).setAttribute('aria-label', text);
+
+/** A horizontal line behind a chart's marks, from edge to edge. */
+function ruleAt(y) {
+  return {
+    type: 'line',
+    xref: 'paper',
+    x0: 0,
+    x1: 1,
+    y0: y,
+    y1: y,
+    layer: 'below',
+    line: { color: colour('rule'), width: 1 },
+  };
+}
