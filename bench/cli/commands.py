@@ -23,6 +23,7 @@ from bench.cli.options import (
     DataName,
     DatasetName,
     Device,
+    Gallery,
     GridName,
     InProcess,
     MemoryLimit,
@@ -62,6 +63,8 @@ app = typer.Typer(
 )
 MOST = 1e9
 """Seconds or GB: what is more was not meant."""
+MOST_PICTURED = 200
+"""Queries in a page's gallery: with more the page would be of no use."""
 
 
 def _plans(grid: str, cache_dir: Path | None, options: grid_file.Options) -> list[Grid]:
@@ -133,12 +136,13 @@ def run(
     retry_failed: RetryFailed = False,
     in_process: InProcess = False,
     verbose: Verbose = False,
+    gallery: Gallery = None,
     set_: Settings = None,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
         plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
-        limits = _limits(timeout, memory_limit, in_process)
+        limits, pictured = _limits(timeout, memory_limit, in_process), _pictured(gallery)
         check_device(device)
         check_faiss()
         _check_folders(plans, out, cache_dir)
@@ -165,7 +169,7 @@ def run(
                 for one in runs:
                     failed |= finish(one)
                 with reporter.doing(last.unit):
-                    written = _write(pipelines, results, out)
+                    written = _write(pipelines, results, out, pictured)
             for pipeline in pipelines:
                 print_cells(pipeline, results)
             _say_written(written)
@@ -279,17 +283,18 @@ def table(
     cache_dir: CacheDir = None,
     recipe: Recipe = None,
     seed: Seed = None,
+    gallery: Gallery = None,
     set_: Settings = None,
 ) -> None:
     """Write a grid's tables and figures again from the records there are."""
     with plain_errors():
         plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
-        results = Store(out)
+        pictured, results = _pictured(gallery), Store(out)
         _check_folders(plans, out, cache_dir)
         pipelines = _pipelines(plans, cache_dir, results, Context(), console.print)
         for pipeline in pipelines:
             _mark(pipeline, results)
-        _say_written(_write(pipelines, results, out))
+        _say_written(_write(pipelines, results, out, pictured))
 
 
 @app.command()
@@ -381,17 +386,22 @@ def _mark(pipeline: Pipeline, results: Store) -> None:
         records.mark(half, results)
 
 
-def _write(pipelines: Sequence[Pipeline], results: Store, out: Path) -> list[Path]:
+def _pictured(gallery: int | None) -> int | None:
+    """The number of ``--gallery``; None for the usual one. ValueError: there can't be so many."""
+    if gallery is not None and not 0 <= gallery <= MOST_PICTURED:
+        raise ValueError(f"--gallery {gallery}: expected a number of queries, 0 (none) to {MOST_PICTURED:,}")
+    return gallery
+
+
+def _write(pipelines: Sequence[Pipeline], results: Store, out: Path, pictured: int | None = None) -> list[Path]:
     """The report of each data set in a folder of its own, above them one of all, where there are several; and all
-    records of the store as one table.
+    records of the store as one table. ``pictured``: queries in a page's gallery, None for the usual number.
     """
     from bench.parquet import write_parquet
-    from bench.report.write import write_report
+    from bench.report.write import PICTURED, write_reports
 
     folder = out / pipelines[0].grid.name
     pipelines = [settled(pipeline, results, take=True) for pipeline in pipelines]
     with room_for(folder):
-        written = [path for one in pipelines for path in write_report([one], results, folder / one.grid.dataset_name)]
-        if len(pipelines) > 1:
-            written += write_report(pipelines, results, folder)
+        written = write_reports(pipelines, results, folder, PICTURED if pictured is None else pictured)
     return [*written, *write_parquet(results)]

@@ -37,3 +37,7 @@ InProcess = Annotated[
     bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say also where each training keeps its log.")]
+Gallery = Annotated[
+    int | None,
+    typer.Option("--gallery", help="Queries of images that the page shows with what was found of them; 0 for none."),
+]
