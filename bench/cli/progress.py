@@ -275,11 +275,14 @@ def _beforehand(left: Left) -> str:
     """How long a run will take, and how that is known."""
     if left.known:
         return f"{'at most' if left.at_most else 'about'} {about(left.seconds)}, by earlier runs"
+    new = "nothing like it has run here"
     if left.seconds < LEAST:
-        return "how long that takes is not known yet: nothing like it has run here"
+        return f"how long that takes is not known yet: {new}"
+    if not left.learned:
+        return f"more than {about(left.seconds)}, how much more is not known yet: {new}"
     some, more = ", ".join(left.unknown[:2]), len(left.unknown) - 2
-    new = f"{some} and {more} more" if more > 0 else some
-    return f"more than {about(left.seconds)}, by earlier runs; new here: {new}"
+    others = f" and {more} more" if more > 0 else ""
+    return f"more than {about(left.seconds)}, by earlier runs; new here: {some}{others}"
 
 
 def _left(left: Left, narrow: bool = False) -> str:

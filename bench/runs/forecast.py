@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.runs.durations import Durations, Note, likeness
 from bench.runs.units import Planned, Unit
@@ -65,12 +65,14 @@ class Steps:
 @dataclass(frozen=True)
 class Left:
     """What is left of a run: seconds, as far as they are known, and the titles of the units of which nothing is, minor
-    ones aside. ``at_most``: some of it may turn out not to be needed.
+    ones aside. ``at_most``: some of it may turn out not to be needed. ``learned``: some of it is known from units that
+    have run, and not from the plan alone.
     """
 
     seconds: float
     unknown: tuple[str, ...] = ()
     at_most: bool = False
+    learned: bool = True
 
     @property
     def known(self) -> bool:
@@ -233,14 +235,16 @@ class Forecast:
         seconds = perhaps = 0.0
         unknown: dict[str, None] = {}
         minor: dict[str, None] = {}
-        uncertain = False
+        uncertain = learned = False
         for entry in self._entries.values():
             if not entry.left:
                 continue
             uncertain |= entry.perhaps
             if entry.seconds is None:
                 (minor if entry.unit.minor else unknown)[entry.unit.title] = None
+                seconds += 0.0 if entry.perhaps else entry.left * entry.unit.least
                 continue
+            learned = True
             together = entry.left * entry.seconds * self._done_again(entry.unit.family)
             if entry.perhaps:
                 perhaps += together
@@ -253,7 +257,7 @@ class Forecast:
             if not known:
                 (minor if one.unit.minor else unknown)[one.unit.title] = None
         if unknown or (minor and not seconds + perhaps):
-            return Left(seconds, tuple(unknown | minor))
+            return Left(seconds, tuple(unknown | minor), learned=learned)
         return Left(seconds + perhaps, at_most=uncertain)
 
     def _look_up(self, now: float) -> None:
@@ -292,7 +296,7 @@ class Forecast:
             before, at = self._told
             counted = max(0.0, before - (now - at))
             if counted < left.seconds <= STEADY * counted + SLACK:
-                left = Left(counted, left.unknown, left.at_most)
+                left = replace(left, seconds=counted)
         self._told = (left.seconds, now) if left.known else None
         return left
 

@@ -164,12 +164,14 @@ class Schedule:
 
     def _round(self, position: int) -> Unit:
         measure = self.pipeline.grid.measure
+        batches = measure.batch_seconds / measure.rounds
         settings = self._searching(self._cell(position)) | {
             "queries_per_round": measure.queries_per_round,
-            "seconds": measure.batch_seconds / measure.rounds,
+            "seconds": batches,
         }
-        key = f"round {self._search_key(position)}"
-        return Unit(key, "round", settings, self._size(), "search and timing", shown=False, timed=True)
+        key, title = f"round {self._search_key(position)}", "search and timing"
+        least = 2 * batches  # on all threads and on one
+        return Unit(key, "round", settings, self._size(), title, shown=False, timed=True, least=least)
 
     def rank(self, position: int) -> Unit:
         """Rank the whole database for all queries, and write the record."""

@@ -15,7 +15,8 @@ class Unit:
     ``key`` tells it from the others of a run. Times are compared within a ``family``: equal ``settings`` (JSON's types)
     take as long, others in proportion to ``size``, which is what the work grows with (None: not known). ``title`` is
     its name for a person; it stands on the screen where the unit is ``shown``, as it may last. ``minor``: it is short
-    beside the others. ``timed``: it is a measurement, which nothing may disturb.
+    beside the others. ``timed``: it is a measurement, which nothing may disturb. ``least``: seconds that it takes at
+    least, whatever the machine.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Unit:
     shown: bool = True
     minor: bool = False
     timed: bool = False
+    least: float = 0.0
 
 
 @dataclass(frozen=True)

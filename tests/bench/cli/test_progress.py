@@ -64,10 +64,12 @@ def plan(*units, done=0, left_out=0, key="cell"):
 
 
 FIT = Unit("fit", "fit", {}, title="exchnet (bits = 32)")
+ROUND = Unit("round", "round", {}, title="search and timing", least=100.0)
 NEW = Unit("new", "new", {}, title="sdh (bits = 12)")
 
 
-NOT_KNOWN = "how long that takes is not known yet: nothing like it has run here"
+NEW_HERE = "nothing like it has run here"
+NOT_KNOWN = f"how long that takes is not known yet: {NEW_HERE}"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,7 @@ NOT_KNOWN = "how long that takes is not known yet: nothing like it has run here"
         ([plan(FIT, NEW)], KNOWN, "4 cells, none done; more than 60 s, by earlier runs; new here: sdh (bits = 12)"),
         ([plan(NEW)], [], f"4 cells, none done; {NOT_KNOWN}"),
         ([plan(NEW)], KNOWN, f"4 cells, none done; {NOT_KNOWN}"),
+        ([plan(ROUND)], [], f"4 cells, none done; more than 2 min, how much more is not known yet: {NEW_HERE}"),
         ([Plan(22)], KNOWN, "22 cells, all done"),
         ([plan(NEW, left_out=3)], [], f"7 cells, 3 of them left out, of the others none done; {NOT_KNOWN}"),
         ([Plan(22, 2)], KNOWN, "22 cells, 2 of them left out, of the others all done"),

@@ -41,6 +41,17 @@ def test_what_nobody_knows_is_named_and_what_is_known_is_the_least_that_it_takes
     assert not left.known and left.unknown == ("new",) and left.seconds == 10
 
 
+def test_what_a_unit_takes_whatever_the_machine_is_the_least_that_is_left():
+    forecast = Forecast(Durations())
+    round_ = Unit("round", "round", {}, title="round", least=0.5)
+    forecast.plan([Planned(round_, times=20), Planned(unit("new"))])
+    left = forecast.left(0)
+    assert left.seconds == 10 and not left.learned and left.unknown == ("round", "new")
+    forecast.begin(round_, 0)
+    forecast.end(2, well=True)
+    assert forecast.left(2).seconds == 38 and forecast.left(2).learned
+
+
 def test_a_minor_unit_is_waited_for_only_where_nothing_else_is_known():
     forecast = Forecast(known(a=10.0))
     minor = Unit("judge", "judge", {}, title="judge", minor=True)
