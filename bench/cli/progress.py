@@ -287,7 +287,7 @@ def _beforehand(left: Left) -> str:
 
 def _left(left: Left, narrow: bool = False) -> str:
     """The time left, in a few words or in fewer."""
-    if not left.known and left.seconds < LEAST:
+    if not left.known and not left.learned and left.seconds < LEAST:
         return "?" if narrow else "time left not known"
     if narrow:
         return f"{'' if left.known else '>'}{about(left.seconds)}"

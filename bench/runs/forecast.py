@@ -120,6 +120,48 @@ class _Running:
     stages: dict[str, Steps] = field(default_factory=dict)
 
 
+@dataclass
+class _Total:
+    """What is left, added up unit by unit."""
+
+    seconds: float = 0.0
+    perhaps: float = 0.0
+    unknown: dict[str, None] = field(default_factory=dict)
+    minor: dict[str, None] = field(default_factory=dict)
+    uncertain: bool = False
+    learned: bool = False
+
+    def add(self, entry: _Entry, factor: float) -> None:
+        """A unit that is to come, which takes ``factor`` times as long as it would alone."""
+        self.uncertain |= entry.perhaps
+        if entry.seconds is None:
+            self._miss(entry.unit)
+            self.seconds += 0.0 if entry.perhaps else entry.left * entry.unit.least
+            return
+        self.learned = True
+        together = entry.left * entry.seconds * factor
+        if entry.perhaps:
+            self.perhaps += together
+        else:
+            self.seconds += together
+
+    def add_running(self, unit: Unit, seconds: float, known: bool, learned: bool) -> None:
+        """A unit that is being done, and what is known of it."""
+        self.seconds += seconds
+        self.learned |= learned
+        if not known:
+            self._miss(unit)
+
+    def _miss(self, unit: Unit) -> None:
+        (self.minor if unit.minor else self.unknown)[unit.title] = None
+
+    def left(self) -> Left:
+        """The sum."""
+        if self.unknown or (self.minor and not self.seconds + self.perhaps):
+            return Left(self.seconds, tuple(self.unknown | self.minor), learned=self.learned)
+        return Left(self.seconds + self.perhaps, at_most=self.uncertain)
+
+
 class Forecast:
     """What is left of a run. ``durations`` knows what units take, and learns."""
 
@@ -232,33 +274,15 @@ class Forecast:
     def left(self, now: float) -> Left:
         """What is left, all in all."""
         self._look_up(now)
-        seconds = perhaps = 0.0
-        unknown: dict[str, None] = {}
-        minor: dict[str, None] = {}
-        uncertain = learned = False
+        total, inside = _Total(), 0.0
         for entry in self._entries.values():
-            if not entry.left:
-                continue
-            uncertain |= entry.perhaps
-            if entry.seconds is None:
-                (minor if entry.unit.minor else unknown)[entry.unit.title] = None
-                seconds += 0.0 if entry.perhaps else entry.left * entry.unit.least
-                continue
-            learned = True
-            together = entry.left * entry.seconds * self._done_again(entry.unit.family)
-            if entry.perhaps:
-                perhaps += together
-            else:
-                seconds += together
-        inside = 0.0
+            if entry.left:
+                total.add(entry, self._done_again(entry.unit.family))
         for one in reversed(self._running[1:]):
-            known, more = self._left_of(one, now, inside)
-            seconds, inside = seconds + more, now - one.begun
-            if not known:
-                (minor if one.unit.minor else unknown)[one.unit.title] = None
-        if unknown or (minor and not seconds + perhaps):
-            return Left(seconds, tuple(unknown | minor), learned=learned)
-        return Left(seconds + perhaps, at_most=uncertain)
+            if one.planned:
+                total.add_running(one.unit, *self._left_of(one, now, inside))
+            inside = now - one.begun
+        return total.left()
 
     def _look_up(self, now: float) -> None:
         """What the units take by what is known today. Where that takes long, for many units, it is done seldom."""
@@ -276,18 +300,17 @@ class Forecast:
         planned, more = self._spent.get(family, (0.0, 0.0))
         return 1.0 + more / planned if planned else 1.0
 
-    def _left_of(self, one: _Running, now: float, inside: float) -> tuple[bool, float]:
-        """Whether it is known what a running unit still takes, and what is known of it. ``inside``: the seconds of the
-        one that runs inside it.
+    def _left_of(self, one: _Running, now: float, inside: float) -> tuple[float, bool, bool]:
+        """What a running unit still takes as far as that is known, whether it is, and whether anything is known of it.
+
+        ``inside``: the seconds of the one that runs inside it.
         """
-        if not one.planned:
-            return True, 0.0
         paces = [left for steps in one.stages.values() if (left := steps.left(now)) is not None]
         expected, passed = self.durations.of(one.unit), now - one.begun - one.inside - inside
         if expected is None:
-            return False, max(paces, default=0.0)
+            return max(paces, default=0.0), False, bool(paces)
         late = not paces and passed > LATE * expected + SLACK
-        return not late, max([0.0, expected - passed, *paces])
+        return max([0.0, expected - passed, *paces]), not late, True
 
     def told(self, now: float) -> Left:
         """What is left, for a person: it is counted down, and goes up only where it has become clearly more."""

@@ -101,7 +101,7 @@ def test_without_a_terminal_a_line_comes_every_25_seconds_however_silent_a_stage
     (_, *later) = shown.lines()
     assert len(later) == 59
     assert later[0] == "[  25.0 s] exchnet (bits = 32); 1 of 5 cells done; about 40 s left"
-    assert later[3] == "[ 100.0 s] exchnet (bits = 32); 1 of 5 cells done; time left not known"
+    assert later[3] == "[ 100.0 s] exchnet (bits = 32); 1 of 5 cells done; more than 2 s left"
 
 
 def test_a_line_says_how_far_a_stage_is_and_what_it_is_a_part_of():
