@@ -23,7 +23,7 @@ FORMAT = 1
 STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
     *("dom", "files", "state", "theme", "charts", "labels", "choose", "panels"),
-    *("headline", "slice", "scatter", "columns", "table", "details", "export"),
+    *("headline", "slice", "frame", "marks", "scatter", "columns", "table", "details", "export"),
     *("parts", "ecdf", "difficulty", "curves", "rankings", "codes", "pictures", "gallery"),
     "main",
 )

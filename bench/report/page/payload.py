@@ -30,8 +30,10 @@ FLAGS = ("unstable", "loaded")
 WORDS = ("reason", "remarks", "model", "database_codes")
 ROW = ["protocol", "embedder", "dim", "index", "rerank", "candidates", "build_setting", "query_setting", *VARIANT]
 """What the cells of a row share."""
-RECALL_LEVEL, SHARE_LEVEL, OF_THE_BEST = 0.95, 0.97, 0.9
-"""The level that a reader meets first; of precision and mAP it is a share of the best."""
+FIRST_LEVELS = {"recall": (0.95, 0.9, 0.8, 0.7, 0.6, 0.5), "share": (0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)}
+"""Where the slice may begin, the highest first."""
+OF_THE_BEST = 0.9
+"""Where it begins with precision and mAP: at this share of the best."""
 SCAN = "linear_scan("
 QUALITIES = ("map", "precision_at_", "recall_at_", "share_of_exact")
 ROUNDING = 4 * np.finfo(np.float64).eps
@@ -89,15 +91,17 @@ def measures(cells: pd.DataFrame, grid: GridInfo) -> list[dict[str, Any]]:
     order = orders.get(grid.layout, [of_exact, precision, recall])
     done = cells[cells["status"] == "ok"]
     found = [one for one in order if done[one["id"]].notna().any()]
-    return [one | {"level": _first_level(done[one["id"]], one["id"])} for one in found or order[:1]]
+    return [one | {"level": _first_level(done, one["id"])} for one in found or order[:1]]
 
 
-def _first_level(values: pd.Series, column: str) -> float:
-    if column.startswith("recall"):
-        return RECALL_LEVEL
-    if column == "share_of_exact" or values.isna().all():
-        return SHARE_LEVEL
-    return math.floor(OF_THE_BEST * float(values.max()) * 100) / 100
+def _first_level(done: pd.DataFrame, column: str) -> float:
+    """The level that a reader meets first: one that two methods reach, so that there is something to compare."""
+    best = done.groupby("method")[column].max().dropna().sort_values(ascending=False)
+    levels = FIRST_LEVELS.get(column.partition("_")[0], ())
+    if not levels and len(best):
+        return math.floor(OF_THE_BEST * best.iloc[0] * 100) / 100
+    reached = best.iloc[min(1, len(best) - 1)] if len(best) else 0.0
+    return next((level for level in levels if level <= reached), levels[0] if levels else 0.5)
 
 
 def _features(cell: pd.Series) -> str:

@@ -112,6 +112,7 @@ function nameCell(row) {
       },
       dot(methodOf(row)),
       methodOf(row).name,
+      row.setting ? el('span', { class: 'unit narrow' }, row.setting) : null,
     ),
   );
 }
