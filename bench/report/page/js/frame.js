@@ -5,6 +5,7 @@ STATE_FIELDS.scale = textField('', oneOf('even'));
 const STRETCH_FROM = 0.97; // with less quality than this the top of the axis is no more crowded than the rest
 const STRETCH_TOP = 3.45; // where 1 stands, of which -log10(1 - q) is infinite
 const QUALITY_TICKS = [0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 1];
+const LEAST_GAP = 0.04; // between two ticks, of the height of the chart
 const FEW_POINTS = 5;
 const SHARE_LEFT_OUT = 0.1;
 const FAR_APART = 2.5;
@@ -67,6 +68,11 @@ function frameOf(rows) {
 
 function qualityTicks(frame) {
   if (!isStretched()) return { tickformat: '.2~f', nticks: 8 };
-  const shown = QUALITY_TICKS.filter((value) => height(value) >= frame.y[0] && height(value) <= frame.y[1]);
+  const [low, high] = frame.y;
+  const shown = [];
+  for (const value of QUALITY_TICKS.filter((one) => height(one) >= low && height(one) <= high).reverse()) {
+    const last = shown.length ? height(shown.at(-1)) : Infinity;
+    if (last - height(value) > LEAST_GAP * (high - low)) shown.push(value);
+  }
   return { tickvals: shown.map(height), ticktext: shown.map(String) };
 }

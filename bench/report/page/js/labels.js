@@ -3,6 +3,7 @@
 const LETTER = 7; // pixels
 const LINE_HEIGHT = 16;
 const STEP = 6; // pixels between the spots by which a line is known to be covered
+const LAST_POINTS = 4; // of a line, beside which its name may stand, and beside its first
 const COSTS_OF_PLACE = { covered: 10, strange: 70, middle: 30, outside: 10000 };
 
 /**
@@ -11,20 +12,41 @@ const COSTS_OF_PLACE = { covered: 10, strange: 70, middle: 30, outside: 10000 };
  * how far to the right and below it its left middle is.
  */
 function placeNames(names, lines, marks, width, tall) {
-  const taken = [...marks, ...lines.flatMap(spotsAlong)];
+  const taken = byHeight([...marks, ...lines.flatMap(spotsAlong)]);
   return names.map(({ text, points }) => {
     const size = text.length * LETTER;
-    const strangers = lines.filter((line) => !samePoints(line, points)).flat();
-    const places = points.flatMap((_, point) => placesBeside(points, point, size));
+    const strangers = byHeight(lines.filter((line) => !samePoints(line, points)).flat());
+    const near = points.map((_, point) => point).filter((point) => point === 0 || point >= points.length - LAST_POINTS);
+    const places = near.flatMap((point) => placesBeside(points, point, size));
     const costs = places.map((place) => costOfPlace(place, size, points, strangers, taken, width, tall));
     const best = places[costs.indexOf(Math.min(...costs))];
-    for (let x = best.x; x <= best.x + size; x += STEP) taken.push([x, best.y], [x, best.y], [x, best.y]);
+    for (let x = best.x; x <= best.x + size; x += STEP)
+      for (let weight = 0; weight < 3; weight += 1) put(taken, [x, best.y]);
     return best;
   });
 }
 
 const samePoints = (one, other) =>
   one.length === other.length && one.every(([x, y], at) => x === other[at][0] && y === other[at][1]);
+
+/** Spots by the line of text that they would lie in, so that those about a place are found at once. */
+function byHeight(spots) {
+  const bands = new Map();
+  spots.forEach((spot) => put(bands, spot));
+  return bands;
+}
+
+function put(bands, spot) {
+  const band = Math.floor(spot[1] / LINE_HEIGHT);
+  if (!bands.has(band)) bands.set(band, []);
+  bands.get(band).push(spot);
+}
+
+/** The spots less than a line and a half of text above or below. */
+function about(bands, y) {
+  const band = Math.floor(y / LINE_HEIGHT);
+  return [-1, 0, 1].flatMap((step) => bands.get(band + step) || []);
+}
 
 /** Points along a line, close enough together that no name passes between them. */
 function spotsAlong(points) {
@@ -52,18 +74,16 @@ function placesBeside(points, point, size) {
 }
 
 function costOfPlace({ point, rank, x, y }, size, points, strangers, taken, width, tall) {
-  const covered = taken.filter(
-    (spot) => spot[0] > x - 3 && spot[0] < x + size + 3 && Math.abs(spot[1] - y) < LINE_HEIGHT / 2 + 2,
-  ).length;
+  const isCovered = (spot) => spot[0] > x - 3 && spot[0] < x + size + 3 && Math.abs(spot[1] - y) < LINE_HEIGHT / 2 + 2;
   const away = (spot) => Math.hypot(Math.max(x - spot[0], 0, spot[0] - x - size), spot[1] - y);
-  const isStrange = strangers.some((spot) => away(spot) < away(points[point]) + 6);
+  const own = away(points[point]) + 6;
   const isMiddle = point > 0 && point < points.length - 1;
   const isOutside = x < 0 || x + size > width + 10 || y < 6 || y > tall - 6;
   return (
-    covered * COSTS_OF_PLACE.covered +
+    about(taken, y).filter(isCovered).length * COSTS_OF_PLACE.covered +
     rank +
     (points.length - 1 - point) +
-    (isStrange ? COSTS_OF_PLACE.strange : 0) +
+    (about(strangers, y).some((spot) => away(spot) < own) ? COSTS_OF_PLACE.strange : 0) +
     (isMiddle ? COSTS_OF_PLACE.middle : 0) +
     (isOutside ? COSTS_OF_PLACE.outside : 0)
   );

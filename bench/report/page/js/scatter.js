@@ -125,15 +125,21 @@ function namesOf(lines, frame) {
     .sort((a, b) => order.indexOf(a.method.id) - order.indexOf(b.method.id))
     .filter(({ method }) => isSelected(method.id))
     .slice(0, MOST_NAMED);
+  const pixelAcross = (value) => width * ((Math.log10(value) - frame.x[0]) / (frame.x[1] - frame.x[0]));
   const pixel = (row) => [
-    width * ((Math.log10(across().of(row)) - frame.x[0]) / (frame.x[1] - frame.x[0])),
+    pixelAcross(across().of(row)),
     tall * (1 - (height(quality(row)) - frame.y[0]) / (frame.y[1] - frame.y[0])),
   ];
+  const alongInterval = (row) => {
+    const [, y] = pixel(row);
+    const ends = across().ends(row) || [];
+    return spotsAlong(ends.map((value) => [pixelAcross(value), y]));
+  };
   const sliceLine = [0, width].map((x) => [x, tall * (1 - (height(level()) - frame.y[0]) / (frame.y[1] - frame.y[0]))]);
   const placed = placeNames(
     named.map(({ method, line }) => ({ text: method.name, points: line.map(pixel) })),
     [...lines.map(({ line }) => line.map(pixel)), sliceLine],
-    lines.flatMap(({ others }) => others.map(pixel)),
+    [...lines.flatMap(({ others }) => others.map(pixel)), ...named.flatMap(({ line }) => line.flatMap(alongInterval))],
     width,
     tall,
   );
