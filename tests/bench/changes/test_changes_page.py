@@ -11,6 +11,7 @@ import pytest
 
 from bench import compare
 from bench.disk import DiskFull
+from bench.places import check_file
 from bench.report.changes import write as writing
 from bench.report.changes.payload import payload, side
 from bench.report.changes.write import write_changes
@@ -139,13 +140,17 @@ def refused(done, *words):
     assert all(word in done.stderr for word in words), done.stderr
 
 
-@pytest.mark.parametrize("option", ["--csv", "--html"])
 @pytest.mark.parametrize("name", [".", "file/x", "n" * 256])
-def test_a_file_that_can_not_be_written_is_found_before_anything_is_compared(option, name, folders, tmp_path):
+def test_a_file_that_can_not_be_written_is_found_and_nothing_is_left(name, tmp_path):
     (tmp_path / "file").write_text("kept")
-    before = sorted(tmp_path.rglob("*"))
-    refused(bench("compare", *folders, option, tmp_path / name), option)
-    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(ValueError, match="--html"):
+        check_file("--html", tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
+
+
+@pytest.mark.parametrize("option", ["--csv", "--html"])
+def test_files_are_tried_before_anything_is_compared(option, tmp_path):
+    refused(bench("compare", tmp_path / "nothing", tmp_path / "nothing", option, tmp_path), option, "is a folder")
 
 
 def test_one_file_for_both_is_refused(folders, tmp_path):
