@@ -116,9 +116,7 @@ function distanceTraces({ distances }) {
 
 function distancesLayout({ bits }) {
   return baseLayout({
-    showlegend: true,
-    legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom' },
-    margin: { l: 56, r: 14, t: 34, b: 48 },
+    ...legendAbove(),
     xaxis: { range: [-0.5, bits + 0.5], title: axisTitle('Hamming distance') },
     yaxis: { rangemode: 'tozero', title: axisTitle('pairs, %') },
   });

@@ -28,8 +28,8 @@ function drawCurves(part, section) {
 /** The points of a section that have curves, each with its method and name. */
 function curvesOf(part, section) {
   return section.series
-    .flatMap(({ points, method, name }) =>
-      points.map((point) => ({ ...point, method, name, curve: part.curves[point.key] })),
+    .flatMap(({ points, method, name, dash }) =>
+      points.map((point) => ({ ...point, method, name, dash, curve: part.curves[point.key] })),
     )
     .filter(({ curve }) => curve);
 }
@@ -78,14 +78,16 @@ function drawCurveCharts(shown) {
   );
 }
 
-function curveTrace({ name, method, curve }, x, where) {
+function curveTrace({ name, method, dash, curve }, x, where) {
   return {
     x,
     y: curve.precision,
     mode: 'lines',
-    line: { color: inkOf(method), width: 2, dash: dashOf(method) },
+    name: plotText(name),
+    line: { color: inkOf(method), width: 2, dash },
     hovertemplate: `precision %{y:.3f}, ${where}<extra>${plotText(name)}</extra>`,
   };
 }
 
-const curveLayout = (xaxis) => baseLayout({ xaxis, yaxis: { range: [0, 1.02], title: axisTitle('precision') } });
+const curveLayout = (xaxis) =>
+  baseLayout({ ...legendAbove(), xaxis, yaxis: { range: [0, 1.02], title: axisTitle('precision') } });

@@ -85,3 +85,12 @@ function ruleAt(y) {
     line: { color: colour('rule'), width: 1 },
   };
 }
+
+/** Of a layout: the names of the lines stand above the chart. */
+function legendAbove() {
+  return {
+    showlegend: true,
+    legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom' },
+    margin: { l: 56, r: 14, t: 34, b: 48 },
+  };
+}

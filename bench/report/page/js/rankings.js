@@ -1,5 +1,8 @@
 // Rankings by codes: mAP against the length of the code, beside what was published of it.
 
+const SERIES_SYMBOLS = ['circle', 'square', 'diamond', 'triangle-up', 'x', 'star', 'hexagon', 'triangle-down'];
+const SERIES_DASHES = ['solid', 'dash', 'dot', 'dashdot', 'longdash'];
+
 STATE_FIELDS.ranking = textField('', (value) => /^\d+$/.test(value));
 
 function drawRankings() {
@@ -18,11 +21,25 @@ function drawRankings() {
   return true;
 }
 
-/** The sections with the series that the filters leave; those without any are left out. */
+/** The sections of codes with the series that the filters leave, those of features in each; or those of features. */
 function rankingSections(part) {
-  return part.sections
+  const found = part.sections
     .map((section, at) => ({ ...section, id: String(at), series: section.series.map(rankingSeries).filter(Boolean) }))
     .filter(({ series }) => series.length);
+  const coded = found.filter(({ series }) => series.some(({ ofFeatures }) => !ofFeatures));
+  const uncoded = found.flatMap(({ series }) => series.filter(({ ofFeatures }) => ofFeatures));
+  const beside = uncoded.map((series) => ({ ...series, name: `${series.name}, features by distance` }));
+  const sections = coded.map((section) => ({ ...section, series: [...section.series, ...beside] }));
+  return (sections.length ? sections : found).map(toldApart);
+}
+
+/** A section whose series differ in dash and symbol, as colours are those of families. */
+function toldApart(section) {
+  const look = (at) => ({
+    symbol: SERIES_SYMBOLS[at % SERIES_SYMBOLS.length],
+    dash: SERIES_DASHES[at % SERIES_DASHES.length],
+  });
+  return { ...section, series: section.series.map((series, at) => ({ ...series, ...look(at) })) };
 }
 
 /** A series with its method, and with the points that the filters leave; null where none is left. */
@@ -93,15 +110,15 @@ function mapTraces(series, bits) {
   const ink = inkOf(series.method);
   if (series.ofFeatures) {
     const points = bits.map((length) => ({ bits: length, value: series.points[0].map }));
-    return [mapTrace(points, series.name, { mode: 'lines', line: { color: ink, width: 1.5, dash: 'dash' } })];
+    return [mapTrace(points, series.name, { mode: 'lines', line: { color: ink, width: 1.5, dash: series.dash } })];
   }
   const own = mapTrace(
     series.points.map((point) => ({ ...point, value: point.map })),
     series.name,
     {
       mode: 'lines+markers',
-      line: { color: ink, width: 2, dash: dashOf(series.method) },
-      marker: { color: ink, size: 8, symbol: symbolOf(series.method) },
+      line: { color: ink, width: 2, dash: series.dash },
+      marker: { color: ink, size: 8, symbol: series.symbol },
       error_y: {
         type: 'data',
         array: series.points.map(({ spread }) => spread || 0),
@@ -114,11 +131,13 @@ function mapTraces(series, bits) {
   const published = (ofOurs) => publishedPoints(series, ofOurs).map((point) => ({ ...point, value: point.published }));
   const hollow = mapTrace(published(true), `${series.name}, published`, {
     mode: 'lines+markers',
+    showlegend: false,
     line: { color: ink, width: 1, dash: 'dot' },
-    marker: { color: ink, size: 9, symbol: 'circle-open' },
+    marker: { color: ink, size: 9, symbol: `${series.symbol}-open` },
   });
   const pale = mapTrace(published(false), `${series.name}, ${series.paper}`, {
     mode: 'lines',
+    showlegend: false,
     opacity: 0.45,
     line: { color: ink, width: 1.5, dash: 'dot' },
   });
@@ -129,6 +148,7 @@ function mapTrace(points, name, look) {
   return {
     x: points.map(({ bits }) => String(bits)),
     y: points.map(({ value }) => value),
+    name: plotText(name),
     ...look,
     hovertemplate: `mAP %{y:.3f} at %{x} bits<extra>${plotText(name)}</extra>`,
   };
@@ -136,6 +156,7 @@ function mapTrace(points, name, look) {
 
 function mapLayout(bits) {
   return baseLayout({
+    ...legendAbove(),
     xaxis: {
       type: 'category',
       categoryorder: 'array',

@@ -20,21 +20,22 @@ MOST_ITEMS = 2**20
 """Items whose bits and distinct codes are counted, drawn by seed."""
 BLOCK_VALUES = 2**24
 """Bits that are unpacked at a time."""
-TOLD_APART_BY = ("protocol", "model", "database_codes", "input", "seed")
+TOLD_APART_BY = ("protocol", "model", "database_codes", "input")
 """Columns that the name of a set of codes holds where they differ."""
 
 
 def panel(stored: Stored) -> dict[str, Any] | None:
     """Each set of database codes of the finished cells, named, by the key of the first record that uses it.
 
-    ``same``: that key for the record of every cell with codes. None where no finished cell has any.
+    Of several seeds it is the first. ``same``: that key for the record of every cell with such codes. None where no
+    finished cell has any.
     """
     coded = [one for one in [*stored.searches(), *stored.rankings()] if one.cell.hasher is not None]
     if not coded:
         return None
     coded.sort(key=lambda one: one.position)
-    first: dict[Any, str] = {}
-    same = {one.key: first.setdefault(_identity(stored, one.cell), one.key) for one in coded}
+    first: dict[str, str] = {}
+    same = {one.key: first.setdefault(repr(_codes_alone(one.cell, seed=0)), one.key) for one in coded}
     sets = [one for one in coded if same[one.key] == one.key]
     names = _names(stored.cells.iloc[[one.position for one in sets]])
     found, missing = by_key(sets, lambda one: {"name": names[one.key], **_described(stored, one)})
@@ -63,13 +64,14 @@ def distances(queries: Codes, database: Codes, labels: tuple[Int, Int] | None) -
     return {name: rounded(pairs / pairs.sum()) for name, pairs in kinds.items() if pairs.sum()}
 
 
-def _identity(stored: Stored, cell: Cell) -> tuple[Any, ...]:
-    return stored.pipeline.codes_key(cell), cell.model, cell.database_codes, cell.protocol
+def _codes_alone(cell: Cell, seed: int) -> Cell:
+    """A cell that ranks by the codes of another, trained with a seed."""
+    return replace(cell, embedder=None, index=None, rerank=None, candidates=None, seed=seed)
 
 
 def _described(stored: Stored, one: Finished) -> dict[str, Any]:
     """What is counted of a set of codes, over the items and queries of the cell's protocol."""
-    cell = replace(one.cell, embedder=None, index=None, rerank=None, candidates=None)
+    cell = _codes_alone(one.cell, one.cell.seed)
     database, queries = stored.corpora.of(cell)
     labels = stored.corpora.labels(cell)
     asked = drawn(len(queries), MOST_QUERIES, cell.seed)
@@ -101,5 +103,5 @@ def _name(row: pd.Series, sets: pd.DataFrame) -> str:
 def _told(column: str, value: Any) -> str:
     if column == "protocol":
         return PROTOCOL_NAMES.get(value, str(value))
-    form = {"database_codes": "{} database codes", "input": "of {}", "seed": "seed {}"}.get(column, "{}")
+    form = {"database_codes": "{} database codes", "input": "of {}"}.get(column, "{}")
     return form.format(word(column, value))

@@ -83,6 +83,15 @@ def test_cells_that_share_their_codes_share_one_named_entry(finish, vectors_dir)
         assert len(one["ones"]) == one["bits"] and len(one["distances"]["within"]) == one["bits"] + 1
 
 
+def test_of_several_seeds_the_codes_of_the_first_are_shown(finish, vectors_dir):
+    cells = '[[cells]]\nhasher = "toy_signs"\nbits = 12\nindex = "hamming_scan"\n'
+    run = finish(cells, data_dir=vectors_dir, top="k = 5\nseeds = [3, 1]")
+    found = codes.panel(run.stored)
+    first = run.cells["key"].iloc[0]
+    assert list(found["sets"]) == [first] and set(found["same"].values()) == {first} and len(found["same"]) == 2
+    assert found["sets"][first]["name"] == "toy signs, 12 bits"
+
+
 def test_of_many_queries_and_items_some_are_drawn_by_the_seed(finish, vectors_dir, monkeypatch):
     monkeypatch.setattr(codes, "MOST_QUERIES", 10)
     monkeypatch.setattr(codes, "MOST_ITEMS", 100)
