@@ -246,8 +246,12 @@ def serve(requests: int, answers: int) -> None:
 
 
 def main() -> None:
+    """A worker in an interpreter of its own."""
+    live(*(int(word) for word in sys.argv[1:]))
+
+
+def live(requests: int, answers: int, parent: int) -> None:
     """Die with the parent, leave words instead of a core where it crashes, and serve."""
-    requests, answers, parent = (int(word) for word in sys.argv[1:])
     if sys.platform == "linux":
         system = ctypes.CDLL(None)
         system.prctl(KILL_WITH_PARENT, signal.SIGKILL)

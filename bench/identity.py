@@ -32,23 +32,39 @@ def digest(value: Any) -> str:
 @cache
 def source_identity(module: str) -> dict[str, Any]:
     """The hash of a module's source with all it imports from its own project, and the libraries' versions."""
-    sources: dict[str, str] = {}
+    trees, libraries = _closure(module)
+    sources = {name: ast.dump(_without_words(tree)) for name, tree in trees.items()}
+    tops = {name.partition(".")[0] for name in libraries}
+    return {"source": digest(sources), "libraries": _versions(tops)}
+
+
+def imports(module: str) -> tuple[set[str], set[str]]:
+    """The modules of its own project that a module imports, itself among them, and those of libraries, by full name.
+
+    Whatever those of the project import counts too, wherever the import stands. Nothing is imported to find this.
+    """
+    trees, libraries = _closure(module)
+    return {*trees}, libraries
+
+
+def _closure(module: str) -> tuple[dict[str, ast.Module], set[str]]:
+    """The parsed modules of its own project that a module needs, by name, and the names of the others."""
+    trees: dict[str, ast.Module] = {}
     libraries: set[str] = set()
+    own = (module.partition(".")[0], "bench")
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in sources:
+        if name in trees:
             continue
-        tree = _parse(name)
-        sources[name] = ast.dump(_without_words(tree))
-        own = (module.partition(".")[0], "bench")
-        for imported in _imports(tree, name, own):
+        trees[name] = _parse(name)
+        for imported in _imports(trees[name], name, own):
             top = imported.partition(".")[0]
             if top in own:
                 waiting.append(imported)
             elif top not in sys.stdlib_module_names:
-                libraries.add(top)
-    return {"source": digest(sources), "libraries": _versions(libraries)}
+                libraries.add(imported)
+    return trees, libraries
 
 
 def _parse(module: str) -> ast.Module:

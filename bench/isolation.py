@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -24,7 +23,8 @@ from typing import Any, Literal, Protocol
 
 import psutil
 
-MARK = "BENCH_CHILD"
+from bench.workers.launch import MARK, Launcher, spawn
+
 TICK = 0.2
 """Seconds between two looks at a working child's memory and the clock."""
 
@@ -109,8 +109,9 @@ class Child:
         limits: Limits,
         say: Say = print,
         show: Show = lambda description, done, total: None,
+        launch: Launcher = spawn,
     ) -> None:
-        """Failure: it can't be started, or fails to set up."""
+        """``launch``: how the process is started. Failure: it can't be, or fails to set up."""
         self._seconds = limits.seconds
         self._bytes = free_memory() if limits.bytes is None else limits.bytes
         self._say, self._show = say, show
@@ -119,16 +120,15 @@ class Child:
         self._read = b""
         self._looked = time.monotonic()
         self.gone = False
-        self._start()
+        self._start(launch)
         try:
             self.ask("set_up", **setup)
         except BaseException:
             self.end()
             raise
 
-    def _start(self) -> None:
-        """Start the process, which finds modules where this one does."""
-        code = f"import sys; sys.path[:] = {sys.path!r}; from bench.child import main; main()"
+    def _start(self, launch: Launcher) -> None:
+        """Start the process, with a pipe for requests and one for answers."""
         self._open = ExitStack()
         try:
             with ExitStack() as theirs:
@@ -139,15 +139,7 @@ class Child:
                 theirs.callback(os.close, answers)
                 self._open.callback(os.close, self._answers)
                 self._log = self._open.enter_context(tempfile.TemporaryFile(prefix="bench-child-"))
-                self._process = subprocess.Popen(
-                    [sys.executable, "-c", code, str(requests), str(answers), str(os.getpid())],
-                    pass_fds=(requests, answers),
-                    stdin=subprocess.DEVNULL,
-                    stdout=self._log,
-                    stderr=self._log,
-                    start_new_session=True,
-                    env={**os.environ, MARK: self._mark},
-                )
+                self._process = launch(requests, answers, self._log.fileno(), self._mark)
         except OSError as fault:
             self._open.close()
             raise Failure("error", f"no process can be started: {fault}") from fault

@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,7 +47,7 @@ from bench.cli.screen import (
 )
 from bench.disk import room_for
 from bench.environment import check_device, check_faiss
-from bench.grid import Grid
+from bench.grid import ROLES, Grid
 from bench.grids.settings import parse
 from bench.interfaces import Context
 from bench.isolation import Limits
@@ -54,6 +55,9 @@ from bench.naming import given_name, settled, told_apart
 from bench.pipeline import Pipeline
 from bench.places import check_temporary, check_writable, default_cache, keep_caches_in
 from bench.store import Store
+
+if TYPE_CHECKING:
+    from bench.workers.forkserver import Forkserver
 
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
@@ -153,11 +157,11 @@ def run(
         from bench.tuning import finish, plan
 
         with _failures(plans) as failed:
-            with reporting(cache_dir or default_cache(), verbose) as reporter:
+            with reporting(cache_dir or default_cache(), verbose) as reporter, _forkserver(plans) as launch:
                 context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
                 results = Store(out, reporter.say)
                 pipelines = _pipelines(plans, cache_dir, results, context, reporter.say)
-                start = Local if in_process else Child
+                start = Local if in_process else partial(Child, launch=launch)
                 for pipeline in pipelines:
                     _mark(pipeline, results)
                 runs = [
@@ -180,6 +184,19 @@ def _what(pipelines: Sequence[Pipeline]) -> str:
     """What is run, in a few words."""
     grids = [pipeline.grid for pipeline in pipelines]
     return f"{grids[0].name} on {', '.join(grid.dataset_name for grid in grids)}"
+
+
+def _forkserver(plans: Sequence[Grid]) -> Forkserver:
+    """What forks the workers of the grid, and knows what many of them would find out each."""
+    from bench.records import SEARCH_ROLES
+    from bench.workers.forkserver import Forkserver
+    from bench.workers.preload import worth_importing
+
+    chosen = {(role, choice.name) for plan in plans for cell in plan.cells for role, choice in cell.choices()}
+    points = {(role, name): registry.find(ROLES[role], name) for role, name in sorted(chosen)}
+    searching = [point for (role, _), point in points.items() if role in SEARCH_ROLES]
+    data = [registry.find("dataset", plan.dataset.name) for plan in plans]
+    return Forkserver(worth_importing(searching, "bench"), [point.module for point in [*points.values(), *data]])
 
 
 def _say_written(paths: Sequence[Path]) -> None:

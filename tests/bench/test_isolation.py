@@ -14,6 +14,8 @@ from bench import grid_file, isolation
 from bench.child import Local
 from bench.grid import Choice, to_json
 from bench.isolation import Child, Failure, Limits
+from bench.workers.forkserver import Forkserver
+from bench.workers.launch import spawn
 from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, marked
 
 pytestmark = pytest.mark.usefixtures("third_party")
@@ -45,8 +47,23 @@ def mark(monkeypatch):
     assert open_descriptors() == before
 
 
+@pytest.fixture(params=["spawned", "forked"])
+def launch(request, mark):
+    """How the processes of workers are started."""
+    if request.param == "spawned":
+        yield spawn
+        return
+    with Forkserver() as forkserver:
+        yield forkserver
+
+
+def head_of(child):
+    """The process of a worker."""
+    return psutil.Process(child._process.pid)
+
+
 @pytest.fixture
-def start(tmp_path, mark):
+def start(tmp_path, launch):
     """Starts a worker on a grid whose only cell has an index, or a hasher, with these parameters."""
     started = []
     (tmp_path / "chaos.toml").write_text(GRID)
@@ -58,7 +75,8 @@ def start(tmp_path, mark):
             hashed = {"hasher": Choice("toy_chaos_hasher", hasher), "model": "last", "database_codes": "encoded"}
             cell = dataclasses.replace(cell, embedder=None, index=None, **hashed)
         setup = {"grid": to_json(dataclasses.replace(grid, cells=(cell,))), "store": str(tmp_path), "device": "cpu"}
-        started.append(kind(setup, limits or Limits(seconds=60), say, show))
+        own = {"launch": launch} if kind is Child else {}
+        started.append(kind(setup, limits or Limits(seconds=60), say, show, **own))
         return started[-1]
 
     yield starter
@@ -119,8 +137,7 @@ def test_each_way_to_end_has_its_reason(start, does, reason, word):
 
 def test_a_child_that_was_killed_while_it_had_nothing_to_do_is_missed_at_the_next_request(start):
     child = start()
-    (head,) = psutil.Process().children()
-    head.kill()
+    head_of(child).kill()
     assert failure(child, "labels").reason.startswith("ended by SIGKILL")
 
 
@@ -180,8 +197,7 @@ def test_what_it_wrote_last_is_in_the_failure(start):
 def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, does):
     child = start(at_build=does)
     assert child.ask("build", cell=0)["build_seconds"] > 0
-    (head,) = psutil.Process().children()
-    left = head.children(recursive=True)
+    left = head_of(child).children(recursive=True)
     assert len(left) == 2 and any(process.is_running() for process in left)
     child.end()
     assert not psutil.wait_procs(left, timeout=60)[1]
@@ -190,7 +206,7 @@ def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, d
 def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
     child = start(at_build="fork", at_search="leave")
     child.ask("build", cell=0)
-    left = psutil.Process().children(recursive=True)
+    left = [head_of(child), *head_of(child).children(recursive=True)]
     assert len(left) == 3
     assert "exit code 0" in failure(child, "round", cell=0, rows=[0]).reason
     assert not psutil.wait_procs(left, timeout=60)[1]
@@ -214,8 +230,7 @@ def test_requests_and_answers_may_be_larger_than_a_pipe(start):
 
 def test_a_request_that_is_not_read_times_out(start):
     child = start(limits=Limits(seconds=4))
-    (head,) = psutil.Process().children()
-    head.suspend()
+    head_of(child).suspend()
     assert failure(child, "round", cell=0, rows=[0] * 100_000).status == "timeout"
 
 
@@ -244,6 +259,7 @@ def test_a_worker_that_cannot_set_up_is_a_failure(start, kind, monkeypatch):
     assert caught.value.status == "error"
 
 
+@pytest.mark.parametrize("launch", [spawn])
 def test_a_process_that_cannot_be_started_is_a_failure(start, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(Failure, match=r"no process can be started: .*/no/such/python"):
@@ -272,24 +288,31 @@ from pathlib import Path
 from bench import grid_file
 from bench.grid import to_json
 from bench.isolation import Child, Limits
+from bench.workers.forkserver import Forkserver
+from bench.workers.launch import spawn
+launch = Forkserver() if sys.argv[2] == "forked" else spawn
 grid = grid_file.load(sys.argv[1])
 store = str(Path(sys.argv[1]).parent)
-child = Child({"grid": to_json(grid), "store": store, "device": "cpu"}, Limits())
+child = Child({"grid": to_json(grid), "store": store, "device": "cpu"}, Limits(), launch=launch)
 print("ready", flush=True)
 child.ask("build", cell=0)
 """
 
 
-def test_a_child_ends_with_its_parent(tmp_path, mark):
+@pytest.mark.parametrize("launch", ["spawned", "forked"])
+def test_a_child_ends_with_its_parent(tmp_path, mark, launch):
     grid = tmp_path / "chaos.toml"
     grid.write_text(GRID.replace('"toy_chaos"', '"toy_chaos"\nat_build = "hang"'))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(PLUGINS)])}
-    with subprocess.Popen([sys.executable, "-c", PARENT, grid], env=environment, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, grid, launch], env=environment, stdout=subprocess.PIPE
+    ) as parent:
         assert parent.stdout.readline() == b"ready\n"
         time.sleep(0.5)
-        (child,) = psutil.Process(parent.pid).children()
+        family = psutil.Process(parent.pid).children(recursive=True)
+        assert len(family) == {"spawned": 1, "forked": 3}[launch]  # the server, a monitor and the worker
         parent.send_signal(signal.SIGKILL)
-    assert not psutil.wait_procs([child], timeout=60)[1]
+    assert not psutil.wait_procs(family, timeout=60)[1]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import os
 import statistics as plain
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,14 @@ import pandas as pd
 from bench import grid_file
 from bench.grid import Measure
 from bench.interfaces import Context
+from bench.isolation import Child
 from bench.pipeline import Pipeline
 from bench.records import KIND, key
 from bench.runner import Run
 from bench.searches import TIMES
 from bench.statistics import CONFIDENCE, Estimate, difference, ratio
 from bench.store import Arrays, Store
+from bench.workers.forkserver import Forkserver
 
 ITEMS, DIM, QUERIES, SLOWDOWN = 50_000, 64, 2_000, 0.10
 ENCODING = "encode_ms"
@@ -153,7 +156,8 @@ def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Es
     plan = grid_file.load(str(path), grid_file.Options(dataset="vectors", data_dir=folder))
     results, cache = Store(folder / f"results-{number}"), folder / f"cache-{number}"
     pipeline = Pipeline(plan, Store(cache), Context(cache=cache), lambda line: None)
-    failed = Run(pipeline, results, lambda line: None)()
+    with Forkserver() as launch:
+        failed = Run(pipeline, results, lambda line: None, start=partial(Child, launch=launch))()
     if failed:
         raise RuntimeError(f"the experiment failed: {failed}")
     first, twin, slower, *coders = [results.read(KIND, key(pipeline, cell)).arrays for cell in plan.cells]
