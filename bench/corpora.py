@@ -13,8 +13,9 @@ from bench.grid import Cell, reads
 from bench.identity import digest
 from bench.interfaces import Codes, Corpus, Float, Int, Words
 from bench.measure import LOADED, UNSTABLE
-from bench.pipeline import Pipeline, codes_name, real_name
+from bench.pipeline import Pipeline
 from bench.protocols import select
+from bench.stages.coding import codes_name, real_name
 from bench.statistics import typical, with_interval
 from bench.store import Entry
 

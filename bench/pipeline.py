@@ -15,28 +15,36 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench import protocols, registry
 from bench.environment import libraries
 from bench.estimators import as_hasher
-from bench.grid import Cell, Choice, Grid, reads
+from bench.grid import Cell, Choice, Grid
 from bench.identity import digest, source_identity
-from bench.interfaces import Codes, Context, Float, Hasher, Int, Items, Model, SplitName
+from bench.interfaces import Codes, Context, Int, Items, Model, SplitName
 from bench.measure import encoding
+from bench.stages import coding
+from bench.stages.coding import Splits, arrays_read, is_finite
 from bench.store import Entry, Made, Meta, Store
 
-Splits = Callable[[SplitName], Items]
 Oracle = Callable[[Callable[[Items], Codes], Codes | None], float]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Something in the store that a cell needs: its kind, its key, and what makes it."""
+    """An entry of the store that a cell needs: its kind, its key, what makes it, and the arrays that the cell reads.
+
+    Codes are made part by part as cells read them; of features ``arrays`` is empty, for they are made whole.
+    """
 
     kind: Literal["features", "codes"]
     key: str
     make: Callable[[], Entry]
+    arrays: frozenset[str] = frozenset()
+
+    def holds(self, meta: Meta) -> bool:
+        """Whether the entry, by what it says of itself, holds the arrays that the cell reads."""
+        return _holds(self.arrays, meta)
 
 
 @dataclass(frozen=True)
@@ -124,14 +132,14 @@ class Pipeline:
             if choice is not None:
                 yield Stage("features", self.features_key(cell, choice), partial(self.features, cell, choice))
         if cell.hasher is not None:
-            yield Stage("codes", self.codes_key(cell), partial(self.codes, cell))
+            yield Stage("codes", self.codes_key(cell), partial(self.codes, cell), arrays_read(cell))
 
     def features_key(self, cell: Cell, choice: Choice) -> str:
         """The key of an embedder's features, trained as the cell says."""
         return digest([*self._plugin("embedder", choice, cell.seed), *self._training(cell)])
 
     def codes_key(self, cell: Cell) -> str:
-        """The key of a cell's codes: of all models of one training, the oracle's only where the grid asks for it."""
+        """The key of the training behind a cell's codes. The oracle's evaluations are a part of a training."""
         assert cell.hasher is not None
         adapted = not hasattr(registry.load("hasher", cell.hasher.name), "encode")
         oracle = [cell.protocol, source_identity("bench.metrics")] if self._wants_oracle(cell) else None
@@ -142,7 +150,6 @@ class Pipeline:
                 {
                     "input": cell.input and self.features_key(cell, cell.input),
                     "oracle": oracle,
-                    "real_codes": self._wants_real(cell),
                     "adapter": source_identity("bench.estimators") if adapted else None,
                 },
             ]
@@ -169,20 +176,6 @@ class Pipeline:
             for other in self.grid.cells
         )
 
-    def _wants_real(self, cell: Cell) -> bool:
-        """Whether an index of the grid reads the real values behind the codes of this training."""
-        return [self._training(cell), cell.input, cell.hasher, cell.seed] in self._read_as_real
-
-    @cached_property
-    def _read_as_real(self) -> list[list[Any]]:
-        """The trainings whose real codes an index of the grid reads: what a protocol says of each, and its plugins."""
-        found: list[list[Any]] = []
-        for cell in self.grid.cells:
-            training = [self._training(cell), cell.input, cell.hasher, cell.seed]
-            if "real_codes" in reads(cell) and training not in found:
-                found.append(training)
-        return found
-
     def features(self, cell: Cell, choice: Choice) -> Entry:
         """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
 
@@ -198,7 +191,7 @@ class Pipeline:
         splits = ("database", "query") if self.dataset.train_in_database else ("database", "query", "train")
         arrays = {name: embedder.embed(self.dataset.split(name)) for name in splits}
         for name, array in arrays.items():
-            if array.dtype != np.float32 or array.ndim != 2 or not _finite(array):
+            if array.dtype != np.float32 or array.ndim != 2 or not is_finite(array):
                 raise ValueError(
                     f"{choice.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
                     "expected finite float32 [n, d]"
@@ -207,18 +200,19 @@ class Pipeline:
         return {**self._made_by(choice), **fitted, "encoding": encoding}, arrays
 
     def codes(self, cell: Cell) -> Entry:
-        """Packed words of each model that the training ended with, by ``codes_name``: of the database ``encoded`` and,
-        where the hasher learned them, ``learned``; and of the ``query``. Where an index of the grid reads them, the
-        real values behind ``encoded`` and ``query``, float32, by ``real_name``.
+        """Packed words and real values of the codes of one training: at least the arrays that the cell reads.
 
-        Meta: ``bits``, ``models``, ``fit_seconds``, ``remarks``, and ``encoding``, which starts from the input's
-        features where there is an input. ValueError: codes of another number or length, or real values of another type
-        or shape.
+        `bench.stages.coding` names the arrays. Meta: ``bits``, ``models``, ``made`` (the arrays that cells asked for),
+        ``fit_seconds``, ``remarks``, and ``encoding``, which starts from the input's features where there is an input.
+        What a cell of another grid reads is added later by the same training.
+
+        ValueError: codes of another number or length, or real values of another type or shape.
         """
         key = self.codes_key(cell)
-        return self.store.once("codes", key, partial(self._hash, cell, key))
+        return self.store.once("codes", key, partial(self._hash, cell, key), partial(_holds, arrays_read(cell)))
 
     def _hash(self, cell: Cell, key: str) -> Made:
+        """Fit, and make the arrays that cells of the grid read and that are missing."""
         assert cell.hasher is not None
         split = self._read_by_hasher(cell)
         oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
@@ -226,14 +220,24 @@ class Pipeline:
         fitted = self._fit(hasher, cell.hasher, cell, key, split, oracle)
         offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
         models = [model for model in offered if model != "oracle" or oracle is not None]
-        arrays: dict[str, NDArray[Any]] = {}
+        asked, earlier = self._asked(key), self.store.find("codes", key)
+        if earlier is not None and not coding.is_of(hasher, earlier, split("query")):
+            asked, earlier = asked | {*earlier.meta["made"]}, None
+        made = set() if earlier is None else {*earlier.meta["made"]}
+        learned = self._learns_database(cell)
+        arrays = {} if earlier is None else dict(earlier.arrays)
         for model in models:
-            if hasattr(hasher, "use"):
-                hasher.use(model)
-            arrays |= self._encoded(cell, hasher, model, split)
-        meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted}
+            arrays |= coding.coded(hasher, model, asked - made, split, learned)
+        if earlier is not None:
+            return {**earlier.meta, "made": sorted(asked | made)}, arrays
+        meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted, "made": sorted(asked)}
         meta["encoding"] = self._encoding(hasher.encode, split("query"))
         return meta, arrays
+
+    def _asked(self, key: str) -> set[str]:
+        """The arrays that the grid's cells read of one training."""
+        cells = [cell for cell in self.grid.cells if cell.hasher is not None and self.codes_key(cell) == key]
+        return {name for cell in cells for name in arrays_read(cell)}
 
     def _encoding(self, encode: Callable[[Items], Any], queries: Items) -> dict[str, Any]:
         """What encoding a query takes: the fields of `bench.measure.Encoding`."""
@@ -253,24 +257,6 @@ class Pipeline:
             return dataclasses.replace(items, vectors=vectors, fingerprint=digest([items.fingerprint, key]))
 
         return split
-
-    def _encoded(self, cell: Cell, hasher: Hasher, model: Model, split: Splits) -> dict[str, NDArray[Any]]:
-        """A model's arrays. Codes whose real values are wanted are the signs of these: items are encoded once."""
-        codes, arrays = {}, {}
-        for part, items in (("encoded", split("database")), ("query", split("query"))):
-            if self._wants_real(cell):
-                arrays[real_name(model, part)] = _real_values(hasher, items)
-                codes[part] = Codes.pack(arrays[real_name(model, part)])
-            else:
-                codes[part] = hasher.encode(items)
-        if hasher.database_codes_ is not None and self._learns_database(cell):
-            codes["learned"] = hasher.database_codes_
-        for part, code in codes.items():
-            count = len(split("query" if part == "query" else "database"))
-            if (len(code), code.bits) != (count, hasher.bits):
-                found = f"{len(code)} {part} codes of {code.bits} bits"
-                raise ValueError(f"{found}; expected {count}, one an item, of bits = {hasher.bits}")
-        return arrays | {codes_name(model, part): code.words for part, code in codes.items()}
 
     def _learns_database(self, cell: Cell) -> bool:
         """Whether codes learned for the train items are codes of the whole database."""
@@ -344,33 +330,14 @@ class Pipeline:
         return {**plugin, **made}
 
 
-def codes_name(model: Model, part: str) -> str:
-    """The name of a model's codes in the store's entry."""
-    return f"{model}-{part}"
-
-
-def real_name(model: Model, part: str) -> str:
-    """The name, in the store's entry, of the real values behind a model's codes."""
-    return f"{codes_name(model, part)}-real"
-
-
-def _real_values(hasher: Any, items: Items) -> Float:
-    """``encode_real`` of items. ValueError: it is not finite float32 [n, bits]."""
-    values: Float = hasher.encode_real(items)
-    if values.dtype != np.float32 or values.shape != (len(items), hasher.bits) or not _finite(values):
-        expected = f"finite float32 {[len(items), hasher.bits]}"
-        raise ValueError(f"encode_real returned {values.dtype} {list(values.shape)}; expected {expected}")
-    return values
+def _holds(arrays: frozenset[str], meta: Meta) -> bool:
+    """Whether an entry holds the arrays, by what it says of itself."""
+    return arrays <= {*meta.get("made", ())}
 
 
 def _take(items: Items, rows: Int) -> Items:
     """The items at ascending rows; the items themselves, fingerprint and all, where these are all of them."""
     return items if len(rows) == len(items) else items.take(rows)
-
-
-def _finite(array: Float) -> bool:
-    """Whether all values are, without a second array as large."""
-    return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
 def _source(kind: registry.Kind, name: str) -> dict[str, Any]:

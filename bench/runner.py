@@ -9,7 +9,7 @@ before the metrics changed is only judged again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from bench.environment import environment, machine
 from bench.grid import Cell, ask_index, to_json
 from bench.interfaces import Corpus, Int, Unavailable
 from bench.isolation import Child, Failure, Limits, Say, Show, Starter
-from bench.pipeline import Pipeline
+from bench.pipeline import Pipeline, Stage
 from bench.runs.schedule import Schedule, Watched
 from bench.runs.units import Plan, Unwatched, Watch
 from bench.searches import Searches
@@ -53,7 +53,7 @@ class Run:
         pending = self._pending()
         able = [position for position in pending if self._is_able(position)]
         still_open = frozenset(self._keys[position] for position in able)
-        units = self._schedule.plan(able, self._sound)
+        units = self._schedule.plan(able, self._sound, self._has)
         return Plan(len(self._keys), len(pending) - len(able), still_open, units)
 
     def __call__(self) -> dict[str, str]:
@@ -81,7 +81,7 @@ class Run:
         Returns the cells of which something is missing, and the reason of each that failed, by its record's key.
         """
         pending = self._pending()
-        ready = [at for at in pending if all(self._sound(stage.kind, stage.key) for stage in self._stages(at))]
+        ready = [at for at in pending if all(map(self._has, self._stages(at)))]
         return sorted({*pending} - {*ready} | {*self._judge(ready)}), self._failed()
 
     @property
@@ -110,8 +110,14 @@ class Run:
     def _cell(self, position: int) -> Cell:
         return self.pipeline.grid.cells[position]
 
-    def _stages(self, position: int) -> Any:
+    def _stages(self, position: int) -> Iterator[Stage]:
         return self.pipeline.stages(self._cell(position))
+
+    def _has(self, stage: Stage) -> bool:
+        """Whether the cache has a stage as it was written, with all that the cell reads of it."""
+        if not self._sound(stage.kind, stage.key):
+            return False
+        return stage.holds(self.pipeline.store.meta(stage.kind, stage.key))
 
     def _done(self, position: int) -> bool:
         return records.done(self.results, self._keys[position], self.retry_failed)
@@ -184,7 +190,7 @@ class Run:
         return [at for at in cells if at not in stored]
 
     def _is_stored(self, position: int, measured: dict[str, str]) -> bool:
-        if not all(self._sound(stage.kind, stage.key) for stage in self._stages(position)):
+        if not all(map(self._has, self._stages(position))):
             return False
         cell = self._cell(position)
         search = records.search_key(self.pipeline, cell)
@@ -231,7 +237,7 @@ class Run:
         except Exception as fault:
             raise Failure(**failed(fault)) from fault
         for number, stage in enumerate(self._stages(position)):
-            if stage.key not in made and not self._sound(stage.kind, stage.key):
+            if stage.key not in made and not self._has(stage):
                 made[stage.key] = self._made(position, number, self.pipeline.store.work(stage.key))
             if (failure_known := made.get(stage.key)) is not None:
                 raise failure_known

@@ -76,13 +76,17 @@ class Store:
         """Whether the entry is there; whether it is as it was written is found when it is read."""
         return (self.path(kind, key) / ENTRY).is_file()
 
-    def once(self, kind: str, key: str, make: Callable[[], Made]) -> Entry:
-        """The entry. One that is missing or damaged is first made by ``make`` and stored, by one process of several."""
+    def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
+        """The entry. One that is missing or damaged is first made by ``make`` and stored, by one process of several.
+
+        So is one that does not hold all that is asked for, as ``holds`` tells from its meta.
+        """
         with suppress(FileNotFoundError, Damaged):
-            return self.read(kind, key)
+            if holds is None or holds(self.meta(kind, key)):
+                return self.read(kind, key)
         with self.hold(kind, key):
             entry = self.find(kind, key)
-            if entry is not None:
+            if entry is not None and (holds is None or holds(entry.meta)):
                 return entry
             self.write(kind, key, *make())
             return self.read(kind, key)

@@ -11,7 +11,7 @@ from typing import Any
 from bench import indexes, records
 from bench.corpora import Corpora
 from bench.grid import Cell, Choice, Grid, Role
-from bench.pipeline import Pipeline
+from bench.pipeline import Pipeline, Stage
 from bench.runs.units import Gathered, Planned, Unit, Watch
 from bench.store import Store
 from bench.wording import one_line
@@ -61,15 +61,20 @@ class Schedule:
         ]
         return min(known)[1]
 
-    def plan(self, cells: Sequence[int], sound: Callable[[str, str], bool]) -> tuple[Planned, ...]:
-        """What is still to be done for the cells. ``sound``: whether an entry of the cache is as it was written."""
+    def plan(
+        self, cells: Sequence[int], sound: Callable[[str, str], bool], has: Callable[[Stage], bool]
+    ) -> tuple[Planned, ...]:
+        """What is still to be done for the cells.
+
+        ``sound``: whether an entry of the cache is as it was written; ``has``: whether it has all of a stage.
+        """
         self._count()
         gathered = Gathered()
         if cells and not sound("labels", self.pipeline.labels_key):
             gathered.need(self.labels(), [self.keys[position] for position in cells])
         for position in cells:
             for number, stage in enumerate(self.pipeline.stages(self._cell(position))):
-                if not sound(stage.kind, stage.key):
+                if not has(stage):
                     gathered.need(self.stage(position, number), [self.keys[position]])
             if self._cell(position).index is None:
                 gathered.need(self.rank(position), [self.keys[position]])

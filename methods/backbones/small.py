@@ -7,12 +7,18 @@ once at stride 1.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from methods.backbones import BackboneChoice
 from methods.backbones.backbone import Backbone, fill, initialise, read_state, seeded
+
+SYNTHETIC = Path(__file__).with_name("small_synthetic.safetensors")
+"""Weights learned on procedural images, of classes that the default data set does not show."""
+SYNTHETIC_SHA256 = ""
+"""The digest stands here so that other weights are another source, and what they decide is made again."""
 
 
 class Residual(nn.Module):
@@ -32,7 +38,10 @@ class Residual(nn.Module):
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """The small network. A weights file has the names ``first_stages.*`` and ``last_stage.*``."""
+    """The small network. A weights file has the names ``first_stages.*`` and ``last_stage.*``.
+
+    ValueError: the weights can't be read, or don't fit.
+    """
     network = nn.ModuleDict()
     with seeded(seed):
         network["first_stages"] = nn.Sequential(
@@ -44,8 +53,11 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
         )  # fmt: skip
         network["last_stage"] = Residual(64, 64, 128, 2)
         initialise(network)
+    if choice.weights == "synthetic":
+        check_synthetic()
     if choice.weights != "none":
-        fill(network, read_state(Path(choice.weights)), choice.weights)
+        path = SYNTHETIC if choice.weights == "synthetic" else Path(choice.weights)
+        fill(network, read_state(path), str(path))
     return Backbone(
         name=choice.name,
         image_size=choice.image_size,
@@ -57,6 +69,14 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
         first_stages=network["first_stages"],
         last_stage=network["last_stage"],
     )
+
+
+def check_synthetic() -> None:
+    """ValueError: the file of the synthetic weights is missing, or is another than this source was written for."""
+    if not SYNTHETIC.is_file():
+        raise ValueError(f"weights='synthetic': {SYNTHETIC} is missing from this installation")
+    if sha256(SYNTHETIC.read_bytes()).hexdigest() != SYNTHETIC_SHA256:
+        raise ValueError(f"weights='synthetic': {SYNTHETIC} is damaged, or not the one of this version")
 
 
 def _convolution(channels: int, out: int, kernel: int, stride: int) -> nn.Sequential:

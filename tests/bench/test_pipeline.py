@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,7 @@ def test_both_unseen_protocols_share_a_training_and_the_seen_one_knows_nothing_o
     assert other.codes_key(other.grid.cells[1]) != among
 
 
-def test_one_training_gives_the_codes_of_every_model_and_the_oracle_only_where_it_is_asked_for(make):
+def test_one_training_gives_the_codes_of_every_model_that_a_cell_asks_for(make):
     pipeline = make('hasher = "toy_guesses"\nmodel = ["last", "best_on_validation"]')
     last, best = pipeline.grid.cells
     assert pipeline.codes_key(last) == pipeline.codes_key(best)
@@ -74,7 +76,62 @@ def test_one_training_gives_the_codes_of_every_model_and_the_oracle_only_where_i
     assert not np.array_equal(codes.arrays["last-query"], codes.arrays["best_on_validation-query"])
     asked = make('hasher = "toy_guesses"\nmodel = ["last", "oracle"]')
     assert asked.codes_key(asked.grid.cells[0]) == asked.codes_key(asked.grid.cells[1]) != pipeline.codes_key(last)
-    assert asked.codes(asked.grid.cells[0]).meta["models"] == ["last", "best_on_validation", "oracle"]
+    codes = asked.codes(asked.grid.cells[0])
+    assert codes.meta["models"] == ["last", "best_on_validation", "oracle"]
+    assert set(codes.arrays) == {f"{model}-{part}" for model in ("last", "oracle") for part in ("encoded", "query")}
+
+
+def encodings(monkeypatch):
+    """How many items are encoded at each call from here on."""
+    from toy_plugins import Guesses
+
+    counts = []
+    encode = Guesses.encode
+
+    def counted(self, items):
+        counts.append(len(items))
+        return encode(self, items)
+
+    monkeypatch.setattr(Guesses, "encode", counted)
+    return counts
+
+
+def test_nothing_is_encoded_that_no_cell_reads(make, monkeypatch):
+    pipeline = make('hasher = "toy_guesses"\nlearns = true\ndatabase_codes = "learned"')
+    counts = encodings(monkeypatch)
+    assert set(pipeline.codes(pipeline.grid.cells[0]).arrays) == {"last-query", "last-learned"}
+    assert max(counts) == 36  # the queries, and no item of the database
+
+
+def test_a_grid_that_reads_more_of_a_training_adds_it_and_keeps_what_there_is(make, monkeypatch):
+    few = make('hasher = "toy_guesses"')
+    before = few.codes(few.grid.cells[0])
+    more = make('hasher = "toy_guesses"\nmodel = ["last", "best_on_validation"]')
+    last, best = more.grid.cells
+    assert more.codes_key(last) == few.codes_key(few.grid.cells[0])
+    assert [stage.holds(before.meta) for cell in (last, best) for stage in more.stages(cell)] == [True, False]
+    counts = encodings(monkeypatch)
+    after = more.codes(best)
+    assert counts.count(180) == 1  # the database by the model that is new
+    assert all(np.array_equal(after.arrays[name], before.arrays[name]) for name in before.arrays)
+    assert set(after.arrays) - set(before.arrays) == {"best_on_validation-encoded", "best_on_validation-query"}
+    assert after.meta["fit_seconds"] == before.meta["fit_seconds"]
+
+
+def test_codes_of_a_training_that_came_out_otherwise_are_all_made_again(make, monkeypatch):
+    few = make('hasher = "toy_guesses"')
+    before = few.codes(few.grid.cells[0])
+    from toy_plugins import Guesses
+
+    fit = Guesses.fit
+    monkeypatch.setattr(Guesses, "fit", lambda self, train, context: fit(self, train, replace(context, seed=1)))
+    more = make('hasher = "toy_guesses"\nmodel = ["last", "best_on_validation"]')
+    after = more.codes(more.grid.cells[1])
+    assert not np.array_equal(after.arrays["last-query"], before.arrays["last-query"])
+    alone = Pipeline(more.grid, Store(more.store.root / "another"), more.context, lambda _: None)
+    assert all(
+        np.array_equal(after.arrays[name], array) for name, array in alone.codes(more.grid.cells[0]).arrays.items()
+    )
 
 
 def test_how_long_a_training_took_is_not_known_where_an_earlier_run_began_it(make):
@@ -121,12 +178,13 @@ def test_the_oracle_judges_learned_codes_where_they_are_codes_of_the_database(ma
     pipeline.codes(unseen)
     assert oracle_scores(pipeline, seen) == pytest.approx([oracle_scores(pipeline, seen)[0]] * 4)  # one code for all
     assert len(set(oracle_scores(pipeline, unseen))) == 4
-    assert "oracle-learned" in pipeline.codes(seen).arrays and "oracle-learned" not in pipeline.codes(unseen).arrays
 
 
 def test_codes_learned_for_train_items_that_are_not_the_database_are_not_kept(make):
-    pipeline = make('hasher = "toy_signs"', dataset="toy_clusters_apart")
-    assert set(pipeline.codes(pipeline.grid.cells[0]).arrays) == {"last-encoded", "last-query"}
+    pipeline = make('hasher = "toy_signs"\ndatabase_codes = "learned"', dataset="toy_clusters_apart")
+    assert set(pipeline.codes(pipeline.grid.cells[0]).arrays) == {"last-query"}
+    with pytest.raises(ValueError, match="learned no database codes"):
+        Corpora(pipeline).of(pipeline.grid.cells[0])
 
 
 def test_an_estimator_reads_the_features_of_the_input_and_is_seeded(make):
@@ -195,13 +253,13 @@ def test_real_codes_are_kept_where_an_index_of_the_grid_reads_them(make):
     by_codes, by_real, ranked = pipeline.grid.cells
     assert pipeline.codes_key(by_codes) == pipeline.codes_key(by_real) == pipeline.codes_key(ranked)
     arrays = pipeline.codes(by_real).arrays
-    assert set(arrays) == {f"last-{name}" for name in ("encoded", "query", "learned", "encoded-real", "query-real")}
+    assert set(arrays) == {f"last-{name}" for name in ("encoded", "query", "encoded-real", "query-real")}
     for part in ("encoded", "query"):
         real = arrays[f"last-{part}-real"]
         assert real.dtype == np.float32 and real.shape == (len(arrays[f"last-{part}"]), 16)
         assert np.array_equal(Codes.pack(real).words, arrays[f"last-{part}"])
     plain = make('hasher = "toy_signs"')
-    assert plain.codes_key(plain.grid.cells[0]) != pipeline.codes_key(by_real)
+    assert plain.codes_key(plain.grid.cells[0]) == pipeline.codes_key(by_real)
     assert np.array_equal(plain.codes(plain.grid.cells[0]).arrays["last-query"], arrays["last-query"])
 
 

@@ -24,8 +24,9 @@ from bench import grid_file
 from bench.grid import Cell, settings
 from bench.interfaces import Codes, Context, Corpus, Float, Int
 from bench.measure import one_thread, quiet
-from bench.pipeline import Pipeline, codes_name
+from bench.pipeline import Pipeline
 from bench.reranked import Reranked
+from bench.stages.coding import codes_name
 from bench.store import Store
 from methods.search.hamming_scan import HammingScan
 from methods.search.hash_tables import HashTables

@@ -3,12 +3,17 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from methods.backbones import BackboneChoice, load
+from bench.interfaces import Context
+from datasets.scenes import VARIANTS, class_glyphs
+from datasets.synthetic import SyntheticFood101
+from methods.backbones import BackboneChoice, load, small
 from methods.backbones.efficientnet_lite import Depthwise
+from methods.backbones.make_weights import CLASSES
 
 SHAPES = {  # name: (image size, E, stage four with stride 2)
     "small": (32, (64, 8, 8), (128, 4, 4)),
@@ -85,10 +90,47 @@ def test_weights_are_read_from_a_file(tmp_path):
         load(choice("small", str(tmp_path / "no.pth")), seed=0)
 
 
+def test_the_synthetic_weights_were_learned_on_no_class_of_the_default_data():
+    learned = class_glyphs(CLASSES["class_count"], SyntheticFood101().family_size, CLASSES["seed"])
+    default = class_glyphs(SyntheticFood101().class_count, SyntheticFood101().family_size, SyntheticFood101().seed)
+    types = [{tuple(sorted(glyphs // len(VARIANTS))) for glyphs in one} for one in (learned, default)]
+    assert len(types[0]) == 50 and not types[0] & types[1]
+
+
+def accuracy_by_class_means(backbone, images, labels):
+    """The share of every second image whose class has the nearest mean among the others, by features of the network."""
+    network = torch.nn.Sequential(backbone.trunk(), backbone.stage_four(2)).eval()
+    with torch.inference_mode():
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+        features = network(backbone.normalise(pixels)).mean((2, 3)).numpy()
+    learned, asked = features[::2], features[1::2]
+    means = np.stack([learned[labels[::2] == label].mean(axis=0) for label in np.unique(labels)])
+    nearest = np.linalg.norm(asked[:, None] - means, axis=2).argmin(axis=1)
+    return float((nearest == labels[1::2]).mean())
+
+
+def test_the_synthetic_weights_tell_classes_apart_that_they_have_not_seen():
+    data = SyntheticFood101(class_count=16, train_per_class=40, query_per_class=1).load(Context())
+    train = data.split("train")
+    pairs = [load(choice("small", weights, size=32), seed=0) for weights in ("synthetic", "none")]
+    found, chance = (accuracy_by_class_means(one, train.images, train.labels) for one in pairs)
+    assert pairs[0].pretrained and found > 2 * chance
+
+
+def test_synthetic_weights_that_are_missing_or_others_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(small, "SYNTHETIC", tmp_path / "small.safetensors")
+    with pytest.raises(ValueError, match=r"small\.safetensors is missing from this installation"):
+        load(choice("small", "synthetic"), seed=0)
+    (tmp_path / "small.safetensors").write_bytes(b"others")
+    with pytest.raises(ValueError, match=r"small\.safetensors is damaged, or not the one of this version"):
+        load(choice("small", "synthetic"), seed=0)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (("small", "imagenet", 32, False, 0), "no published weights"),
+        (("small", "imagenet", 32, False, 0), "the backbone 'small' has 'synthetic' ones"),
+        (("resnet50", "synthetic", 32, False, 0), "of the backbone 'small', and not of 'resnet50'"),
         (("vgg", "none", 32, False, 0), "must be one of"),
         (("small", "/nowhere.pth", 32, False, 0), "path of a state-dict file"),
         (("small", "none", 8, False, 0), "image_size=8"),

@@ -16,7 +16,7 @@ from bench.corpora import Corpora
 from bench.grid import Cell
 from bench.interfaces import Int
 from bench.pipeline import Pipeline
-from bench.store import Damaged, Entry, Made, Store
+from bench.store import Damaged, Entry, Made, Meta, Store
 from bench.wording import one_line
 
 DIGITS = 4
@@ -26,9 +26,15 @@ DIGITS = 4
 class Kept(Store):
     """A store that is only read."""
 
-    def once(self, kind: str, key: str, make: Callable[[], Made]) -> Entry:
-        """The entry, which is never made. Damaged, FileNotFoundError: see ``read``."""
-        return self.read(kind, key)
+    def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
+        """The entry, which is never made.
+
+        Damaged, FileNotFoundError: see ``read``; the latter also where the entry lacks what ``holds`` asks for.
+        """
+        entry = self.read(kind, key)
+        if holds is not None and not holds(entry.meta):
+            raise FileNotFoundError(f"{self.path(kind, key)} lacks what is asked for")
+        return entry
 
 
 class Finished(NamedTuple):

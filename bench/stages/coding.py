@@ -1,0 +1,99 @@
+"""The codes of a fitted hasher, part by part: those of the database, learned or encoded, and those of the queries."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Set
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.grid import Cell, reads
+from bench.interfaces import Codes, Float, Hasher, Items, Model, SplitName
+from bench.store import Entry
+
+Splits = Callable[[SplitName], Items]
+SAMPLE = 256
+"""Queries that are coded again to see whether two trainings gave the same network."""
+
+
+def codes_name(model: Model, part: str) -> str:
+    """The name of the array of a model's codes. ``part``: "query", "encoded" or "learned"."""
+    return f"{model}-{part}"
+
+
+def real_name(model: Model, part: str) -> str:
+    """The name of the array of the real values behind a model's codes. ``part``: "query" or "encoded"."""
+    return f"{codes_name(model, part)}-real"
+
+
+def arrays_read(cell: Cell) -> frozenset[str]:
+    """The names of the arrays that a cell with a hasher reads. Learned codes have no real values."""
+    assert cell.model is not None and cell.database_codes is not None
+    parts = ("query", cell.database_codes)
+    names = [codes_name(cell.model, part) for part in parts]
+    if "real_codes" in reads(cell):
+        names += [real_name(cell.model, part) for part in parts if part != "learned"]
+    return frozenset(names)
+
+
+def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, learned: bool) -> dict[str, NDArray[Any]]:
+    """The arrays of one model that are named: words uint64 [n, w], and real values float32 [n, bits].
+
+    ``learned``: the codes that the hasher learned are codes of the database. Where it learned none, their array is left
+    out. ValueError: codes of another number or length, or real values of another type or shape.
+    """
+    if not any(name.startswith(f"{model}-") for name in names):
+        return {}
+    _use(hasher, model)
+    codes: dict[str, Codes] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    splits: tuple[tuple[str, SplitName], ...] = (("encoded", "database"), ("query", "query"))
+    for part, items in splits:
+        if real_name(model, part) in names:  # the codes are the signs of these: the items are encoded once
+            arrays[real_name(model, part)] = _real_values(hasher, split(items))
+            codes[part] = Codes.pack(arrays[real_name(model, part)])
+        elif codes_name(model, part) in names:
+            codes[part] = hasher.encode(split(items))
+    if codes_name(model, "learned") in names and learned and hasher.database_codes_ is not None:
+        codes["learned"] = hasher.database_codes_
+    for part, code in codes.items():
+        count = len(split("query" if part == "query" else "database"))
+        if (len(code), code.bits) != (count, hasher.bits):
+            found = f"{len(code)} {part} codes of {code.bits} bits"
+            raise ValueError(f"{found}; expected {count}, one an item, of bits = {hasher.bits}")
+    return arrays | {codes_name(model, part): code.words for part, code in codes.items()}
+
+
+def is_of(hasher: Hasher, stored: Entry, queries: Items) -> bool:
+    """Whether stored codes are those of this fitted hasher: it codes a sample of the queries as they are stored."""
+    for model in stored.meta["models"]:
+        words = stored.arrays.get(codes_name(model, "query"))
+        if words is not None:
+            _use(hasher, model)
+            sample = queries.take(np.arange(min(SAMPLE, len(queries)), dtype=np.int64))
+            # Without a fingerprint nothing that is made of the sample is kept in the cache.
+            again = hasher.encode(dataclasses.replace(sample, fingerprint=""))
+            return np.array_equal(again.words, words[: len(sample)])
+    return False
+
+
+def is_finite(array: Float) -> bool:
+    """Whether all values are, without a second array as large."""
+    return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+
+
+def _use(hasher: Any, model: Model) -> None:
+    """Code with this model from here on, where the hasher has several."""
+    if hasattr(hasher, "use"):
+        hasher.use(model)
+
+
+def _real_values(hasher: Any, items: Items) -> Float:
+    """``encode_real`` of items. ValueError: it is not finite float32 [n, bits]."""
+    values: Float = hasher.encode_real(items)
+    if values.dtype != np.float32 or values.shape != (len(items), hasher.bits) or not is_finite(values):
+        expected = f"finite float32 {[len(items), hasher.bits]}"
+        raise ValueError(f"encode_real returned {values.dtype} {list(values.shape)}; expected {expected}")
+    return values
