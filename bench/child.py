@@ -92,11 +92,12 @@ class Worker:
         database, self._queries = self._corpora.of(chosen)
         indexes.warm_up(chosen, database)
         _reset_peak()
-        unique, peak, load = _unique_bytes(), _peak_bytes(), measure.OtherLoad()
+        repeated_for = self._pipeline.grid.measure.batch_seconds
+        unique, peak, load = _unique_bytes(), _peak_bytes(), measure.OtherLoad(repeated_for)
         self._index, seconds = indexes.built(chosen, database)
         notes = {"build_bytes": _unique_bytes() - unique, "build_peak_bytes": _peak_bytes() - peak}
         taken = [seconds]
-        while len(taken) < BUILDS and sum(taken) < self._pipeline.grid.measure.batch_seconds:
+        while len(taken) < BUILDS and sum(taken) < repeated_for:
             del self._index
             self._index, seconds = indexes.built(chosen, database)
             taken.append(seconds)

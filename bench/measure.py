@@ -52,7 +52,9 @@ REST, RESTS, IDLE = 0.02, 50, 0.1
 """Seconds between two looks at whether this process is idle; looks at most; processors that an idle one may take."""
 
 SEEN = 0.1
-"""Seconds over which the load of others is looked at, at least: in less time a busy core is lost among the ticks."""
+"""Seconds over which the load of others is looked at: in less time a busy core is lost among the ticks. Who asks for
+shorter batches than that is not made to wait for it.
+"""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def one_round(index: Index, queries: Corpus, rows: Int, k: int, batch_seconds: f
     spare = order[~np.isin(order, rows)][: WARM_UP_BLOCK * WARM_UP_BLOCKS]
     others = [queries.part(int(row), int(row) + 1) for row in spare] or singles
     rest()
-    load = OtherLoad()
+    load = OtherLoad(batch_seconds)
     with quiet():
         with one_thread():
             steady = sentinel()
@@ -212,7 +214,7 @@ def _encoded(
 ) -> _Encoded:
     """One replicate: items in turn, each at least once, until the time is full; their median. Under load once more."""
     for _ in range(1 + RETAKES):
-        load, steady, taken = OtherLoad(), sentinel(), list[float]()
+        load, steady, taken = OtherLoad(seconds), sentinel(), list[float]()
         for single in warm_up:
             encode(single)
         end = time.perf_counter() + seconds
@@ -271,12 +273,14 @@ class OtherLoad:
     The system counts in ticks: what may be an error of TICKS of them does not count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = SEEN) -> None:
+        """It looks over these seconds at least, or over SEEN where they are more."""
+        self._seconds = min(seconds, SEEN)
         self._start = self._now()
 
     def cores(self) -> float:
-        """On average since the start, which is waited for to be SEEN seconds ago."""
-        time.sleep(max(0.0, SEEN - (time.perf_counter() - self._start[0])))
+        """On average since the start; if that was less than the seconds ago, they are waited for."""
+        time.sleep(max(0.0, self._seconds - (time.perf_counter() - self._start[0])))
         wall, busy, own = (now - start for now, start in zip(self._now(), self._start, strict=True))
         return max(0.0, busy - own - TICKS / os.sysconf("SC_CLK_TCK")) / wall
 

@@ -4,8 +4,6 @@ import subprocess
 
 import pytest
 
-from bench import measure
-
 
 @pytest.fixture
 def small_disk(tmp_path):
@@ -21,10 +19,3 @@ def small_disk(tmp_path):
 
     yield make
     subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
-
-
-@pytest.fixture(autouse=True)
-def no_look_at_others(request, monkeypatch):
-    """What is timed in this process is not waited for until the load of others would show."""
-    if request.path.name != "test_measure.py":
-        monkeypatch.setattr(measure, "SEEN", 0.0)

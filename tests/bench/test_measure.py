@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench import measure
 from bench.interfaces import Corpus, Items
 from bench.measure import (
     LOADED,
+    SEEN,
     OtherLoad,
     batch_ms,
     check_neighbours,
@@ -270,6 +272,16 @@ def test_a_busy_core_is_seen_however_soon_a_round_is_over():
     finally:
         burning.kill()
         burning.wait()
+
+
+def test_who_asks_for_short_batches_does_not_wait_until_the_load_of_others_would_show(monkeypatch):
+    slept = []
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: 5.0, sleep=slept.append))
+    monkeypatch.setattr(OtherLoad, "_now", lambda self: (5.0, 1.0, 1.0))
+    for seconds in (0.01, 7.0):
+        with suppress(ZeroDivisionError):  # no time passes by this clock
+            OtherLoad(seconds).cores()
+    assert slept == [0.01, SEEN]
 
 
 def test_the_sentinel_is_a_time_and_the_loop_itself_takes_next_to_none():
