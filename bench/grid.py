@@ -92,10 +92,10 @@ class Measure:
     """
 
     queries: int = 0
-    replicates: int = 5
+    replicates: int = 10
     rounds: int = 4
-    queries_per_round: int = 100
-    batch_seconds: float = 0.5
+    queries_per_round: int = 50
+    batch_seconds: float = 0.25
     split: Split = "all"
 
     def __post_init__(self) -> None:
