@@ -389,12 +389,13 @@ def test_an_index_that_lacks_a_library_here_is_no_fault_of_the_grid(search):
 
 def test_the_recipes_of_another_grid_stand_behind_its_own(file):
     own = '[recipes.quick.triplet]\nbackbone = "resnet18"\n[recipes.paper]'
+    changed = (own, own.replace('backbone = "resnet18"', "margin = 0.3"))
     lent = file(FILE, (own, ""), ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "supp_table1"'))
     theirs = grid_file.load("supp_table1").cells[0].embedder
     assert grid_file.load(lent).cells[0].embedder == theirs
-    mixed = file(FILE, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "supp_table1"'))
+    mixed = file(FILE, changed, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "supp_table1"'))
     embedder = grid_file.load(mixed).cells[0].embedder
-    assert embedder.parameters == theirs.parameters | {"backbone": "resnet18"}
+    assert embedder.parameters == theirs.parameters | {"margin": 0.3}
     with pytest.raises(ValueError, match="recipes_of = 'sup_table1': unknown grid; did you mean 'supp_table1'"):
         grid_file.load(file(FILE, ('recipe = "quick"', 'recipe = "quick"\nrecipes_of = "sup_table1"')))
 
