@@ -9,7 +9,7 @@ before the metrics changed is only judged again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -106,6 +106,11 @@ class Run:
         if (kind, key) not in self._verified and self.pipeline.store.is_sound(kind, key):
             self._verified.add((kind, key))
         return (kind, key) in self._verified
+
+    @cached_property
+    def _said(self) -> set[str]:
+        """Why cells were skipped, as far as it was said: many are for the same reason."""
+        return set()
 
     def _cell(self, position: int) -> Cell:
         return self.pipeline.grid.cells[position]
@@ -371,7 +376,9 @@ class Run:
         described = f"{self._cell(position).describe()}: {failure.reason}"
         columns = {"status": failure.status, "reason": failure.reason, "described": described}
         self._record(position, columns, {}, traceback=failure.tail, final=failure.final)
-        self.say(f"{failure.status}: {described}")
+        if failure.status != "skipped" or failure.reason not in self._said:
+            self.say(f"{failure.status}: {described}")
+        self._said.add(failure.reason)
 
 
 def _holds_files(folder: Path) -> bool:
@@ -381,9 +388,3 @@ def _holds_files(folder: Path) -> bool:
 def _fewer(cell: Cell, items: int) -> list[str]:
     """What a search asks for and the database does not have."""
     return [f"candidates = {cell.candidates}: all {items} items"] if (cell.candidates or 0) > items else []
-
-
-def summary(failed: Iterable[str]) -> list[str]:
-    """Each distinct reason once, with how many cells it failed."""
-    reasons = list(failed)
-    return [f"{reasons.count(reason)} x {reason}" for reason in dict.fromkeys(reasons)]

@@ -93,9 +93,9 @@ def small_grid(tmp_path):
     return path
 
 
-def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), **options):
-    """``python -m bench ARGUMENTS``, finished; its output is text."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "COLUMNS": "200"}
+def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), variables=None, **options):
+    """``python -m bench ARGUMENTS``, finished; its output is text. ``variables`` are set in its environment."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "COLUMNS": "200", **(variables or {})}
     return subprocess.run(
         [sys.executable, "-m", "bench", *map(str, arguments)],
         cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False, **options,

@@ -20,6 +20,7 @@ from bench.cli import sharing
 from bench.cli.endings import plain_errors
 from bench.cli.options import (
     CacheDir,
+    CellByCell,
     DataDir,
     DataName,
     DatasetName,
@@ -37,13 +38,11 @@ from bench.cli.options import (
     Verbose,
 )
 from bench.cli.progress import reporting
+from bench.cli.results import print_failures, print_grid, print_written
 from bench.cli.screen import (
     console,
     errors,
-    print_cells,
     print_names,
-    print_reasons,
-    print_skipped,
 )
 from bench.disk import room_for
 from bench.environment import check_device, check_faiss
@@ -109,17 +108,16 @@ def _check_folders(plans: Sequence[Grid], out: Path, cache_dir: Path | None) -> 
 
 
 @contextmanager
-def _failures(plans: Sequence[Grid]) -> Iterator[dict[str, str]]:
+def _failures(pipelines: Sequence[Pipeline], out: Path) -> Iterator[dict[str, str]]:
     """Takes what failed, by its record's key; says it in the end, however that comes, and makes it exit code 1."""
-    from bench.runner import summary
-
     failed: dict[str, str] = {}
     try:
         yield failed
     finally:
         if failed:
-            cells = sum(len(plan.cells) for plan in plans)
-            print_reasons(errors, f"bench: {len(failed)} of {cells} cells failed:", summary(failed.values()))
+            from bench.report.tidy import gathered
+
+            print_failures(errors, gathered(pipelines, Store(out))[0])
     if failed:
         raise typer.Exit(1)
 
@@ -141,6 +139,7 @@ def run(
     in_process: InProcess = False,
     verbose: Verbose = False,
     gallery: Gallery = None,
+    cell_by_cell: CellByCell = False,
     set_: Settings = None,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
@@ -156,11 +155,12 @@ def run(
         from bench.runs.schedule import writing
         from bench.tuning import finish, plan
 
-        with _failures(plans) as failed:
+        pipelines: list[Pipeline] = []
+        with _failures(pipelines, out) as failed:
             with reporting(cache_dir or default_cache(), verbose) as reporter, _forkserver(plans) as launch:
                 context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
                 results = Store(out, reporter.say)
-                pipelines = _pipelines(plans, cache_dir, results, context, reporter.say)
+                pipelines += _pipelines(plans, cache_dir, results, context, reporter.say)
                 start = Local if in_process else partial(Child, launch=launch)
                 for pipeline in pipelines:
                     _mark(pipeline, results)
@@ -174,10 +174,8 @@ def run(
                     failed |= finish(one)
                 with reporter.doing(last.unit):
                     written = _write(pipelines, results, out, pictured)
-            for pipeline in pipelines:
-                print_cells(pipeline, results)
-            _say_written(written)
-            print_skipped(pipelines, results)
+            print_grid(pipelines, results, cell_by_cell)
+            print_written(written)
 
 
 def _what(pipelines: Sequence[Pipeline]) -> str:
@@ -197,11 +195,6 @@ def _forkserver(plans: Sequence[Grid]) -> Forkserver:
     searching = [point for (role, _), point in points.items() if role in SEARCH_ROLES]
     data = [registry.find("dataset", plan.dataset.name) for plan in plans]
     return Forkserver(worth_importing(searching, "bench"), [point.module for point in [*points.values(), *data]])
-
-
-def _say_written(paths: Sequence[Path]) -> None:
-    for path in paths:
-        console.print(f"wrote {path}")
 
 
 @app.command()
@@ -225,10 +218,11 @@ def recompute(
         _check_folders(plans, out, cache_dir)
         from bench.runner import Run
 
-        with _failures(plans) as failed:
+        pipelines: list[Pipeline] = []
+        with _failures(pipelines, out) as failed:
             with reporting() as reporter:
                 results = Store(out, reporter.say)
-                pipelines = _pipelines(plans, cache_dir, results, Context(track=reporter.track), reporter.say)
+                pipelines += _pipelines(plans, cache_dir, results, Context(track=reporter.track), reporter.say)
                 missing = 0
                 for pipeline in pipelines:
                     _mark(pipeline, results)
@@ -236,7 +230,7 @@ def recompute(
                     missing += len(left)
                     failed |= reasons
                 written = _write(pipelines, results, out)
-            _say_written(written)
+            print_written(written)
             cells = sum(len(plan.cells) for plan in plans)
             if missing:
                 console.print(f"bench: {missing} of {cells} cells lack something that only a run makes")
@@ -272,18 +266,17 @@ def show(
     cache_dir: CacheDir = None,
     recipe: Recipe = None,
     seed: Seed = None,
+    cell_by_cell: CellByCell = False,
     set_: Settings = None,
 ) -> None:
-    """Show a grid's cells and what is already done."""
+    """Show what of a grid is done, and its table as far as that goes."""
     with plain_errors():
         plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         results = Store(out)
-        for pipeline in _pipelines(plans, cache_dir, results, Context(), console.print):
-            plan = pipeline.grid
+        pipelines = _pipelines(plans, cache_dir, results, Context(), console.print)
+        for pipeline in pipelines:
             _mark(pipeline, results)
-            about = f"data set {plan.dataset_name}: {plan.dataset.describe()}, recipe {plan.recipe}"
-            console.print(f"{plan.name}: {plan.title}\n{about}")
-            print_cells(pipeline, results)
+        print_grid(pipelines, results, cell_by_cell, failures=True)
 
 
 app.command()(sharing.compare)
@@ -301,9 +294,10 @@ def table(
     recipe: Recipe = None,
     seed: Seed = None,
     gallery: Gallery = None,
+    cell_by_cell: CellByCell = False,
     set_: Settings = None,
 ) -> None:
-    """Write a grid's tables and figures again from the records there are."""
+    """Write a grid's tables and figures again from the records there are, and show the table."""
     with plain_errors():
         plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         pictured, results = _pictured(gallery), Store(out)
@@ -311,7 +305,9 @@ def table(
         pipelines = _pipelines(plans, cache_dir, results, Context(), console.print)
         for pipeline in pipelines:
             _mark(pipeline, results)
-        _say_written(_write(pipelines, results, out, pictured))
+        written = _write(pipelines, results, out, pictured)
+        print_grid(pipelines, results, cell_by_cell, failures=True)
+        print_written(written)
 
 
 @app.command()

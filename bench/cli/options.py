@@ -41,3 +41,4 @@ Gallery = Annotated[
     int | None,
     typer.Option("--gallery", help="Queries of images that the page shows with what was found of them; 0 for none."),
 ]
+CellByCell = Annotated[bool, typer.Option("--cells", help="Show each cell too, with its settings, figures and status.")]

@@ -20,7 +20,7 @@ def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
     """The paper's Table 2: columns are code lengths, rows hashers in the grid's order; features have one value."""
     lengths = sorted(rankings["bits"].dropna().unique())
     heads = [f"{length} bits" for length in lengths] or ["features"]
-    blocks = [(MAP, code_sections(rankings)), (TRAINING, code_sections(_trainings(rankings), TRAINED_ON))]
+    blocks = [(MAP, code_sections(rankings)), (TRAINING, code_sections(trainings(rankings), TRAINED_ON))]
     rows = []
     for figure, sections in blocks:
         for name, section in sections:
@@ -36,7 +36,7 @@ def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
     return rows
 
 
-def _trainings(rankings: pd.DataFrame) -> pd.DataFrame:
+def trainings(rankings: pd.DataFrame) -> pd.DataFrame:
     """One cell of each training, a finished one where there is one: models and database codes share their training."""
     finished_first = rankings.iloc[(rankings["status"] != "ok").argsort(kind="stable")]
     return finished_first.drop_duplicates([*TRAINED_ON, *CODES_ROW, "bits", "seed"]).sort_index()

@@ -80,11 +80,9 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
     reaches the level. Of queries that were split, the tune half decides which search that is.
     """
     done = cells[cells["index"].notna() & (cells["status"] == "ok")]
-    figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT, *BOUNDS]
-    figures += [f"tune_{name}" for name in figures if f"tune_{name}" in cells]
     rows = []
     for keys, section in done.groupby(SECTION, dropna=False):
-        points = section.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)[figures].mean().reset_index()
+        points = means(section, k)
         head = dict(zip(SECTION, keys, strict=True))
         rows += [head | row for row in _levels(points, f"recall_at_{k}", RECALL_LEVELS)]
         rows += [head | row for row in _levels(points, "share_of_exact", PRECISION_LEVELS)]
@@ -93,25 +91,49 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).convert_dtypes()
 
 
+def means(searches: pd.DataFrame, k: int, more: Sequence[str] = ()) -> pd.DataFrame:
+    """The finished searches of a section, a row each: means over their seeds of qualities, times and ``more``."""
+    figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT, *BOUNDS]
+    figures += [f"tune_{name}" for name in figures if f"tune_{name}" in searches]
+    return searches.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)[[*figures, *more]].mean().reset_index()
+
+
+def reaching(points: pd.DataFrame, quality: str, level: float) -> pd.DataFrame:
+    """The ``means`` that reach a level of quality; of queries that were split, on the tune half."""
+    return points[points[_deciding(points, quality) + quality] >= level - ROUNDING]
+
+
+def fastest(points: pd.DataFrame, quality: str, level: float, column: str) -> pd.Series | None:
+    """Which of the ``means`` reaches the level of quality first; None where none does, or none that was timed."""
+    found = reaching(points, quality, level)
+    cost = cost_of(found, column, _deciding(points, quality))
+    return found.iloc[int(cost.argmin())] if cost.notna().any() else None
+
+
+def as_fast(points: pd.DataFrame, best: pd.Series, column: str) -> pd.DataFrame | None:
+    """The other points whose interval meets that of ``best``, so that nothing says they are slower; None where that
+    has none.
+    """
+    low, high = INTERVALS[column]
+    if pd.isna(best[low]) or pd.isna(best[high]):
+        return None
+    meets = (points[low] <= best[high]) & (points[high] >= best[low])
+    return points[meets & (points.index != best.name)]
+
+
+def _deciding(points: pd.DataFrame, quality: str) -> str:
+    return "tune_" if f"tune_{quality}" in points else ""
+
+
 def _levels(points: pd.DataFrame, quality: str, wanted: Sequence[float]) -> Iterator[dict[str, Any]]:
     if points[quality].isna().all():
         return
-    decides = "tune_" if f"tune_{quality}" in points else ""
     for level in wanted:
         for column in (LATENCY, THROUGHPUT):
             row: dict[str, Any] = {"quality": quality, "level": level, "fastest_by": column}
-            reaching = points[points[decides + quality] >= level - ROUNDING]
-            cost = cost_of(reaching, column, decides)
-            if cost.notna().any():
-                best = reaching.iloc[int(cost.argmin())]
+            best = fastest(points, quality, level, column)
+            if best is not None:
                 row |= {str(name): value for name, value in best.items()} | {"reached": best[quality]}
-                row["as_fast"] = _as_fast(reaching, best, column)
+                others = as_fast(reaching(points, quality, level), best, column)
+                row["as_fast"] = pd.NA if others is None else len(others)
             yield row
-
-
-def _as_fast(points: pd.DataFrame, best: pd.Series, column: str) -> Any:
-    """How many others have a time whose interval meets that of ``best``; missing where that has none."""
-    low, high = INTERVALS[column]
-    if pd.isna(best[low]) or pd.isna(best[high]):
-        return pd.NA
-    return int(((points[low] <= best[high]) & (points[high] >= best[low])).sum()) - 1

@@ -83,33 +83,62 @@ def word(column: str, value: Any) -> str:
     return known.get(value, str(value).replace("_", " "))
 
 
+@dataclass(frozen=True)
+class Value:
+    """What is known of a printed cell, in the unit of its figure; what is not known is None.
+
+    ``mean`` over the seeds, ``spread`` their standard deviation where there are several. ``done`` cells are finished,
+    ``failed`` ended otherwise, and ``how`` says how. ``published`` is of the same data. ``several``: the cells differ
+    by more than the seed, and have no mean.
+    """
+
+    mean: float | None = None
+    spread: float | None = None
+    done: int = 0
+    failed: int = 0
+    how: str = ""
+    published: float | None = None
+    several: bool = False
+
+
+def value_of(group: pd.DataFrame, figure: Figure) -> Value:
+    """The printed cell of the cells that differ only by seed."""
+    done = group[group["status"] == "ok"]
+    failed = group.loc[group["status"] != "ok", "status"].dropna()
+    failed = failed[failed != ""]
+    if done["seed"].duplicated().any():
+        return Value(several=True)
+    published = _published(group, figure, of_our_data=True)
+    values = pd.to_numeric(done[figure.column]).dropna().astype(float) * figure.scale
+    mean = float(values.mean()) if len(values) else None
+    spread = None
+    if mean is not None and len(values) > 1:
+        spread = float(values.std())
+        if spread <= 4 * np.finfo(np.float64).eps * abs(mean):  # of equal values, whose spread is rounding alone
+            spread = 0.0
+    theirs = float(published.iloc[0]) * figure.scale if len(published) else None
+    return Value(mean, spread, len(done), len(failed), "/".join(sorted(failed.unique())), theirs)
+
+
 def text(group: pd.DataFrame, figure: Figure) -> str:
     """One printed cell from the cells that differ only by seed: ``ours (published, difference)``.
 
     What was published of other data is not set beside ours: it has a line of its own (see ``papers_row``).
     Several seeds are shown as mean ± standard deviation; what failed by its status; what was not run as –.
     """
-    done = group[group["status"] == "ok"]
-    failed = group.loc[group["status"] != "ok", "status"].dropna()
-    failed = failed[failed != ""]
-    if done["seed"].duplicated().any():
+    value = value_of(group, figure)
+    if value.several:
         return "several, see cells.csv"
-    values = pd.to_numeric(done[figure.column]).dropna().astype(float) * figure.scale
-    shown = NOT_RUN if len(values) == 0 else _number(values.mean(), figure.digits)
-    if len(values) > 1:
-        spread = values.std()
-        noise = 4 * np.finfo(np.float64).eps * abs(values.mean())  # of equal values, whose spread is rounding alone
-        shown += f" ± {_number(spread if spread > noise else 0.0, figure.digits)}"
-    if len(failed):
-        words = "/".join(sorted(failed.unique()))
-        shown = words if len(done) == 0 else f"{shown} [{len(failed)} {words}]"
-    published = _published(group, figure, of_our_data=True)
-    if len(published) == 0:
+    shown = NOT_RUN if value.mean is None else _number(value.mean, figure.digits)
+    if value.spread is not None:
+        shown += f" ± {_number(value.spread, figure.digits)}"
+    if value.failed:
+        shown = f"{shown} [{value.failed} {value.how}]" if value.done else value.how
+    if value.published is None:
         return shown
-    other = float(published.iloc[0]) * figure.scale
-    beside = _number(other, figure.digits)
-    if len(values) and figure.compares:
-        beside += f", {_difference(values.mean() - other, figure.digits)}"
+    beside = _number(value.published, figure.digits)
+    if value.mean is not None and figure.compares:
+        beside += f", {_difference(value.mean - value.published, figure.digits)}"
     return f"{shown} ({beside})"
 
 

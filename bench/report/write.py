@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from bench import tuning
-from bench.grid import Grid
 from bench.pipeline import Pipeline
 from bench.report.figures import write_figures
 from bench.report.page.assemble import write_page
@@ -17,7 +13,7 @@ from bench.report.page.facts import About, facts
 from bench.report.page.panels import parts
 from bench.report.page.payload import payload
 from bench.report.tables import complete, write_tables
-from bench.report.words import GridInfo
+from bench.report.tidy import gathered
 from bench.store import Store
 
 Panels = Mapping[str, Any]
@@ -35,8 +31,7 @@ def write_reports(pipelines: Sequence[Pipeline], results: Store, folder: Path, p
     def panels(pipeline: Pipeline) -> Panels:
         name = pipeline.grid.dataset_name
         if name not in found:
-            cells = complete(tuning.frame(pipeline, results), _info(pipeline.grid))
-            found[name] = parts(pipeline, results, cells, pictured)
+            found[name] = parts(pipeline, results, complete(*gathered([pipeline], results)), pictured)
         return found[name]
 
     written = [
@@ -57,12 +52,9 @@ def write_report(
     ``pipelines``: the grid on each data set that the table is about; ``panels``: what the page shows of each beside its
     cells (see ``bench.report.page.panels.parts``), asked for when all but the page is written.
     """
-    grid = pipelines[0].grid
-    frames = [tuning.frame(pipeline, results) for pipeline in pipelines]
-    cells = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     told = {one.grid.dataset_name: _notes(one) for one in pipelines}
-    notes = tuple(note if len(told) == 1 else f"{name}: {note}" for name, some in told.items() for note in some)
-    info = _info(grid, notes)
+    notes = [note if len(told) == 1 else f"{name}: {note}" for name, some in told.items() for note in some]
+    cells, info = gathered(pipelines, results, notes)
     folder.mkdir(parents=True, exist_ok=True)
     written = write_tables(cells, info, folder) + write_figures(cells, info, folder)
     about = {
@@ -70,10 +62,6 @@ def write_report(
         for one, (name, some) in zip(pipelines, told.items(), strict=True)
     }
     return [*written, write_page(payload(info, complete(cells, info), about), folder, results.say)]
-
-
-def _info(grid: Grid, notes: tuple[str, ...] = ()) -> GridInfo:
-    return GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, notes, grid.k)
 
 
 def _notes(pipeline: Pipeline) -> list[str]:

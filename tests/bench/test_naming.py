@@ -154,7 +154,7 @@ def test_work_that_was_done_under_another_name_is_found_and_shown_under_the_one_
     assert (pd.read_csv(out / "tiny" / "SIFT" / "cells.csv")["dataset"] == "SIFT").all()
     assert (pd.read_csv(out / "tiny" / "data" / "cells.csv")["dataset"] == "data").all()
     shown = bench("show", *where[1:], "--name", "SIFT")
-    assert "data set SIFT: vectors(" in shown.stdout and shown.stdout.count(" ok ") == 2
+    assert "data set SIFT: vectors(" in shown.stdout and "2 cells: 2 done" in shown.stdout
 
 
 def test_several_data_sets_in_one_folder_have_a_name_each(grid, tmp_path):

@@ -1,0 +1,313 @@
+"""What a grid's finished cells show, in one or two sentences for each section of its table, and what they leave out.
+
+Nothing is called faster or better where intervals meet, and nothing is said of figures that are not there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import pandas as pd
+
+from bench.report import pareto
+from bench.report.code_tables import code_sections
+from bench.report.numerals import difference, percent, significant
+from bench.report.tables import label, section_name
+from bench.report.words import SEARCH, SECTION, VARIANT, GridInfo, span
+from bench.statistics import over_replicates
+
+ENOUGH = 0.95
+"""The share of exact search's quality at which methods are compared by their time."""
+
+RATIO = ("ratio", "ratio_low", "ratio_high")
+BUSY = ("loaded", "unstable")
+SELF = 1e-9
+"""By which a search's figure over its own may differ from one, for rounding."""
+
+EXACT_RECALL = 0.999
+"""What finds less of the nearest is no exact search; ties and rounding cost one less than that."""
+
+STATUS_WORDS = {"ok": "done", "error": "failed", "timeout": "ran out of time", "memory": "ran out of memory"}
+
+
+class Quality(NamedTuple):
+    """By what searches are judged: a column, how its percentages are called, and whose time they are compared with."""
+
+    column: str
+    words: str
+    whose: str
+
+
+def counts(tidy: pd.DataFrame) -> str:
+    """How many cells there are, and how many ended how: "22 cells: 18 done, 3 failed, 1 pending"."""
+    found = Counter("pending" if pd.isna(one) or one == "" else str(one) for one in tidy["status"])
+    order = sorted(found, key=lambda name: (name != "ok", name == "pending", name))
+    parts = [f"{found[name]} {STATUS_WORDS.get(name, name)}" for name in order]
+    return f"{_cells(len(tidy))}: {', '.join(parts) or 'none'}"
+
+
+def sizes(tidy: pd.DataFrame) -> str:
+    """How much was searched, by how many queries: "75,750 database items, 3,000 queries"; "" where that is unknown."""
+    counted = {"database_items": "database items", "queries": "queries"}
+    return ", ".join(f"{span(tidy[name])} {words}" for name, words in counted.items() if tidy[name].notna().any())
+
+
+def _cells(number: int) -> str:
+    return f"{number} {'cell' if number == 1 else 'cells'}"
+
+
+def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
+    """The sentences. ``tidy`` as ``tables.complete`` returns it."""
+    rankings = grid.layout == "codes"
+    shown = tidy[tidy["index"].isna() if rankings else tidy["index"].notna()]
+    done = shown[shown["status"] == "ok"]
+    if done.empty:
+        return ["Nothing is finished that this table shows."]
+    about = {"candidates": _closest, "methods": _fastest_close, "pareto": _by_level, "codes": _best_codes}[grid.layout]
+    return [*about(done, shown, grid), *_against_the_published(done, grid), *_left_out(shown, len(done))]
+
+
+def _left_out(shown: pd.DataFrame, done: int) -> Iterator[str]:
+    """What the sentences can't speak of."""
+    if done < len(shown):
+        yield f"This is about {done} of {counts(shown)}."
+
+
+def _against_the_published(done: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
+    """How far quality is from what was published of the same data."""
+    name, column, published = (
+        ("mAP", "map", "reference_map")
+        if grid.layout == "codes"
+        else (f"P@{grid.k}", f"precision_at_{grid.k}", "reference_precision_at_10")
+    )
+    if published not in done:
+        return
+    beside = done[done["reference_compares"].astype(bool) & done[published].notna() & done[column].notna()]
+    if len(beside):
+        apart = 100 * (beside[column] - beside[published]).astype(float)
+        typical = 100 * float(beside[published].median())
+        ends = dict.fromkeys(difference(float(end), typical) for end in (apart.min(), apart.max()))
+        yield f"{name} less the published value: {' to '.join(ends)} points ({_cells(len(beside))})."
+
+
+def _sections(done: pd.DataFrame, shown: pd.DataFrame, k: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each section's beginning of a sentence, and its searches with the means over their seeds.
+
+    ``is_exact`` marks the search that times are compared with, ``busy`` what was timed while the machine was.
+    """
+    found = done.assign(**{name: _numbers(done, name) for name in (*RATIO, "speed_up")})
+    found["busy"] = sum(_numbers(done, name).fillna(0.0) for name in BUSY)
+    sections = list(found.groupby(SECTION, dropna=False, sort=True))
+    for keys, section in sections:
+        points = pareto.means(section, k, [*RATIO, "speed_up", "busy"])
+        own = points["ratio"].where(points["ratio"].notna(), 1 / points["speed_up"])
+        finds_all = points[f"recall_at_{k}"].fillna(1.0) > EXACT_RECALL
+        points["is_exact"] = finds_all & _is_one(own) & _is_one(points["share_of_exact"].fillna(1.0))
+        built = section.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)["build_setting"].first()
+        points["build_setting"] = built.to_numpy()
+        yield (f"{section_name(keys, shown)}: " if len(sections) > 1 else ""), points
+
+
+def _is_one(values: pd.Series) -> pd.Series:
+    return (values - 1).abs() < SELF
+
+
+def _numbers(cells: pd.DataFrame, name: str) -> pd.Series:
+    """A column as float64; not-a-number where there is none."""
+    if name not in cells:
+        return pd.Series(float("nan"), index=cells.index)
+    return pd.to_numeric(cells[name].astype(object), errors="coerce").astype("float64")
+
+
+def _quality(points: pd.DataFrame, k: int) -> Quality | None:
+    """That of precision by label where exact search has it, else recall; None where there is neither."""
+    if points["share_of_exact"].notna().any():
+        return Quality("share_of_exact", f"of exact search's P@{k}", "its")
+    recall = f"recall_at_{k}"
+    return Quality(recall, f"recall@{k}", "exact search's") if points[recall].notna().any() else None
+
+
+def _closest(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
+    """Which search comes nearest to exact search, and in which part of its time."""
+    for start, points in _sections(done, shown, grid.k):
+        quality = _quality(points, grid.k)
+        others = points[~points["is_exact"]]
+        if quality is not None and others[quality.column].notna().any():
+            ordered = others.sort_values([quality.column, pareto.LATENCY], ascending=[False, True], kind="stable")
+            yield f"{start}{_reaches(ordered.iloc[0], points, quality, shown)}."
+
+
+def _reaches(best: pd.Series, points: pd.DataFrame, quality: Quality, shown: pd.DataFrame) -> str:
+    reached = f"{percent(best[quality.column])} % {quality.words}"
+    return f"{_name(best, shown)} reaches {reached}{_in_time(best, points, quality.whose)}"
+
+
+def _name(point: pd.Series, shown: pd.DataFrame) -> str:
+    return label(point, shown, ["setting"])
+
+
+def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
+    """A search's time as a share of exact search's, with its interval where replicates give one."""
+    exact = points[points["is_exact"]]
+    share, low, high = (best[name] for name in RATIO)
+    if exact.empty or pd.isna(share):
+        share, low, high = 1 / best["speed_up"], None, None
+    if pd.isna(share):
+        return ""
+    busy = ", timed while the machine was busy" if best["busy"] or exact["busy"].any() else ""
+    if pd.isna(low) or pd.isna(high):
+        return f" in {_share(share)} % of {whose} time (no interval{busy})"
+    ends = f"{_share(low)} to {_share(high)} %"
+    if low <= 1 <= high:
+        return f" in a time not told apart from that of exact search ({ends} of it{busy})"
+    return f" in {_share(share)} % of {whose} time ({ends}{busy})"
+
+
+def _share(value: float) -> str:
+    return significant(100 * value)
+
+
+def _fastest_close(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
+    """Which search that is about as good as exact search is the fastest; else which comes nearest to it."""
+    for start, points in _sections(done, shown, grid.k):
+        quality = _quality(points, grid.k)
+        others = points[~points["is_exact"]]
+        if quality is None or others[quality.column].isna().all():
+            continue
+        enough = f"{100 * ENOUGH:g} % {quality.words}"
+        if len(pareto.reaching(others, quality.column, ENOUGH)):
+            best = pareto.fastest(points, quality.column, ENOUGH, pareto.LATENCY)
+            if best is not None:
+                yield f"{start}{_fastest(best, points, quality, enough, shown)}."
+        else:
+            nearest = others.sort_values(quality.column, ascending=False, kind="stable").iloc[0]
+            yield f"{start}None reaches {enough}: {_reaches(nearest, points, quality, shown)}."
+
+
+def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: str, shown: pd.DataFrame) -> str:
+    alike = pareto.as_fast(pareto.reaching(points, quality.column, ENOUGH), best, pareto.LATENCY)
+    apart = "" if alike is None or alike.empty else f"; not told apart from {_listed(alike, shown)}"
+    if best["is_exact"]:
+        return f"No search that reaches {enough} is faster than exact search{apart}"
+    reached = f"{percent(best[quality.column])} %{_in_time(best, points, quality.whose)}"
+    return f"{_name(best, shown)} is the fastest that reaches {enough}: {reached}{apart}"
+
+
+def _listed(points: pd.DataFrame, shown: pd.DataFrame) -> str:
+    return _and([_name(point, shown) for _, point in points.iterrows()])
+
+
+def _and(texts: Sequence[str]) -> str:
+    *most, last = dict.fromkeys(texts)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
+    """Which index is the fastest at each level, for single queries and for batches."""
+    times = {pareto.LATENCY: ("single queries", "ms"), pareto.THROUGHPUT: ("batches", "queries/s")}
+    for start, points in _sections(done, shown, grid.k):
+        recall = f"recall_at_{grid.k}"
+        quality, name = recall, f"recall@{grid.k}"
+        levels: Sequence[float] = pareto.RECALL_LEVELS
+        if points[recall].isna().all():
+            quality, name = "share_of_exact", f"P@{grid.k} over that of exact search"
+            levels = pareto.PRECISION_LEVELS
+        for time, (kind, unit) in times.items():
+            best = {level: pareto.fastest(points, quality, level, time) for level in levels}
+            found = {level: point for level, point in best.items() if point is not None}
+            if found:
+                runs = _runs({level: _index(point, shown) for level, point in found.items()})
+                said = [f"{index} {_span(of)} ({_times(found, of, time, unit)})" for index, of in runs]
+                nobody = [f"none reaches {level:g}" for level in levels if level not in found][:1]
+                words = f"{start}Fastest {kind} by {name}: {', '.join([*said, *nobody])}"
+                yield f"{words}{_not_told_apart(found, points, quality, time, shown)}."
+
+
+def _index(point: pd.Series, shown: pd.DataFrame) -> str:
+    """A search without what may be set after its index is built."""
+    return label(point, shown, ["build_setting"])
+
+
+def _runs(named: dict[float, str]) -> list[tuple[str, list[float]]]:
+    """Names with the levels that follow each other and have it."""
+    return [(name, [level for level, _ in run]) for name, run in groupby(named.items(), key=lambda item: item[1])]
+
+
+def _span(levels: Sequence[float]) -> str:
+    return f"at {levels[0]:g}" if len(levels) == 1 else f"from {levels[0]:g} to {levels[-1]:g}"
+
+
+def _times(found: dict[float, pd.Series], levels: Sequence[float], time: str, unit: str) -> str:
+    texts = dict.fromkeys(significant(found[level][time]) for level in (levels[0], levels[-1]))
+    return f"{' to '.join(texts)} {unit}"
+
+
+def _not_told_apart(
+    found: dict[float, pd.Series], points: pd.DataFrame, quality: str, time: str, shown: pd.DataFrame
+) -> str:
+    """Which other indexes are as fast at which levels, as far as intervals tell."""
+    others: dict[str, list[str]] = {}
+    for level, best in found.items():
+        alike = pareto.as_fast(pareto.reaching(points, quality, level), best, time)
+        if alike is None:
+            return "; without intervals, so that others may be as fast"
+        for name in dict.fromkeys(_index(point, shown) for _, point in alike.iterrows()):
+            if name != _index(best, shown):
+                others.setdefault(name, []).append(f"{level:g}")
+    texts = [f"{name} at {_and(levels)}" for name, levels in others.items()]
+    return f"; not told apart from {_and(texts)}" if texts else ""
+
+
+def _best_codes(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
+    """Which hasher has the best mAP at each length. What was chosen on the test queries is no result."""
+    judged = done[done["hasher"].notna() & (done["model"] != "oracle") & done["map"].notna()]
+    sections = code_sections(judged)
+    for name, rows in sections:
+        start = f"{name}: best" if len(sections) > 1 else "Best"
+        yield f"{start} mAP: {_best_by_length(rows, sorted(judged['bits'].dropna().unique()))}."
+    if len(judged) and not judged.groupby("hasher")["seed"].nunique().gt(1).all():
+        yield "What is of one seed has no interval: a small lead of it may be chance."
+
+
+def _best_by_length(rows: Sequence[tuple[str, pd.DataFrame]], lengths: Sequence[int]) -> str:
+    best: dict[float, str] = {}
+    means: dict[float, float] = {}
+    alike: dict[str, list[str]] = {}
+    for bits in lengths:
+        values = {hasher: maps for hasher, series in rows if len(maps := _maps(series, bits))}
+        if values:
+            best[bits] = str(pd.Series({hasher: maps.mean() for hasher, maps in values.items()}).idxmax())
+            means[bits] = float(values[best[bits]].mean())
+            for hasher in _as_good(values, best[bits]):
+                alike.setdefault(hasher, []).append(str(bits))
+    said = [
+        f"{hasher} at {_and([str(bits) for bits in of])} bits ({_maps_said(means, of)})" for hasher, of in _runs(best)
+    ]
+    others = [f"{hasher} at {_and(of)} bits" for hasher, of in alike.items()]
+    return ", ".join(said) + (f"; not told apart from {_and(others)}" if others else "")
+
+
+def _maps(series: pd.DataFrame, bits: float) -> pd.Series:
+    return series.loc[(series["bits"] == bits).fillna(False), "map"].astype(float)
+
+
+def _maps_said(means: dict[float, float], lengths: Sequence[float]) -> str:
+    return f"{', '.join(percent(means[bits]) for bits in lengths)} %"
+
+
+def _as_good(values: dict[str, pd.Series], best: str) -> list[str]:
+    """The others whose interval over seeds meets that of the best; both must have several seeds, or be equal."""
+    found = []
+    for hasher, maps in values.items():
+        if hasher == best:
+            continue
+        if maps.mean() == values[best].mean():
+            found.append(hasher)
+        elif len(maps) > 1 and len(values[best]) > 1:
+            ours, theirs = over_replicates(values[best].tolist()), over_replicates(maps.tolist())
+            if theirs.high >= ours.low:
+                found.append(hasher)
+    return found

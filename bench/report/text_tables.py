@@ -1,0 +1,216 @@
+"""The grid's own table as lines of plain text for a given width, in the grid's layout."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from bench.report import pareto
+from bench.report.code_tables import MAP, TRAINED_ON, TRAINING, code_sections, trainings
+from bench.report.columns import Row, Table, fitted, needs, wrapped
+from bench.report.numerals import deviation, difference, percent, significant
+from bench.report.tables import (
+    MEMORY,
+    PAPER_MEMORY,
+    PRECISION,
+    QUERY_TIME,
+    RECALL,
+    SETTINGS,
+    SHARE,
+    SPEED_UP,
+    label,
+    section_name,
+    split_series,
+)
+from bench.report.words import NOT_RUN, SECTION, VARIANT, Figure, GridInfo, Value, value_of
+
+SEVERAL = "several"
+NOTES = {
+    NOT_RUN: "not run, or not measured",
+    SEVERAL: "cells that differ by more than the seed; --cells shows each of them",
+    "±": "standard deviation over the seeds",
+}
+"""What a sign in a table means."""
+METHODS = (
+    PRECISION,
+    RECALL,
+    QUERY_TIME,
+    SPEED_UP,
+    dataclasses.replace(PAPER_MEMORY, heading="Memory as the paper counts, bytes/item"),
+    dataclasses.replace(MEMORY, heading="Memory, MB"),
+)
+Section = tuple[str, list[tuple[str, list[Value]]]]
+"""A name, and the rows below it: a label and its values, one below each heading or one for all."""
+
+
+def table_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
+    """The grid's table in lines of at most ``width`` columns, blocks with an empty line between.
+
+    ``tidy`` as ``tables.complete`` returns it. What was published of the same data stands in brackets with the
+    difference, or in lines of its own where there is no room for these. No lines: nothing of it belongs in a table.
+    """
+    blocks = []
+    for choice in _tables(tidy, grid):
+        fitting = [table for table in choice if needs(table) <= width]
+        blocks.append(fitted((fitting or choice[-1:])[0], width))
+    lines = [line for block in blocks for line in ("", *block)][1:]
+    notes = [f"{sign} {meaning}" for sign, meaning in NOTES.items() if any(sign in line for line in lines)]
+    return [*lines, "", *wrapped("; ".join(notes), width)] if notes else lines
+
+
+def _tables(tidy: pd.DataFrame, grid: GridInfo) -> Iterator[list[Table]]:
+    """The tables of the layout, each in one or two ways, the wider one first."""
+    if grid.layout == "codes":
+        yield from _codes(tidy[tidy["index"].isna()])
+        return
+    searches = tidy[tidy["index"].notna()]
+    if grid.layout == "candidates":
+        yield from _candidates(searches, grid.k)
+    elif grid.layout == "methods" and len(searches):
+        yield _methods(searches, grid.k)
+    elif grid.layout == "pareto":
+        yield from _fastest(searches, grid.k)
+
+
+def _candidates(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
+    """Figures one below the other; candidates across, features and the settings that are built in down."""
+    numbers = sorted(searches["candidates"].dropna().unique())
+    parts = [
+        (section_name(keys, searches), split_series(section, searches, ["index", "rerank", *SETTINGS, *VARIANT]))
+        for keys, section in searches.groupby(SECTION, dropna=False, sort=True)
+    ]
+    for figure in _measured([figure.at(k) for figure in (PRECISION, RECALL, QUERY_TIME)], searches):
+        corner = f"{figure.heading} at N =" if numbers else figure.heading
+        yield _over(figure, corner, "candidates", {str(number): number for number in numbers}, parts)
+
+
+def _codes(rankings: pd.DataFrame) -> Iterator[list[Table]]:
+    """Quality above training; code lengths across, hashers down."""
+    lengths = {f"{bits} bits": bits for bits in sorted(rankings["bits"].dropna().unique())}
+    if len(rankings):
+        yield _over(MAP, MAP.heading, "bits", lengths, code_sections(rankings))
+        yield _over(TRAINING, TRAINING.heading, "bits", lengths, code_sections(trainings(rankings), TRAINED_ON))
+
+
+def _over(
+    figure: Figure,
+    corner: str,
+    column: str,
+    across: dict[str, int],
+    parts: Sequence[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
+) -> list[Table]:
+    """One figure over the values of a column, by heading. A series without any such value has one for all."""
+    sections: list[Section] = []
+    for name, rows in parts:
+        values = []
+        for label_of_row, series in rows:
+            split = [series[(series[column] == value).fillna(False)] for value in across.values()]
+            groups = [series] if series[column].isna().all() else split
+            values.append((label_of_row, [value_of(group, figure) for group in groups]))
+        sections.append((name, values))
+    return _both_ways(tuple(across) or ("",), corner, sections, [figure] * max(1, len(across)))
+
+
+def _measured(figures: Sequence[Figure], cells: pd.DataFrame) -> list[Figure]:
+    """The figures of which something is known, or published of the same data; all of them where nothing is."""
+    same = cells["reference_compares"].astype(bool)
+    known = [
+        figure
+        for figure in figures
+        if cells[figure.column].notna().any()
+        or (figure.reference in cells and cells.loc[same, figure.reference].notna().any())
+    ]
+    return known or list(figures)
+
+
+def _methods(searches: pd.DataFrame, k: int) -> list[Table]:
+    """Methods down, figures across."""
+    figures = _measured([figure.at(k) for figure in METHODS], searches)
+    sections: list[Section] = []
+    for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
+        series = split_series(section, searches, ["index", "rerank", "setting", *VARIANT])
+        rows = [(name, [value_of(group, figure) for figure in figures]) for name, group in series]
+        sections.append((section_name(keys, searches), rows))
+    return _both_ways(tuple(figure.heading for figure in figures), "", sections, figures)
+
+
+def _both_ways(
+    heads: tuple[str, ...], corner: str, sections: Sequence[Section], figures: Sequence[Figure]
+) -> list[Table]:
+    """The table with what was published in brackets, and with rows below for it."""
+    return [
+        Table(heads, tuple(row for section in sections for row in _section_rows(section, figures, beside)), corner)
+        for beside in (True, False)
+    ]
+
+
+def _section_rows(section: Section, figures: Sequence[Figure], beside: bool) -> Iterator[Row]:
+    """The heading of a section and its rows; without ``beside`` what was published has rows of its own."""
+    name, rows = section
+    yield Row(name)
+    for series, values in rows:
+        printed = list(zip(values, figures, strict=False))
+        yield Row(series, tuple(said(value, figure, beside) for value, figure in printed), depth=1)
+        if not beside and any(value.published is not None for value in values):
+            yield Row("published", tuple(_published(value) for value in values), depth=2)
+            differences = tuple(_difference(value, figure) for value, figure in printed)
+            if any(differences):
+                yield Row("difference", differences, depth=2)
+
+
+def said(value: Value, figure: Figure, beside: bool = True) -> str:
+    """A printed cell, with three significant digits, in brackets what was published and ours less that.
+
+    Qualities are never rounded up.
+    """
+    if value.several:
+        return SEVERAL
+    is_quality = figure.scale == 100
+    shown = NOT_RUN if value.mean is None else significant(value.mean, down=is_quality)
+    if value.mean is not None and value.spread is not None:
+        shown += f" ± {deviation(value.spread, value.mean)}"
+    if value.failed:
+        shown = f"{shown} [{value.failed} {value.how}]" if value.done else value.how
+    if not beside or value.published is None:
+        return shown
+    return f"{shown} ({', '.join(filter(None, (_published(value), _difference(value, figure))))})"
+
+
+def _published(value: Value) -> str:
+    return "" if value.published is None else significant(value.published)
+
+
+def _difference(value: Value, figure: Figure) -> str:
+    if value.mean is None or value.published is None or not figure.compares:
+        return ""
+    return difference(value.mean - value.published, value.mean)
+
+
+def _fastest(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
+    """For each quality and kind of time, levels down: the fastest search that reaches each."""
+    times = {pareto.LATENCY: ("single queries", "ms"), pareto.THROUGHPUT: ("batches", "queries/s")}
+    qualities = {RECALL.at(k).column: f"recall@{k}", SHARE.column: f"P@{k} over that of exact search"}
+    for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
+        name = section_name(keys, searches)
+        for (quality, by), best in pareto.levels(section, k).groupby(["quality", "fastest_by"], sort=False):
+            kind, unit = times[str(by)]
+            rows = tuple(_level(one, searches) for _, one in best.iterrows())
+            title = f"{name}: the fastest {kind} at each level of {qualities[str(quality)]}"
+            heads = ("reached, %", unit, "95 % interval", "search")
+            yield [Table(heads, rows, corner="level, %", title=title, texts=(3,))]
+
+
+def _level(best: pd.Series, searches: pd.DataFrame) -> Row:
+    """A level with what reaches it first."""
+    level = significant(100 * best["level"])
+    if pd.isna(best["index"]):
+        return Row(level, ("", "", "", "none"))
+    time = best["fastest_by"]
+    low, high = (best[name] for name in pareto.INTERVALS[time])
+    interval = f"{significant(low)} to {significant(high)}" if pd.notna(low) and pd.notna(high) else ""
+    others = best["as_fast"]
+    more = f"; {others} more as fast" if pd.notna(others) and others else ""
+    name = label(best, searches, ["setting"]) + more
+    return Row(level, (percent(best["reached"]), significant(best[time]), interval, name))

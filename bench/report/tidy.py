@@ -1,0 +1,20 @@
+"""The cells of a grid on its data sets as one frame, from what the records say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bench import tuning
+from bench.pipeline import Pipeline
+from bench.report.words import GridInfo
+from bench.store import Store
+
+
+def gathered(pipelines: Sequence[Pipeline], results: Store, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, GridInfo]:
+    """The cells of all data sets, as ``tuning.frame`` has them, and what a table says of their grid."""
+    grid = pipelines[0].grid
+    frames = [tuning.frame(pipeline, results) for pipeline in pipelines]
+    cells = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    return cells, GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, tuple(notes), grid.k)

@@ -1,0 +1,45 @@
+from bench.records import FAILED
+from bench.report.reasons import reasons, remarks
+from tests.made_cells import cells, grid, ranking, scan, search
+
+INFO = grid("pareto")
+MISSING = {"status": "skipped", "reason": "annoy is not installed: pip install -e '.[ann]'"}
+
+
+def test_one_missing_library_is_one_line_with_its_plugin_and_its_cells():
+    rows = [scan(), *(search("annoy", None, 1.0, f"search_k = {k}", **MISSING) for k in range(5))]
+    rows.append(search("hnswlib", None, 1.0, status="skipped", reason="hnswlib is not installed"))
+    assert reasons(cells(INFO, *rows), ["skipped"]) == [
+        "5 cells of annoy: annoy is not installed: pip install -e '.[ann]'",
+        "1 cell of hnswlib: hnswlib is not installed",
+    ]
+
+
+def test_a_failure_is_due_to_the_plugin_that_nothing_finished_has():
+    failed = {"embedder": "broken", "status": "error", "reason": "RuntimeError: no"}
+    rows = [scan(), search("tree", 0.9, 1.0), scan() | failed, search("tree", None, 1.0) | failed]
+    assert reasons(cells(INFO, *rows), FAILED) == ["2 cells of broken: RuntimeError: no"]
+    coded = [ranking("itq", 8, 0.1), ranking("lsh", 8, None, status="memory", reason="too much")]
+    assert reasons(cells(INFO, *coded), FAILED) == ["1 cell of lsh: too much"]
+
+
+def test_where_no_plugin_explains_it_all_are_named():
+    lost = {"status": "timeout", "reason": "not finished in 5 s"}
+    rows = [scan(), search("a", 0.9, 1.0), scan(**lost), search("a", None, 1.0, **lost)]
+    assert reasons(cells(INFO, *rows), FAILED) == ["2 cells of linear_scan, a: not finished in 5 s"]
+
+
+def test_remarks_are_grouped_each_by_itself():
+    rows = [
+        ranking("itq", 8, 0.1, remarks="itq: 16 dimensions; itq: 40 items"),
+        ranking("itq", 12, 0.1, remarks="itq: 16 dimensions"),
+        ranking("lsh", 12, 0.1),
+    ]
+    assert remarks(cells(INFO, *rows)) == ["2 cells of itq: itq: 16 dimensions", "1 cell of itq: itq: 40 items"]
+
+
+def test_without_reasons_there_are_no_lines():
+    assert reasons(cells(INFO, scan()), FAILED) == [] and remarks(cells(INFO, scan())) == []
+    assert reasons(cells(INFO, scan(status="error", reason=None)), FAILED) == [
+        "1 cell of linear_scan: no reason is known"
+    ]
