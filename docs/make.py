@@ -1,7 +1,8 @@
-"""Writes the parts of README and of the pages that the program itself states.
+"""Writes the parts of README and of the pages that the program itself states, and the figure of README.
 
 ``python docs/make.py`` writes them again; with ``--check`` it writes nothing, names the files that are out of date and
-ends with exit code 1. A part stands between ``<!-- made by docs/make.py: NAME -->`` and ``<!-- /made -->``.
+ends with exit code 1. A part stands between ``<!-- made by docs/make.py: NAME -->`` and ``<!-- /made -->``. The first
+table and the figure are made of ``docs/images/supp_table1.csv``, a copy of ``cells.csv`` after README's first command.
 """
 
 from __future__ import annotations
@@ -11,19 +12,32 @@ import ast
 import inspect
 import json
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import pandas as pd
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bench import grid_file
 from bench.grids.model import Block, GridFile
+from bench.report.columns import wrapped
+from bench.report.figures import write_figures
+from bench.report.findings import counts, findings, sizes
+from bench.report.tables import complete
+from bench.report.text_tables import table_lines
+from bench.report.words import GridInfo
 
 DOCS = Path(__file__).parent
+IMAGES = DOCS / "images"
+WIDTH = 80
+"""Columns of the screen that README shows."""
+
 FILES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
 PART = re.compile(r"(<!-- made by docs/make\.py: ([\w ]+) -->\n).*?(<!-- /made -->)", re.DOTALL)
 
@@ -77,7 +91,31 @@ def grids() -> str:
     return "\n".join(["| grid | title |", "|---|---|", *rows])
 
 
+def first_cells() -> tuple[pd.DataFrame, GridInfo]:
+    """The cells of README's first command, and their grid."""
+    grid = grid_file.load("supp_table1")
+    info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, (), grid.k)
+    return pd.read_csv(IMAGES / "supp_table1.csv"), info
+
+
+def first_table() -> str:
+    """The end of README's first command, as a screen of WIDTH columns shows it."""
+    cells, info = first_cells()
+    tidy = complete(cells, info)
+    sentences = [line for sentence in findings(tidy, info) for line in wrapped(sentence, WIDTH)]
+    counted = wrapped(f"{counts(tidy)}; {sizes(tidy)}", WIDTH)
+    return "\n".join(["```text", *counted, "", *table_lines(tidy, info, WIDTH), "", *sentences, "```"])
+
+
+def draw() -> None:
+    """The figure of README."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_figures(*first_cells(), Path(folder))
+        shutil.copyfile(Path(folder) / "precision_against_candidates.png", IMAGES / "supp_table1.png")
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "first table": first_table,
     "grids": grids,
     "keys of a grid": lambda: keys(GridFile),
     "keys of a block": lambda: keys(Block),
@@ -102,6 +140,8 @@ def main() -> None:
             changed.append(path)
             if not check:
                 path.write_text(made, encoding="utf-8")
+    if not check:
+        draw()
     for path in changed:
         print(f"{'out of date' if check else 'wrote'}: {path}")
     sys.exit(1 if check and changed else 0)

@@ -40,6 +40,15 @@ def test_the_made_parts_of_readme_and_pages_are_up_to_date():
     assert done.returncode == 0, f"{done.stdout}{done.stderr}(python docs/make.py writes them)"
 
 
+def test_the_columns_of_the_pages_are_columns_of_a_table():
+    cells = pd.read_csv(DOCS / "images/supp_table1.csv", nrows=0)
+    text = (DOCS / "tables.md").read_text(encoding="utf-8")
+    for heading in ("## Quality", "## Time", "## Memory"):
+        for first, _ in table_after(text, heading):
+            for name in re.findall(r"`(\w+)`", first):
+                assert name.replace("_K", "_10") in cells, name
+
+
 def test_the_keys_of_measure_are_documented_with_their_defaults():
     rows = table_after((DOCS / "grids.md").read_text(encoding="utf-8"), "## Keys of `[measure]`")
     documented = {row[0].strip("`"): json.loads(row[1].strip("`")) for row in rows}

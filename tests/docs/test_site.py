@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
     built = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
@@ -87,6 +88,16 @@ def test_the_contracts_and_metrics_stand_on_pages_made_from_docstrings(site):
         assert f'id="bench.interfaces.{name}"' in contracts, name
     assert 'id="bench.metrics.mean_average_precision"' in metrics
     assert "MAP over a Hamming ranking" in metrics
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (apt-get install chromium)")
+def test_search_finds_pages_where_the_site_is_opened_from_disk_without_a_network(site, tmp_path):
+    address = f"{(site / 'start.html').as_uri()}?q=interval"
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    options += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom"]
+    shown = subprocess.run(["chromium", *options, address], capture_output=True, text=True, timeout=120, check=True)
+    found = re.search(r'md-search-result__meta">\s*(\d+) matching documents', shown.stdout)
+    assert found is not None and int(found[1]) > 1
 
 
 def test_scripts_and_templates_of_the_documentation_are_not_published(site):
