@@ -17,16 +17,16 @@ from bench.places import check_place
 from bench.report.page.assemble import Shared, embedded, page_text, plotly_text, script_text, style_text
 from bench.report.provenance import without_paths
 from bench.report.site.addresses import INDEX, method_address, report_address, safe_name, table_address, to_root
-from bench.report.site.collect import Place, Report, places, read
+from bench.report.site.collect import CELLS, Place, Report, places, read
 from bench.report.site.methods import MethodPage, chart_data, method_pages
-from bench.report.site.overview import Overview, overview
+from bench.report.site.overview import Overview, overview, shown_by
 from bench.report.templates import rendered
 from bench.wording import printable, shown
 
 FOLDER = Path(__file__).parent
 MARK, FORMAT = "site.json", 1
 """The file by which a folder is known as a site that this command wrote; it names all the others."""
-TABLES = ("cells.csv", "table.csv")
+TABLES = (CELLS, "table.csv")
 REPORT_STYLE, REPORT_SCRIPT, PLOTLY = "assets/report.css", "assets/report.js", "assets/plotly.js"
 SITE_STYLE, SITE_SCRIPT = "assets/site.css", "assets/site.js"
 
@@ -119,7 +119,7 @@ def _write(folder: Path, reports: list[Report], broken: dict[str, str], say: Cal
     listed = []
     for report in reports:
         tables = dict(_tables(folder, report.place, say))
-        listed.append(_listed(report, tables))
+        listed.append(_listed(report, tables, say))
         _put(folder, listed[-1].address, _report_page(report, methods))
     _put(folder, INDEX, _index_page(listed, methods, broken))
     for page in methods:
@@ -127,12 +127,13 @@ def _write(folder: Path, reports: list[Report], broken: dict[str, str], say: Cal
     return len(methods)
 
 
-def _listed(report: Report, tables: dict[str, str]) -> Listed:
+def _listed(report: Report, tables: dict[str, str], say: Callable[[str], None]) -> Listed:
     place, payload = report.place, report.payload
     heading = "Several data sets" if place.dataset is None else payload.sets[0].name
     address = report_address(place.grid, place.dataset)
     grid = payload.grid
-    return Listed(place.dataset or "", heading, grid.name, grid.title, address, tables, overview(report))
+    shows = shown_by(report, say) if CELLS in tables else []
+    return Listed(place.dataset or "", heading, grid.name, grid.title, address, tables, overview(report, shows))
 
 
 def _tables(folder: Path, place: Place, say: Callable[[str], None]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.grid import Layout
 from bench.registry import Kind
 
 LATENCY = "latency_ms_p50"
@@ -25,19 +26,18 @@ class GridPart(_Part):
 
     name: str
     title: str
-    layout: str = ""
+    layout: Layout
+    reference: str | None = None
+    recipe: str = ""
+    k: int = 10
 
 
 class Measure(_Part):
-    """A quality: the column that it is in, its name and a heading, the level at which methods are compared, and what it
-    is a share of.
-    """
+    """A quality: the column that it is in, its name and a short heading."""
 
     id: str
     name: str
     brief: str = ""
-    level: float | None = None
-    share: str | None = None
 
 
 class Named(_Part):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.report.provenance import days_in_words, machine_in_words
-from bench.report.site.collect import Report
-from bench.report.site.findings import finding
+import pandas as pd
+
+from bench.report.findings import findings
+from bench.report.provenance import days_in_words, machine_in_words, without_paths
+from bench.report.site.collect import CELLS, Report
 from bench.report.site.model import Payload, Row
+from bench.report.tables import TEXTS, complete
+from bench.report.words import GridInfo
+from bench.wording import one_line
 
 ENDINGS = {
     "failed": "failed",
@@ -33,17 +38,26 @@ class Overview:
     findings: tuple[str, ...]
 
 
-def overview(report: Report) -> Overview:
-    """What is said of a report; of one on several data sets the findings are those on each."""
-    payload = report.payload
-    rows = [row for one in payload.sets for row in one.rows]
-    findings = [(one.name, finding(one, payload.grid.layout == "codes")) for one in payload.sets]
-    return Overview(
-        days_in_words(row.finished for row in rows),
-        machines(payload, rows),
-        cells_in_words(rows),
-        tuple(text if len(findings) == 1 else f"{name}: {text}" for name, text in findings if text),
-    )
+def overview(report: Report, shows: Sequence[str]) -> Overview:
+    """What is said of a report; ``shows``: what came out of it."""
+    rows = [row for one in report.payload.sets for row in one.rows]
+    days = days_in_words(row.finished for row in rows)
+    return Overview(days, machines(report.payload, rows), cells_in_words(rows), tuple(shows))
+
+
+def shown_by(report: Report, say: Callable[[str], None]) -> list[str]:
+    """What the cells of a report show, in the sentences with which its run ended.
+
+    ``say`` gets a line where ``cells.csv`` is not what a run wrote: then it shows nothing.
+    """
+    path, grid = report.place.folder / CELLS, report.payload.grid
+    info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, (), grid.k)
+    try:
+        cells = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
+        return [without_paths(sentence) for sentence in findings(complete(cells, info), info)]
+    except (ValueError, TypeError, LookupError, AttributeError, OSError) as fault:  # somebody wrote into it
+        say(f"{path} does not hold the cells of a report: {one_line(str(fault))}")
+        return []
 
 
 def machines(payload: Payload, rows: Iterable[Row]) -> tuple[str, ...]:

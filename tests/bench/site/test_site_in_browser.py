@@ -35,14 +35,6 @@ def test_a_report_draws_its_charts_from_the_shared_files(browser, built):
     assert page.evaluate("return colour('accent')")
 
 
-def test_the_index_says_what_the_report_opens_with(browser, built):
-    index = browser.open(built / "index.html").text("#data-clusters .finding")
-    answer = browser.open(built / CLUSTERS).text("#answer").replace("\xa0", " ")
-    method, value = index.split(" the fastest is ")[1].rsplit(": ", 1)
-    assert answer.startswith(f"At recall@10 of 0.95 the fastest here is {method.split(' with ')[0]}")
-    assert value.removesuffix(".") in answer
-
-
 def test_one_gets_from_the_index_to_a_method_and_into_its_report(browser, built):
     page = browser.open(built / "index.html")
     page.click(f"a[href='{SCANN}']")
