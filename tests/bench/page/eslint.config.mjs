@@ -24,7 +24,7 @@ export default [{
     'no-shadow': 'error',
     'no-undef': 'error',
     'no-unreachable': 'error',
-    'no-unused-vars': ['error', { varsIgnorePattern: '^focusRows$' }],
+    'no-unused-vars': 'error',
     'no-use-before-define': ['error', { functions: false, variables: false }],
     'no-var': 'error',
     'prefer-const': 'error',

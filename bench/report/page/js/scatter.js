@@ -1,6 +1,7 @@
 // Quality against cost: a point a setting, a line a method's best settings, and the front of them all.
 
 const MOST_NAMED = 14;
+const SLICE_NAME = { width: 90, above: 9 }; // pixels
 function drawScatter() {
   const rows = drawable();
   if (!rows.length) return false;
@@ -115,6 +116,28 @@ function edgeNames(frame) {
   }));
 }
 
+/** Where costs and qualities stand, in pixels from the upper left corner of a plane of that size. */
+function pixelsOf(frame, width, tall) {
+  const x = (value) => width * ((Math.log10(value) - frame.x[0]) / (frame.x[1] - frame.x[0]));
+  const y = (value) => tall * (1 - (height(value) - frame.y[0]) / (frame.y[1] - frame.y[0]));
+  return { x, y, of: (row) => [x(across().of(row)), y(quality(row))] };
+}
+
+/** What a name must not cover beside lines and points: the intervals, and what is written at the slice. */
+function besideLines(named, pixels, width) {
+  const intervals = named
+    .flatMap(({ line }) => line)
+    .flatMap((row) => spotsAlong((across().ends(row) || []).map((value) => [pixels.x(value), pixels.y(quality(row))])));
+  const above = pixels.y(level()) - SLICE_NAME.above;
+  return [
+    ...intervals,
+    ...spotsAlong([
+      [width - SLICE_NAME.width, above],
+      [width, above],
+    ]),
+  ];
+}
+
 /** The names beside their lines: of the selected methods, or of those that the slice ranks first. */
 function namesOf(lines, frame) {
   const element = byId('scatter');
@@ -125,21 +148,11 @@ function namesOf(lines, frame) {
     .sort((a, b) => order.indexOf(a.method.id) - order.indexOf(b.method.id))
     .filter(({ method }) => isSelected(method.id))
     .slice(0, MOST_NAMED);
-  const pixelAcross = (value) => width * ((Math.log10(value) - frame.x[0]) / (frame.x[1] - frame.x[0]));
-  const pixel = (row) => [
-    pixelAcross(across().of(row)),
-    tall * (1 - (height(quality(row)) - frame.y[0]) / (frame.y[1] - frame.y[0])),
-  ];
-  const alongInterval = (row) => {
-    const [, y] = pixel(row);
-    const ends = across().ends(row) || [];
-    return spotsAlong(ends.map((value) => [pixelAcross(value), y]));
-  };
-  const sliceLine = [0, width].map((x) => [x, tall * (1 - (height(level()) - frame.y[0]) / (frame.y[1] - frame.y[0]))]);
+  const pixels = pixelsOf(frame, width, tall);
   const placed = placeNames(
-    named.map(({ method, line }) => ({ text: method.name, points: line.map(pixel) })),
-    [...lines.map(({ line }) => line.map(pixel)), sliceLine],
-    [...lines.flatMap(({ others }) => others.map(pixel)), ...named.flatMap(({ line }) => line.flatMap(alongInterval))],
+    named.map(({ method, line }) => ({ text: method.name, points: line.map(pixels.of) })),
+    [...lines.map(({ line }) => line.map(pixels.of)), [0, width].map((x) => [x, pixels.y(level())])],
+    [...lines.flatMap(({ others }) => others.map(pixels.of)), ...besideLines(named, pixels, width)],
     width,
     tall,
   );
