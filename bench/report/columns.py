@@ -139,8 +139,8 @@ def _longest_word(text: str) -> int:
 
 
 def _words(text: str) -> list[str]:
-    """What a line is not broken inside: words, a name with its value, as in ``L = 16``, and a number of percent."""
-    kept = re.sub(r"(?<=\d) %", "\0%", cleaned(text).replace(" = ", "\0=\0"))
+    """What a line is not broken inside: words, short names with short values, as in ``L = 16``, numbers of percent."""
+    kept = re.sub(r"(?<=\d) %", "\0%", re.sub(r"(?<!\S)(\S{1,9}) = (\S{1,9})(?!\S)", "\\1\0=\0\\2", cleaned(text)))
     return [word.replace("\0", " ") for word in kept.split()]
 
 

@@ -31,8 +31,9 @@ def percent(share: float) -> str:
 
 
 def difference(value: float, beside: float) -> str:
-    """A difference with its sign, to the last digit that is shown of the number beside it."""
-    decimals = _decimals(Context(prec=DIGITS).create_decimal(repr(float(beside))))
+    """A difference with its sign, to the last digit that is shown of the number beside it, or to its own third."""
+    shown = [Context(prec=DIGITS).create_decimal(repr(float(one))) for one in (beside, value)]
+    decimals = min(map(_decimals, shown))
     return f"{round(value, decimals) + 0.0:+,.{decimals}f}".replace("-", "−")
 
 

@@ -36,9 +36,9 @@ NOTES = {
 METHODS = (
     PRECISION,
     RECALL,
-    QUERY_TIME,
+    dataclasses.replace(QUERY_TIME, heading="Query, ms"),
     SPEED_UP,
-    dataclasses.replace(PAPER_MEMORY, heading="Memory as the paper counts, bytes/item"),
+    dataclasses.replace(PAPER_MEMORY, heading="Paper's bytes/item"),
     dataclasses.replace(MEMORY, heading="Memory, MB"),
 )
 Section = tuple[str, list[tuple[str, list[Value]]]]

@@ -47,6 +47,7 @@ def test_no_quality_is_shown_above_itself(share):
 
 
 def test_a_difference_and_a_spread_end_where_the_number_beside_them_does():
+    assert difference(-365.48, 10.0) == "−365" and difference(0, 76.0) == "+0.0"
     assert (
         difference(-1.69, 76.0) == "−1.7" and difference(0.0123, 1.234) == "+0.01" and difference(-1e-9, 5) == "+0.00"
     )
