@@ -27,13 +27,10 @@ class Kept(Store):
     """A store that is only read."""
 
     def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
-        """The entry, which is never made.
-
-        Damaged, FileNotFoundError: see ``read``; the latter also where the entry lacks what ``holds`` asks for.
-        """
+        """The entry, which is never made. ValueError: it lacks what is asked for; others: see ``read``."""
         entry = self.read(kind, key)
         if holds is not None and not holds(entry.meta):
-            raise FileNotFoundError(f"{self.path(kind, key)} lacks what is asked for")
+            raise ValueError(f"some of the {kind} that it needs are not stored")
         return entry
 
 
