@@ -112,3 +112,13 @@ def test_damaged_codes_are_named(finish, vectors_dir):
 def test_a_grid_without_codes_says_nothing_of_them(finish, vectors_dir):
     run = finish('[[cells]]\nembedder = "identity"\nindex = "linear_scan"\n', data_dir=vectors_dir)
     assert codes.panel(run.stored) is None
+
+
+def test_codes_that_lack_what_is_read_are_named_and_not_made(finish, vectors_dir):
+    run = finish(CELLS, data_dir=vectors_dir)
+    store = run.pipeline.store
+    for key in store.keys("codes"):
+        store.write("codes", key, {**store.meta("codes", key), "made": []}, {})
+    found = codes.panel(run.stored)
+    assert found["sets"] == {}
+    assert found["missing"] == [{"cells": 3, "reason": "some of the codes that it needs are not stored"}]
