@@ -26,16 +26,12 @@ from importlib import import_module
 from typing import Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from bench.workers.launch import MARK, Process, program, spawn
 
 KILL_WITH_PARENT = 1
 """Of Linux's prctl: PR_SET_PDEATHSIG."""
-
-BLAS_VALUES = 2**16
-"""In a product that BLAS computes by threads. A fork has none: they start now and not in the first timed round, where
-they would spin beside it; a new interpreter starts them when it imports numpy.
-"""
 
 NO_MARK = "0" * 32
 """What stands in the forkserver's environment; a worker writes its mark, which is as long, over it."""
@@ -234,7 +230,10 @@ def _work(mark: str, monitor: int, requests: int, answers: int, log: int, marked
         os.close(marked)
         random.seed()
         np.random.seed()  # noqa: NPY002 - plugins may use it, and every worker would draw the same
-        np.ones(BLAS_VALUES).dot(np.ones(BLAS_VALUES))
+        # A fork has none of the threads of BLAS. They start now, as where numpy and scipy are imported, and not in the
+        # first timed round, where they would spin beside it: setting their number makes every BLAS start them.
+        with threadpool_limits(limits=1):
+            pass
         child = import_module("bench.child")
         child.live(requests, answers, monitor)
         code = 0

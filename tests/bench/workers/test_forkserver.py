@@ -123,6 +123,31 @@ print(len(seen))
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "6\n"
 
 
+@linux
+def test_a_forked_worker_has_the_threads_of_every_blas_before_it_is_asked_for_anything():
+    code = """
+import os
+import numpy, scipy.linalg
+from threadpoolctl import threadpool_limits
+from bench.workers import forkserver
+read, write = os.pipe()
+if os.fork() == 0:
+    forkserver._write_mark = lambda mark: None
+    class Serving:
+        @staticmethod
+        def live(*_):
+            before = len(os.listdir("/proc/self/task"))
+            with threadpool_limits(limits=1):
+                os.write(write, f"{before} {len(os.listdir('/proc/self/task'))}".encode())
+    forkserver.import_module = lambda name: Serving
+    forkserver._work("", 0, 0, 0, os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY))
+print(os.read(read, 100).decode())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before == after
+
+
 def test_only_what_takes_no_thread_of_its_own_is_imported_ahead():
     points = {point.name: point for point in entry_points(group="bench.indexes")}
     tables = worth_importing([points["hash_tables"]], "bench")
