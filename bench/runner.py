@@ -70,6 +70,7 @@ class Run:
             self._labels(pending)
             self.watch.planned(self.plan().units)
             timed = [at for at in self._prepare(self._judge(pending)) if self._cell(at).index is not None]
+            self.watch.planned(self.plan().units)  # without the cells whose trainings failed
             for group in self._schedule.groups(timed):
                 with self.results.hold("replicates", "timed"):  # runs that time at once would slow each other down
                     self._time([at for at in group if not self._done(at)])

@@ -117,7 +117,8 @@ class Schedule:
 
     def start(self) -> Unit:
         """Start a worker that will hold an index."""
-        return Unit("start", "start", {"worker": self.worker}, title="start processes", shown=False, minor=True)
+        key = f"start {self.pipeline.dataset_fingerprint} {self.pipeline.grid.measure.split}"
+        return Unit(key, "start", {"worker": self.worker}, title="start processes", shown=False, minor=True)
 
     def labels(self) -> Unit:
         """Load the data set, and store its labels."""

@@ -137,7 +137,7 @@ def test_after_the_labels_are_read_the_sizes_are_known(make_run):
     before = {one.unit.key: one.unit.size for one in run.plan().units}
     assert set(before.values()) == {None}
     run()
-    (after,) = run.watch.plans
+    after, _ = run.watch.plans
     sizes = {one.unit.family.split()[0]: one.unit.size for one in after}
     assert sizes["build"] == 400 and sizes["answer"] == 400 * 60 and sizes["start"] is None and "labels" not in sizes
 
@@ -150,6 +150,22 @@ def test_cells_that_fail_end_and_what_cannot_run_is_not_planned(make_run):
     assert len(run()) == 2
     assert len(set(run.watch.finished)) == 8 and set(run.watch.finished) > plan.open
     assert (make_run().plan().left_out, make_run().plan().units) == (1, ())
+
+
+def test_once_a_training_has_failed_nothing_is_planned_for_its_cells(make_run):
+    run = make_run('[[cells]]\nembedder = "toy_failing"\nindex = "linear_scan"\n')
+    assert len(run()) == 1
+    before, after = (
+        {key: count for key, count in times(plan).items() if key.startswith("start")} for plan in run.watch.plans
+    )
+    (key,) = before
+    assert (before[key], after[key]) == (2 * 4, 2 * 3) and run.watch.done[key] == 2 * 3
+
+
+def test_runs_on_other_data_or_another_half_count_their_processes_apart(make_run, monkeypatch):
+    run = make_run(settings=['measure.split="tune/report"'])
+    starts = [one.unit.key for one in tuning.plan(run).units if one.unit.family == "start"]
+    assert len({*starts}) == len(starts) == 2
 
 
 def test_of_a_grid_with_two_halves_the_second_is_only_perhaps_done(make_run):
