@@ -29,7 +29,7 @@ from bench.statistics import drift
 WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
 """Queries of a warm-up block, blocks at most, and the change between two blocks' medians that counts as none."""
 
-BATCH_QUERIES, WARM_UP_BATCH = 128, 64
+BATCH_QUERIES, WARM_UP_BATCH = 64, 32
 """Queries for each thread that a batch has at least, where there are so many; and queries of its warm-up."""
 
 SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
