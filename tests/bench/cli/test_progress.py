@@ -335,5 +335,6 @@ def test_on_a_terminal_two_bars_stand_below_the_lines_and_none_is_wider(command,
     rows = [row.rstrip() for row in re.split(r"[\r\n]+", text)]
     bars = [row for row in rows if "━" in row and not row.startswith(("┏", "┡"))]
     runs = [row for row in bars if row.startswith("run, 0:")]
-    assert runs and any("toy_silent" in row or "build" in row for row in bars) and max(map(len, bars)) <= columns
+    stages = [row for row in bars if row not in runs]  # which of them are drawn depends on how long they take
+    assert runs and stages and max(map(len, bars)) <= columns, rows
     assert all(re.search(r" [012](/2| of 2 cells) ", row) for row in runs) and "-:--:--" not in text
