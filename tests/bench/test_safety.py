@@ -130,7 +130,7 @@ def test_a_grid_file_from_elsewhere_has_its_report_in_the_results(tmp_path, smal
 
 
 def test_a_full_disk_ends_a_run_with_one_line_and_loses_nothing(tmp_path, small_grid, vectors_dir, small_disk):
-    disk = small_disk(8)
+    disk = small_disk(24)
     out = Store(disk / "out")
     where = ("--grid", small_grid, "--data-dir", vectors_dir, "--out", out.root, "--cache-dir", tmp_path / "cache")
     assert bench("run", *where, "--set", "candidates=20", "--set", "key_bits=8").returncode == 0
