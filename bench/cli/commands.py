@@ -188,13 +188,14 @@ def _forkserver(plans: Sequence[Grid]) -> Forkserver:
     """What forks the workers of the grid, and knows what many of them would find out each."""
     from bench.records import SEARCH_ROLES
     from bench.workers.forkserver import Forkserver
-    from bench.workers.preload import worth_importing
+    from bench.workers.preload import own_modules
 
     chosen = {(role, choice.name) for plan in plans for cell in plan.cells for role, choice in cell.choices()}
     points = {(role, name): registry.find(ROLES[role], name) for role, name in sorted(chosen)}
     searching = [point for (role, _), point in points.items() if role in SEARCH_ROLES]
     data = [registry.find("dataset", plan.dataset.name) for plan in plans]
-    return Forkserver(worth_importing(searching, "bench"), [point.module for point in [*points.values(), *data]])
+    identified = [point.module for point in [*points.values(), *data]]
+    return Forkserver(searching=own_modules(searching, "bench"), identified=identified)
 
 
 @app.command()

@@ -33,6 +33,9 @@ from bench.workers.launch import MARK, Process, program, spawn
 KILL_WITH_PARENT = 1
 """Of Linux's prctl: PR_SET_PDEATHSIG."""
 
+GRACE = 1.0
+"""Seconds that the server is given to end by itself."""
+
 NO_MARK = "0" * 32
 """What stands in the forkserver's environment; a worker writes its mark, which is as long, over it."""
 
@@ -40,12 +43,16 @@ NO_MARK = "0" * 32
 class Forkserver:
     """A `Launcher` that forks. Where there is no server, or no longer, it spawns."""
 
-    def __init__(self, imported: Sequence[str] = (), identified: Sequence[str] = ()) -> None:
+    def __init__(
+        self, imported: Sequence[str] = (), searching: Sequence[str] = (), identified: Sequence[str] = ()
+    ) -> None:
         """``imported``: the modules that the server imports; one that can't be imported is passed over.
 
-        ``identified``: the modules of plugins whose `bench.identity.source_identity` workers ask for.
+        ``searching``: the modules of plugins whose imports are worth importing, see `bench.workers.preload`.
+        ``identified``: those of plugins whose `bench.identity.source_identity` workers ask for.
         """
-        self._prepared = json.dumps({"imported": [*imported], "identified": [*identified]})
+        prepared = {"imported": [*imported], "searching": [*searching], "identified": [*identified]}
+        self._prepared = json.dumps(prepared)
         self._open = ExitStack()
         self._control: socket.socket | None = None
         self._spawns = sys.platform != "linux"
@@ -79,7 +86,7 @@ class Forkserver:
         """Start the server, and return the socket of its orders."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ExitStack() as undo:
-            undo.enter_context(ours)
+            undo.callback(ours.close)
             with theirs:
                 server = subprocess.Popen(
                     [*program(__name__), str(theirs.fileno()), str(os.getpid()), self._prepared],
@@ -90,8 +97,8 @@ class Forkserver:
                     start_new_session=True,
                     env={**os.environ, MARK: NO_MARK},
                 )
-            undo.callback(_end, server)
-            self._open = undo.pop_all()
+            self._open.callback(_end, server, ours)
+            undo.pop_all()
         return ours
 
 
@@ -114,6 +121,10 @@ class Forked:
         code = self._ended(timeout)
         if code is None:
             raise subprocess.TimeoutExpired("a forked worker", timeout or 0)
+        with suppress(OSError):  # closed, or the monitor was killed
+            self._monitor.shutdown(socket.SHUT_WR)
+            while self._monitor.recv(64):  # until the monitor has reaped the worker
+                pass
         self._monitor.close()
         return code
 
@@ -146,9 +157,14 @@ class Forked:
         return line
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
-    server.kill()
-    server.wait()
+def _end(server: subprocess.Popen[bytes], control: socket.socket) -> None:
+    """Without orders the server ends when its monitors have. Where a worker still runs, all of them are killed."""
+    control.close()
+    try:
+        server.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def main() -> None:
@@ -165,24 +181,27 @@ def main() -> None:
         while True:
             mark, descriptors, *_ = socket.recv_fds(channel, 64, 4)
             if not mark:
-                return
+                break
             server = os.getpid()
             if os.fork() == 0:
                 channel.close()
                 _monitor(mark.decode(), server, *descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
+    with suppress(ChildProcessError):  # where there is none any more
+        os.wait()
 
 
-def _prepare(imported: list[str], identified: list[str]) -> None:
+def _prepare(imported: list[str], searching: list[str], identified: list[str]) -> None:
     """Import modules, and fill the caches of what does not change while a run goes on.
 
     What fails is passed over: the worker that needs it says so.
     """
     from bench.environment import libraries, machine
     from bench.identity import source_identity
+    from bench.workers.preload import worth_importing
 
-    for module in imported:
+    for module in [*imported, *worth_importing(searching)]:
         with suppress(Exception):
             import_module(module)
     for module in identified:
@@ -213,6 +232,7 @@ def _monitor(mark: str, server: int, requests: int, answers: int, log: int, line
         assert how is not None
         heard.sendall(b"%d\n" % (how.si_status if how.si_code == os.CLD_EXITED else -how.si_status))
         heard.recv(1)
+        os.waitpid(worker, 0)
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What the forkserver imports ahead for a grid."""
+"""What the forkserver imports ahead for plugins."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ QUIET = {"numpy", "scipy", "numba", "llvmlite", "faiss", "sklearn", "psutil", "t
 """Libraries that take long to import and start no thread of their own by that."""
 
 
-def worth_importing(points: Iterable[EntryPoint], own: str) -> list[str]:
-    """The modules that these plugins import when they work, and that a process can be forked behind.
+def own_modules(points: Iterable[EntryPoint], own: str) -> list[str]:
+    """The modules of the plugins that are in the distribution ``own``.
 
-    Of plugins in the distribution ``own`` these are their own modules and those of QUIET, where they use no other
-    library; what a third party's import does is not known, and is left to the worker.
+    What a third party's import does is not known, and is left to the worker.
+    """
+    return sorted({point.module for point in points if point.dist is not None and point.dist.name == own})
+
+
+def worth_importing(modules: Iterable[str]) -> list[str]:
+    """What the modules of plugins import when they work, and a process can be forked behind.
+
+    These are modules of their own project and of QUIET; of a plugin that uses another library, none.
     """
     found: set[str] = set()
-    for point in points:
-        if point.dist is None or point.dist.name != own:
-            continue
-        modules, libraries = imports(point.module)
+    for module in modules:
+        own, libraries = imports(module)
         if {name.partition(".")[0] for name in libraries} <= QUIET:
-            found |= modules | libraries
+            found |= own | libraries
     return sorted(found)

@@ -16,7 +16,7 @@ import pytest
 from bench.isolation import marked
 from bench.workers.forkserver import Forkserver
 from bench.workers.launch import MARK
-from bench.workers.preload import worth_importing
+from bench.workers.preload import own_modules, worth_importing
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the forkserver needs Linux")
 
@@ -150,14 +150,14 @@ print(os.read(read, 100).decode())
 
 def test_only_what_takes_no_thread_of_its_own_is_imported_ahead():
     points = {point.name: point for point in entry_points(group="bench.indexes")}
-    tables = worth_importing([points["hash_tables"]], "bench")
+    tables = worth_importing(own_modules([points["hash_tables"]], "bench"))
     assert {"methods.search.hash_tables", "methods.search.hamming", "numba"} <= {*tables}
-    assert worth_importing([points["torch_scan"]], "bench") == []
-    assert worth_importing([points["hash_tables"]], "another") == []
+    assert worth_importing(own_modules([points["torch_scan"]], "bench")) == []
+    assert own_modules([points["hash_tables"]], "another") == []
     code = f"""
 import importlib, os, sys, threading
 import numpy
-for name in {worth_importing(list(points.values()), "bench")}:
+for name in {worth_importing(own_modules(points.values(), "bench"))}:
     importlib.import_module(name)
 assert threading.active_count() == 1 and "torch" not in sys.modules
 if os.fork() == 0:  # BLAS's threads, the only ones, do not outlive a fork
