@@ -98,8 +98,11 @@ def remove(path: Path) -> None:
             aside.unlink()
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a file under another name, then put it in the place of ``path``. DiskFull: it doesn't fit."""
+def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` make a file under another name, then put it in the place of ``path``, which is returned.
+
+    DiskFull: it doesn't fit.
+    """
     with room_for(path), temporary_folder(path) as folder:
         made = folder / path.name
         write(made)
@@ -107,6 +110,7 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(file.fileno())
         made.replace(path)
         _sync(path.parent)
+    return path
 
 
 class _Summed:

@@ -11,9 +11,10 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
+from bench.disk import replace_file
 from bench.report import pareto
 from bench.report.code_tables import code_sections
-from bench.report.tables import complete, replace, section_name, split_series
+from bench.report.tables import complete, section_name, split_series
 from bench.report.words import SECTION, VARIANT, GridInfo, papers_data
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
@@ -64,7 +65,7 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
     done = finished(cells, grid)
     figures = {name: _draw(done, grid, panel) for name, panel in panels(done, grid).items()}
     return [
-        replace(folder / f"{name}.{kind}", partial(_save, figure, kind))
+        replace_file(folder / f"{name}.{kind}", partial(_save, figure, kind))
         for name, figure in figures.items()
         for kind in ("png", "pdf")
     ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bench.disk import replace_file
 from bench.report import pareto
 from bench.report.captions import caption
 from bench.report.code_tables import codes_rows
@@ -75,13 +74,13 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
     tidy = complete(cells, grid)
     table = layout_table(tidy, grid)
     written = [
-        replace(folder / "cells.csv", lambda path: tidy.to_csv(path, index=False)),
-        replace(folder / "table.csv", lambda path: table.to_csv(path, index=False)),
-        replace(folder / "table.tex", lambda path: path.write_text(to_latex(table, caption(tidy, grid)), "utf-8")),
+        replace_file(folder / "cells.csv", lambda path: tidy.to_csv(path, index=False)),
+        replace_file(folder / "table.csv", lambda path: table.to_csv(path, index=False)),
+        replace_file(folder / "table.tex", lambda path: path.write_text(to_latex(table, caption(tidy, grid)), "utf-8")),
     ]
     if grid.layout == "pareto":
         fastest = pareto.levels(tidy, grid.k)
-        written.append(replace(folder / "pareto.csv", lambda path: fastest.to_csv(path, index=False)))
+        written.append(replace_file(folder / "pareto.csv", lambda path: fastest.to_csv(path, index=False)))
     return written
 
 
@@ -227,15 +226,3 @@ def section_name(keys: Any, tidy: pd.DataFrame) -> str:
     parts += [str(dataset)] if tidy["dataset"].nunique() > 1 else []
     parts += [PROTOCOL_NAMES[protocol]] if set(tidy["protocol"].dropna()) - {"seen"} else []
     return ", ".join(parts)
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file under a temporary name beside its place, then rename it there, so none is ever half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.report.tables import replace
+from bench.disk import replace_file
 
 FORMAT = 1
 STYLES = ("base.css", "page.css", "panels.css")
@@ -93,7 +93,7 @@ def write_page(data: dict[str, Any], folder: Path, say: Callable[[str], None]) -
         plotly_text()
     except ValueError as fault:
         say(f"report.html has no charts: {fault}")
-    return replace(folder / "report.html", lambda path: path.write_text(page_text(data), encoding="utf-8"))
+    return replace_file(folder / "report.html", lambda path: path.write_text(page_text(data), encoding="utf-8"))
 
 
 def style_text(*names: str) -> str:
