@@ -102,6 +102,13 @@ def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), variables=None, **options):
     )  # fmt: skip
 
 
+def children():
+    """The processes that this one has started and not reaped; not the driver of the browser, which lives as long as
+    the session that shares it.
+    """
+    return [one for one in psutil.Process().children() if one.name() != "chromedriver"]
+
+
 def marked(mark):
     """The living processes that have the mark as TEST_MARK in their environment: they were started with it, or by one
     that was.

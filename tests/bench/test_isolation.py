@@ -16,7 +16,7 @@ from bench.grid import Choice, to_json
 from bench.isolation import Child, Failure, Limits
 from bench.workers.forkserver import Forkserver
 from bench.workers.launch import spawn
-from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, marked
+from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, children, marked
 
 pytestmark = pytest.mark.usefixtures("third_party")
 GRID = """
@@ -43,7 +43,7 @@ def mark(monkeypatch):
     monkeypatch.setenv(TEST_MARK, mark)
     before = open_descriptors()
     yield mark
-    assert marked(mark) == [] and psutil.Process().children() == []
+    assert marked(mark) == [] and children() == []
     assert open_descriptors() == before
 
 

@@ -17,6 +17,7 @@ from bench.isolation import marked
 from bench.workers.forkserver import Forkserver
 from bench.workers.launch import MARK
 from bench.workers.preload import own_modules, worth_importing
+from tests.conftest import children
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the forkserver needs Linux")
 
@@ -50,11 +51,11 @@ def modules_of(process):
 def test_workers_share_one_server_that_has_imported_for_them(worker):
     with Forkserver(["no_such_module", "faiss"]) as launch:
         first, second = worker(launch)[0], worker(launch)[0]
-        (server,) = psutil.Process().children()
+        (server,) = children()
         assert {first.pid, second.pid} <= {one.pid for one in server.children(recursive=True)}
         assert any("faiss" in name for name in modules_of(first))
         assert first.poll() is None and second.poll() is None
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
 @linux
@@ -90,7 +91,7 @@ def test_a_worker_that_ended_keeps_its_number_until_it_is_let_go_of(worker):
 def test_where_the_server_was_killed_workers_are_spawned(worker):
     with Forkserver() as launch:
         forked, _ = worker(launch)
-        (server,) = psutil.Process().children()
+        (server,) = children()
         server.kill()
         assert forked.wait(timeout=60) == -signal.SIGKILL
         spawned, _ = worker(launch)
