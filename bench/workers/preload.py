@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 
 from bench.identity import imports
 
-QUIET = {"numpy", "scipy", "numba", "llvmlite", "faiss", "sklearn", "psutil", "threadpoolctl"}
+QUIET = {"numpy", "scipy", "numba", "llvmlite", "faiss", "sklearn", "psutil", "threadpoolctl", "annotated_types"}
 """Libraries that take long to import and start no thread of their own by that."""
 
 

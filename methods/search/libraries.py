@@ -1,4 +1,4 @@
-"""What the indexes of other libraries have in common: is it there, on how many threads, how many bytes, which ids."""
+"""What the indexes of other libraries have in common."""
 
 from __future__ import annotations
 
@@ -7,14 +7,71 @@ import os
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int, Unavailable
-from methods.search.inputs import at_least, features_of
+from methods.parameters import check_values
+from methods.search.inputs import at_least, features_of, items_of, only
+
+
+@dataclass(kw_only=True, eq=False)
+class LibraryIndex:
+    """An index over features, made by a library: a subclass is a dataclass of its parameters that wraps the library.
+
+    The subclass states ``name``, what errors call it; ``module``, what it is imported as where that is another name,
+    and ``extra``, the extra of this distribution that installs it; and gives ``_build``, ``_ask`` and ``size_bytes``.
+    It imports the library in ``_build``, by a statement: that is how the library's version gets into the keys.
+    """
+
+    name: ClassVar[str]
+    module: ClassVar[str | None] = None
+    extra: ClassVar[str] = "ann"
+    reads: ClassVar[tuple[str, ...]] = ("features",)
+    query_parameters: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_values(type(self), {field.name: getattr(self, field.name) for field in fields(self)})
+        self.set_query(**{name: getattr(self, name) for name in self.query_parameters})
+
+    def check(self, dim: int | None, bits: int | None) -> None:
+        """Unavailable: the library is not installed."""
+        installed(self.module or self.name, self.extra)
+
+    def build(self, database: Corpus) -> Self:
+        """Build on the features, on all CPUs. ValueError: there are none, not one item, or what ``check`` refuses."""
+        features = items_of(database, self.name)
+        self.check(features.shape[1], None)
+        self._shape = features.shape
+        self._index: Any = self._build(features)
+        return self
+
+    def set_query(self, **parameters: Any) -> None:
+        """Set query parameters. ValueError, and nothing is set: another name, or a value that is out of bounds."""
+        only(self.name, self.query_parameters, parameters)
+        check_values(type(self), parameters)
+        for name, value in parameters.items():
+            setattr(self, name, value)
+
+    def search(self, queries: Corpus, k: int) -> Int:
+        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
+        return neighbours(self.name, self._shape, queries, k, self._ask)
+
+    def size_bytes(self) -> int:
+        """Bytes that must stay in memory to answer queries."""
+        raise NotImplementedError
+
+    def _build(self, features: Float) -> Any:
+        """The library's index of features [n, d], n >= 1. Unsuitable: too few items for the parameters."""
+        raise NotImplementedError
+
+    def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
+        """Ids [q, k] of the library's ``_index``, -1 where it finds fewer; q >= 1, and k from 1 to n."""
+        raise NotImplementedError
 
 
 def installed(module: str, extra: str = "ann") -> None:

@@ -2,64 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 
-from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import at_least, items_of, only
-from methods.search.libraries import installed, neighbours, saved_bytes, threads
+from bench.interfaces import Float, Int
+from methods.parameters import Count
+from methods.search.libraries import LibraryIndex, saved_bytes, threads
 
 
-class NGT:
+@dataclass(kw_only=True, eq=False)
+class NGT(LibraryIndex):
     """ANNG by NGT: ``edges`` a new node, ``epsilon`` says how far beyond the k-th distance the search still looks."""
 
+    name = "ngt"
+    module = "ngtpy"
     label = "NGT"
     family = "graph"
-    reads: ClassVar[tuple[str, ...]] = ("features",)
-    deterministic: ClassVar[bool] = False
-    query_parameters: ClassVar[tuple[str, ...]] = ("epsilon",)
+    deterministic = False
+    query_parameters = ("epsilon",)
+    edges: Count = 10
+    epsilon: Annotated[float, Ge(-1)] = 0.1
 
-    def __init__(self, *, edges: int = 10, epsilon: float = 0.1) -> None:
-        at_least(1, edges=edges)
-        self.edges = edges
-        self.set_query(epsilon=epsilon)
-
-    def check(self, dim: int | None, bits: int | None) -> None:
-        """Unavailable: ngtpy is not installed."""
-        installed("ngtpy")
-
-    def build(self, database: Corpus) -> Self:
-        """Insert the items, on all CPUs. NGT makes an index in a folder, which is not needed once it is in memory."""
-        self.check(None, None)
+    def _build(self, features: Float) -> Any:
+        """NGT makes an index in a folder, which is not needed once it is in memory."""
         import ngtpy
 
-        features = items_of(database, "ngt")
-        self._shape = features.shape
+        made = []
 
         def insert(folder: Path) -> None:
             path = str(folder / "index")
             ngtpy.create(path, features.shape[1], edge_size_for_creation=self.edges, distance_type="L2")
-            self._index: Any = ngtpy.Index(path, log_disabled=True)
-            self._index.batch_insert(features, num_threads=threads(len(features)))
-            self._index.save()
+            index = ngtpy.Index(path, log_disabled=True)
+            index.batch_insert(features, num_threads=threads(len(features)))
+            index.save()
+            made.append(index)
 
         self._bytes = saved_bytes(insert)
         self._results: Any = ngtpy.BatchResults
-        return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """Set ``epsilon``. ValueError: below -1, or another name."""
-        only("ngt", self.query_parameters, parameters)
-        epsilon = parameters.get("epsilon", getattr(self, "epsilon", 0.0))
-        if not isinstance(epsilon, int | float) or not epsilon >= -1:
-            raise ValueError(f"epsilon = {epsilon!r} must be a number of at least -1")
-        self.epsilon = float(epsilon)
-
-    def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
-        return neighbours("ngt", self._shape, queries, k, self._ask)
+        return made[0]
 
     def _ask(self, vectors: Float, k: int) -> Int:
         ids = np.full((len(vectors), k), -1, dtype=np.int64)

@@ -5,58 +5,41 @@ Its compressed vectors (LVQ, LeanVec) are left out: on other processors than Int
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import at_least, items_of, set_positive
-from methods.search.libraries import installed, neighbours, saved_bytes, threads
+from bench.interfaces import Float, Int
+from methods.parameters import Count
+from methods.search.libraries import LibraryIndex, saved_bytes, threads
 
 
-class SVS:
-    """Vamana graph by SVS: ``degree`` links a node, ``search_window`` nodes kept while searching. It takes no seed."""
+@dataclass(kw_only=True, eq=False)
+class SVS(LibraryIndex):
+    """Vamana graph by SVS: ``degree`` links a node, ``search_window`` nodes kept while searching.
 
+    ``search_window`` is k where it is less. It takes no seed.
+    """
+
+    name = "svs"
     label = "SVS"
     family = "graph"
-    reads: ClassVar[tuple[str, ...]] = ("features",)
-    deterministic: ClassVar[bool] = False
-    query_parameters: ClassVar[tuple[str, ...]] = ("search_window",)
-    search_window: int
+    deterministic = False
+    query_parameters = ("search_window",)
+    degree: Count = 32
+    build_window: Count = 200
+    search_window: Count = 32
 
-    def __init__(self, *, degree: int = 32, build_window: int = 200, search_window: int = 32) -> None:
-        at_least(1, degree=degree, build_window=build_window)
-        self.degree = degree
-        self.build_window = build_window
-        self.set_query(search_window=search_window)
-
-    def check(self, dim: int | None, bits: int | None) -> None:
-        """Unavailable: svs is not installed."""
-        installed("svs")
-
-    def build(self, database: Corpus) -> Self:
-        """Build the graph, on all CPUs."""
-        self.check(None, None)
+    def _build(self, features: Float) -> Any:
         import svs
 
-        features = items_of(database, "svs")
-        self._shape = features.shape
         self._first: Float = features[0].copy()
-        parameters = svs.VamanaBuildParameters(graph_max_degree=self.degree, window_size=self.build_window)
-        workers = threads(len(features))
-        self._index: Any = svs.Vamana.build(parameters, features, svs.DistanceType.L2, num_threads=workers)
-        return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """Set ``search_window``, the nodes kept while searching (at least k are). ValueError: below 1, another name."""
-        set_positive("svs", self, parameters)
-
-    def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
-        self._index.search_window_size = self.search_window
-        return neighbours("svs", self._shape, queries, k, self._ask)
+        chosen = svs.VamanaBuildParameters(graph_max_degree=self.degree, window_size=self.build_window)
+        return svs.Vamana.build(chosen, features, svs.DistanceType.L2, num_threads=threads(len(features)))
 
     def _ask(self, vectors: Float, k: int) -> Int:
+        self._index.search_window_size = self.search_window
         workers = threads(len(vectors))
         if self._index.num_threads != workers:  # a change starts new threads, which takes longer than a query
             self._index.num_threads = workers

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from bench.interfaces import Corpus, Float, Int, Unsuitable
-from methods.search.inputs import at_least, items_of, set_positive
-from methods.search.libraries import installed, neighbours, threads
+from bench.interfaces import Float, Int, Unsuitable
+from methods.parameters import Count, TwoOrMore
+from methods.search.libraries import LibraryIndex, threads
 
-Format = Literal["f32", "f16", "i8"]
 LENGTH_TOLERANCE = 1e-3
 
 
-class USearch:
+@dataclass(kw_only=True, eq=False)
+class USearch(LibraryIndex):
     """HNSW by USearch, ``dtype`` f32, f16 or i8: ``m`` links a node, ``ef`` nodes kept while searching.
 
     i8 keeps the direction of a vector and drops its length, so it is for features of unit length (any one length).
-    USearch takes no seed; its graph depends on the order in which the CPUs insert.
+    ``ef`` is k where it is less. USearch takes no seed; its graph depends on the order in which the CPUs insert.
     """
 
+    name = "usearch"
     label = "USearch"
     family = "graph"
-    reads: ClassVar[tuple[str, ...]] = ("features",)
-    deterministic: ClassVar[bool] = False
-    query_parameters: ClassVar[tuple[str, ...]] = ("ef",)
-    ef: int
+    deterministic = False
+    query_parameters = ("ef",)
+    dtype: Literal["f32", "f16", "i8"] = "f32"
+    m: TwoOrMore = 16
+    ef_construction: Count = 128
+    ef: Count = 64
 
-    def __init__(self, *, dtype: Format = "f32", m: int = 16, ef_construction: int = 128, ef: int = 64) -> None:
-        if dtype not in get_args(Format):
-            raise ValueError(f"dtype = {dtype!r} must be one of {', '.join(get_args(Format))}")
-        at_least(2, m=m)
-        at_least(1, ef_construction=ef_construction)
-        self.dtype = dtype
-        self.m = m
-        self.ef_construction = ef_construction
-        self.set_query(ef=ef)
-
-    def check(self, dim: int | None, bits: int | None) -> None:
-        """Unavailable: usearch is not installed."""
-        installed("usearch")
-
-    def build(self, database: Corpus) -> Self:
-        """Insert the items, on all CPUs. Unsuitable: ``dtype = "i8"`` and features of different lengths."""
-        self.check(None, None)
+    def _build(self, features: Float) -> Any:
+        """Unsuitable: ``dtype = "i8"`` and features of different lengths."""
         from usearch.index import Index
 
-        features = items_of(database, "usearch")
         if self.dtype == "i8":
             lengths = np.linalg.norm(features, axis=1)
             if np.ptp(lengths) > LENGTH_TOLERANCE * lengths.max():
@@ -55,24 +43,15 @@ class USearch:
                     f"dtype = 'i8' keeps directions alone: features need one length, not {lengths.min():.3g} to "
                     f"{lengths.max():.3g}"
                 )
-        n, dim = self._shape = features.shape
+        n, dim = features.shape
         index = Index(
             ndim=dim, metric="l2sq", dtype=self.dtype, connectivity=self.m, expansion_add=self.ef_construction
         )  # fmt: skip
         index.add(np.arange(n, dtype=np.uint64), features, threads=threads(n))
-        self._index: Any = index
-        return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """Set ``ef``, the nodes kept while searching (at least k are). ValueError: below 1, or another name."""
-        set_positive("usearch", self, parameters)
-
-    def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
-        self._index.expansion_search = self.ef
-        return neighbours("usearch", self._shape, queries, k, self._ask)
+        return index
 
     def _ask(self, vectors: Float, k: int) -> Int:
+        self._index.expansion_search = self.ef
         found = self._index.search(vectors, k, threads=threads(len(vectors)))
         ids = np.full((len(vectors), k), -1, dtype=np.int64)
         if len(vectors) == 1:

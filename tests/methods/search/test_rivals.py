@@ -1,3 +1,4 @@
+import contextlib
 import inspect
 import os
 import subprocess
@@ -13,13 +14,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.conformance import indexes as conformance
+from bench.conformance.demands import NotAsked
 from bench.interfaces import Codes, Corpus, Unavailable
+from methods.parameters import Count
 from methods.search import faiss_calls, libraries
 from methods.search.annoy import Annoy
 from methods.search.faiss_binary import HEAP_BELOW, FaissBinary
 from methods.search.faiss_index import Faiss
 from methods.search.hnswlib import Hnswlib
 from methods.search.ivfadc import IVFADC
+from methods.search.libraries import LibraryIndex
 from methods.search.lorann import LoRANN
 from methods.search.mrpt import MRPT
 from methods.search.ngt import NGT
@@ -349,6 +354,40 @@ def test_parameters_are_attributes_and_setting_what_is_set_changes_nothing(plugi
     assert {name: getattr(index, name) for name in every} == every
 
 
+@dataclass(kw_only=True, eq=False)
+class Sorted(LibraryIndex):
+    """A library's index as its wrapper states it: the nearest of the first ``seen`` items, by numpy."""
+
+    name = "sorted"
+    module = "numpy"
+    query_parameters = ("seen",)
+    seen: Count = 10**6
+
+    def _build(self, features):
+        return features
+
+    def _ask(self, vectors, k):
+        found = by_distance(self._index[: self.seen], vectors)[:, :k]
+        return np.pad(found, ((0, 0), (0, k - found.shape[1])), constant_values=-1)
+
+    def size_bytes(self):
+        return self._index.nbytes
+
+
+def test_a_wrapper_of_a_library_states_its_parameters_and_calls_and_is_an_index():
+    for check in conformance.CHECKS:
+        with contextlib.suppress(NotAsked):
+            check(Sorted)
+    database, queries, order = data(24)
+    index = Sorted(seen=ITEMS).build(database)
+    np.testing.assert_array_equal(index.search(queries, 10), order[:, :10])
+    index.set_query(seen=3)
+    assert (index.search(queries, 5)[:, 3:] == -1).all()
+    with pytest.raises(ValueError, match="sorted has the query parameters seen, not ef"):
+        index.set_query(seen=4, ef=3)
+    assert index.seen == 3
+
+
 class Seen:
     """An index of faiss's make that notes the settings under which it is asked."""
 
@@ -542,7 +581,10 @@ MISUSE = [
     (lambda c: NGT(edges=0), "edges = 0"),
     (lambda c: NGT(epsilon=-2), "epsilon = -2"),
     (lambda c: LoRANN(rank=8), "rank = 8 must be one of 16, 32, 64"),
-    (lambda c: LoRANN(global_dim=100), "global_dim = 100 must be a multiple of 32"),
+    (
+        lambda c: LoRANN(global_dim=100),
+        "global_dim = 100 must be an integer of at least 32 and a multiple of 32, or None",
+    ),
     (lambda c: MRPT(n_trees=10, votes=11), "votes = 11 must be at most n_trees = 10"),
     (lambda c: TorchScan(device="tpu"), "device = 'tpu' must be one of cuda, cpu"),
     (lambda c: TorchScan().set_query(ef=3), "torch_scan has no query parameters, not ef"),

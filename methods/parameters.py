@@ -1,0 +1,95 @@
+"""Bounds of parameters, stated once: as annotations, which the harness reads before a run and the plugins check too.
+
+The annotations are those of ``annotated_types``, and the check of them is written out: the libraries that a plugin
+imports are in the keys of what it makes, and a new pydantic is no reason to train a network again.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from functools import cache
+from numbers import Integral, Real
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, MultipleOf
+
+from methods.limits import LARGEST
+
+Natural = Annotated[int, Ge(0), Le(LARGEST)]
+Count = Annotated[int, Ge(1), Le(LARGEST)]
+TwoOrMore = Annotated[int, Ge(2), Le(LARGEST)]
+NotNegative = Annotated[float, Ge(0), Le(LARGEST)]
+Positive = Annotated[float, Gt(0), Le(LARGEST)]
+
+NUMBERS: dict[Any, type] = {int: Integral, float: Real}
+NAMES: dict[Any, str] = {
+    int: "an integer", float: "a number", bool: "True or False", str: "a text", type(None): "None"
+}  # fmt: skip
+
+
+def check_values(plugin: type, values: Mapping[str, Any]) -> None:
+    """ValueError: a value that the annotation of the class's parameter of that name does not allow.
+
+    It says the name, the value and what would be right. Integers of numpy are integers; True and False are none.
+    """
+    for name, value in values.items():
+        hint = _hints(plugin)[name]
+        if not _allows(hint, value):
+            raise ValueError(f"{name} = {value!r} must be {_words(hint)}")
+
+
+@cache
+def _hints(plugin: type) -> dict[str, Any]:
+    return get_type_hints(plugin, include_extras=True)
+
+
+def _allows(hint: Any, value: Any) -> bool:
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        return _allows(parts[0], value) and all(_keeps(value, bound) for bound in parts[1:])
+    if kind is Literal:
+        return any(type(value) is type(one) and value == one for one in parts)
+    if kind in (Union, types.UnionType):
+        return any(_allows(part, value) for part in parts)
+    if hint in NUMBERS:
+        return isinstance(value, NUMBERS[hint]) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _keeps(value: Any, bound: Any) -> bool:
+    """Whether a number keeps to a bound; NaN keeps to none."""
+    match bound:
+        case Ge(ge=least):
+            return bool(value >= least)
+        case Gt(gt=below):
+            return bool(value > below)
+        case Le(le=most):
+            return bool(value <= most)
+        case MultipleOf(multiple_of=step):
+            return bool(value % step == 0)
+    raise TypeError(f"{bound!r} is no bound that is known")
+
+
+def _words(hint: Any) -> str:
+    """What a value must be."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        bounds = " and ".join(_bound_in_words(bound) for bound in parts[1:])
+        return f"{_words(parts[0])} {bounds.replace('at least', 'of at least', 1)}"
+    if kind is Literal:
+        return f"one of {', '.join(map(str, parts))}"
+    if kind in (Union, types.UnionType):
+        return ", or ".join(map(_words, parts))
+    return NAMES.get(hint, hint.__name__)
+
+
+def _bound_in_words(bound: Any) -> str:
+    match bound:
+        case Ge(ge=least):
+            return f"at least {least:,}"
+        case Gt(gt=below):
+            return f"above {below:,}"
+        case Le(le=most):
+            return f"at most {most:,}"
+    return f"a multiple of {bound.multiple_of}"
