@@ -115,7 +115,7 @@ class Worker:
         }
 
     def _set(self, cell: int) -> Index:
-        self._index.set_query(**indexes.query_parameters(self._cell(cell), self._index))
+        indexes.set_query(self._cell(cell), self._index)
         return self._index
 
     def answer(self, cell: int, path: str) -> dict[str, Any]:

@@ -51,8 +51,10 @@ def built(cell: Cell, database: Corpus) -> tuple[Index, float]:
     return index, time.perf_counter() - start
 
 
-def query_parameters(cell: Cell, index: Index) -> dict[str, Any]:
-    """The values that ``set_query`` is given for this cell, defaults included."""
+def set_query(cell: Cell, index: Index) -> None:
+    """Set all query parameters of the index as the cell has them, those at their defaults too."""
     assert cell.index is not None
     every = {"candidates": cell.candidates, **settings("index", cell.index)}
-    return {name: every[name] for name in index.query_parameters}
+    if index.query_parameters:
+        optional: Any = index
+        optional.set_query(**{name: every[name] for name in index.query_parameters})

@@ -254,7 +254,9 @@ class Index(Protocol):
     """Search.
 
     ``reads`` names the fields of ``Corpus`` that it is built on and asked with. ``query_parameters`` names the
-    parameters that ``set_query`` may change after ``build``; like all parameters, they are attributes of the same name.
+    parameters that may change after ``build``; like all parameters, they are attributes of the same name. Where it
+    names any, the index has ``set_query(**parameters)``, which sets some of them or all: an unknown name or a bad value
+    is a ValueError, and then nothing is set.
 
     These members are optional. ``check(dim, bits)`` is asked before anything runs: ``Unsuitable`` where its parameters
     cannot serve features of ``dim`` dimensions (None where only the data will tell) and codes of ``bits`` bits (None
@@ -271,10 +273,6 @@ class Index(Protocol):
     def query_parameters(self) -> tuple[str, ...]: ...
 
     def build(self, database: Corpus) -> Self: ...
-    def set_query(self, **parameters: Any) -> None:
-        """Set query parameters. ValueError, and nothing is set: an unknown name, or a bad value."""
-        ...
-
     def search(self, queries: Corpus, k: int) -> Int:
         """Ids (positions in the database) int64 [q, k], nearest first, -1 where there are fewer than k.
 

@@ -46,7 +46,9 @@ class Reranked:
     def set_query(self, **parameters: Any) -> None:
         """Set ``candidates``, how many neighbours the index is asked for, and the index's own parameters."""
         self.candidates = parameters.pop("candidates", self.candidates)
-        self.index.set_query(**parameters)
+        if parameters:
+            optional: Any = self.index
+            optional.set_query(**parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: there are no features."""

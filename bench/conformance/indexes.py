@@ -242,13 +242,15 @@ def parameters_are_attributes_that_set_query_takes(make: Make) -> None:
     )
     lacking = [name for name in known if not hasattr(index, name)]
     demand(not lacking, f"the constructor's parameters are attributes of the same name; {', '.join(lacking)} is not")
-    values = _set_values(index)
-    must_accept(partial(index.set_query, **values), f"set_query of what the parameters are, {values}")
+    if values := _set_values(index):
+        must_accept(lambda: index.set_query(**values), f"set_query of what the parameters are, {values}")
 
 
 def set_query_refuses_what_is_wrong_and_stays_as_it_was(make: Make) -> None:
     """``set_query`` of an unknown name or a bad value is a ValueError in words, and changes nothing."""
     index, (_, queries) = _built(make), data.corpora()
+    if not (index.query_parameters or hasattr(index, "set_query")):
+        raise NotAsked("it has no query parameters")
     before, values = index.search(queries, K), _set_values(index)
     must_refuse(partial(index.set_query, no_such_parameter=3), "set_query(no_such_parameter=3)", "no_such_parameter")
     for name in index.query_parameters:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from bench.interfaces import Codes, Corpus, Int
 from methods.search.distinct import Distances, Distinct, as_they_are, asked, distinct, scan, scan_weighted, weights_of
-from methods.search.inputs import codes_of, only
+from methods.search.inputs import codes_of
 
 
 def top_n(query_codes: Codes, database_codes: Codes, n: int) -> tuple[Int, Distances]:
@@ -46,10 +46,6 @@ class HammingScan:
         self._codes: Distinct = distinct(codes) if self.collapse else as_they_are(codes)
         return self
 
-    def set_query(self, **parameters: Any) -> None:
-        """There is nothing to set. ValueError: something is given."""
-        only("hamming_scan", self.query_parameters, parameters)
-
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1, or codes of another length."""
         return _top_n(codes_of(queries, "hamming_scan", self._codes.bits), self._codes, k)[0]
@@ -79,10 +75,6 @@ class AsymmetricScan:
         """Lay the codes out. ValueError: there are none."""
         self._codes: Distinct = distinct(codes_of(database, "asymmetric_scan"))
         return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """There is nothing to set. ValueError: something is given."""
-        only("asymmetric_scan", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1, other codes, or no real codes."""

@@ -6,11 +6,11 @@ are asked for.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from bench.interfaces import Corpus, Int
 from methods.search.distinct import as_they_are, distinct
-from methods.search.inputs import codes_of, only
+from methods.search.inputs import codes_of
 from methods.search.tables import (
     CUTS,
     MAX_KEY_BITS,
@@ -62,10 +62,6 @@ class HashTables:
             raise ValueError("hash_tables cannot be built on an empty database")
         self._tables: Tables = build_tables(distinct(codes) if self.collapse else as_they_are(codes), self.key_bits)
         return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """There is nothing to set. ValueError: something is given."""
-        only("hash_tables", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1, other codes than the database's, or no real codes."""

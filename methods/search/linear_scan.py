@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import at_least, features_of, only
+from methods.search.inputs import at_least, features_of
 from methods.search.products import compare, lowered_norms
 
 
@@ -32,10 +32,6 @@ class LinearScan:
         self._features: Float = features_of(database, "linear_scan")
         self._norms = lowered_norms(self._features)
         return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """There is nothing to set. ValueError: something is given."""
-        only("linear_scan", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1."""

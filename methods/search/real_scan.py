@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import only
 from methods.search.linear_scan import LinearScan
 
 
@@ -23,10 +22,6 @@ class RealScan:
         """Scale the real codes to unit length. ValueError: there are none."""
         self._scan = LinearScan().build(Corpus(_unit(database)))
         return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """There is nothing to set. ValueError: something is given."""
-        only("real_scan", self.query_parameters, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1, or there are no real codes."""

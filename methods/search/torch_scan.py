@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from bench.interfaces import Corpus, Float, Int, Unavailable
-from methods.search.inputs import items_of, only
-from methods.search.libraries import neighbours
+from bench.interfaces import Float, Int, Unavailable
+from methods.search.libraries import LibraryIndex
 from methods.search.products import lowered_norms, margins
 from methods.search.threads import by_queries
 
-Device = Literal["cuda", "cpu"]
 BLOCK_BYTES = 256 * 2**20
 """A block's scores take at most this much."""
 
@@ -20,22 +19,19 @@ SPARE = 10
 """Rows beyond the k best by products that are measured too: the first that is not tells whether that was enough."""
 
 
-class TorchScan:
+@dataclass(kw_only=True, eq=False)
+class TorchScan(LibraryIndex):
     """Exact neighbours by torch, as matrix products, on a GPU or the CPU.
 
     The products only exclude rows, as `methods.search.products` says; the others are measured on the CPU in float64,
     from differences. Where the products do not tell, as far from the origin, the query is answered by a scan there.
     """
 
+    name = "torch_scan"
+    module = "torch"
     label = "PyTorch scan"
     family = "exact"
-    reads: ClassVar[tuple[str, ...]] = ("features",)
-    query_parameters: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, *, device: Device = "cuda") -> None:
-        if device not in get_args(Device):
-            raise ValueError(f"device = {device!r} must be one of {', '.join(get_args(Device))}")
-        self.device = device
+    device: Literal["cuda", "cpu"] = "cuda"
 
     def check(self, dim: int | None, bits: int | None) -> None:
         """Unavailable: ``device = "cuda"`` without a GPU."""
@@ -44,28 +40,19 @@ class TorchScan:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise Unavailable("device = 'cuda': torch finds no GPU on this machine")
 
-    def build(self, database: Corpus) -> Self:
-        """Copy the features to the device, with their squared norms. ValueError: a value is not finite."""
-        self.check(None, None)
+    def _build(self, features: Float) -> Any:
+        """The features on the device, with their squared norms. ValueError: a value is not finite."""
         import torch
 
         from methods.search import nearest
 
         self._torch, self._kernels = torch, nearest
-        self._rows: Float = items_of(database, "torch_scan")
-        norms = lowered_norms(self._rows)
-        self._features: Any = torch.tensor(self._rows, device=self.device)
-        self._features[torch.tensor(np.isinf(norms), device=self.device)] = 0  # Their products might overflow.
+        self._rows = features
+        norms = lowered_norms(features)
+        copied = torch.tensor(features, device=self.device)
+        copied[torch.tensor(np.isinf(norms), device=self.device)] = 0  # Their products might overflow.
         self._norms: Any = torch.tensor(norms, device=self.device)
-        return self
-
-    def set_query(self, **parameters: Any) -> None:
-        """There is nothing to set. ValueError: something is given."""
-        only("torch_scan", self.query_parameters, parameters)
-
-    def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
-        return neighbours("torch_scan", tuple(self._features.shape), queries, k, self._ask)
+        return copied
 
     def _ask(self, vectors: Float, k: int) -> Int:
         before = self._torch.get_num_threads()
@@ -85,7 +72,7 @@ class TorchScan:
         allowed = margins(vectors)
         multiplied = np.where(np.isfinite(allowed[:, 1:]), vectors, np.float32(0))
         asked = self._torch.tensor(multiplied, device=self.device)
-        scores = self._torch.addmm(self._norms, asked, self._features.T, alpha=-2)
+        scores = self._torch.addmm(self._norms, asked, self._index.T, alpha=-2)
         best = scores.topk(min(ids.shape[1] + SPARE, len(self._rows)), largest=False)
         candidates = np.ascontiguousarray(best.indices.cpu().numpy())
         self._kernels.rerank(self._rows, vectors, candidates, ids)
@@ -104,8 +91,8 @@ class TorchScan:
 
     def size_bytes(self) -> int:
         """The features, on the device and where they are measured, and their norms."""
-        return int(self._rows.nbytes + self._features.nbytes + self._norms.nbytes)
+        return int(self._rows.nbytes + self._index.nbytes + self._norms.nbytes)
 
     def query_cost(self) -> tuple[float, float]:
         """All features once; a multiplication and an addition per value."""
-        return float(self._features.nbytes), 2.0 * self._features.numel()
+        return float(self._index.nbytes), 2.0 * self._index.numel()

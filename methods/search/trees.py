@@ -6,36 +6,31 @@ define the order of equally distant neighbours.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import at_least, items_of, only
-from methods.search.libraries import neighbours
+from bench.interfaces import Float, Int
+from methods.parameters import Count
+from methods.search.libraries import LibraryIndex
 
 
-class _Tree:
+@dataclass(kw_only=True, eq=False)
+class _Tree(LibraryIndex):
     """What the two trees share: everything but the name of the structure."""
 
+    module = "sklearn"
     family = "tree"
-    reads: ClassVar[tuple[str, ...]] = ("features",)
-    query_parameters: ClassVar[tuple[str, ...]] = ()
-    name: ClassVar[str]
+    pca_dim: Count = 32
+    leaf_size: Count = 40
 
-    def __init__(self, *, pca_dim: int = 32, leaf_size: int = 40) -> None:
-        at_least(1, pca_dim=pca_dim, leaf_size=leaf_size)
-        self.pca_dim = pca_dim
-        self.leaf_size = leaf_size
-
-    def build(self, database: Corpus) -> Self:
-        """Fit the PCA on the database (none where the features are short enough) and build the tree."""
+    def _build(self, features: Float) -> Any:
+        """The tree, after a PCA of the database (none where the features are short enough)."""
         import sklearn.neighbors
         from sklearn.decomposition import PCA
 
-        features = items_of(database, self.name)
-        self._shape = features.shape
         self._projection: NDArray[np.float64] | None = None
         if features.shape[1] > self.pca_dim:
             pca = PCA(min(self.pca_dim, len(features)), svd_solver="covariance_eigh").fit(features)
@@ -44,28 +39,19 @@ class _Tree:
             self._projection = np.ascontiguousarray(pca.components_.T, dtype=np.float64)
             self._mean: NDArray[np.float64] = pca.mean_ @ self._projection
         tree = getattr(sklearn.neighbors, type(self).__name__)
-        self._tree = tree(self._reduce(features), leaf_size=self.leaf_size)
-        return self
+        return tree(self._reduce(features), leaf_size=self.leaf_size)
 
     def _reduce(self, features: Float) -> Float:
         if self._projection is None:
             return features
         return (features @ self._projection - self._mean).astype(np.float32)
 
-    def set_query(self, **parameters: Any) -> None:
-        """There is nothing to set. ValueError: something is given."""
-        only(self.name, self.query_parameters, parameters)
-
-    def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1."""
-        return neighbours(self.name, self._shape, queries, k, self._ask)
-
     def _ask(self, vectors: Float, k: int) -> Int:
-        ids: Int = self._tree.query(self._reduce(vectors), k, return_distance=False)
+        ids: Int = self._index.query(self._reduce(vectors), k, return_distance=False)
         return ids
 
     def _arrays(self) -> list[np.ndarray]:
-        return [np.asarray(array) for array in self._tree.get_arrays()]
+        return [np.asarray(array) for array in self._index.get_arrays()]
 
     def size_bytes(self) -> int:
         """The tree's arrays and the projection."""
@@ -80,12 +66,12 @@ class _Tree:
 class BallTree(_Tree):
     """Ball tree on PCA features, exact in the reduced space (scikit-learn)."""
 
-    label = "BallTree"
     name = "ball_tree"
+    label = "BallTree"
 
 
 class KDTree(_Tree):
     """k-d tree on PCA features, exact in the reduced space (scikit-learn)."""
 
-    label = "KDTree"
     name = "kd_tree"
+    label = "KDTree"

@@ -275,6 +275,10 @@ INDEXES = {
             but(Scan, __init__=lambda self, *, reach=0: setattr(self, "reach", reach)),
             "set_query of what the parameters are, .*: ValueError",
         ),
+        (
+            but(Scan, __init__=lambda self, *, reach=1: setattr(self, "reach", reach), set_query=None),
+            "set_query of what the parameters are, .*: TypeError",
+        ),
     ],
     "set_query_refuses_what_is_wrong_and_stays_as_it_was": [
         (

@@ -75,6 +75,13 @@ def test_candidates_and_the_indexs_own_parameters_are_set_together():
     assert index.search(QUERIES, 6).max() < 7
 
 
+def test_an_index_without_query_parameters_need_not_have_set_query():
+    index = search(registry.build("index", "linear_scan", {}), 5)
+    assert not hasattr(index.index, "set_query")
+    index.set_query(candidates=6)
+    assert index.candidates == 6
+
+
 def test_memory_is_that_of_both_parts_and_what_is_optional_is_the_indexs():
     index = search(by_codes(), 10).build(DATABASE)
     assert index.size_bytes() == N * BITS * 8 + N * DIM * 8

@@ -53,7 +53,7 @@ def test_each_search_of_a_built_in_grid_answers_or_says_what_is_too_small(tmp_pa
             codes = made.get(str(cell.hasher))
             rows = [None if codes is None else Codes(codes.words[part], codes.bits) for part in parts(n)]
             index = indexes.built(cell, Corpus(vectors[:n], rows[0]))[0]
-            index.set_query(**indexes.query_parameters(cell, index))
+            indexes.set_query(cell, index)
             check_neighbours(index.search(Corpus(vectors[n:], rows[1]), grid.k), QUERIES, grid.k, n)
         except Exception as fault:
             ended = failed(fault)

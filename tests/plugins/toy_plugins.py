@@ -55,9 +55,6 @@ class WrongIds:
         self.size = len(database)
         return self
 
-    def set_query(self):
-        pass
-
     def search(self, queries, k):
         return np.full((len(queries), k), self.size, dtype=np.int64)
 
