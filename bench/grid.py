@@ -13,11 +13,10 @@ from pydantic import TypeAdapter
 from bench import registry
 from bench.estimators import as_hasher
 from bench.interfaces import Model, Unavailable
-from bench.protocols import ClassSplit, ProtocolName
+from bench.protocols import ClassSplit, ProtocolName, QuerySplit
 
 Layout = Literal["candidates", "methods", "pareto", "codes"]
 DatabaseCodes = Literal["encoded", "learned"]
-Split = Literal["all", "tune/report", "tune"]
 Role = Literal["embedder", "input", "hasher", "index", "rerank"]
 ROLES: dict[Role, registry.Kind] = {
     "embedder": "embedder",
@@ -96,7 +95,7 @@ class Measure:
     rounds: int = 4
     queries_per_round: int = 50
     batch_seconds: float = 0.25
-    split: Split = "all"
+    split: QuerySplit = "all"
 
     def __post_init__(self) -> None:
         for name, least in (("queries", 0), ("replicates", 1), ("rounds", 1), ("queries_per_round", 1)):

@@ -2,12 +2,11 @@
 
 A round asks one arm some queries. Before it the arm answers other queries until its times stand still, and a kernel
 that never changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile,
-and how many threads the arm used, is kept with the times. Encoding is timed by itself, one item at a time.
+and how many threads the arm used, is kept with the times.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import os
 import sys
@@ -15,16 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bench.interfaces import Corpus, Index, Int, Items
-from bench.statistics import drift
+from bench.interfaces import Corpus, Index, Int
 
 WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
 """Queries of a warm-up block, blocks at most, and the change between two blocks' medians that counts as none."""
@@ -44,9 +41,6 @@ LOADED, RETAKES = 0.3, 2
 
 UNSTABLE = 0.1
 """How far the sentinel's times may lie apart inside a replicate."""
-
-ENCODED_ITEMS, MOST_ENCODED = 10, 1000
-"""Items that are encoded one by one, and as many others for the warm-up; times that a replicate takes, at most."""
 
 REST, RESTS, IDLE = 0.02, 50, 0.1
 """Seconds between two looks at whether this process is idle; looks at most; processors that an idle one may take."""
@@ -168,62 +162,14 @@ def batch_ms(index: Index, queries: Corpus, order: Int, k: int, seconds: float, 
     """
     some = queries.take(order[-WARM_UP_BATCH:])
     index.search(some, k)
-    each = _seconds(lambda: index.search(some, k)) / len(some)
+    each = seconds_of(lambda: index.search(some, k)) / len(some)
     batch = queries.take(order[: max(least, int(seconds / max(each, 1e-9)))])
     if each * len(batch) < 2 * seconds:
         index.search(batch, k)
     spent = calls = 0.0
     while calls == 0 or spent < seconds:
-        spent, calls = spent + _seconds(lambda: index.search(batch, k)), calls + 1
+        spent, calls = spent + seconds_of(lambda: index.search(batch, k)), calls + 1
     return 1e3 * spent / (calls * len(batch))
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Milliseconds to encode one item alone on one thread, a median for each replicate; how far the sentinel's times
-    lay apart, and cores that others kept busy, at most.
-    """
-
-    ms: list[float]
-    sentinel_drift: float
-    others: float
-
-
-def encoding(encode: Callable[[Items], Any], items: Items, replicates: int, seconds: float) -> Encoding:
-    """The time that ``encode`` takes for a single item, with nothing cached; ``seconds`` of it for each replicate.
-
-    What was fitted lives in one process, and its encoder meets no other there: replicates are taken one after another,
-    each after a warm-up on other items, and nothing is compared in turns.
-    """
-    order = np.random.default_rng(0).permutation(len(items))[: 2 * ENCODED_ITEMS]
-    singles = [dataclasses.replace(items.take(order[at : at + 1]), fingerprint="") for at in range(len(order))]
-    half = len(singles) // 2
-    with one_thread(), quiet():
-        taken = [_encoded(encode, singles[:half], singles[half:], seconds) for _ in range(replicates)]
-    return Encoding([one.ms for one in taken], drift([one.sentinel_ms for one in taken]), max(o.others for o in taken))
-
-
-class _Encoded(NamedTuple):
-    ms: float
-    sentinel_ms: float
-    others: float
-
-
-def _encoded(
-    encode: Callable[[Items], Any], warm_up: Sequence[Items], singles: Sequence[Items], seconds: float
-) -> _Encoded:
-    """One replicate: items in turn, each at least once, until the time is full; their median. Under load once more."""
-    for _ in range(1 + RETAKES):
-        load, steady, taken = OtherLoad(seconds), sentinel(), list[float]()
-        for single in warm_up:
-            encode(single)
-        end = time.perf_counter() + seconds
-        while len(taken) < len(singles) or (len(taken) < MOST_ENCODED and time.perf_counter() < end):
-            taken.append(_seconds(partial(encode, singles[len(taken) % len(singles)])))
-        one = _Encoded(1e3 * float(np.median(taken)), steady, load.cores())
-        if one.others <= LOADED:
-            break
-    return one
 
 
 def cores() -> int:
@@ -257,7 +203,7 @@ def warm_up(index: Index, singles: Sequence[Corpus], k: int) -> int:
 def sentinel() -> float:
     """Milliseconds of a kernel that never changes: the least of several passes over a megabyte."""
     values = np.ones(SENTINEL_VALUES, dtype=np.float32)
-    return 1e3 * min(_seconds(lambda: values.dot(values)) for _ in range(SENTINEL_REPEATS))
+    return 1e3 * min(seconds_of(lambda: values.dot(values)) for _ in range(SENTINEL_REPEATS))
 
 
 def overhead_ms(queries: Corpus, k: int) -> float:
@@ -320,12 +266,13 @@ def machine_rates() -> Rates:
     long = np.ones(1 << 26, dtype=np.float32)
     square = np.ones((1024, 1024), dtype=np.float32)
     with one_thread(), quiet():
-        read = min(_seconds(work) for work in (lambda: long.dot(long), long.max) for _ in range(8))
-        multiply = min(_seconds(lambda: square @ square) for _ in range(8))
+        read = min(seconds_of(work) for work in (lambda: long.dot(long), long.max) for _ in range(8))
+        multiply = min(seconds_of(lambda: square @ square) for _ in range(8))
     return Rates(long.nbytes / read, 2 * 1024**3 / multiply)
 
 
-def _seconds(work: Callable[[], Any]) -> float:
+def seconds_of(work: Callable[[], Any]) -> float:
+    """The wall time of a call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -20,11 +20,11 @@ from bench import protocols, registry
 from bench.environment import libraries
 from bench.estimators import as_hasher
 from bench.grid import Cell, Choice, Grid
-from bench.identity import digest, source_identity
+from bench.identity import digest, room_identity, source_identity
 from bench.interfaces import Codes, Context, Int, Items, Model, SplitName
-from bench.measure import encoding
 from bench.stages import coding
 from bench.stages.coding import Splits, arrays_read, is_finite
+from bench.stages.encoding import encoding
 from bench.store import Entry, Made, Meta, Store
 
 Oracle = Callable[[Callable[[Items], Codes], Codes | None], float]
@@ -88,7 +88,7 @@ class Pipeline:
     @cached_property
     def labels_key(self) -> str:
         """The key of the labels: the data set's parameters may decide its remarks, and whether it is refused."""
-        return digest(["labels", self.dataset_identity, self.grid.dataset.parameters])
+        return digest(["labels", self.dataset_identity, self.grid.dataset.parameters, room_identity("artifacts")])
 
     def _read_labels(self) -> Made:
         dataset = self.dataset
@@ -114,12 +114,7 @@ class Pipeline:
         """
         rows = self._rows(cell, "query", self.labels().arrays["query"])
         measure = self.grid.measure
-        if cell.index is None or (measure.queries in (0, len(rows)) and measure.split == "all"):
-            return rows
-        drawn = np.random.default_rng(cell.seed).permutation(len(rows))[: measure.queries or None]
-        if measure.split != "all":
-            drawn = drawn[measure.split == "tune" :: 2]
-        return rows[np.sort(drawn)]
+        return rows if cell.index is None else protocols.drawn(rows, measure.queries, measure.split, cell.seed)
 
     def _rows(self, cell: Cell, split: SplitName, labels: Int) -> Int:
         if cell.protocol == "seen":
@@ -142,7 +137,7 @@ class Pipeline:
         """The key of the training behind a cell's codes. The oracle's evaluations are a part of a training."""
         assert cell.hasher is not None
         adapted = not hasattr(registry.load("hasher", cell.hasher.name), "encode")
-        oracle = [cell.protocol, source_identity("bench.metrics")] if self._wants_oracle(cell) else None
+        oracle = [cell.protocol, room_identity("metrics")] if self._wants_oracle(cell) else None
         return digest(
             [
                 *self._plugin("hasher", cell.hasher, cell.seed),
@@ -150,19 +145,20 @@ class Pipeline:
                 {
                     "input": cell.input and self.features_key(cell, cell.input),
                     "oracle": oracle,
-                    "adapter": source_identity("bench.estimators") if adapted else None,
+                    "adapter": room_identity("adapters") if adapted else None,
                 },
             ]
         )
 
     def _plugin(self, kind: registry.Kind, choice: Choice, seed: int) -> list[Any]:
-        return [self.dataset_identity, [kind, choice.name, choice.parameters, _source(kind, choice.name)], seed]
+        plugin = [kind, choice.name, choice.parameters, _source(kind, choice.name)]
+        return [self.dataset_identity, plugin, seed, room_identity("artifacts", "contracts")]
 
     def _training(self, cell: Cell) -> list[Any]:
         """What a protocol says of the training, for a key: nothing where all classes are trained on."""
         if cell.protocol == "seen":
             return []
-        return [{"class_split": vars(self.grid.class_split), "source": source_identity("bench.protocols")}]
+        return [{"class_split": vars(self.grid.class_split), "rooms": room_identity("protocols")}]
 
     def _wants_oracle(self, cell: Cell) -> bool:
         """Whether a cell of the grid asks for the model of this training that is best on the test queries.
@@ -240,7 +236,7 @@ class Pipeline:
         return {name for cell in cells for name in arrays_read(cell)}
 
     def _encoding(self, encode: Callable[[Items], Any], queries: Items) -> dict[str, Any]:
-        """What encoding a query takes: the fields of `bench.measure.Encoding`."""
+        """What encoding a query takes: the fields of `bench.stages.encoding.Encoding`."""
         measure = self.grid.measure
         return vars(encoding(encode, queries, measure.replicates, measure.batch_seconds / measure.rounds))
 
@@ -286,11 +282,10 @@ class Pipeline:
     def exact_key(self, cell: Cell) -> str:
         """The key of the exact neighbours that a cell's answers are judged by."""
         assert cell.embedder is not None
-        protocol = [] if cell.protocol == "seen" else [cell.protocol]
         measure = self.grid.measure
-        part = [] if measure.split == "all" else [measure.split]
-        measured = [self.grid.k, measure.queries, source_identity("bench.exact"), *part]
-        return digest([self.features_key(cell, cell.embedder), *measured, *protocol])
+        rows = [cell.protocol, measure.queries, measure.split, cell.seed]
+        rooms = room_identity("exact", "protocols", "metrics")
+        return digest([self.features_key(cell, cell.embedder), self.grid.k, rows, rooms])
 
     def _search_exactly(self, cell: Cell) -> Made:
         from bench.exact import exact_neighbours

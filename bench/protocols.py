@@ -16,6 +16,8 @@ from bench.interfaces import Int, SplitName
 
 ProtocolName = Literal["seen", "unseen", "unseen_all"]
 Classes = Literal["every", "seen", "unseen"]
+QuerySplit = Literal["all", "tune/report", "tune"]
+"""Which queries are asked: all, or one half of them, drawn by seed (see `bench.tuning`)."""
 CLASSES: dict[ProtocolName, dict[SplitName, Classes]] = {
     "seen": {"train": "every", "database": "every", "query": "every"},
     "unseen": {"train": "seen", "database": "unseen", "query": "unseen"},
@@ -65,6 +67,19 @@ def rows(protocol: ProtocolName, split: SplitName, labels: Int, unseen: Int) -> 
     if not chosen.any():
         raise ValueError(f"protocol = {protocol!r}: the {split} split has no item of the {classes} classes")
     return np.flatnonzero(chosen).astype(np.int64)
+
+
+def drawn(rows: Int, queries: int, split: QuerySplit, seed: int) -> Int:
+    """So many of the rows of queries, all for 0, drawn by seed; of a split other than "all", the one half or the other.
+
+    int64, ascending.
+    """
+    if queries in (0, len(rows)) and split == "all":
+        return rows
+    chosen = np.random.default_rng(seed).permutation(len(rows))[: queries or None]
+    if split != "all":
+        chosen = chosen[split == "tune" :: 2]
+    return rows[np.sort(chosen)]
 
 
 def select(array: NDArray[Any], rows: Int) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +11,8 @@ import pandas as pd
 
 from bench import registry
 from bench.grid import ROLES, Cell, Choice, Grid, Role, settings
-from bench.identity import digest, source_identity
-from bench.interfaces import Float
+from bench.identity import digest, room_identity, source_identity
 from bench.pipeline import Pipeline
-from bench.statistics import rate, typical, with_interval
 from bench.store import Arrays, Entry, Meta, Store
 
 Place = tuple[Role, str, str]  # role, plugin, parameter
@@ -28,7 +26,7 @@ SYMBOLS = {"candidates": "N", "key_bits": "L", "nprobe": "nprobe"}
 
 def key(pipeline: Pipeline, cell: Cell) -> str:
     """The hash of all that decides a cell's figures: data, plugins, parameters, seed, how it is measured and judged."""
-    return _hash(pipeline, cell, source_identity("bench.quality"))
+    return _hash(pipeline, cell, room_identity("quality", "metrics"))
 
 
 def search_key(pipeline: Pipeline, cell: Cell) -> str:
@@ -42,7 +40,7 @@ def _hash(pipeline: Pipeline, cell: Cell, metrics: dict[str, Any] | None) -> str
         [
             [stage.key for stage in pipeline.stages(cell)],
             [cell.protocol, cell.model, cell.database_codes, grid.k, cell.seed],
-            [metrics, source_identity("bench.protocols")],
+            [metrics, room_identity("protocols", "corpora")],
             None if cell.index is None else _searching(grid, cell),
         ]
     )
@@ -50,8 +48,7 @@ def _hash(pipeline: Pipeline, cell: Cell, metrics: dict[str, Any] | None) -> str
 
 def _searching(grid: Grid, cell: Cell) -> list[Any]:
     plugins = [_identity(role, choice) for role, choice in cell.choices() if role in SEARCH_ROLES]
-    sources = [source_identity(f"bench.{module}") for module in ("measure", "timing", "indexes")]
-    return [plugins, cell.candidates, vars(grid.measure), sources]
+    return [plugins, cell.candidates, vars(grid.measure), room_identity("searching", "contracts")]
 
 
 def _identity(role: Role, choice: Choice) -> list[Any]:
@@ -175,29 +172,6 @@ def data_columns(pipeline: Pipeline) -> dict[str, str]:
         "dataset": grid.dataset_name,
         "dataset_plugin": grid.dataset.name,
         "dataset_fingerprint": pipeline.dataset_fingerprint,
-    }
-
-
-def time_columns(times: Mapping[str, Float], queries_in_set: int) -> dict[str, float]:
-    """What a search's times (see `bench.timing.Times`), the replicates first, say of it, with intervals over these.
-
-    Latencies as percentiles of single queries on one thread, and as the time that all queries of the set would take one
-    by one; queries a second in batches, on all threads and on one; seconds to build.
-    """
-    latency = times["latency_ms"]
-    p50, p95, p99 = np.percentile(latency, [50, 95, 99])
-    middle, one_by_one = typical(latency), typical(latency.mean(axis=(1, 2), dtype=np.float64))
-    return {
-        "latency_ms_p50": float(p50),
-        "latency_ms_low": min(middle.low, float(p50)),
-        "latency_ms_high": max(middle.high, float(p50)),
-        "latency_ms_p95": float(p95),
-        "latency_ms_p99": float(p99),
-        "latency_ms_mean": one_by_one.value,
-        **with_interval("seconds_all_queries", one_by_one.times(queries_in_set / 1e3)),
-        **with_interval("throughput_qps", rate(typical(times["batch_ms"]), 1e3)),
-        **with_interval("throughput_one_thread_qps", rate(typical(times["batch_one_thread_ms"]), 1e3)),
-        **with_interval("build_seconds", typical(times["build_seconds"])),
     }
 
 

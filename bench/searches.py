@@ -16,7 +16,7 @@ import numpy as np
 from bench import indexes, records, statistics
 from bench.corpora import Corpora
 from bench.grid import Cell
-from bench.interfaces import Int
+from bench.interfaces import Float, Int
 from bench.isolation import Failure
 from bench.measure import LOADED, UNSTABLE, Rates, check_neighbours, machine_rates
 from bench.pipeline import Pipeline
@@ -73,7 +73,7 @@ class Searches:
         columns = {
             **costs,
             **_building(entries),
-            **records.time_columns(times, all_queries),
+            **_times(times, all_queries),
             **_against_reference(entries),
             "cpu_per_wall": max(entry.meta["cpu_per_wall"] for entry in entries),
             "unstable": max(entry.meta["sentinel_drift"] for entry in entries) > UNSTABLE,
@@ -144,6 +144,31 @@ class Searches:
     def _replicates(self, position: int) -> list[Entry]:
         numbers = range(self.pipeline.grid.measure.replicates)
         return [self.results.read("replicates", f"{self._keys[position]}-{number}") for number in numbers]
+
+
+def _times(times: dict[str, Float], queries_in_set: int) -> dict[str, float]:
+    """What a search's times (see `bench.timing.Times`), the replicates first, say of it, with intervals over these.
+
+    Latencies as percentiles of single queries on one thread, and as the time that all queries of the set would take one
+    by one; queries a second in batches, on all threads and on one; seconds to build.
+    """
+    latency = times["latency_ms"]
+    p50, p95, p99 = np.percentile(latency, [50, 95, 99])
+    middle, one_by_one = statistics.typical(latency), statistics.typical(latency.mean(axis=(1, 2), dtype=np.float64))
+    return {
+        "latency_ms_p50": float(p50),
+        "latency_ms_low": min(middle.low, float(p50)),
+        "latency_ms_high": max(middle.high, float(p50)),
+        "latency_ms_p95": float(p95),
+        "latency_ms_p99": float(p99),
+        "latency_ms_mean": one_by_one.value,
+        **statistics.with_interval("seconds_all_queries", one_by_one.times(queries_in_set / 1e3)),
+        **statistics.with_interval("throughput_qps", statistics.rate(statistics.typical(times["batch_ms"]), 1e3)),
+        **statistics.with_interval(
+            "throughput_one_thread_qps", statistics.rate(statistics.typical(times["batch_one_thread_ms"]), 1e3)
+        ),
+        **statistics.with_interval("build_seconds", statistics.typical(times["build_seconds"])),
+    }
 
 
 def _building(entries: list[Entry]) -> dict[str, float]:

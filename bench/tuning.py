@@ -13,9 +13,9 @@ from dataclasses import replace
 import pandas as pd
 
 from bench import records
-from bench.grid import Split
 from bench.isolation import Failure
 from bench.pipeline import Pipeline
+from bench.protocols import QuerySplit
 from bench.report.pareto import LATENCY, THROUGHPUT, cost_of, front
 from bench.report.words import SECTION, VARIANT
 from bench.runner import Run
@@ -54,7 +54,7 @@ def _tuning(run: Run) -> Run:
     return replace(run, pipeline=on(run.pipeline, "tune"))
 
 
-def on(pipeline: Pipeline, split: Split) -> Pipeline:
+def on(pipeline: Pipeline, split: QuerySplit) -> Pipeline:
     """The same grid on another part of the queries."""
     return replace(pipeline, grid=replace(pipeline.grid, measure=replace(pipeline.grid.measure, split=split)))
 

@@ -1,10 +1,12 @@
-import importlib
+import dataclasses
+import importlib.machinery
 import subprocess
 import sys
 
 import pytest
 
 from bench.identity import digest, source_identity
+from bench.rooms import ROOMS
 
 
 @pytest.fixture
@@ -15,7 +17,8 @@ def package(tmp_path, monkeypatch):
     (folder / "a.py").write_text("def f():\n    from some_package import b\n    return b.g()\n")
     (folder / "b.py").write_text("import numpy\n\ndef g():\n    'Says one.'\n    return 1  # one\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "some_package", raising=False)  # that of an earlier test
+    for name in [name for name in sys.modules if name.partition(".")[0] == "some_package"]:  # those of an earlier test
+        del sys.modules[name]
     importlib.invalidate_caches()
     source_identity.cache_clear()
     yield folder
@@ -78,3 +81,78 @@ sys.exit("torch" in sys.modules or "torch" not in found["libraries"])
 
 def test_a_digest_depends_on_values_and_not_on_the_order_of_keys():
     assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})
+
+
+def test_a_module_that_is_not_there_has_no_identity(package):
+    with pytest.raises(ValueError, match=r"no module some_package\.c: what its source decides can't be known"):
+        source_identity("some_package.c")
+    with pytest.raises(ValueError, match="no module no_such_package"):
+        source_identity("no_such_package")
+
+
+def test_a_package_has_the_identity_of_all_its_modules(package):
+    def found():
+        source_identity.cache_clear()
+        return source_identity("some_package")
+
+    before = found()
+    (package / "inner").mkdir()
+    (package / "inner" / "c.py").write_text("x = 1\n")
+    after = found()
+    assert before["source"] != after["source"]
+    (package / "inner" / "c.py").write_text("x = 2\n")
+    assert found()["source"] != after["source"]
+
+
+def test_relative_imports_are_followed_also_from_the_package_itself(package):
+    (package / "__init__.py").write_text("from .b import g\n")
+    (package / "a.py").write_text("from . import g\n")
+    before = identity()
+    (package / "b.py").write_text("def g():\n    return 2\n")
+    assert identity() != before
+
+
+def test_the_packages_around_an_imported_module_count(package):
+    before = identity()
+    (package / "__init__.py").write_text("x = 1\n")
+    assert identity() != before
+
+
+def test_imports_for_type_checkers_do_not_count(package):
+    before = identity()
+    (package / "c.py").write_text("x = 1\n")
+    source = (package / "b.py").read_text()
+    guarded = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import scipy\n    from some_package.c import x\n"
+    )
+    (package / "b.py").write_text(guarded + source)
+    found = identity()
+    assert found["libraries"] == before["libraries"]
+    (package / "c.py").write_text("x = 2\n")
+    assert identity() == found
+
+
+def test_an_import_of_the_own_project_that_leads_nowhere_is_passed_over(package):
+    (package / "a.py").write_text("try:\n    import some_package.fast\nexcept ImportError:\n    pass\n")
+    before = identity()
+    (package / "fast.py").write_text("x = 1\n")
+    assert identity() != before
+
+
+def test_a_compiled_module_has_the_identity_of_its_bytes(package):
+    (package / "a.py").write_text("from some_package import fast\n")
+    compiled = package / f"fast{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+    found = []
+    for content in (b"one", b"two", b"one"):
+        compiled.write_bytes(content)
+        importlib.invalidate_caches()
+        found.append(identity())
+    assert found[0] == found[2] != found[1]
+
+
+def test_a_plugin_depends_on_the_version_of_the_rooms_that_it_imports_and_not_on_their_source(package, monkeypatch):
+    (package / "b.py").write_text("from bench.metrics import mean_average_precision\n")
+    before = identity()
+    assert before["rooms"] == {room: ROOMS[room].version for room in ("contracts", "metrics")}
+    monkeypatch.setitem(ROOMS, "metrics", dataclasses.replace(ROOMS["metrics"], version=-1))
+    assert identity()["rooms"] == {**before["rooms"], "metrics": -1} and identity()["source"] == before["source"]

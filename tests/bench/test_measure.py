@@ -12,14 +12,14 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from bench import measure
-from bench.interfaces import Corpus, Items
+from bench.interfaces import Corpus
 from bench.measure import (
     LOADED,
     SEEN,
+    WARM_UP_BATCH,
     OtherLoad,
     batch_ms,
     check_neighbours,
-    encoding,
     machine_rates,
     one_round,
     one_thread,
@@ -134,19 +134,19 @@ MANY = Corpus(np.arange(5000, dtype=np.float32)[:, None])
 def test_a_batch_holds_as_many_queries_as_fill_the_time(monkeypatch):
     clock = Clock(monkeypatch, query=1e-3)
     assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=2.0, least=100) == pytest.approx(1.0)
-    assert clock.sizes == [64, 64, 2000, 2000]
+    assert clock.sizes == [WARM_UP_BATCH] * 2 + [2000, 2000]
 
 
 def test_a_batch_of_slow_queries_holds_the_least_number(monkeypatch):
     clock = Clock(monkeypatch, query=1.0)
     assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=2.0, least=100) == pytest.approx(1000)
-    assert clock.sizes == [64, 64, 100]
+    assert clock.sizes == [WARM_UP_BATCH] * 2 + [100]
 
 
 def test_a_batch_of_all_queries_is_repeated_until_the_time_is_full(monkeypatch):
     clock = Clock(monkeypatch, query=1e-5)
     assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=0.12, least=100) == pytest.approx(0.01)
-    assert clock.sizes == [64, 64, 5000, 5000, 5000, 5000]
+    assert clock.sizes == [WARM_UP_BATCH] * 2 + [5000, 5000, 5000, 5000]
 
 
 def test_what_a_call_takes_counts_among_its_queries(monkeypatch):
@@ -171,36 +171,6 @@ def test_batches_run_on_one_thread_and_on_all(monkeypatch):
     with threadpool_limits(limits=2):
         one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
     assert [threads for size, threads in seen if size == 10] == [{1}] * 3 + [{2}] * 3
-
-
-ITEMS = Items(np.arange(40), np.zeros(40, np.int64), "known", vectors=np.arange(40, dtype=np.float32)[:, None])
-
-
-def test_items_are_encoded_one_by_one_with_nothing_cached_after_a_warm_up_on_others(monkeypatch):
-    monkeypatch.setattr(OtherLoad, "cores", lambda self: 0.0)
-    asked = []
-    found = encoding(asked.append, ITEMS, replicates=3, seconds=1e-9)
-    assert {(len(one), one.fingerprint) for one in asked} == {(1, "")}
-    rows = [int(one.ids[0]) for one in asked]
-    warm, first = rows[:10], rows[10:20]
-    assert rows == 3 * [*warm, *first] and not {*warm} & {*first}
-    assert len(found.ms) == 3 and min(found.ms) >= 0 and found.sentinel_drift >= 0
-
-
-def test_the_time_of_an_encoding_is_that_of_the_median_item():
-    slow = iter([0.002] * 10 + [0.002, 0.002, 0.2] * 1000)
-    found = encoding(lambda item: time.sleep(next(slow)), ITEMS, replicates=1, seconds=1e-9)
-    assert 2 <= found.ms[0] < 100
-
-
-def test_a_single_item_can_be_encoded():
-    assert len(encoding(lambda item: None, ITEMS.take(np.array([0])), 2, 1e-9).ms) == 2
-
-
-def test_an_encoding_under_load_is_taken_again_and_what_remains_is_noted(monkeypatch):
-    load = iter([2.0, 1.0, 0.1])
-    monkeypatch.setattr(OtherLoad, "cores", lambda self: next(load))
-    assert encoding(lambda item: None, ITEMS, replicates=1, seconds=1e-9).others == 0.1
 
 
 def test_the_threads_that_a_search_takes_show_in_cpu_over_wall(monkeypatch):

@@ -1,11 +1,13 @@
+import dataclasses
+
 import pytest
 
 from bench import grid_file, records
 from bench.child import Local
 from bench.grid_file import Options
-from bench.identity import source_identity
 from bench.interfaces import Context
 from bench.pipeline import Pipeline
+from bench.rooms import ROOMS
 from bench.runner import Run
 from bench.store import Store
 from tests.conftest import bench
@@ -53,10 +55,7 @@ def other_metrics(monkeypatch):
     """From its call on, another version of the metrics: recall is called by another name, and mAP is 0.5."""
 
     def change():
-        def identity(module):
-            return {"source": "another"} if module == "bench.quality" else source_identity(module)
-
-        monkeypatch.setattr(records, "source_identity", identity)
+        monkeypatch.setitem(ROOMS, "quality", dataclasses.replace(ROOMS["quality"], version=-1))
         monkeypatch.setattr("bench.quality.of_neighbours", lambda *_: {"recall": 0.25})
         monkeypatch.setattr("bench.quality.of_codes", lambda *_: {"map": 0.5})
 
