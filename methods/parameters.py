@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -34,9 +35,18 @@ def check_values(plugin: type, values: Mapping[str, Any]) -> None:
     It says the name, the value and what would be right. Integers of numpy are integers; True and False are none.
     """
     for name, value in values.items():
-        hint = _hints(plugin)[name]
-        if not _allows(hint, value):
-            raise ValueError(f"{name} = {value!r} must be {_words(hint)}")
+        check_value(name, _hints(plugin)[name], value)
+
+
+def check_value(name: str, annotation: Any, value: Any) -> None:
+    """ValueError: the annotation does not allow the value, which is called ``name``."""
+    if not _allows(annotation, value):
+        raise ValueError(f"{name} = {value!r} must be {_words(annotation)}")
+
+
+def check_parameters(plugin: Any) -> None:
+    """``check_values`` of all parameters of a plugin that is a dataclass of them."""
+    check_values(type(plugin), {field.name: getattr(plugin, field.name) for field in fields(plugin) if field.init})
 
 
 @cache

@@ -7,16 +7,19 @@ finding the cells and re-ranking are what is left.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int, Unsuitable, Words
-from methods.search.inputs import at_least, codes_of, items_of, set_positive
+from methods.parameters import Count, Natural, check_parameters
+from methods.search.inputs import check_k, codes_of, items_of, set_parameters
 from methods.search.threads import by_queries
 
 
+@dataclass(kw_only=True, eq=False)
 class CodeCells:
     """Codes in ``cells`` of the features, of which the ``nprobe`` nearest to the query are scanned.
 
@@ -27,14 +30,12 @@ class CodeCells:
     family = "inverted file"
     reads: ClassVar[tuple[str, ...]] = ("features", "codes")
     query_parameters: ClassVar[tuple[str, ...]] = ("nprobe",)
-    nprobe: int
+    cells: Count = 300
+    nprobe: Count = 16
+    seed: Natural = 0
 
-    def __init__(self, *, cells: int = 300, nprobe: int = 16, seed: int = 0) -> None:
-        at_least(1, cells=cells)
-        self.cells = cells
-        at_least(0, seed=seed)
-        self.seed = seed
-        self.set_query(nprobe=nprobe)
+    def __post_init__(self) -> None:
+        check_parameters(self)
 
     def build(self, database: Corpus) -> Self:
         """Cluster the features, and lay the codes out cell by cell. Unsuitable: fewer items than cells."""
@@ -61,11 +62,11 @@ class CodeCells:
 
     def set_query(self, **parameters: Any) -> None:
         """Set ``nprobe``, the cells that are scanned (all, if there are fewer). ValueError: below 1, or another."""
-        set_positive("code_cells", self, parameters)
+        set_parameters("code_cells", self, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
-        at_least(1, k=k)
+        check_k(k)
         codes = codes_of(queries, "code_cells", self._bits)
         vectors = items_of(queries, "code_cells") if len(codes) else np.empty((0, self._centroids.shape[1]), np.float32)
         if vectors.shape != (len(codes), self._centroids.shape[1]):

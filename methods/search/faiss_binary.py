@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Codes, Corpus, Int, Unsuitable
+from methods.parameters import Count, Natural, TwoOrMore, check_parameters, check_values
 from methods.search import faiss_calls
-from methods.search.inputs import at_least, codes_of, only
+from methods.search.inputs import check_k, codes_of, only
 
-Kind = Literal["flat", "hash", "multi_hash", "ivf", "hnsw"]
 DEFAULTS: dict[str, dict[str, int]] = {
     "flat": {},
     "hash": {"key_bits": 16, "nflip": 2},
@@ -20,7 +21,6 @@ DEFAULTS: dict[str, dict[str, int]] = {
     "hnsw": {"m": 32, "ef_search": 64},
 }
 QUERY = ("nflip", "nprobe", "ef_search")
-LEAST = {"nflip": 0, "m": 2}
 
 HEAP_BELOW = 20
 """A flat scan collects fewer neighbours than this in a heap, more by counting distances: as fast up to 10, 1.4 times as
@@ -30,6 +30,7 @@ BUCKET_BYTES = 48
 """Of a bucket in libstdc++'s unordered_map, beside its ids: the key, a vector's three pointers, two links."""
 
 
+@dataclass(kw_only=True, eq=False)
 class FaissBinary:
     """faiss on codes: a flat scan, one hash table or several, an inverted file, or a graph.
 
@@ -42,35 +43,29 @@ class FaissBinary:
     label = "faiss on codes"
     reads: ClassVar[tuple[str, ...]] = ("codes",)
 
-    def __init__(
-        self,
-        *,
-        kind: Kind = "flat",
-        key_bits: int | None = None,
-        tables: int | None = None,
-        nflip: int | None = None,
-        centroids: int | None = None,
-        nprobe: int | None = None,
-        m: int | None = None,
-        ef_search: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        if kind not in DEFAULTS:
-            raise ValueError(f"kind = {kind!r} must be one of {', '.join(DEFAULTS)}")
-        given = {"key_bits": key_bits, "tables": tables, "nflip": nflip, "centroids": centroids, "nprobe": nprobe}
-        given |= {"m": m, "ef_search": ef_search}
-        self.kind = kind
-        at_least(0, seed=seed)
-        self.seed = seed
-        self.deterministic = kind != "hnsw"  # several threads build the graph in an order of their own
-        self.query_parameters: tuple[str, ...] = tuple(name for name in DEFAULTS[kind] if name in QUERY)
-        own = ", ".join(DEFAULTS[kind]) or "no parameters"
-        for name, value in given.items():
-            if value is not None and name not in DEFAULTS[kind]:
-                raise ValueError(f"{name} = {value}: kind = {kind!r} takes {own}")
-            setattr(self, name, DEFAULTS[kind].get(name) if value is None else value)
-        self._check_values(self._values())
-        if kind == "flat":
+    kind: Literal["flat", "hash", "multi_hash", "ivf", "hnsw"] = "flat"
+    key_bits: Count | None = None
+    tables: Count | None = None
+    nflip: Natural | None = None
+    centroids: Count | None = None
+    nprobe: Count | None = None
+    m: TwoOrMore | None = None
+    ef_search: Count | None = None
+    seed: Natural = 0
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        defaults = DEFAULTS[self.kind]
+        self.deterministic = self.kind != "hnsw"  # several threads build the graph in an order of their own
+        self.query_parameters: tuple[str, ...] = tuple(name for name in defaults if name in QUERY)
+        for name in dict.fromkeys(name for values in DEFAULTS.values() for name in values):
+            value = getattr(self, name)
+            if value is not None and name not in defaults:
+                own = ", ".join(defaults) or "no parameters"
+                raise ValueError(f"{name} = {value}: kind = {self.kind!r} takes {own}")
+            setattr(self, name, defaults.get(name) if value is None else value)
+        self._refuse_flips(self._values())
+        if self.kind == "flat":
             self.query_cost = self._scan_cost
 
     @property
@@ -83,9 +78,7 @@ class FaissBinary:
         """The parameters of this kind."""
         return {name: getattr(self, name) for name in DEFAULTS[self.kind]}
 
-    def _check_values(self, values: dict[str, int]) -> None:
-        for name, value in values.items():
-            at_least(LEAST.get(name, 1), **{name: value})
+    def _refuse_flips(self, values: dict[str, int]) -> None:
         if "nflip" in values and values["nflip"] > values["key_bits"]:
             raise ValueError(f"nflip = {values['nflip']} must be at most key_bits = {values['key_bits']}")
 
@@ -130,10 +123,14 @@ class FaissBinary:
         return faiss.IndexBinaryFlat(bits)
 
     def set_query(self, **parameters: Any) -> None:
-        """Set the query parameter of this kind. ValueError: it has no such one, or the value is out of range."""
-        only(f"faiss_binary of kind = {self.kind!r}", self.query_parameters, parameters)
-        self._check_values(self._values() | parameters)
-        for name, value in parameters.items():
+        """Set the query parameter of this kind; None is its default. ValueError: another name, or a bad value."""
+        given: dict[str, Any] = {
+            name: DEFAULTS[self.kind].get(name) if value is None else value for name, value in parameters.items()
+        }
+        only(f"faiss_binary of kind = {self.kind!r}", self.query_parameters, given)
+        check_values(type(self), given)
+        self._refuse_flips(self._values() | given)
+        for name, value in given.items():
             setattr(self, name, value)
         if hasattr(self, "_index"):
             self._tune()
@@ -150,7 +147,7 @@ class FaissBinary:
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1, or codes of another length."""
-        at_least(1, k=k)
+        check_k(k)
         rows = _rows(codes_of(queries, "faiss_binary", self._bits))
         if self.kind == "flat":  # of an inverted file, counting finds nothing at all (faiss 1.15)
             self._index.use_heap = k < HEAP_BELOW

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int, Unavailable
+from bench.interfaces import Float, Unavailable
+from methods.parameters import Count, Natural
 from methods.search import faiss_calls
-from methods.search.inputs import at_least, items_of, only
-from methods.search.libraries import neighbours
+from methods.search.inputs import only
+from methods.search.libraries import LibraryIndex
 
-Device = Literal["cpu", "cuda"]
 ATTRIBUTES = {"nprobe": "nprobe", "ef_search": "efSearch", "k_factor": "k_factor", "qb": "qb"}
-LARGEST_QB = 8
 GRAPHS = ("HNSW", "NSG")
 """Built on several threads, in an order of their own."""
 
 
-class Faiss:
+@dataclass(kw_only=True, eq=False)
+class Faiss(LibraryIndex):
     """Any faiss index by its factory string: "Flat", "IVF300,PQ128x4fs,RFlat", "HNSW32", "IVF300,RaBitQ,RFlat" ...
 
     ``nprobe``: lists visited; ``ef_search``: nodes kept in a graph search; ``k_factor``: times k candidates are
@@ -26,34 +28,21 @@ class Faiss:
     graphs. Inside a composed index the outermost part that has a parameter takes it.
     """
 
+    name = "faiss"
     label = "faiss"
-    reads: ClassVar[tuple[str, ...]] = ("features",)
-    query_parameters: ClassVar[tuple[str, ...]] = tuple(ATTRIBUTES)
-    nprobe: int | None
-    ef_search: int | None
-    k_factor: int | None
-    qb: int | None
+    query_parameters = tuple(ATTRIBUTES)
+    factory: str = "Flat"
+    nprobe: Count | None = None
+    ef_search: Count | None = None
+    k_factor: Count | None = None
+    qb: Annotated[int, Ge(1), Le(8)] | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
+    seed: Natural = 0
 
-    def __init__(
-        self,
-        *,
-        factory: str = "Flat",
-        nprobe: int | None = None,
-        ef_search: int | None = None,
-        k_factor: int | None = None,
-        qb: int | None = None,
-        device: Device = "cpu",
-        seed: int = 0,
-    ) -> None:
-        if device not in get_args(Device):
-            raise ValueError(f"device = {device!r} must be one of {', '.join(get_args(Device))}")
-        self.factory = factory
-        self.device = device
-        at_least(0, seed=seed)
-        self.seed = seed
-        self.set_query(nprobe=nprobe, ef_search=ef_search, k_factor=k_factor, qb=qb)
-        self.deterministic = not any(graph in factory for graph in GRAPHS)
-        if factory == "Flat":
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.deterministic = not any(graph in self.factory for graph in GRAPHS)
+        if self.factory == "Flat":
             self.query_cost = self._scan_cost
 
     @property
@@ -105,25 +94,23 @@ class Faiss:
         if missing:
             raise ValueError(f"{missing[0]} = {values[missing[0]]}: the index {self.factory!r} has none")
 
-    def build(self, database: Corpus) -> Self:
-        """Train the index on the database and add it. ValueError: faiss cannot, and why; the others as in `check`."""
-        features = items_of(database, "faiss")
-        n, dim = self._shape = features.shape
-        self.check(dim, None)
+    def _build(self, features: Float) -> Any:
+        """The index is trained on the database. ValueError: faiss cannot, and why."""
+        n, dim = features.shape
         index = self._made(dim)
         for part in faiss_calls.parts(index):
             faiss_calls.prepare(part, self.seed)
         try:
             index.train(features)
             index.add(features)
-            self._index = index if self.device == "cpu" else self._on_gpu(index)
+            index = index if self.device == "cpu" else self._on_gpu(index)
         except RuntimeError as fault:
             what = f"factory = {self.factory!r} with {n} items of {dim} dimensions"
             raise faiss_calls.refusal(what, fault) from fault
-        self._found = _holders(self._index)
+        self._found = _holders(index)
         self._defaults = {name: getattr(holder, ATTRIBUTES[name]) for name, holder in self._found.items()}
         self.set_query(**self._chosen())
-        return self
+        return index
 
     def _on_gpu(self, index: Any) -> Any:
         import faiss
@@ -133,21 +120,14 @@ class Faiss:
 
     def set_query(self, **parameters: Any) -> None:
         """Set query parameters; None is faiss's default. ValueError: no such parameter, or the index has none."""
-        only("faiss", self.query_parameters, parameters)
-        at_least(1, **{name: value for name, value in parameters.items() if value is not None})
-        if (parameters.get("qb") or 0) > LARGEST_QB:
-            raise ValueError(f"qb = {parameters['qb']} must be from 1 to {LARGEST_QB}")
-        built = hasattr(self, "_index")
+        only(self.name, self.query_parameters, parameters)
+        built = hasattr(self, "_found")
         if built:
             self._refuse_missing(self._found, parameters)
+        super().set_query(**parameters)
         for name, value in parameters.items():
-            setattr(self, name, value)
             if built and name in self._found:
                 setattr(self._found[name], ATTRIBUTES[name], self._defaults[name] if value is None else value)
-
-    def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
-        return neighbours("faiss", self._shape, queries, k, self._ask)
 
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
         return faiss_calls.search(self._index, vectors, k)

@@ -6,15 +6,17 @@ are asked for.
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
+
+from annotated_types import Ge, Le
 
 from bench.interfaces import Corpus, Int
+from methods.parameters import check_parameters
 from methods.search.distinct import as_they_are, distinct
 from methods.search.inputs import codes_of
 from methods.search.tables import (
-    CUTS,
     MAX_KEY_BITS,
-    MODES,
     Candidates,
     Cut,
     Mode,
@@ -26,6 +28,7 @@ from methods.search.tables import (
 )
 
 
+@dataclass(kw_only=True, eq=False)
 class HashTables:
     """Hash tables over substrings of the code: the N that are found first, nearest code first.
 
@@ -38,17 +41,14 @@ class HashTables:
     family = "hash tables"
     query_parameters: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, *, key_bits: int = 16, mode: Mode = "auto", cut: Cut = "hamming", collapse: bool = True) -> None:
-        if not 1 <= key_bits <= MAX_KEY_BITS:
-            raise ValueError(f"key_bits = {key_bits} must be from 1 to {MAX_KEY_BITS}")
-        for name, value, allowed in (("mode", mode, MODES), ("cut", cut, CUTS)):
-            if value not in allowed:
-                raise ValueError(f"{name} = {value!r} must be one of {', '.join(allowed)}")
-        self.key_bits = key_bits
-        self.mode: Mode = mode
-        self.cut: Cut = cut
-        self.collapse = collapse
-        self.reads: tuple[str, ...] = ("codes", "real_codes") if cut == "asymmetric" else ("codes",)
+    key_bits: Annotated[int, Ge(1), Le(MAX_KEY_BITS)] = 16
+    mode: Mode = "auto"
+    cut: Cut = "hamming"
+    collapse: bool = True
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        self.reads: tuple[str, ...] = ("codes", "real_codes") if self.cut == "asymmetric" else ("codes",)
 
     def check(self, dim: int | None, bits: int | None) -> None:
         """ValueError: a code length that ``key_bits`` does not divide."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from bench.interfaces import Codes, Corpus, Float
-from methods.limits import LARGEST
+from methods.parameters import Count, check_value, check_values
 
 
-def at_least(least: int, **parameters: Any) -> None:
-    """ValueError: one of the parameters is not an integer, below ``least``, or larger than a library takes."""
-    for name, value in parameters.items():
-        if not isinstance(value, Integral) or int(value) < least:
-            raise ValueError(f"{name} = {value!r} must be an integer of at least {least}")
-        if int(value) > LARGEST:
-            raise ValueError(f"{name} = {value!r} must be at most {LARGEST:,}")
+def check_k(k: int) -> None:
+    """ValueError: k, the number of neighbours that are asked for, is not an integer of at least 1."""
+    check_value("k", Count, k)
 
 
 def only(owner: str, allowed: tuple[str, ...], given: dict[str, Any]) -> None:
@@ -28,10 +23,10 @@ def only(owner: str, allowed: tuple[str, ...], given: dict[str, Any]) -> None:
         raise ValueError(f"{owner} has {known}, not {', '.join(unknown)}")
 
 
-def set_positive(owner: str, index: Any, given: dict[str, Any]) -> None:
-    """Set attributes of an index by name. ValueError: not one of its ``query_parameters``, or no integer >= 1."""
+def set_parameters(owner: str, index: Any, given: dict[str, Any]) -> None:
+    """Set query parameters of an index. ValueError, and nothing is set: another name, or a value out of bounds."""
     only(owner, index.query_parameters, given)
-    at_least(1, **given)
+    check_values(type(index), given)
     for name, value in given.items():
         setattr(index, name, value)
 

@@ -5,46 +5,43 @@ The paper's "PQ" row: 300 coarse centroids and 8 bytes a code; its nprobe is not
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import NDArray
 
-from bench.interfaces import Corpus, Float, Int, Unsuitable
+from bench.interfaces import Float, Unsuitable
+from methods.parameters import Count, Natural
 from methods.search import faiss_calls
-from methods.search.inputs import at_least, features_of
-from methods.search.libraries import neighbours
+from methods.search.libraries import LibraryIndex
 
 CODEBOOK = 256
 
 
-class IVFADC:
+@dataclass(kw_only=True, eq=False)
+class IVFADC(LibraryIndex):
     """Inverted file with product-quantised residuals (faiss IndexIVFPQ), no re-ranking."""
 
+    name = "ivfadc"
+    module = "faiss"
     label = "IVFADC"
     family = "inverted file"
-    reads: ClassVar[tuple[str, ...]] = ("features",)
-    query_parameters: ClassVar[tuple[str, ...]] = ("nprobe",)
-
-    def __init__(self, *, centroids: int = 300, code_bytes: int = 8, nprobe: int = 8, seed: int = 0) -> None:
-        at_least(1, centroids=centroids, code_bytes=code_bytes)
-        self.centroids = centroids
-        self.code_bytes = code_bytes
-        at_least(0, seed=seed)
-        self.seed = seed
-        self.set_query(nprobe=nprobe)
+    query_parameters = ("nprobe",)
+    centroids: Count = 300
+    code_bytes: Count = 8
+    nprobe: Count = 8
+    seed: Natural = 0
 
     def check(self, dim: int | None, bits: int | None) -> None:
         """Unsuitable: ``code_bytes`` does not divide the features' dimension."""
         if dim is not None and dim % self.code_bytes:
             raise Unsuitable(f"code_bytes = {self.code_bytes} must divide the features' dimension, {dim}")
 
-    def build(self, database: Corpus) -> Self:
-        """Train the quantisers on the database and add it. Unsuitable: fewer items than centroids or codewords."""
+    def _build(self, features: Float) -> Any:
+        """The quantisers are trained on the database. Unsuitable: fewer items than centroids or codewords."""
         import faiss
 
-        features = features_of(database, "ivfadc")
         n, dim = features.shape
-        self.check(dim, None)
         least = max(self.centroids, CODEBOOK)
         if n < least:
             raise Unsuitable(
@@ -56,24 +53,16 @@ class IVFADC:
         index.train(features)
         index.add(features)
         index.nprobe = self.nprobe
-        self._index: Any = index
-        return self
+        return index
 
     def set_query(self, **parameters: Any) -> None:
         """Set ``nprobe``, the number of lists visited. ValueError: not from 1 to ``centroids``, or another name."""
-        nprobe = parameters.pop("nprobe", None)
-        if parameters or not isinstance(nprobe, int) or not 1 <= nprobe <= self.centroids:
-            raise ValueError(
-                f"ivfadc: nprobe = {nprobe} {parameters or ''} must be an integer "
-                f"from 1 to centroids = {self.centroids}"
-            )
-        self.nprobe = nprobe
+        nprobe = parameters.get("nprobe")
+        if isinstance(nprobe, int) and nprobe > self.centroids:
+            raise ValueError(f"nprobe = {nprobe} must be an integer from 1 to centroids = {self.centroids}")
+        super().set_query(**parameters)
         if hasattr(self, "_index"):
-            self._index.nprobe = nprobe
-
-    def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1."""
-        return neighbours("ivfadc", (self._index.ntotal, self._index.d), queries, k, self._ask)
+            self._index.nprobe = self.nprobe
 
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
         return faiss_calls.search(self._index, vectors, k)

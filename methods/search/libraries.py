@@ -7,7 +7,7 @@ import os
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int, Unavailable
-from methods.parameters import check_values
-from methods.search.inputs import at_least, features_of, items_of, only
+from methods.parameters import check_parameters
+from methods.search.inputs import check_k, features_of, items_of, set_parameters
 
 
 @dataclass(kw_only=True, eq=False)
@@ -35,7 +35,7 @@ class LibraryIndex:
     query_parameters: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        check_values(type(self), {field.name: getattr(self, field.name) for field in fields(self)})
+        check_parameters(self)
         self.set_query(**{name: getattr(self, name) for name in self.query_parameters})
 
     def check(self, dim: int | None, bits: int | None) -> None:
@@ -52,10 +52,7 @@ class LibraryIndex:
 
     def set_query(self, **parameters: Any) -> None:
         """Set query parameters. ValueError, and nothing is set: another name, or a value that is out of bounds."""
-        only(self.name, self.query_parameters, parameters)
-        check_values(type(self), parameters)
-        for name, value in parameters.items():
-            setattr(self, name, value)
+        set_parameters(self.name, self, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
@@ -95,7 +92,7 @@ def neighbours(
     ``ask`` gives [q, found] with -1 where it finds fewer. ValueError: k < 1, or the queries are no features of d
     dimensions.
     """
-    at_least(1, k=k)
+    check_k(k)
     n, dim = shape
     vectors = features_of(queries, owner, dim)
     if len(vectors) == 0:

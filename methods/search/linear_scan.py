@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from bench.interfaces import Corpus, Float, Int
-from methods.search.inputs import at_least, features_of
+from methods.search.inputs import check_k, features_of
 from methods.search.products import compare, lowered_norms
 
 
@@ -35,7 +35,7 @@ class LinearScan:
 
     def search(self, queries: Corpus, k: int) -> Int:
         """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1."""
-        at_least(1, k=k)
+        check_k(k)
         vectors = features_of(queries, "linear_scan", self._features.shape[1])
         ids = np.full((len(vectors), k), -1, dtype=np.int64)
         found = min(k, len(self._features))

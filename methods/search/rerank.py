@@ -8,12 +8,14 @@ then the float32 rows of the few that this leaves in doubt: its result is that o
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int, Unsuitable
+from methods.parameters import Count, check_parameters
 from methods.search.inputs import features_of
 from methods.search.products import compare, lowered_norms
 from methods.search.threads import by_queries
@@ -126,6 +128,7 @@ class Float16:
         return 2.0 * candidates * dim, 3.0 * candidates * dim
 
 
+@dataclass(kw_only=True, eq=False)
 class Int8:
     """Provably the result of Float32, by int8 rows first, of the leading principal ``dims`` where these say enough.
 
@@ -136,10 +139,10 @@ class Int8:
     After a search, ``read_share_`` is the share of the candidates whose float32 row was read.
     """
 
-    def __init__(self, *, dims: int | None = None) -> None:
-        if dims is not None and dims < 1:
-            raise ValueError(f"dims = {dims} must be at least 1")
-        self.dims = dims
+    dims: Count | None = None
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
 
     def build(self, features: Float) -> Self:
         """Find the axes and round, in blocks; the features are kept too, without a copy."""

@@ -336,7 +336,7 @@ def test_costs_are_floors_or_unknown(make):
 
 
 MISUSE = [
-    (lambda c: HashTables(key_bits=25), "key_bits = 25 must be from 1 to 24"),
+    (lambda c: HashTables(key_bits=25), "key_bits = 25 must be an integer of at least 1 and at most 24"),
     (lambda c: HashTables(mode="quick"), "mode = 'quick' must be one of tables, scan, auto"),
     (lambda c: HashTables(cut="best"), "cut = 'best' must be one of hamming, arrival, asymmetric"),
     (lambda c: HashTables(key_bits=8).check(64, 12), "bits = 12 is not a multiple of key_bits = 8"),

@@ -549,7 +549,7 @@ MISUSE = [
     (lambda c: Faiss(factory="IVF9,Flat", k_factor=3).check(24, None), "k_factor = 3: the index 'IVF9,Flat' has none"),
     (lambda c: Faiss().build(c).set_query(ef_search=5), "ef_search = 5: the index 'Flat' has none"),
     (lambda c: Faiss(nprobe=0), "nprobe = 0"),
-    (lambda c: Faiss(factory="RaBitQ", qb=9), "qb = 9 must be from 1 to 8"),
+    (lambda c: Faiss(factory="RaBitQ", qb=9), "qb = 9 must be an integer of at least 1 and at most 8, or None"),
     (lambda c: Faiss(device="tpu"), "device = 'tpu' must be one of cpu, cuda"),
     (lambda c: Faiss().set_query(ef=3), "faiss has the query parameters nprobe, ef_search, k_factor, qb, not ef"),
     (lambda c: FaissBinary(kind="tree"), "kind = 'tree' must be one of flat, hash"),
