@@ -1,7 +1,7 @@
 """What a notebook or a script wants of the harness: scores of codes and of neighbours, and the tables of a run.
 
 Nothing is imported before it is asked for: the command line and every worker import this package. A plugin imports from
-`bench.interfaces`, since its key holds the source of all that it imports.
+`bench.interfaces` and `bench.metrics`: one that imports from here has all that is named here in its key.
 """
 
 TYPE_CHECKING = False  # as `typing` says, which takes longer to import than this module
@@ -14,31 +14,27 @@ if TYPE_CHECKING:
 
     __version__: str
 else:
-    _HOMES = {
-        "Codes": "interfaces",
-        "average_precision": "metrics",
-        "exact_neighbours": "exact",
-        "mean_average_precision": "metrics",
-        "precision_at": "metrics",
-        "read_cells": "frames",
-        "read_records": "frames",
-        "recall_at": "metrics",
-    }
 
     def __getattr__(name):
-        """A name of ``__all__``, imported when it is first asked for. AttributeError: there is no such name."""
+        """A name of ``__all__``, imported when it is first asked for. AttributeError: there is no such name.
+
+        Each module stands in an import statement: `bench.identity` reads these for the key of a plugin.
+        """
         if name == "__version__":
             from importlib.metadata import version
 
-            value = version("bench")
-        elif name in _HOMES:
-            from importlib import import_module
-
-            value = getattr(import_module(f"bench.{_HOMES[name]}"), name)
-        else:
+            return version("bench")
+        if name not in __all__:
             raise AttributeError(f"module 'bench' has no attribute {name!r}; it has its modules, {', '.join(__all__)}")
-        globals()[name] = value
-        return value
+        if name == "Codes":
+            from bench import interfaces as home
+        elif name == "exact_neighbours":
+            from bench import exact as home
+        elif name in ("read_cells", "read_records"):
+            from bench import frames as home
+        else:
+            from bench import metrics as home
+        return getattr(home, name)
 
     def __dir__():
         """What there is, imported or not."""

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import bench
+from bench.identity import source_identity
 from tests.conftest import CHECKOUT
 
 
@@ -35,6 +36,12 @@ def test_importing_the_package_imports_nothing_else():
     program = "import sys; before = {*sys.modules}; import bench; print(*({*sys.modules} - before))"
     done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["bench"]
+
+
+def test_a_plugin_that_imports_from_the_package_has_its_rooms_in_the_key(tmp_path, monkeypatch):
+    (tmp_path / "imports_from_bench.py").write_text("from bench import recall_at\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert set(source_identity("imports_from_bench")["rooms"]) >= {"contracts", "exact", "metrics"}
 
 
 def test_type_checkers_see_the_types_of_each_package():

@@ -22,8 +22,16 @@ from tests.conftest import CHECKOUT
 DIGESTS = Path(__file__).with_name("rooms.json")
 DECIDE_NOTHING = {
     *("bench", "bench.__main__", "bench.cli", "bench.conformance", "bench.grids", "bench.report", "bench.runs"),
-    *("bench.stages", "bench.workers", "bench.compare", "bench.disk", "bench.environment", "bench.gc", "bench.grid"),
-    *("bench.grid_file", "bench.identity", "bench.isolation", "bench.naming", "bench.parquet", "bench.places"),
+    *("bench.stages", "bench.workers", "bench.compare", "bench.disk", "bench.environment", "bench.frames", "bench.gc"),
+    *(
+        "bench.grid",
+        "bench.grid_file",
+        "bench.identity",
+        "bench.isolation",
+        "bench.naming",
+        "bench.parquet",
+        "bench.places",
+    ),
     *("bench.records", "bench.registry", "bench.rooms", "bench.runner", "bench.store", "bench.tuning", "bench.wording"),
 }
 """The modules and packages of the harness that are in no room."""
