@@ -13,15 +13,17 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 
-from methods.limits import LARGEST
+LARGEST = 2**31 - 1
+"""The integers of most libraries have 32 bits; and of whatever a number counts or weighs, more was not meant."""
 
 Natural = Annotated[int, Ge(0), Le(LARGEST)]
 Count = Annotated[int, Ge(1), Le(LARGEST)]
 TwoOrMore = Annotated[int, Ge(2), Le(LARGEST)]
 NotNegative = Annotated[float, Ge(0), Le(LARGEST)]
 Positive = Annotated[float, Gt(0), Le(LARGEST)]
+Share = Annotated[float, Ge(0), Le(1)]
 
 NUMBERS: dict[Any, type] = {int: Integral, float: Real}
 NAMES: dict[Any, str] = {
@@ -76,6 +78,8 @@ def _keeps(value: Any, bound: Any) -> bool:
             return bool(value > below)
         case Le(le=most):
             return bool(value <= most)
+        case Lt(lt=above):
+            return bool(value < above)
         case MultipleOf(multiple_of=step):
             return bool(value % step == 0)
     raise TypeError(f"{bound!r} is no bound that is known")
@@ -102,4 +106,6 @@ def _bound_in_words(bound: Any) -> str:
             return f"above {below:,}"
         case Le(le=most):
             return f"at most {most:,}"
+        case Lt(lt=above):
+            return f"below {above:,}"
     return f"a multiple of {bound.multiple_of}"

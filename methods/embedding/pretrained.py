@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from bench.interfaces import Context, Float, Items
-from methods.backbones import SMALLEST, BackboneChoice, BackboneName
+from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
+from methods.parameters import Natural
 
 if TYPE_CHECKING:
     from methods.backbones.backbone import Backbone
@@ -26,8 +27,8 @@ class Pretrained:
     check_parameters: ClassVar[dict[str, Any]] = SMALLEST
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"
-    image_size: int = 224
-    pretrain_epochs: int = 0
+    image_size: ImageSize = 224
+    pretrain_epochs: Natural = 0
     normalise: bool = True
 
     def __post_init__(self) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from bench.interfaces import Context, Float, Items
-from methods.backbones import SMALLEST, BackboneChoice, BackboneName
-from methods.limits import LARGEST
+from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
+from methods.parameters import Count, Natural, NotNegative, Positive, TwoOrMore, check_parameters
 
 if TYPE_CHECKING:
     from methods.embedding.triplet_training import Fitted
@@ -27,35 +27,25 @@ class Triplet:
     """
 
     check_parameters: ClassVar[dict[str, Any]] = {**SMALLEST, "frozen_trunk": True, "epochs": 1, "dim": 16}
-    dim: int = 512
+    dim: Count = 512
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"
-    image_size: int = 224
+    image_size: ImageSize = 224
     frozen_trunk: bool = False
-    pretrain_epochs: int = 0
-    epochs: int = 90
-    classes_per_batch: int = 16
-    images_per_class: int = 4
-    margin: float = 0.2
+    pretrain_epochs: Natural = 0
+    epochs: Count = 90
+    classes_per_batch: TwoOrMore = 16
+    images_per_class: TwoOrMore = 4
+    margin: Positive = 0.2
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 1e-5
-    lr_divisor: float = 3.0
-    lr_step: int = 30
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    learning_rate: Positive = 1e-5
+    lr_divisor: Positive = 3.0
+    lr_step: Count = 30
+    momentum: NotNegative = 0.9
+    weight_decay: NotNegative = 5e-4
 
     def __post_init__(self) -> None:
-        for name, low in (("dim", 1), ("epochs", 1), ("lr_step", 1), ("classes_per_batch", 2), ("images_per_class", 2)):
-            if not low <= getattr(self, name) <= LARGEST:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least {low} and at most {LARGEST:,}")
-        for name in ("margin", "learning_rate", "lr_divisor"):
-            if not 0 < getattr(self, name) <= LARGEST:
-                raise ValueError(f"{name}={getattr(self, name)}: must be above 0 and at most {LARGEST:,}")
-        for name in ("momentum", "weight_decay"):
-            if not 0 <= getattr(self, name) <= LARGEST:
-                raise ValueError(f"{name}={getattr(self, name)}: must be 0 or more and at most {LARGEST:,}")
-        if self.optimizer not in ("sgd", "adamw"):
-            raise ValueError(f"optimizer={self.optimizer!r}: must be one of sgd, adamw")
+        check_parameters(self)
         self.choice = BackboneChoice(
             self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
         )

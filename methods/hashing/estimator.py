@@ -9,16 +9,17 @@ Features are never copied as a whole: what depends on all rows is added up over 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt
 from numpy.typing import ArrayLike, NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.interfaces import Int, Unsuitable
-from methods.limits import LARGEST
+from methods.parameters import check_parameters
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -27,10 +28,9 @@ Matrix = NDArray[np.floating[Any]]
 Float64 = NDArray[np.float64]
 HashFunction = Callable[[Matrix], Float64]
 
-# Types of parameters: the harness checks them when a grid is read, ``fit`` checks them again.
-Count = Annotated[int, Field(ge=1, le=LARGEST)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0)] | np.random.Generator | None
+# Of parameters: ``Positive`` has no bound that a scale of the data might exceed.
+Positive = Annotated[float, Gt(0), Lt(math.inf)]
+Seed = Annotated[int, Ge(0)] | np.random.Generator | None
 
 BLOCK_ROWS = 1024
 # Of a principal axis against the largest: what has less variance is rounding.
@@ -123,18 +123,6 @@ class Projection:
     def __call__(self, features: Matrix) -> Float64:
         """The values before the sign, float64 [n, bits]."""
         return (features - self.mean) @ self.axes
-
-
-def check_parameters(estimator: BinaryTransformer) -> None:
-    """ValueError names the first parameter whose value its annotation does not allow."""
-    hints = get_type_hints(type(estimator), include_extras=True)
-    config = ConfigDict(arbitrary_types_allowed=True, strict=True)
-    for name, value in estimator.get_params().items():
-        plain = value.item() if isinstance(value, np.generic) else value
-        try:
-            TypeAdapter(hints[name], config=config).validate_python(plain)
-        except ValidationError as fault:
-            raise ValueError(f"{name}={value!r}: {fault.errors()[0]['msg']}") from fault
 
 
 def blocks(rows: int) -> Iterator[slice]:

@@ -9,7 +9,6 @@ import numpy as np
 from bench.interfaces import Int
 from methods.hashing.estimator import (
     BinaryTransformer,
-    Count,
     Float64,
     HashFunction,
     Matrix,
@@ -18,6 +17,7 @@ from methods.hashing.estimator import (
     by_blocks,
     components_for_bits,
 )
+from methods.parameters import Count
 
 
 @dataclass(kw_only=True, eq=False)

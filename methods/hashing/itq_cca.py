@@ -10,7 +10,6 @@ import numpy as np
 from bench.interfaces import Int
 from methods.hashing.estimator import (
     BinaryTransformer,
-    Count,
     HashFunction,
     Matrix,
     Positive,
@@ -20,6 +19,7 @@ from methods.hashing.estimator import (
     oriented,
 )
 from methods.hashing.itq import rotate
+from methods.parameters import Count
 
 
 @dataclass(kw_only=True, eq=False)

@@ -13,8 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from bench.interfaces import Int, Unsuitable
-from methods.hashing.estimator import BinaryTransformer, Count, Float64, HashFunction, Matrix, Positive, Seed
+from methods.hashing.estimator import BinaryTransformer, Float64, HashFunction, Matrix, Positive, Seed
 from methods.hashing.kernel import Anchors, KernelProjection
+from methods.parameters import Count
 
 # Added to the diagonal of K^T K, as a share of its mean: anchors may be duplicates.
 RIDGE = 1e-6

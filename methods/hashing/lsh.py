@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.interfaces import Int
-from methods.hashing.estimator import BinaryTransformer, Count, HashFunction, Matrix, Projection, Seed
+from methods.hashing.estimator import BinaryTransformer, HashFunction, Matrix, Projection, Seed
+from methods.parameters import Count
 
 
 @dataclass(kw_only=True, eq=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.interfaces import Int
-from methods.hashing.estimator import BinaryTransformer, Count, HashFunction, Matrix, components_for_bits
+from methods.hashing.estimator import BinaryTransformer, HashFunction, Matrix, components_for_bits
+from methods.parameters import Count
 
 
 @dataclass(kw_only=True, eq=False)

@@ -20,7 +20,6 @@ from bench.interfaces import Int
 from methods.hashing.descent import sweep
 from methods.hashing.estimator import (
     BinaryTransformer,
-    Count,
     Float64,
     HashFunction,
     Matrix,
@@ -31,6 +30,7 @@ from methods.hashing.estimator import (
     gram,
 )
 from methods.hashing.kernel import Anchors, KernelProjection
+from methods.parameters import Count
 
 SWEEPS = 10
 

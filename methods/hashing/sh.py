@@ -9,7 +9,6 @@ import numpy as np
 from bench.interfaces import Int
 from methods.hashing.estimator import (
     BinaryTransformer,
-    Count,
     Float64,
     HashFunction,
     Matrix,
@@ -17,6 +16,7 @@ from methods.hashing.estimator import (
     by_blocks,
     principal_axes,
 )
+from methods.parameters import Count
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from bench import registry
 from methods import parameters
 from methods.parameters import Count, NotNegative, Positive, check_values
 
@@ -58,6 +59,20 @@ def test_a_wrong_value_is_told_with_its_name_and_with_what_would_be_right(name, 
     with pytest.raises(ValueError) as fault:
         check_values(Plugin, {name: value})
     assert str(fault.value) == words
+
+
+BUILT_IN = [
+    (kind, name) for kind in ("embedder", "hasher", "index", "reranker") for name in registry.plugins(kind)
+    if registry.find(kind, name).module.startswith("methods.")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "name"), BUILT_IN)
+def test_each_number_among_the_parameters_of_a_built_in_plugin_has_a_bound(kind, name):
+    plugin = registry.load(kind, name)
+    hints = parameters._hints(plugin if is_dataclass(plugin) else plugin.__init__)
+    plain = {one for one in registry.parameters(plugin) if {int, float} & {hints[one], *get_args(hints[one])}}
+    assert {one for one in plain if not hasattr(hints[one], "__metadata__")} == set()
 
 
 def test_numbers_of_numpy_are_numbers():

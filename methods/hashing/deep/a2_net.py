@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from methods.hashing.deep.hasher import AlternatingHasher
+from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,20 +27,15 @@ class A2Net(AlternatingHasher):
     """
 
     label = "A²-Net"
-    iterations: int = 40
-    epochs: int = 30
-    batch_size: int = 16
-    learning_rate: float = 1e-4
-    quantisation: float = 200.0
-    parts: int = 4
-    refine_from: float = 0.5
-    reconstruction: float = 1.0
-    decorrelation: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(1, "parts")
-        self.at_least(0, "refine_from", "reconstruction", "decorrelation")
+    iterations: Count = 40
+    epochs: Count = 30
+    batch_size: TwoOrMore = 16
+    learning_rate: Positive = 1e-4
+    quantisation: NotNegative = 200.0
+    parts: Count = 4
+    refine_from: NotNegative = 0.5
+    reconstruction: NotNegative = 1.0
+    decorrelation: NotNegative = 1.0
 
     def rate(self, progress: float) -> float:
         """Divided by 10 at 87.5 %."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from methods.hashing.deep.hasher import AlternatingHasher
+from methods.parameters import NotNegative
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,8 +24,8 @@ class ADSH(AlternatingHasher):
     """
 
     label = "ADSH"
-    weight_decay: float = 5e-4
-    quantisation: float = 200.0
+    weight_decay: NotNegative = 5e-4
+    quantisation: NotNegative = 200.0
 
     def rate(self, progress: float) -> float:
         """Divided by 10 at each fifth."""

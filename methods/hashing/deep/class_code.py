@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from methods.hashing.deep.hasher import EpochHasher
+from methods.parameters import Count, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,8 +30,8 @@ class ClassCode(EpochHasher):
     """
 
     label = "Class code"
-    epochs: int = 30
-    learning_rate: float = 0.01
+    epochs: Count = 30
+    learning_rate: Positive = 0.01
 
     def rate(self, progress: float) -> float:
         """Half a cosine."""

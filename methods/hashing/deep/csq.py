@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from methods.hashing.deep.hasher import EpochHasher
+from methods.parameters import Count, NotNegative, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,17 +27,16 @@ class CSQ(EpochHasher):
     """
 
     label = "CSQ"
-    epochs: int = 90
+    epochs: Count = 90
     optimizer: Literal["sgd", "nesterov", "adam"] = "adam"
-    learning_rate: float = 1e-3
-    backbone_rate: float = 0.01
-    weight_decay: float = 0.0
-    quantisation: float = 0.05
+    learning_rate: Positive = 1e-3
+    backbone_rate: NotNegative = 0.01
+    weight_decay: NotNegative = 0.0
+    quantisation: NotNegative = 0.05
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._centres: Tensor | None = None
-        self.at_least(0, "quantisation")
 
     def rate(self, progress: float) -> float:
         """0.7 to the power of the ninths that are done."""

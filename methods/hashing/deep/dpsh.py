@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from methods.hashing.deep.hasher import EpochHasher
+from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,16 +23,12 @@ class DPSH(EpochHasher):
     """
 
     label = "DPSH"
-    epochs: int = 150
-    batch_size: int = 128
-    learning_rate: float = 0.05
-    momentum: float = 0.0
-    weight_decay: float = 1e-5
-    quantisation: float = 10.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(0, "quantisation")
+    epochs: Count = 150
+    batch_size: TwoOrMore = 128
+    learning_rate: Positive = 0.05
+    momentum: NotNegative = 0.0
+    weight_decay: NotNegative = 1e-5
+    quantisation: NotNegative = 10.0
 
     def rate(self, progress: float) -> float:
         """Divided by 10 at each third."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from methods.hashing.deep.hasher import EpochHasher
+from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,15 +25,11 @@ class DSH(EpochHasher):
     """
 
     label = "DSH"
-    epochs: int = 100
-    batch_size: int = 200
-    learning_rate: float = 1e-3
-    weight_decay: float = 4e-3
-    regularisation: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(0, "regularisation")
+    epochs: Count = 100
+    batch_size: TwoOrMore = 200
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 4e-3
+    regularisation: NotNegative = 0.01
 
     def rate(self, progress: float) -> float:
         """0.6 to the power of the eighths that are done."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.interfaces import Context, Float, Items
 from methods.hashing.deep.hasher import AlternatingHasher
+from methods.parameters import Count, NotNegative, Share, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,28 +37,16 @@ class ExchNet(AlternatingHasher):
     """
 
     label = "ExchNet"
-    iterations: int = 100
-    epochs: int = 20
-    parts: int = 4
-    spatial_weight: float = 1.0
-    channel_weight: float = 1.0
-    channel_margin: float = 0.4
+    iterations: Count = 100
+    epochs: Count = 20
+    parts: TwoOrMore = 4
+    spatial_weight: NotNegative = 1.0
+    channel_weight: NotNegative = 1.0
+    channel_margin: Share = 0.4
     diversity_pairs: Literal["unordered", "ordered"] = "unordered"
     aggregation: Literal["sum", "mean"] = "sum"
-    exchange_from: float = 0.5
-    anchor_samples: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(2, "parts")
-        self.at_least(0, "spatial_weight", "channel_weight")
-        if self.anchor_samples is not None:
-            self.at_least(1, "anchor_samples")
-        for name in ("exchange_from", "channel_margin"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
-        self.one_of("diversity_pairs", "unordered", "ordered")
-        self.one_of("aggregation", "sum", "mean")
+    exchange_from: Share = 0.5
+    anchor_samples: Count | None = None
 
     def rate(self, progress: float) -> float:
         """Divided by 10 at 60 % and at 80 %."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from methods.hashing.deep.hasher import EpochHasher
+from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,15 +26,11 @@ class GreedyHash(EpochHasher):
     """
 
     label = "GreedyHash"
-    epochs: int = 50
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 5e-4
-    regularisation: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(0, "regularisation")
+    epochs: Count = 50
+    batch_size: TwoOrMore = 32
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 5e-4
+    regularisation: NotNegative = 0.1
 
     def rate(self, progress: float) -> float:
         """Divided by 10 at 60 %."""

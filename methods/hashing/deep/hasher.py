@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from bench.interfaces import Codes, Context, Float, Items, Model
-from methods.backbones import SMALLEST, BackboneChoice, BackboneName
-from methods.limits import LARGEST
+from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
+from methods.parameters import Count, Natural, NotNegative, Positive, TwoOrMore, check_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -42,29 +42,24 @@ class DeepHasher:
     check_parameters: ClassVar[dict[str, Any]] = {
         **SMALLEST, "frozen_trunk": True, "bits": 12, "batch_size": 32, "epochs": 1
     }  # fmt: skip
-    bits: int = 32
+    bits: Count = 32
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"
-    image_size: int = 224
+    image_size: ImageSize = 224
     frozen_trunk: bool = False
-    pretrain_epochs: int = 0
-    batch_size: int = 64
+    pretrain_epochs: Natural = 0
+    batch_size: TwoOrMore = 64
     optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
-    learning_rate: float = 1e-3
-    backbone_rate: float = 1.0
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    validation: int = 0
-    validate_every: int = 5
+    learning_rate: Positive = 1e-3
+    backbone_rate: NotNegative = 1.0
+    momentum: NotNegative = 0.9
+    weight_decay: NotNegative = 1e-4
+    validation: Natural = 0
+    validate_every: Count = 5
     database_codes_: Codes | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.at_least(1, "bits", "validate_every")
-        self.at_least(2, "batch_size")
-        self.at_least(0, "validation", "momentum", "weight_decay", "backbone_rate")
-        self.one_of("optimizer", "sgd", "nesterov", "adam")
-        if not 0 < self.learning_rate <= LARGEST:
-            raise ValueError(f"learning_rate={self.learning_rate}: must be above 0 and at most {LARGEST:,}")
+        check_parameters(self)
         self.choice = BackboneChoice(
             self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
         )
@@ -117,30 +112,13 @@ class DeepHasher:
         """The share of the learning rate at ``progress`` (0 to 1) of the training."""
         return 1.0
 
-    def at_least(self, low: float, *names: str) -> None:
-        """ValueError: one of the parameters is below, or beyond all use."""
-        for name in names:
-            if getattr(self, name) < low:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least {low}")
-            if getattr(self, name) > LARGEST:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at most {LARGEST:,}")
-
-    def one_of(self, name: str, *allowed: Any) -> None:
-        """ValueError: the parameter is none of these."""
-        if getattr(self, name) not in allowed:
-            raise ValueError(f"{name}={getattr(self, name)!r}: must be one of {', '.join(map(str, allowed))}")
-
 
 @dataclass(kw_only=True, eq=False)
 class EpochHasher(DeepHasher):
     """Trained by mini-batches over all train items, for ``epochs``. A method gives its ``loss``."""
 
     family = "deep"
-    epochs: int = 50
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(1, "epochs")
+    epochs: Count = 50
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms of the loss of a batch: what is minimised is their sum."""
@@ -163,17 +141,11 @@ class AlternatingHasher(DeepHasher):
 
     family = "deep, asymmetric"
     check_parameters: ClassVar[dict[str, Any]] = {**DeepHasher.check_parameters, "iterations": 1, "samples": 60}
-    iterations: int = 50
-    epochs: int = 3
-    samples: int = 2000
+    iterations: Count = 50
+    epochs: Count = 3
+    samples: TwoOrMore = 2000
     class_weighting: bool = True
-    quantisation: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(1, "iterations", "epochs")
-        self.at_least(2, "samples")
-        self.at_least(0, "quantisation")
+    quantisation: NotNegative = 0.0
 
     def learning(self, train: Items, context: Context) -> Alternation:
         """In turns."""

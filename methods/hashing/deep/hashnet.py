@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from methods.hashing.deep.hasher import EpochHasher
+from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,19 +28,14 @@ class HashNet(EpochHasher):
     """
 
     label = "HashNet"
-    epochs: int = 100
-    batch_size: int = 36
+    epochs: Count = 100
+    batch_size: TwoOrMore = 36
     optimizer: Literal["sgd", "nesterov", "adam"] = "nesterov"
-    learning_rate: float = 3e-3
-    backbone_rate: float = 0.1
-    weight_decay: float = 5e-4
-    continuation: float = 50.0
+    learning_rate: Positive = 3e-3
+    backbone_rate: NotNegative = 0.1
+    weight_decay: NotNegative = 5e-4
+    continuation: NotNegative = 50.0
     pairs: Literal["memory", "batch"] = "memory"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(0, "continuation")
-        self.one_of("pairs", "memory", "batch")
 
     def rate(self, progress: float) -> float:
         """Halved at each fifth."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from methods.hashing.deep.hasher import EpochHasher
+from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,18 +29,17 @@ class OrthoHash(EpochHasher):
     """
 
     label = "OrthoHash"
-    epochs: int = 100
-    batch_size: int = 256
+    epochs: Count = 100
+    batch_size: TwoOrMore = 256
     optimizer: Literal["sgd", "nesterov", "adam"] = "adam"
-    learning_rate: float = 1e-4
-    weight_decay: float = 5e-4
-    scale: float = 8.0
-    margin: float = 0.2
+    learning_rate: Positive = 1e-4
+    weight_decay: NotNegative = 5e-4
+    scale: NotNegative = 8.0
+    margin: NotNegative = 0.2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._codebook: Tensor | None = None
-        self.at_least(0, "scale", "margin")
 
     def rate(self, progress: float) -> float:
         """Divided by 10 at 80 %."""

@@ -5,9 +5,12 @@ retrieval", ECCV 2022.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge, Le
 
 from methods.hashing.deep.hasher import AlternatingHasher
+from methods.parameters import LARGEST, Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,19 +29,15 @@ class SEMICON(AlternatingHasher):
     """
 
     label = "SEMICON"
-    iterations: int = 40
-    epochs: int = 30
-    batch_size: int = 16
+    bits: Annotated[int, Ge(6), Le(LARGEST)] = 32
+    iterations: Count = 40
+    epochs: Count = 30
+    batch_size: TwoOrMore = 16
     optimizer: Literal["sgd", "nesterov", "adam"] = "nesterov"
-    learning_rate: float = 2.5e-4
-    momentum: float = 0.91
-    quantisation: float = 200.0
-    suppression: float = 0.15
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.at_least(6, "bits")
-        self.at_least(0, "suppression")
+    learning_rate: Positive = 2.5e-4
+    momentum: NotNegative = 0.91
+    quantisation: NotNegative = 200.0
+    suppression: NotNegative = 0.15
 
     def rate(self, progress: float) -> float:
         """Divided by 10 at 87.5 %."""

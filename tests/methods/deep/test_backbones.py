@@ -133,9 +133,9 @@ def test_synthetic_weights_that_are_missing_or_others_are_refused(tmp_path, monk
         (("resnet50", "synthetic", 32, False, 0), "of the backbone 'small', and not of 'resnet50'"),
         (("vgg", "none", 32, False, 0), "must be one of"),
         (("small", "/nowhere.pth", 32, False, 0), "path of a state-dict file"),
-        (("small", "none", 8, False, 0), "image_size=8"),
+        (("small", "none", 8, False, 0), "image_size = 8"),
         (("small", "none", 32, True, 0), "pretrain_epochs"),
-        (("small", "none", 32, True, -1), "pretrain_epochs=-1"),
+        (("small", "none", 32, True, -1), "pretrain_epochs = -1"),
     ],
 )
 def test_a_choice_that_can_not_work_is_refused_when_it_is_made(values, message):
