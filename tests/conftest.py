@@ -14,10 +14,13 @@ import psutil
 import pytest
 
 from bench import registry
+from tests import warm
 
 CHECKOUT = Path(__file__).parents[1]
 PLUGINS = CHECKOUT / "tests" / "plugins"
 TEST_MARK = "BENCH_TEST"
+PROGRAM = "from bench.__main__ import main; main()"
+"""``python -m bench``."""
 
 
 def pytest_collection_modifyitems(items):
@@ -93,20 +96,29 @@ def small_grid(tmp_path):
     return path
 
 
-def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), variables=None, **options):
-    """``python -m bench ARGUMENTS``, finished; its output is text. ``variables`` are set in its environment."""
+def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), variables=None, fresh=False):
+    """``python -m bench ARGUMENTS``, finished; its output is text. ``variables`` are set in its environment.
+
+    It is a fork of a process that has imported what takes long, see `tests.warm`. It is a new interpreter where
+    ``fresh`` asks for one, and where what a start reads is another: where it is started and finds modules, how it
+    writes, and the mark by which a test looks for it.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "COLUMNS": "200", **(variables or {})}
+    starts_alike = cwd == CHECKOUT and path == (PLUGINS,) and not {TEST_MARK, "PYTHONIOENCODING"} & {*environment}
+    if starts_alike and not fresh:
+        return warm.run(PROGRAM, *arguments, environment=environment)
     return subprocess.run(
         [sys.executable, "-m", "bench", *map(str, arguments)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False, **options,
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 
 def children():
-    """The processes that this one has started and not reaped; not the driver of the browser, which lives as long as
-    the session that shares it.
+    """The processes that this one has started and not reaped; not the driver of the browser and the server of
+    `tests.warm`, which live as long as the session that shares them.
     """
-    return [one for one in psutil.Process().children() if one.name() != "chromedriver"]
+    server = warm.server()[1].pid if warm.server.cache_info().currsize else None
+    return [one for one in psutil.Process().children() if one.name() != "chromedriver" and one.pid != server]
 
 
 def marked(mark):

@@ -33,7 +33,7 @@ def refused(done, *words):
 
 
 def test_list_names_plugins_and_grids_with_descriptions_and_imports_neither_torch_nor_sklearn():
-    done = bench("list")
+    done = bench("list", fresh=True)
     assert done.returncode == 0
     for name in ("synthetic_food101", "triplet", "exchnet", "hash_tables", "float32", "supp_table1", "toy_signs"):
         assert any(line.split()[:1] == [name] and len(line.split()) > 3 for line in done.stdout.splitlines()), name
@@ -73,7 +73,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(arguments, words, tm
 def test_refusing_takes_no_longer_than_a_few_times_listing():
     def seconds(*arguments):
         start = time.monotonic()
-        bench(*arguments)
+        bench(*arguments, fresh=True)
         return time.monotonic() - start
 
     listing = min(seconds("list") for _ in range(2))

@@ -15,7 +15,8 @@ import pytest
 from rich.cells import cell_len
 
 from bench.cli.results import print_written
-from tests.conftest import CHECKOUT, PLUGINS, bench
+from tests import warm
+from tests.conftest import CHECKOUT, PLUGINS, PROGRAM, bench
 
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|9[0-7]|4[0-8])(?:;\d+)*m")
 STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -28,8 +29,7 @@ def on_terminal(*arguments, columns, variables=None):
     environment = {**os.environ, "PYTHONPATH": str(PLUGINS), "TERM": "xterm-256color", **(variables or {})}
     if "COLUMNS" not in (variables or {}):
         environment.pop("COLUMNS", None)
-    command = [sys.executable, "-m", "bench", *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdin=its, stdout=its, stderr=its)
+    process = warm.start(PROGRAM, *arguments, environment=environment, stdin=its, stdout=its, stderr=its)
     os.close(its)
     shown = b""
     while True:

@@ -5,8 +5,6 @@ import os
 import pty
 import re
 import select
-import subprocess
-import sys
 import threading
 import time
 
@@ -20,6 +18,7 @@ from bench.cli.progress import Reporter, about
 from bench.runs.durations import FILE, Durations, DurationsFile, Note
 from bench.runs.forecast import Forecast
 from bench.runs.units import Plan, Planned, Unit
+from tests import warm
 from tests.conftest import CHECKOUT, PLUGINS
 
 LAST = Planned(Unit("writing", "writing", {}, title="tables and figures"))
@@ -269,21 +268,20 @@ OFTEN = "from bench.cli import progress; progress.LINE_SECONDS = {}; from bench.
 
 @pytest.fixture
 def command(tmp_path, vectors_dir):
-    """The words of a command that runs a grid in which an index builds in silence, with lines every so often."""
+    """The code and arguments that run a grid in which an index builds in silence, with lines every so often."""
     path = tmp_path / "slow.toml"
     path.write_text(SLOW)
     where = ["--data-dir", vectors_dir, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache"]
 
     def make(seconds, *more):
-        words = [sys.executable, "-c", OFTEN.format(seconds), "run", "--grid", path, *where, *more]
-        return [str(word) for word in words]
+        return [OFTEN.format(seconds), "run", "--grid", path, *where, *more]
 
     return make
 
 
 def run_in(command, **variables):
     environment = {**os.environ, "PYTHONPATH": f"{PLUGINS}{os.pathsep}{CHECKOUT}", **variables}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=CHECKOUT)
+    return warm.run(*command, environment=environment)
 
 
 def test_through_a_pipe_a_run_says_how_far_it_is_while_a_build_is_silent(command, tmp_path):
@@ -318,9 +316,7 @@ def test_on_a_terminal_two_bars_stand_below_the_lines_and_none_is_wider(command,
     controller, terminal = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": f"{PLUGINS}{os.pathsep}{CHECKOUT}", "TERM": "xterm"}
     environment |= {"COLUMNS": str(columns), "LINES": "24"}
-    process = subprocess.Popen(
-        command(30), env=environment, cwd=CHECKOUT, stdin=terminal, stdout=terminal, stderr=terminal
-    )
+    process = warm.start(*command(30), environment=environment, stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
     read, deadline = b"", time.monotonic() + 300
     while time.monotonic() < deadline:
