@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from methods.hashing.deep.hasher import AlternatingHasher
+from methods.hashing.deep.alternating_hasher import AlternatingHasher
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from methods.hashing.deep.hasher import AlternatingHasher
+from methods.hashing.deep.alternating_hasher import AlternatingHasher
 from methods.parameters import NotNegative
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from bench.interfaces import Context, Float, Int, Items
 from methods.batches import shuffled
+from methods.hashing.deep.alternating_hasher import AlternatingHasher
 from methods.hashing.deep.code_update import dissimilar_target, objective, similarity_sums, update_codes
-from methods.hashing.deep.hasher import AlternatingHasher
 from methods.hashing.deep.learning import CODES, STEP, Learning, MeanTerms
 
 

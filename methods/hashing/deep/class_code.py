@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from methods.hashing.deep.hasher import EpochHasher
+from methods.hashing.deep.epoch_hasher import EpochHasher
 from methods.parameters import Count, Positive
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from methods.hashing.deep.hasher import EpochHasher
+from methods.hashing.deep.epoch_hasher import EpochHasher
 from methods.parameters import Count, NotNegative, Positive
 
 if TYPE_CHECKING:

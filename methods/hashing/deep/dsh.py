@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from methods.hashing.deep.hasher import EpochHasher
+from methods.hashing.deep.epoch_hasher import EpochHasher
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench.interfaces import Context, Float, Items
 from methods.batches import shuffled
-from methods.hashing.deep.hasher import EpochHasher
+from methods.hashing.deep.epoch_hasher import EpochHasher
 from methods.hashing.deep.learning import STEP, Learning, MeanTerms
 
 

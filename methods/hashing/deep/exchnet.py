@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.interfaces import Context, Float, Items
-from methods.hashing.deep.hasher import AlternatingHasher
+from methods.hashing.deep.alternating_hasher import AlternatingHasher
 from methods.parameters import Count, NotNegative, Share, TwoOrMore
 
 if TYPE_CHECKING:

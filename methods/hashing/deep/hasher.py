@@ -1,10 +1,11 @@
 """What all deep hashers have in common: their parameters, and how they are fitted and asked for codes.
 
 A method is a dataclass (its parameters, with the paper's values as defaults), its loss, its schedule and, where it has
-one, its code update. There are two ways to train: by mini-batches over all train items (``EpochHasher``), and by turns
-between the network, on a sample, and free codes of all train items (``AlternatingHasher``). Inheritance is used for one
-reason: the parameters of a plugin are those of its constructor, and a dataclass inherits them. torch is imported where
-it is used, so that a grid's errors come at once.
+one, its code update. There are two ways to train: by mini-batches over all train items (``epoch_hasher``), and in turns
+the network, on a sample, and free codes of all train items (``alternating_hasher``). They are modules of their own, so
+that a change of one way leaves the results of the other as they are. Inheritance is used for one reason: the parameters
+of a plugin are those of its constructor, and a dataclass inherits them. torch is imported where it is used, so that a
+grid's errors come at once.
 """
 
 from __future__ import annotations
@@ -17,12 +18,9 @@ from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
 from methods.parameters import Count, Natural, NotNegative, Positive, TwoOrMore, check_parameters
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from methods.backbones.backbone import Backbone
-    from methods.hashing.deep.alternation import Alternation
-    from methods.hashing.deep.epochs import Batch
     from methods.hashing.deep.learning import Learning
 
 
@@ -111,52 +109,3 @@ class DeepHasher:
     def rate(self, progress: float) -> float:
         """The share of the learning rate at ``progress`` (0 to 1) of the training."""
         return 1.0
-
-
-@dataclass(kw_only=True, eq=False)
-class EpochHasher(DeepHasher):
-    """Trained by mini-batches over all train items, for ``epochs``. A method gives its ``loss``."""
-
-    family = "deep"
-    epochs: Count = 50
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The weighted terms of the loss of a batch: what is minimised is their sum."""
-        raise NotImplementedError
-
-    def learning(self, train: Items, context: Context) -> Learning:
-        """By mini-batches."""
-        from methods.hashing.deep.epochs import EpochLearning
-
-        return EpochLearning(self, train, context)
-
-
-@dataclass(kw_only=True, eq=False)
-class AlternatingHasher(DeepHasher):
-    """Trained in turns: ``iterations`` times, the network on ``samples`` items for ``epochs``, then the free codes.
-
-    ``class_weighting``: the target of a pair of different classes, see ``code_update``. ``quantisation``: gamma of
-    ADSH, the weight of the distance between an output and the item's free code.
-    """
-
-    family = "deep, asymmetric"
-    check_parameters: ClassVar[dict[str, Any]] = {**DeepHasher.check_parameters, "iterations": 1, "samples": 60}
-    iterations: Count = 50
-    epochs: Count = 3
-    samples: TwoOrMore = 2000
-    class_weighting: bool = True
-    quantisation: NotNegative = 0.0
-
-    def learning(self, train: Items, context: Context) -> Alternation:
-        """In turns."""
-        from methods.hashing.deep.alternation import Alternation
-
-        return Alternation(self, train, context)
-
-    def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
-        """The method's own weighted terms of the loss, beside the hash loss: means over the batch."""
-        return {}
-
-    def prepare(self, learning: Alternation, step: int) -> torch.Tensor | None:
-        """What the network needs besides the images in this iteration, by class: [classes, ...]."""
-        return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from methods.hashing.deep.hasher import AlternatingHasher
+from methods.hashing.deep.alternating_hasher import AlternatingHasher
 from methods.parameters import LARGEST, Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
