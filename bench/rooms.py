@@ -33,7 +33,7 @@ ROOMS: Mapping[RoomName, Room] = {
     # A scikit-learn estimator as a hasher.
     "adapters": Room(1, ("bench.estimators",)),
     # Data set to labels, features and codes, and what encoding takes.
-    "artifacts": Room(1, ("bench.pipeline", "bench.stages.coding", "bench.stages.encoding")),
+    "artifacts": Room(1, ("bench.pipeline", "bench.stages")),
     "exact": Room(1, ("bench.exact",)),
     # The rows of features and codes that a cell ranks or searches, and what they cost.
     "corpora": Room(1, ("bench.corpora",)),

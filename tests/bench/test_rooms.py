@@ -6,6 +6,7 @@ import io
 import json
 import tokenize
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.conftest import CHECKOUT
 DIGESTS = Path(__file__).with_name("rooms.json")
 DECIDE_NOTHING = {
     *("bench", "bench.__main__", "bench.cli", "bench.conformance", "bench.grids", "bench.report", "bench.runs"),
-    *("bench.stages", "bench.workers", "bench.compare", "bench.disk", "bench.environment", "bench.frames", "bench.gc"),
+    *("bench.workers", "bench.compare", "bench.disk", "bench.environment", "bench.frames", "bench.gc"),
     *(
         "bench.grid",
         "bench.grid_file",
@@ -98,8 +99,7 @@ def test_every_module_of_the_harness_is_in_a_room_or_known_to_decide_nothing():
 
 def around(module):
     """A module and the packages that it is in."""
-    parts = module.split(".")
-    return {".".join(parts[: at + 1]) for at in range(len(parts))} - ({"bench.stages"} if len(parts) > 2 else set())
+    return {*accumulate(module.split("."), "{}.{}".format)}
 
 
 def test_no_built_in_plugin_reads_the_harness_outside_of_its_rooms():
