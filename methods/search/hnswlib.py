@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Float
 from methods.parameters import Count, Natural, TwoOrMore
-from methods.search.libraries import LibraryIndex, most, threads
+from methods.search.libraries import LibraryIndex, as_many_as_found, threads
 
 
 @dataclass(kw_only=True, eq=False)
@@ -43,10 +41,7 @@ class Hnswlib(LibraryIndex):
 
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
         self._index.set_ef(self.ef)
-        try:
-            return self._found(vectors, k)
-        except RuntimeError:
-            return np.stack([most(partial(self._found, vector), k, RuntimeError) for vector in vectors])
+        return as_many_as_found(self._found, vectors, k, RuntimeError)
 
     def _found(self, vectors: Float, k: int) -> NDArray[Any]:
         found: NDArray[Any] = self._index.knn_query(vectors, k, num_threads=threads(len(vectors)))[0]

@@ -8,6 +8,7 @@ import tempfile
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -101,11 +102,21 @@ def neighbours(
     return found if k <= n else np.pad(found, ((0, 0), (0, k - n)), constant_values=-1)
 
 
-def most(ask: Callable[[int], NDArray[Any]], k: int, fault: type[Exception]) -> Int:
-    """The neighbours of one query, int64 [k], by a graph search that raises ``fault`` when it finds fewer than asked.
+def as_many_as_found(
+    ask: Callable[[Float, int], NDArray[Any]], vectors: Float, k: int, fault: type[Exception]
+) -> NDArray[Any]:
+    """The neighbours [q, k] by a graph search that raises ``fault`` when it finds fewer than asked for a query.
 
     A graph of many equal items falls into pieces; then as many are taken as it finds, and the rest is -1.
     """
+    try:
+        return ask(vectors, k)
+    except fault:
+        return np.stack([most(partial(ask, vector), k, fault) for vector in vectors])
+
+
+def most(ask: Callable[[int], NDArray[Any]], k: int, fault: type[Exception]) -> Int:
+    """The neighbours of one query, int64 [k], -1 from where the search fails."""
 
     def fails(wanted: int) -> bool:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Float
 from methods.parameters import Count, Natural, TwoOrMore
-from methods.search.libraries import LibraryIndex, most, threads
+from methods.search.libraries import LibraryIndex, as_many_as_found, threads
 
 
 @dataclass(kw_only=True, eq=False)
@@ -45,10 +44,7 @@ class Voyager(LibraryIndex):
         return index
 
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
-        try:
-            return self._found(vectors, k)
-        except self._fault:
-            return np.stack([most(partial(self._found, vector), k, self._fault) for vector in vectors])
+        return as_many_as_found(self._found, vectors, k, self._fault)
 
     def _found(self, vectors: Float, k: int) -> NDArray[Any]:
         asked = {"k": k, "num_threads": threads(len(vectors)), "query_ef": max(self.ef, k)}
