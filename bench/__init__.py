@@ -1,16 +1,17 @@
 """What a notebook or a script wants of the harness: scores of codes and of neighbours, and the tables of a run.
 
 Nothing is imported before it is asked for: the command line and every worker import this package. A plugin imports from
-`bench.interfaces` and `bench.metrics`: one that imports from here has all that is named here in its key.
+`bench.interfaces` and `bench.quality.ranking`: one that imports from here has all that is named here in its key.
 """
 
 TYPE_CHECKING = False  # as `typing` says, which takes longer to import than this module
 
 if TYPE_CHECKING:
-    from bench.exact import exact_neighbours
-    from bench.frames import read_cells, read_records
     from bench.interfaces import Codes
-    from bench.metrics import average_precision, mean_average_precision, precision_at, recall_at
+    from bench.quality.neighbours import precision_at, recall_at
+    from bench.quality.ranking import average_precision, mean_average_precision
+    from bench.records.reading import read_cells, read_records
+    from bench.stages.exact import exact_neighbours
 
     __version__: str
 else:
@@ -18,7 +19,7 @@ else:
     def __getattr__(name):
         """A name of ``__all__``, imported when it is first asked for. AttributeError: there is no such name.
 
-        Each module stands in an import statement: `bench.identity` reads these for the key of a plugin.
+        Each module stands in an import statement: `bench.store.identity` reads these for the key of a plugin.
         """
         if name == "__version__":
             from importlib.metadata import version
@@ -29,11 +30,11 @@ else:
         if name == "Codes":
             from bench import interfaces as home
         elif name == "exact_neighbours":
-            from bench import exact as home
+            from bench.stages import exact as home
         elif name in ("read_cells", "read_records"):
-            from bench import frames as home
+            from bench.records import reading as home
         else:
-            from bench import metrics as home
+            from bench.quality import ranking as home
         return getattr(home, name)
 
     def __dir__():

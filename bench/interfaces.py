@@ -223,7 +223,7 @@ class Hasher(Protocol):
     ``use(model)``: from now on ``encode`` and ``database_codes_`` are that one's. ``encode_real(items)``: the real
     values whose signs ``encode`` packs, float32 [n, bits].
 
-    A scikit-learn transformer with a parameter ``bits`` is a hasher too (see ``bench.estimators``): ``fit(X, y)``,
+    A scikit-learn transformer with a parameter ``bits`` is a hasher too (`bench.plugins.estimators`): ``fit(X, y)``,
     ``transform(X)`` to {0, 1}; its ``random_state``, if it has one, is the seed.
     """
 

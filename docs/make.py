@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bench import grid_file
+from bench.grids import grid_file
 from bench.grids.model import Block, GridFile
 from bench.report.columns import wrapped
 from bench.report.figures import write_figures

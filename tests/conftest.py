@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bench import registry
+from bench.plugins import registry
 from tests import warm
 
 CHECKOUT = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """Helpers of tests about finished runs: their cells as a table, and what damages them."""
 
-from bench import records
+from bench.records.frame import frame_of
 from bench.report.tables import complete
 from bench.report.words import GridInfo
 
@@ -20,7 +20,7 @@ def tidy(pipeline, results):
     """The cells as they stand in cells.csv."""
     grid = pipeline.grid
     info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, (), grid.k)
-    return complete(records.frame(pipeline, results), info)
+    return complete(frame_of(pipeline, results), info)
 
 
 def damage(store, kind):

@@ -21,14 +21,28 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from bench import registry
-from bench.identity import room_identity, source_identity
-from bench.rooms import ROOMS
+from bench.plugins import registry
+from bench.store.identity import room_identity, source_identity
+from bench.store.rooms import ROOMS
 
 CHECKOUT = Path(__file__).parents[1]
 IMPORTED = (
-    *("bench.runner", "bench.records", "bench.tuning", "bench.compare", "bench.parquet", "bench.conformance"),
-    *("bench.report.write", "bench.report.site.build", "bench.report.changes.write", "bench.isolation", "bench.child"),
+    *(
+        "bench.runs.run",
+        "bench.records.book",
+        "bench.runs.tuning",
+        "bench.records.compare",
+        "bench.records.parquet",
+        "bench.conformance",
+    ),
+    *(
+        "bench.report.write",
+        "bench.report.site.build",
+        "bench.report.changes.write",
+        "bench.workers.process",
+        "bench.runs.worker",
+        "bench.workers.serving",
+    ),
     *("methods.search.nearest", "torch", "fontTools.subset"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "faiss", "typer", "rich.progress"),
     *("scipy.stats", "pyarrow.parquet", "plotly", "jinja2", "psutil", "h5py"),

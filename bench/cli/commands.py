@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import grid_file, registry
 from bench.cli import sharing
 from bench.cli.endings import plain_errors
 from bench.cli.options import (
@@ -44,16 +43,20 @@ from bench.cli.screen import (
     errors,
     print_names,
 )
-from bench.disk import room_for
-from bench.environment import check_device, check_faiss
-from bench.grid import ROLES, Grid
+from bench.grids import grid_file
+from bench.grids.cells import Grid
+from bench.grids.naming import given_name, told_apart
 from bench.grids.settings import parse
 from bench.interfaces import Context
-from bench.isolation import Limits
-from bench.naming import given_name, settled, told_apart
-from bench.pipeline import Pipeline
-from bench.places import check_temporary, check_writable, default_cache, keep_caches_in
-from bench.store import Store
+from bench.plugins import registry
+from bench.plugins.choices import ROLES
+from bench.records.naming import settled
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.system.environment import check_device, check_faiss
+from bench.system.files import room_for
+from bench.system.places import check_temporary, check_writable, default_cache, keep_caches_in
+from bench.workers.limits import Limits
 
 if TYPE_CHECKING:
     from bench.workers.forkserver import Forkserver
@@ -149,11 +152,11 @@ def run(
         check_device(device)
         check_faiss()
         _check_folders(plans, out, cache_dir)
-        from bench.child import Local
-        from bench.isolation import Child
-        from bench.runner import Run
-        from bench.runs.schedule import writing
-        from bench.tuning import finish, plan
+        from bench.plans.schedule import writing
+        from bench.runs.run import Run
+        from bench.runs.tuning import finish, plan
+        from bench.workers.in_process import Local
+        from bench.workers.process import Child
 
         pipelines: list[Pipeline] = []
         with _failures(pipelines, out) as failed:
@@ -186,7 +189,7 @@ def _what(pipelines: Sequence[Pipeline]) -> str:
 
 def _forkserver(plans: Sequence[Grid]) -> Forkserver:
     """What forks the workers of the grid, and knows what many of them would find out each."""
-    from bench.records import SEARCH_ROLES
+    from bench.records.keys import SEARCH_ROLES
     from bench.workers.forkserver import Forkserver
     from bench.workers.preload import own_modules
 
@@ -195,7 +198,7 @@ def _forkserver(plans: Sequence[Grid]) -> Forkserver:
     searching = [point for (role, _), point in points.items() if role in SEARCH_ROLES]
     data = [registry.find("dataset", plan.dataset.name) for plan in plans]
     identified = [point.module for point in [*points.values(), *data]]
-    return Forkserver(searching=own_modules(searching, "bench"), identified=identified)
+    return Forkserver(["bench.runs.worker"], own_modules(searching, "bench"), identified)
 
 
 @app.command()
@@ -217,7 +220,7 @@ def recompute(
     with plain_errors():
         plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
         _check_folders(plans, out, cache_dir)
-        from bench.runner import Run
+        from bench.runs.run import Run
 
         pipelines: list[Pipeline] = []
         with _failures(pipelines, out) as failed:
@@ -330,8 +333,8 @@ def gc(
     that runs the grids.
     """
     with plain_errors():
-        from bench.disk import remove
-        from bench.gc import garbage, seconds
+        from bench.store.garbage import garbage, seconds
+        from bench.system.files import remove
 
         age = None if older_than is None else seconds(older_than)
         total = 0
@@ -394,10 +397,11 @@ def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
 
 
 def _mark(pipeline: Pipeline, results: Store) -> None:
-    from bench import records, tuning
+    from bench.records import book
+    from bench.runs import tuning
 
     for half in tuning.halves(pipeline):
-        records.mark(half, results)
+        book.mark(half, results)
 
 
 def _pictured(gallery: int | None) -> int | None:
@@ -411,7 +415,7 @@ def _write(pipelines: Sequence[Pipeline], results: Store, out: Path, pictured: i
     """The report of each data set in a folder of its own, above them one of all, where there are several; and all
     records of the store as one table. ``pictured``: queries in a page's gallery, None for the usual number.
     """
-    from bench.parquet import write_parquet
+    from bench.records.parquet import write_parquet
     from bench.report.write import PICTURED, write_reports
 
     folder = out / pipelines[0].grid.name

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import typer
 
 from bench.cli.screen import errors
-from bench.disk import is_full
-from bench.wording import one_line
+from bench.system.files import is_full
+from bench.system.wording import one_line
 
 
 @contextmanager

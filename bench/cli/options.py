@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.places import user_path
+from bench.system.places import user_path
 
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]

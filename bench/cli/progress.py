@@ -15,10 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 
 from bench.cli.screen import console
-from bench.runs.durations import Durations, DurationsFile
-from bench.runs.forecast import Doing, Forecast, Left
-from bench.runs.units import Plan, Planned, Unit
-from bench.wording import printable
+from bench.plans.durations import Durations, DurationsFile
+from bench.plans.forecast import Doing, Forecast, Left
+from bench.plans.units import Plan, Planned, Unit
+from bench.system.wording import printable
 
 LINE_SECONDS = 25.0
 """Between two lines about how far it is, where there is no terminal."""
@@ -241,8 +241,8 @@ def reporting(cache: Path | None = None, verbose: bool = False) -> Iterator[Repo
 
 def _machine() -> str:
     """What must be the same for times to be."""
-    from bench.environment import machine
-    from bench.measure import cores
+    from bench.system.environment import machine
+    from bench.timing.latency import cores
 
     here = machine()
     return f"{here['cpu']}, {cores()} cores, {here['gpu'] or 'no GPU'}"

@@ -11,9 +11,9 @@ from bench.cli.screen import Screen, console, print_lines, print_reasons
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.pipeline import Pipeline
     from bench.report.words import GridInfo
-    from bench.store import Store
+    from bench.stages.pipeline import Pipeline
+    from bench.store.entries import Store
 
 KINDS = {".html": "page", ".csv": "tables", ".tex": "tables", ".png": "figures", ".pdf": "figures"}
 RECORDS = "records"
@@ -67,7 +67,7 @@ def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool) -> No
 def _print_left_out(cells: pd.DataFrame) -> None:
     """What could not run on this machine or on these data, and the reasons; what ran with less than it asks for.
 
-    ``cells`` as ``records.frame`` has them.
+    ``cells`` as ``bench.records.frame.frame_of`` has them.
     """
     from bench.report.reasons import reasons, remarks
 
@@ -82,8 +82,8 @@ def _print_left_out(cells: pd.DataFrame) -> None:
 
 
 def print_failures(where: Screen, cells: pd.DataFrame) -> None:
-    """What failed, and the reasons. ``cells`` as ``records.frame`` has them."""
-    from bench.records import FAILED
+    """What failed, and the reasons. ``cells`` as ``bench.records.frame.frame_of`` has them."""
+    from bench.records.book import FAILED
     from bench.report.reasons import reasons
 
     failed = int(cells["status"].isin(FAILED).sum())

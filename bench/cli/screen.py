@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from bench.wording import one_line, printable
+from bench.system.wording import one_line, printable
 
 if TYPE_CHECKING:
-    from bench.compare import Change
+    from bench.records.compare import Change
 
 WIDTH_OF_A_FILE = 10_000
 """Columns of what is no terminal: a line in a file or a pipe is whole, however wide."""
@@ -69,7 +69,7 @@ errors = Screen(stderr=True)
 
 def print_changes(changes: list[Change]) -> None:
     """What moved, worst losses first, what could not be compared, and how much did not move."""
-    from bench.compare import ordered, summary
+    from bench.records.compare import ordered, summary
     from bench.report.columns import Row, Table, fitted
 
     rows = []

@@ -11,9 +11,9 @@ import typer
 from bench.cli.endings import plain_errors
 from bench.cli.options import A_PATH, Out
 from bench.cli.screen import console, errors, print_changes, print_reasons
-from bench.places import check_file
-from bench.store import Store
-from bench.wording import one_line, shown
+from bench.store.entries import Store
+from bench.system.places import check_file
+from bench.system.wording import one_line, shown
 
 
 def compare(
@@ -32,9 +32,9 @@ def compare(
     ] = None,
 ) -> None:
     """Which cells of two sets of records moved beyond their interval, in quality and in time."""
-    from bench import compare as comparing
-    from bench.disk import replace_file
+    from bench.records import compare as comparing
     from bench.report.changes.write import write_changes
+    from bench.system.files import replace_file
 
     with plain_errors():
         if allow_missing and fail_over is None:

@@ -17,11 +17,11 @@ from unittest import SkipTest
 
 from threadpoolctl import threadpool_limits
 
-from bench import registry
 from bench.conformance import datasets, embedders, hashers, indexes, rerankers
 from bench.conformance.demands import Make, Nonconformity, NotAsked, reason
 from bench.interfaces import Unavailable
-from bench.registry import Kind
+from bench.plugins import registry
+from bench.plugins.registry import Kind
 
 __all__ = ["Check", "Make", "Nonconformity", "NotAsked", "Verdict", "checks", "maker", "verdicts"]
 

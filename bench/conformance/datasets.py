@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bench import registry
 from bench.conformance.demands import Make, NotAsked, demand
 from bench.interfaces import Context, Items, SplitName
+from bench.plugins import registry
 
 SAMPLED = 5
 """Images that are looked at, from the start and the end of a split."""

@@ -1,4 +1,4 @@
-"""What a hasher must keep to, a scikit-learn transformer too (see ``bench.estimators``)."""
+"""What a hasher must keep to, a scikit-learn transformer too (see ``bench.plugins.estimators``)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from bench.conformance import data, fitting
 from bench.conformance.demands import REFUSED, Make, NotAsked, demand, must_accept, must_refuse, outcome
-from bench.estimators import as_hasher
 from bench.interfaces import Codes, Context, Items, Model, Words
+from bench.plugins.estimators import as_hasher
 
 LENGTHS = (12, 70)
 ROUNDING = 1e-4

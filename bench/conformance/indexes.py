@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import registry
 from bench.conformance import data
 from bench.conformance.answers import K, agree, deterministic, distances, recall
 from bench.conformance.demands import (
@@ -33,7 +32,8 @@ from bench.conformance.demands import (
     unchanged,
 )
 from bench.interfaces import Corpus
-from bench.measure import one_thread, quiet
+from bench.plugins import registry
+from bench.timing.load import one_thread, quiet
 
 SWEEP = (1, 4, 16, 64)
 RECALL_SLACK = 0.2

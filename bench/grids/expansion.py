@@ -7,9 +7,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench import registry
-from bench.grid import ROLES, Cell, Choice, Role, check
+from bench.grids.cells import Cell
+from bench.grids.checks import check
 from bench.grids.model import AXES, Block, Table
+from bench.plugins import registry
+from bench.plugins.choices import ROLES, Choice, Role
 
 MOST_CELLS = 10_000
 

@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from bench import registry
-from bench.places import user_path
-from bench.wording import shown
+from bench.plugins import registry
+from bench.system.places import user_path
+from bench.system.wording import shown
 
 GRIDS = Path(__file__).parent
 FILE_BYTES = 2**18

@@ -20,14 +20,15 @@ from pydantic import (
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import ErrorDetails
 
-from bench import registry
-from bench.grid import DatabaseCodes, Layout, Measure
+from bench.grids import published
+from bench.grids.cells import DatabaseCodes, Layout
 from bench.grids.files import built_in
+from bench.grids.measure import Measure
+from bench.grids.naming import given_name
+from bench.grids.protocols import ProtocolName
 from bench.interfaces import Model
-from bench.naming import given_name
-from bench.protocols import ProtocolName
-from bench.report import published
-from bench.wording import shown
+from bench.plugins import registry
+from bench.system.wording import shown
 
 DEPTH = 8
 """Tables and lists inside one another; a file needs five: recipes, recipe, plugin, data set, list."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from bench import registry
-from bench.grid import ROLES
 from bench.grids.model import Block, GridFile, Table, check_parameter, is_importable, read
-from bench.wording import is_text, shown
+from bench.plugins import registry
+from bench.plugins.choices import ROLES
+from bench.system.wording import is_text, shown
 
 T = TypeVar("T")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.published import DATA, load_reference
-from bench.report.words import NOT_RUN, PROTOCOL_NAMES, SEARCH, SECTION, VARIANT, GridInfo, span, word
+from bench.grids.published import DATA, load_reference
+from bench.records.frame import SEARCH, SECTION, VARIANT
+from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, span, word
 
 
 def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:

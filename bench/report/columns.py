@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
 
-from bench.wording import printable
+from bench.system.wording import printable
 
 LEAST_WIDTH = 20
 """A line of fewer columns would hold no word and its number."""

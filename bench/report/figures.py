@@ -11,11 +11,13 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
-from bench.disk import replace_file
+from bench.records import front
+from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto
 from bench.report.code_tables import code_sections
 from bench.report.tables import complete, section_name, split_series
-from bench.report.words import SECTION, VARIANT, GridInfo, papers_data
+from bench.report.words import GridInfo, papers_data
+from bench.system.files import replace_file
 
 # Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -26,7 +28,7 @@ ACROSS = 4
 HANDLE_INCHES, LETTER_INCHES = 0.7, 0.06
 """Of a legend in small letters."""
 SERIES = ["index", "rerank", "build_setting", *VARIANT]
-FIGURES = ["value", "published", "reference_ms", pareto.LATENCY, pareto.THROUGHPUT, *pareto.BOUNDS]
+FIGURES = ["value", "published", "reference_ms", front.LATENCY, front.THROUGHPUT, *pareto.BOUNDS]
 
 
 @dataclass(frozen=True)
@@ -90,14 +92,14 @@ def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
     found = {}
     if shown["candidates"].nunique() > 1:
         found["precision_against_candidates"] = Panel(_against_candidates, *precision)
-    if shown[pareto.LATENCY].notna().any():
+    if shown[front.LATENCY].notna().any():
         found["precision_against_time"] = Panel(_against_time, *precision)
     return found
 
 
 def _fronts(done: pd.DataFrame, k: int) -> dict[str, Panel]:
     """Each quality against each kind of time, with its front."""
-    times = {"time": (_against_latency, pareto.LATENCY), "batch_time": (_against_batch, pareto.THROUGHPUT)}
+    times = {"time": (_against_latency, front.LATENCY), "batch_time": (_against_batch, front.THROUGHPUT)}
     return {
         f"{name}_against_{over}": Panel(draw, f"{name}_at_{k}", f"{name.capitalize()}@{k}, %", cost=cost)
         for name in ("recall", "precision")
@@ -197,28 +199,28 @@ def _against_candidates(axes: Any, points: pd.DataFrame, line: Line) -> None:
 def _against_time(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of one query, ms (ours: median of single queries;\npublished: total / queries)")
-    _line(axes, points[pareto.LATENCY], points, line, pareto.LATENCY)
+    _line(axes, points[front.LATENCY], points, line, front.LATENCY)
     _published(axes, points["reference_ms"], points, line)
 
 
 def _against_latency(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of a single query, ms (median, one thread)")
-    _line(axes, points[pareto.LATENCY], points, line, pareto.LATENCY)
+    _line(axes, points[front.LATENCY], points, line, front.LATENCY)
 
 
 def _against_batch(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of a batch over its queries, ms (all threads)")
-    _line(axes, pareto.cost_of(points, pareto.THROUGHPUT), points, line, pareto.THROUGHPUT)
+    _line(axes, front.cost_of(points, front.THROUGHPUT), points, line, front.THROUGHPUT)
 
 
 def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
     """The best quality that can be had in a time, as steps."""
-    cost = pareto.cost_of(points, column)
+    cost = front.cost_of(points, column)
     known = cost.notna()
     cost, value = cost[known], points["value"][known]
-    on_front = pareto.front(cost, value)
+    on_front = front.front(cost, value)
     order = cost[on_front].argsort(kind="stable")
     x, y = cost[on_front].iloc[order], value[on_front].iloc[order]
     axes.step(x, y, where="post", color="0.5", linewidth=3, alpha=0.5, zorder=0, label=FRONT)

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from bench.records import front
+from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report import pareto
 from bench.report.code_tables import code_sections
 from bench.report.numerals import difference, percent, significant
 from bench.report.tables import label, section_name
-from bench.report.words import SEARCH, SECTION, VARIANT, GridInfo, span
-from bench.statistics import over_replicates
+from bench.report.words import GridInfo, span
+from bench.timing.statistics import over_replicates
 
 ENOUGH = 0.95
 """The share of exact search's quality at which methods are compared by their time."""
@@ -136,7 +138,7 @@ def _closest(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterato
         quality = _quality(points, grid.k)
         others = points[~points["is_exact"]]
         if quality is not None and others[quality.column].notna().any():
-            ordered = others.sort_values([quality.column, pareto.LATENCY], ascending=[False, True], kind="stable")
+            ordered = others.sort_values([quality.column, front.LATENCY], ascending=[False, True], kind="stable")
             yield f"{start}{_reaches(ordered.iloc[0], points, quality, shown)}."
 
 
@@ -179,7 +181,7 @@ def _fastest_close(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> I
             continue
         enough = f"{100 * ENOUGH:g} % {quality.words}"
         if len(pareto.reaching(others, quality.column, ENOUGH)):
-            best = pareto.fastest(points, quality.column, ENOUGH, pareto.LATENCY)
+            best = pareto.fastest(points, quality.column, ENOUGH, front.LATENCY)
             if best is not None:
                 yield f"{start}{_fastest(best, points, quality, enough, shown)}."
         else:
@@ -188,7 +190,7 @@ def _fastest_close(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> I
 
 
 def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: str, shown: pd.DataFrame) -> str:
-    alike = pareto.as_fast(pareto.reaching(points, quality.column, ENOUGH), best, pareto.LATENCY)
+    alike = pareto.as_fast(pareto.reaching(points, quality.column, ENOUGH), best, front.LATENCY)
     apart = "" if alike is None or alike.empty else f"; not told apart from {_listed(alike, shown)}"
     if best["is_exact"]:
         return f"No search that reaches {enough} is faster than exact search{apart}"
@@ -207,7 +209,7 @@ def _and(texts: Sequence[str]) -> str:
 
 def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
     """Which index is the fastest at each level, for single queries and for batches."""
-    times = {pareto.LATENCY: ("single queries", "ms"), pareto.THROUGHPUT: ("batches", "queries/s")}
+    times = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batches", "queries/s")}
     for start, points in _sections(done, shown, grid.k):
         recall = f"recall_at_{grid.k}"
         quality, name = recall, f"recall@{grid.k}"

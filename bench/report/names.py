@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench import registry
-from bench.registry import Kind
-from bench.wording import one_line
+from bench.plugins import registry
+from bench.plugins.registry import Kind
+from bench.system.wording import one_line
 
 OTHER = "other"
 """The family of a plugin that names none."""

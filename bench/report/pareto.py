@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bench.report.words import SEARCH, SECTION, VARIANT
+from bench.records.frame import SEARCH, SECTION, VARIANT
+from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
 
 RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
 """Shares of the precision of exact search."""
-LATENCY, THROUGHPUT = "latency_ms_p50", "throughput_qps"
 INTERVALS = {
     LATENCY: ("latency_ms_low", "latency_ms_high"),
     THROUGHPUT: ("throughput_qps_low", "throughput_qps_high"),
@@ -23,27 +23,6 @@ BOUNDS = [*INTERVALS[LATENCY], *INTERVALS[THROUGHPUT]]
 LEVEL = ["quality", "level", "fastest_by"]
 ROUNDING = 1e-12
 """Of a mean over seeds, which may keep exact search from reaching its own precision."""
-
-
-def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
-    """Which points no other point dominates, bool [n]: none costs as little, is as good, and is better in one of these.
-
-    Points that are equal in both stay together. ValueError: a value that is not a number.
-    """
-    costs, values = np.asarray(cost, dtype=np.float64), np.asarray(quality, dtype=np.float64)
-    if np.isnan(costs).any() or np.isnan(values).any():
-        raise ValueError("a cost or a quality is not a number: leave such points out")
-    steps, place = np.unique(costs, return_inverse=True)
-    best = np.full(len(steps), -np.inf)
-    np.maximum.at(best, place, values)
-    cheaper = np.concatenate(([-np.inf], np.maximum.accumulate(best)[:-1])) if len(steps) else best
-    found: NDArray[np.bool_] = (values == best[place]) & ((values > cheaper[place]) | (place == 0))
-    return found
-
-
-def cost_of(cells: pd.DataFrame, column: str, half: str = "") -> pd.Series:
-    """Milliseconds a query: the latency, or the batch's time over its queries. ``half``: "tune_" for that half's."""
-    return 1e3 / cells[half + THROUGHPUT] if column == THROUGHPUT else cells[half + LATENCY]
 
 
 def reach(points: pd.DataFrame, column: str) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from bench.records import BETWEEN_REMARKS
+from bench.records.rows import BETWEEN_REMARKS
 
 ROLES = ("index", "rerank", "hasher", "input", "embedder")
 
@@ -14,7 +14,7 @@ ROLES = ("index", "rerank", "hasher", "input", "embedder")
 def reasons(cells: pd.DataFrame, statuses: Sequence[str]) -> list[str]:
     """The reasons of the cells that ended so, a line each: how many cells of which plugin, and why.
 
-    ``cells``: those of a grid as ``records.frame`` has them.
+    ``cells``: those of a grid as ``bench.records.frame.frame_of`` has them.
     """
     return _grouped(cells, cells[cells["status"].isin(statuses)], "reason")
 

@@ -7,23 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from bench.disk import replace_file
+from bench.grids.published import attach
+from bench.records import front
+from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto
 from bench.report.captions import caption
 from bench.report.code_tables import codes_rows
 from bench.report.latex import to_latex
-from bench.report.published import attach
-from bench.report.words import (
-    PROTOCOL_NAMES,
-    SECTION,
-    VARIANT,
-    Figure,
-    GridInfo,
-    papers_row,
-    papers_text,
-    text,
-    word,
-)
+from bench.report.words import PROTOCOL_NAMES, Figure, GridInfo, papers_row, papers_text, text, word
+from bench.system.files import replace_file
 
 TEXTS = [
     *("dataset", "dataset_plugin", "dataset_fingerprint"),
@@ -173,7 +165,7 @@ def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
 
 def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """Rows are levels of quality, columns the fastest search that reaches them, by single queries and in a batch."""
-    columns = {pareto.LATENCY: ("Fastest single queries", "ms"), pareto.THROUGHPUT: ("Fastest batch", "queries/s")}
+    columns = {front.LATENCY: ("Fastest single queries", "ms"), front.THROUGHPUT: ("Fastest batch", "queries/s")}
     qualities = {RECALL.at(k).column: f"recall@{k}", SHARE.column: f"P@{k} over that of exact search"}
     rows: dict[tuple[str, float], dict[str, str]] = {}
     for _, best in pareto.levels(section, k).iterrows():

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from bench.records import front
+from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto
 from bench.report.code_tables import MAP, TRAINED_ON, TRAINING, code_sections, trainings
 from bench.report.columns import Row, Table, fitted, needs, wrapped
@@ -24,7 +26,7 @@ from bench.report.tables import (
     section_name,
     split_series,
 )
-from bench.report.words import NOT_RUN, SECTION, VARIANT, Figure, GridInfo, Value, value_of
+from bench.report.words import NOT_RUN, Figure, GridInfo, Value, value_of
 
 SEVERAL = "several"
 NOTES = {
@@ -190,7 +192,7 @@ def _difference(value: Value, figure: Figure) -> str:
 
 def _fastest(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
     """For each quality and kind of time, levels down: the fastest search that reaches each."""
-    times = {pareto.LATENCY: ("single queries", "ms"), pareto.THROUGHPUT: ("batches", "queries/s")}
+    times = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batches", "queries/s")}
     qualities = {RECALL.at(k).column: f"recall@{k}", SHARE.column: f"P@{k} over that of exact search"}
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
         name = section_name(keys, searches)

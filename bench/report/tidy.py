@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench import tuning
-from bench.pipeline import Pipeline
 from bench.report.words import GridInfo
-from bench.store import Store
+from bench.runs import tuning
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
 
 
 def gathered(pipelines: Sequence[Pipeline], results: Store, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, GridInfo]:

@@ -9,17 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.grid import Layout
-from bench.registry import Kind
+from bench.grids.cells import Layout
+from bench.plugins.registry import Kind
 from bench.report import names
 
 NOT_RUN = "–"
-SECTION = ["dataset", "protocol", "embedder", "dim"]
-"""Cells that share these answer the same questions over the same features: a table's section."""
-VARIANT = ["hasher", "variant", "input", "bits", "model", "database_codes"]
-"""What the codes of a cell are."""
-SEARCH = ["index", "rerank", "setting"]
-"""How a cell searches."""
 DATASET_NAMES = {
     "food101": "Food101",
     "cub200": "CUB200",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.pipeline import Pipeline
 from bench.report.figures import write_figures
 from bench.report.page.assemble import write_page
 from bench.report.page.facts import About, facts
@@ -14,7 +13,8 @@ from bench.report.page.panels import parts
 from bench.report.page.payload import payload
 from bench.report.tables import complete, write_tables
 from bench.report.tidy import gathered
-from bench.store import Store
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
 
 Panels = Mapping[str, Any]
 PICTURED = 24

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.grid import Cell, reads
+from bench.grids.cells import Cell
+from bench.grids.checks import reads
 from bench.interfaces import Codes, Float, Hasher, Items, Model, SplitName
-from bench.store import Entry
+from bench.store.entries import Entry
 
 Splits = Callable[[SplitName], Items]
 SAMPLE = 256

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.interfaces import Items
-from bench.measure import LOADED, RETAKES, OtherLoad, one_thread, quiet, seconds_of, sentinel
-from bench.statistics import drift
+from bench.timing.load import LOADED, RETAKES, OtherLoad, one_thread, quiet, seconds_of, sentinel
+from bench.timing.statistics import drift
 
 ENCODED_ITEMS, MOST_ENCODED = 10, 1000
 """Items that are encoded one by one, and as many others for the warm-up; times that a replicate takes, at most."""

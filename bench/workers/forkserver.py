@@ -49,7 +49,7 @@ class Forkserver:
         """``imported``: the modules that the server imports; one that can't be imported is passed over.
 
         ``searching``: the modules of plugins whose imports are worth importing, see `bench.workers.preload`.
-        ``identified``: those of plugins whose `bench.identity.source_identity` workers ask for.
+        ``identified``: those of plugins whose `bench.store.identity.source_identity` workers ask for.
         """
         prepared = {"imported": [*imported], "searching": [*searching], "identified": [*identified]}
         self._prepared = json.dumps(prepared)
@@ -172,7 +172,7 @@ def main() -> None:
     control, parent, prepared = sys.argv[1:]
     if not _ends_with(int(parent)):
         return
-    import_module("bench.child")
+    import_module("bench.workers.serving")
     _prepare(**json.loads(prepared))
     gc.collect()
     gc.freeze()  # or the collector of each worker would copy what all share
@@ -197,8 +197,8 @@ def _prepare(imported: list[str], searching: list[str], identified: list[str]) -
 
     What fails is passed over: the worker that needs it says so.
     """
-    from bench.environment import libraries, machine
-    from bench.identity import source_identity
+    from bench.store.identity import source_identity
+    from bench.system.environment import libraries, machine
     from bench.workers.preload import worth_importing
 
     for module in [*imported, *worth_importing(searching)]:
@@ -254,7 +254,7 @@ def _work(mark: str, monitor: int, requests: int, answers: int, log: int, marked
         # first timed round, where they would spin beside it: setting their number makes every BLAS start them.
         with threadpool_limits(limits=1):
             pass
-        child = import_module("bench.child")
+        child = import_module("bench.workers.serving")
         child.live(requests, answers, monitor)
         code = 0
     except SystemExit as fault:

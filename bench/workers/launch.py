@@ -52,7 +52,7 @@ def program(module: str) -> list[str]:
 def spawn(requests: int, answers: int, log: int, mark: str) -> Process:
     """A new interpreter. See `Launcher`."""
     return subprocess.Popen(
-        [*program("bench.child"), str(requests), str(answers), str(os.getpid())],
+        [*program("bench.workers.serving"), str(requests), str(answers), str(os.getpid())],
         pass_fds=(requests, answers),
         stdin=subprocess.DEVNULL,
         stdout=log,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 
-from bench.identity import imports
+from bench.store.identity import imports
 
 QUIET = {"numpy", "scipy", "numba", "llvmlite", "faiss", "sklearn", "psutil", "threadpoolctl", "annotated_types"}
 """Libraries that take long to import and start no thread of their own by that."""

@@ -16,8 +16,8 @@ from rich.progress import track
 from safetensors.torch import save_file
 from torch import nn
 
-from bench import registry
 from bench.interfaces import Context
+from bench.plugins import registry
 from methods.backbones import BackboneChoice
 from methods.backbones.small import SYNTHETIC
 from methods.training import write_file

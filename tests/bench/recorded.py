@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.store import Store
+from bench.store.entries import Store
 
 
 def write(folder, cell="Cell(a, seed=0)", factor=1.0, seed=0, day=1, noise=0.02, timed=True, environment=None, **row):

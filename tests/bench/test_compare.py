@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.compare import TIMES, compare, losses
-from bench.store import Store
+from bench.records.compare import TIMES, compare, losses
+from bench.store.entries import Store
 from tests.bench.recorded import write
 from tests.conftest import bench
 

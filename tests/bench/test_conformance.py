@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from bench import conformance, registry
+from bench import conformance
 from bench.conformance import NotAsked, data
 from bench.conformance.demands import array_bytes
 from bench.interfaces import Unavailable
+from bench.plugins import registry
 from tests.conftest import CHECKOUT, bench
 from tests.datasets.conftest import encoded, write, write_parquet
 from tests.test_add_a_method import block

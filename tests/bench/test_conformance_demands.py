@@ -10,9 +10,10 @@ from itertools import count
 import numpy as np
 import pytest
 
-from bench import conformance, registry
+from bench import conformance
 from bench.conformance import Nonconformity
 from bench.interfaces import Codes, Items
+from bench.plugins import registry
 
 TIMES = count()
 FINITE = "right is finite ones"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from bench import registry
-from bench.estimators import EstimatorHasher, as_hasher
 from bench.interfaces import Codes, Context, Items
+from bench.plugins import registry
+from bench.plugins.estimators import EstimatorHasher, as_hasher
 
 
 class Threshold(TransformerMixin, BaseEstimator):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import exact
-from bench.exact import Screen, exact_neighbours
-from bench.metrics import recall_at
+from bench.quality.neighbours import recall_at
+from bench.stages import exact
+from bench.stages.exact import Screen, exact_neighbours
 from tests.vectors import check_nearest, squared_distances, vectors
 
 BLOCKS = {"one block": (1024, 4096, 2**22), "many": (3, 7, 2**22), "by values": (1024, 4096, 40)}

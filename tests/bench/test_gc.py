@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from bench.disk import TEMPORARY
-from bench.gc import garbage, seconds
-from bench.store import Store
+from bench.store.entries import Store
+from bench.store.garbage import garbage, seconds
+from bench.system.files import TEMPORARY
 from tests.conftest import bench
 
 DAY = 86400

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import grid_file
-from bench.grid import Cell, Choice, Grid, Measure, from_json, to_json
-from bench.grid_file import Options
-from bench.identity import digest
-from bench.protocols import ClassSplit
+from bench.grids import grid_file
+from bench.grids.cells import Cell, Grid, from_json, to_json
+from bench.grids.grid_file import Options
+from bench.grids.measure import Measure
+from bench.grids.protocols import ClassSplit
+from bench.plugins.choices import Choice
+from bench.store.identity import digest
 
 FILE = """
 title = "t"

@@ -13,13 +13,14 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bench import grid_file, registry
-from bench.grid import from_json, to_json
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.cells import from_json, to_json
 from bench.grids.expansion import MOST_CELLS
 from bench.grids.files import built_in
+from bench.grids.grid_file import Options
 from bench.grids.model import GridFile
-from bench.wording import MESSAGE
+from bench.plugins import registry
+from bench.system.wording import MESSAGE
 
 EXAMPLES = int(os.environ.get("BENCH_FUZZ_EXAMPLES", "120"))
 PLUGINS = [(kind, name) for kind in registry.GROUPS for name in registry.plugins(kind)]

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from bench.identity import digest, source_identity
-from bench.rooms import ROOMS
+from bench.store.identity import digest, source_identity
+from bench.store.rooms import ROOMS
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_libraries_that_are_imported_stand_with_their_versions(package):
 def test_finding_the_identity_of_a_deep_method_does_not_import_torch():
     code = """
 import sys
-from bench.identity import source_identity
+from bench.store.identity import source_identity
 found = source_identity("methods.hashing.deep.exchnet")
 sys.exit("torch" in sys.modules or "torch" not in found["libraries"])
 """
@@ -151,7 +151,7 @@ def test_a_compiled_module_has_the_identity_of_its_bytes(package):
 
 
 def test_a_plugin_depends_on_the_version_of_the_rooms_that_it_imports_and_not_on_their_source(package, monkeypatch):
-    (package / "b.py").write_text("from bench.metrics import mean_average_precision\n")
+    (package / "b.py").write_text("from bench.quality.ranking import mean_average_precision\n")
     before = identity()
     assert before["rooms"] == {room: ROOMS[room].version for room in ("contracts", "metrics")}
     monkeypatch.setitem(ROOMS, "metrics", dataclasses.replace(ROOMS["metrics"], version=-1))

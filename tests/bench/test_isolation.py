@@ -10,12 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import grid_file, isolation
-from bench.child import Local
-from bench.grid import Choice, to_json
-from bench.isolation import Child, Failure, Limits
+from bench.grids import grid_file
+from bench.plugins.choices import Choice
+from bench.runs.worker import set_up
+from bench.workers import limits, process
 from bench.workers.forkserver import Forkserver
+from bench.workers.in_process import Local
 from bench.workers.launch import spawn
+from bench.workers.limits import Failure, Limits
+from bench.workers.process import Child
 from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, children, marked
 
 pytestmark = pytest.mark.usefixtures("third_party")
@@ -74,7 +77,7 @@ def start(tmp_path, launch):
         if hasher is not None:
             hashed = {"hasher": Choice("toy_chaos_hasher", hasher), "model": "last", "database_codes": "encoded"}
             cell = dataclasses.replace(cell, embedder=None, index=None, **hashed)
-        setup = {"grid": to_json(dataclasses.replace(grid, cells=(cell,))), "store": str(tmp_path), "device": "cpu"}
+        setup = set_up(dataclasses.replace(grid, cells=(cell,)), tmp_path, "cpu")
         own = {"launch": launch} if kind is Child else {}
         started.append(kind(setup, limits or Limits(seconds=60), say, show, **own))
         return started[-1]
@@ -161,7 +164,7 @@ def test_memory_that_processes_share_counts_once(start):
 
 
 def test_without_a_limit_a_child_may_take_what_is_free_when_it_starts(start, monkeypatch):
-    monkeypatch.setattr(isolation, "free_memory", lambda: 3 * 10**8)
+    monkeypatch.setattr(process, "free_memory", lambda: 3 * 10**8)
     found = failure(start(limits=Limits(), at_build="eat"), "build", cell=0)
     assert found.status == "memory" and "the 0.30 GB" in found.reason
 
@@ -169,20 +172,20 @@ def test_without_a_limit_a_child_may_take_what_is_free_when_it_starts(start, mon
 def test_a_reserve_is_left_free(monkeypatch):
     memory = psutil.virtual_memory()._replace(total=100 * 2**30, available=50 * 2**30)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert isolation.free_memory() == 40 * 2**30
+    assert limits.free_memory() == 40 * 2**30
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(total=4 * 2**30, available=3 * 2**30))
-    assert isolation.free_memory() == 2 * 2**30
+    assert limits.free_memory() == 2 * 2**30
 
 
 def test_megabytes_on_standard_output_and_error_are_no_answers_and_are_not_kept(start, monkeypatch):
-    monkeypatch.setattr(isolation, "LOG_BYTES", 2**20)
+    monkeypatch.setattr(process, "LOG_BYTES", 2**20)
     child = start(at_build="chatter", at_search="leave")
     assert child.ask("build", cell=0)["build_seconds"] > 0
-    monkeypatch.setattr(isolation, "TICK", 0)
+    monkeypatch.setattr(process, "TICK", 0)
     child.ask("labels")
     assert os.fstat(child._log.fileno()).st_blocks * 512 < 2**20
     found = failure(child, "answer", cell=0, path="/no/such")
-    assert "exit code 0" in found.reason and len(found.tail) <= isolation.TAIL_LINES
+    assert "exit code 0" in found.reason and len(found.tail) <= process.TAIL_LINES
 
 
 def test_what_it_wrote_last_is_in_the_failure(start):
@@ -253,7 +256,7 @@ def test_a_bar_ends_where_a_stage_raises(start, kind):
 
 @pytest.mark.parametrize("kind", [Child, Local])
 def test_a_worker_that_cannot_set_up_is_a_failure(start, kind, monkeypatch):
-    monkeypatch.setattr("tests.bench.test_isolation.to_json", lambda grid: "{}")
+    monkeypatch.setattr("bench.runs.worker.to_json", lambda grid: "{}")
     with pytest.raises(Failure, match="ValidationError") as caught:
         start(kind)
     assert caught.value.status == "error"
@@ -285,15 +288,15 @@ def test_workers_in_one_process_share_nothing(start):
 PARENT = """
 import sys
 from pathlib import Path
-from bench import grid_file
-from bench.grid import to_json
-from bench.isolation import Child, Limits
+from bench.grids import grid_file
+from bench.runs.worker import set_up
+from bench.workers.limits import Limits
+from bench.workers.process import Child
 from bench.workers.forkserver import Forkserver
 from bench.workers.launch import spawn
 launch = Forkserver() if sys.argv[2] == "forked" else spawn
 grid = grid_file.load(sys.argv[1])
-store = str(Path(sys.argv[1]).parent)
-child = Child({"grid": to_json(grid), "store": store, "device": "cpu"}, Limits(), launch=launch)
+child = Child(set_up(grid, Path(sys.argv[1]).parent, "cpu"), Limits(), launch=launch)
 print("ready", flush=True)
 child.ask("build", cell=0)
 """

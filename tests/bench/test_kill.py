@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from bench.disk import remove
-from bench.gc import garbage
-from bench.store import ENTRY, Store
+from bench.store.entries import ENTRY, Store
+from bench.store.garbage import garbage
+from bench.system.files import remove
 from tests.conftest import CHECKOUT, PLUGINS
 
 KILLS = int(os.environ.get("BENCH_KILLS", "10"))
@@ -53,10 +53,10 @@ import sys
 from pathlib import Path
 from bench import grid_file, quality
 from bench.interfaces import Context
-from bench.parquet import write_parquet
-from bench.pipeline import Pipeline
-from bench.runner import Run
-from bench.store import Store
+from bench.records.parquet import write_parquet
+from bench.stages.pipeline import Pipeline
+from bench.runs.run import Run
+from bench.store.entries import Store
 folder = Path(sys.argv[2])
 cache = folder / "cache"
 cache.mkdir(parents=True, exist_ok=True)

@@ -11,22 +11,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from bench import measure
 from bench.interfaces import Corpus
-from bench.measure import (
-    LOADED,
-    SEEN,
-    WARM_UP_BATCH,
-    OtherLoad,
-    batch_ms,
-    check_neighbours,
-    machine_rates,
-    one_round,
-    one_thread,
-    overhead_ms,
-    sentinel,
-    warm_up,
-)
+from bench.quality.neighbours import check_neighbours
+from bench.timing import latency, load
+from bench.timing.latency import WARM_UP_BATCH, batch_ms, one_round, overhead_ms, warm_up
+from bench.timing.load import LOADED, SEEN, OtherLoad, one_thread, sentinel
+from bench.timing.machine import machine_rates
 from methods.search.libraries import threads
 
 QUERIES = Corpus(np.arange(10, dtype=np.float32)[:, None])
@@ -60,7 +50,7 @@ def test_where_all_queries_are_timed_they_warm_up_too():
 
 
 def test_latencies_are_milliseconds_of_the_query_at_their_place():
-    found = measure.timed(Recording(0, 80, 0), [QUERIES.part(row, row + 1) for row in range(3)], k=1) / 1e6
+    found = latency.timed(Recording(0, 80, 0), [QUERIES.part(row, row + 1) for row in range(3)], k=1) / 1e6
     assert 80 <= found[1] < 800 and max(found[0], found[2]) < 80
 
 
@@ -80,9 +70,9 @@ def test_a_warm_up_goes_on_until_the_times_stand_still_but_not_for_ever(monkeypa
         asked.append(len(singles))
         return np.full(len(singles), next(times))
 
-    monkeypatch.setattr(measure, "timed", timed)
+    monkeypatch.setattr(latency, "timed", timed)
     assert warm_up(Recording(), [QUERIES.part(0, 1)], k=1) == blocks
-    assert asked == [measure.WARM_UP_BLOCK] * blocks
+    assert asked == [latency.WARM_UP_BLOCK] * blocks
 
 
 def test_garbage_is_not_collected_while_timing_and_is_afterwards():
@@ -121,7 +111,7 @@ class Clock:
 
     def __init__(self, monkeypatch, call=0.0, query=0.0):
         self.now, self.call, self.query, self.sizes = 0.0, call, query, []
-        monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: self.now))
 
     def search(self, queries, k):
         self.sizes.append(len(queries))
@@ -182,8 +172,9 @@ def test_the_threads_that_a_search_takes_show_in_cpu_over_wall(monkeypatch):
 
     clock = SimpleNamespace(process_time_ns=lambda: now["cpu"], perf_counter_ns=lambda: now["wall"], sleep=time.sleep)
     clock.process_time, clock.perf_counter = (lambda: now["cpu"] / 1e9), (lambda: now["wall"] / 1e9)
-    monkeypatch.setattr(measure, "time", clock)
-    monkeypatch.setattr(measure, "sentinel", lambda: 1.0)
+    monkeypatch.setattr(latency, "time", clock)
+    monkeypatch.setattr(load, "time", clock)
+    monkeypatch.setattr(latency, "sentinel", lambda: 1.0)
     index = Recording()
     monkeypatch.setattr(index, "search", on_three_threads)
     found = one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
@@ -196,11 +187,12 @@ def test_a_round_that_is_over_at_once_tells_nothing_of_threads(monkeypatch):
     walls = iter([0, 0, 5_000, 5_000, 10_000, 10_000])
     clock = SimpleNamespace(process_time_ns=lambda: next(clocks), perf_counter_ns=lambda: next(walls))
     clock.process_time = clock.perf_counter = lambda: 1.0
-    monkeypatch.setattr(measure, "time", clock)
-    monkeypatch.setattr(measure, "sentinel", lambda: 1.0)
-    monkeypatch.setattr(measure, "warm_up", lambda index, singles, k: None)
-    monkeypatch.setattr(measure, "batch_ms", lambda *arguments: 1.0)
-    monkeypatch.setattr(measure, "rest", lambda: None)
+    monkeypatch.setattr(latency, "time", clock)
+    monkeypatch.setattr(load, "time", clock)
+    monkeypatch.setattr(latency, "sentinel", lambda: 1.0)
+    monkeypatch.setattr(latency, "warm_up", lambda index, singles, k: None)
+    monkeypatch.setattr(latency, "batch_ms", lambda *arguments: 1.0)
+    monkeypatch.setattr(latency, "rest", lambda: None)
     monkeypatch.setattr(OtherLoad, "cores", lambda self: 0.0)
     index = Recording()
     monkeypatch.setattr(index, "search", lambda queries, k: None)
@@ -211,7 +203,7 @@ def others(monkeypatch, busy, own, wall):
     """The load over a time in which all processors were busy so many seconds, and this process so many."""
     moments = iter([(-1.0, 100.0, 10.0), (wall - 1.0, 100.0 + busy, 10.0 + own)])
     monkeypatch.setattr(OtherLoad, "_now", lambda self: next(moments))
-    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: 10.0, sleep=lambda seconds: None))
+    monkeypatch.setattr(load, "time", SimpleNamespace(perf_counter=lambda: 10.0, sleep=lambda seconds: None))
     return OtherLoad().cores()
 
 
@@ -229,8 +221,8 @@ def test_a_round_waits_for_the_threads_of_an_earlier_batch_to_rest(monkeypatch):
     spent = iter([0.0, 0.02, 0.02, 0.03, 0.03, 0.0301, 9.0])
     slept = []
     clock = SimpleNamespace(process_time=lambda: next(spent), sleep=slept.append)
-    monkeypatch.setattr(measure, "time", clock)
-    measure.rest()
+    monkeypatch.setattr(load, "time", clock)
+    load.rest()
     assert len(slept) == 3
 
 
@@ -246,7 +238,7 @@ def test_a_busy_core_is_seen_however_soon_a_round_is_over():
 
 def test_who_asks_for_short_batches_does_not_wait_until_the_load_of_others_would_show(monkeypatch):
     slept = []
-    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: 5.0, sleep=slept.append))
+    monkeypatch.setattr(load, "time", SimpleNamespace(perf_counter=lambda: 5.0, sleep=slept.append))
     monkeypatch.setattr(OtherLoad, "_now", lambda self: (5.0, 1.0, 1.0))
     for seconds in (0.01, 7.0):
         with suppress(ZeroDivisionError):  # no time passes by this clock

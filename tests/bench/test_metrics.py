@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
 from bench.interfaces import Codes
-from bench.metrics import (
-    PRESETS,
-    HammingRanking,
-    average_precision,
-    mean_average_precision,
-    precision_at,
-    recall_at,
-    recall_at_by_codes,
-)
+from bench.quality.neighbours import precision_at, recall_at, recall_at_by_codes
+from bench.quality.ranking import PRESETS, HammingRanking, average_precision, mean_average_precision
 
 CLASSES = 3
 

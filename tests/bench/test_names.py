@@ -1,6 +1,6 @@
 import pytest
 
-from bench import registry
+from bench.plugins import registry
 from bench.report import names
 
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import grid_file
-from bench.disk import plain_name
+from bench.grids import grid_file
+from bench.grids.naming import default_name, given_name
 from bench.interfaces import Context
-from bench.naming import default_name, given_name, settled
-from bench.pipeline import Pipeline
-from bench.store import Store
+from bench.records.naming import settled
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.system.files import plain_name
 from tests.conftest import bench
 
 GRID = """

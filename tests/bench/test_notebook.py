@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import bench
-from bench.identity import source_identity
+from bench.store.identity import source_identity
 from tests.conftest import CHECKOUT
 
 

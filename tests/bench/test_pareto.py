@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.report.pareto import front, levels, on_front, reach
+from bench.records.front import front
+from bench.report.pareto import levels, on_front, reach
 from bench.report.tables import complete
 from bench.report.words import GridInfo
 

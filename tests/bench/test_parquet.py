@@ -4,9 +4,9 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from bench.disk import TEMPORARY
-from bench.parquet import write_parquet
-from bench.store import Store
+from bench.records.parquet import write_parquet
+from bench.store.entries import Store
+from bench.system.files import TEMPORARY
 from tests.conftest import bench
 
 

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import grid_file
-from bench.corpora import Corpora
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Codes, Context
-from bench.metrics import mean_average_precision
-from bench.pipeline import Pipeline
-from bench.store import Store
+from bench.quality.ranking import mean_average_precision
+from bench.stages.corpora import Corpora
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
 
 pytestmark = pytest.mark.usefixtures("third_party")
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench.places import check_writable, keep_caches_in, user_path
+from bench.system.places import check_writable, keep_caches_in, user_path
 from tests.conftest import CHECKOUT, bench
 
 
@@ -81,7 +81,7 @@ def test_without_a_home_folder_a_line_says_what_to_give(tmp_path):
 def test_libraries_keep_their_files_in_the_cache_only_where_they_have_no_place(writable, tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.delenv("MPLCONFIGDIR", raising=False)
-    monkeypatch.setattr("bench.places._writable", lambda folder: writable)
+    monkeypatch.setattr("bench.system.places._writable", lambda folder: writable)
     keep_caches_in(tmp_path)
     expected = (None, None) if writable else (str(tmp_path / "numba"), str(tmp_path / "matplotlib"))
     assert (os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("MPLCONFIGDIR")) == expected

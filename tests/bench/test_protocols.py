@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.protocols import CLASSES, ClassSplit, rows, select
+from bench.grids.protocols import CLASSES, ClassSplit, rows, select
 
 CLASS_SPLITS = st.builds(ClassSplit, st.floats(0.001, 0.999), st.integers(0, 1000))
 

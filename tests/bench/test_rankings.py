@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 from sklearn.metrics import average_precision_score
 
-from bench import rankings
-from bench.metrics import average_precision_by_distance
+from bench.quality import kernels
+from bench.quality.ranking import average_precision_by_distance
 
 DENOMINATORS = ["relevant", "min_k_relevant", "retrieved"]
 
@@ -21,7 +21,7 @@ DENOMINATORS = ["relevant", "min_k_relevant", "retrieved"]
 )
 def test_relevant_items_inside_a_cut_follow_the_hypergeometric_law(items, relevant, first):
     wanted = hypergeom(items, relevant, first).pmf(np.arange(first + 1))
-    np.testing.assert_allclose(rankings.hypergeometric(items, relevant, first), wanted, rtol=1e-6, atol=1e-13)
+    np.testing.assert_allclose(kernels.hypergeometric(items, relevant, first), wanted, rtol=1e-6, atol=1e-13)
 
 
 def average_precision_of(relevant: np.ndarray, k: int, denominator: str) -> float:

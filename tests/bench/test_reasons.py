@@ -1,4 +1,4 @@
-from bench.records import FAILED
+from bench.records.book import FAILED
 from bench.report.reasons import reasons, remarks
 from tests.made_cells import cells, grid, ranking, scan, search
 

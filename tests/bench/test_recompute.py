@@ -2,14 +2,16 @@ import dataclasses
 
 import pytest
 
-from bench import grid_file, records
-from bench.child import Local
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.pipeline import Pipeline
-from bench.rooms import ROOMS
-from bench.runner import Run
-from bench.store import Store
+from bench.records import keys
+from bench.records.frame import frame_of
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.store.rooms import ROOMS
+from bench.workers.in_process import Local
 from tests.conftest import bench
 
 pytestmark = pytest.mark.usefixtures("third_party")
@@ -56,8 +58,8 @@ def other_metrics(monkeypatch):
 
     def change():
         monkeypatch.setitem(ROOMS, "quality", dataclasses.replace(ROOMS["quality"], version=-1))
-        monkeypatch.setattr("bench.quality.of_neighbours", lambda *_: {"recall": 0.25})
-        monkeypatch.setattr("bench.quality.of_codes", lambda *_: {"map": 0.5})
+        monkeypatch.setattr("bench.quality.columns.of_neighbours", lambda *_: {"recall": 0.25})
+        monkeypatch.setattr("bench.quality.columns.of_codes", lambda *_: {"map": 0.5})
 
     return change
 
@@ -74,7 +76,7 @@ def only_judging(monkeypatch):
 
 
 def rows(run):
-    return records.frame(run.pipeline, run.results).to_dict("records")
+    return frame_of(run.pipeline, run.results).to_dict("records")
 
 
 @pytest.mark.parametrize("again", [lambda run: run(), lambda run: run.recompute()[1]])
@@ -103,10 +105,10 @@ def test_a_record_that_is_judged_again_tells_of_the_machine_and_the_samples_of_i
     run = make_run()
     run()
     searched = run.pipeline.grid.cells[0]
-    old = run.results.read("records", records.key(run.pipeline, searched))
+    old = run.results.read("records", keys.key(run.pipeline, searched))
     other_metrics()
     make_run().recompute()
-    new = run.results.read("records", records.key(run.pipeline, searched))
+    new = run.results.read("records", keys.key(run.pipeline, searched))
     for name in ("environment", "finished", "rates", "search"):
         assert new.meta[name] == old.meta[name]
     assert new.meta["judged"] > old.meta["judged"] == old.meta["finished"]
@@ -125,7 +127,7 @@ def test_a_cell_whose_answers_or_times_are_gone_is_left_to_a_run(make_run, other
     run = make_run()
     run()
     searched = run.pipeline.grid.cells[0]
-    key = {"neighbours": records.search_key, "records": records.key}[kind](run.pipeline, searched)
+    key = {"neighbours": keys.search_key, "records": keys.key}[kind](run.pipeline, searched)
     (run.results.path(kind, key) / "entry.json").write_text("")
     other_metrics()
     left, failed = make_run().recompute()
@@ -147,11 +149,11 @@ def test_damaged_codes_are_not_trained_again_to_be_judged(make_run, other_metric
 def test_neighbours_are_found_whatever_the_metrics_and_not_whatever_the_search(make_run, other_metrics):
     run, longer = make_run(), make_run("measure.rounds=2")
     searched = run.pipeline.grid.cells[0]
-    keys = [records.search_key(one.pipeline, searched) for one in (run, longer)]
-    record = records.key(run.pipeline, searched)
+    keys = [keys.search_key(one.pipeline, searched) for one in (run, longer)]
+    record = keys.key(run.pipeline, searched)
     other_metrics()
-    assert records.search_key(run.pipeline, searched) == keys[0] != keys[1]
-    assert records.key(run.pipeline, searched) not in (record, keys[0])
+    assert keys.search_key(run.pipeline, searched) == keys[0] != keys[1]
+    assert keys.key(run.pipeline, searched) not in (record, keys[0])
 
 
 def test_the_command_says_how_much_only_a_run_makes_and_writes_the_tables(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.report.published import DATA, SEARCH_KEYS, attach, load_reference, names
+from bench.grids.published import DATA, SEARCH_KEYS, attach, load_reference, names
 
 
 def hash_cell(**changes: object) -> dict[str, object]:

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from bench import grid_file, registry
+from bench.grids import grid_file
+from bench.plugins import registry
 from tests.conftest import bench
 
 

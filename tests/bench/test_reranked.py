@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from bench import registry, reranked
 from bench.interfaces import Codes, Corpus
-from bench.reranked import Reranked
+from bench.plugins import registry
+from bench.timing import reranked
+from bench.timing.reranked import Reranked
 
 pytestmark = pytest.mark.usefixtures("third_party")
 N, DIM, BITS = 60, 5, 12

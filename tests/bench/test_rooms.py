@@ -11,29 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from bench import grid_file, records, registry
-from bench.grid_file import Options
-from bench.identity import digest, imports, room_modules
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.pipeline import Pipeline
-from bench.rooms import ROOMS, room_of
-from bench.store import Store
+from bench.plugins import registry
+from bench.records.keys import key, search_key
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.store.identity import digest, imports, room_modules
+from bench.store.rooms import ROOMS, room_of
 from tests.conftest import CHECKOUT
 
 DIGESTS = Path(__file__).with_name("rooms.json")
 DECIDE_NOTHING = {
-    *("bench", "bench.__main__", "bench.cli", "bench.conformance", "bench.grids", "bench.report", "bench.runs"),
-    *("bench.workers", "bench.compare", "bench.disk", "bench.environment", "bench.frames", "bench.gc"),
-    *(
-        "bench.grid",
-        "bench.grid_file",
-        "bench.identity",
-        "bench.isolation",
-        "bench.naming",
-        "bench.parquet",
-        "bench.places",
-    ),
-    *("bench.records", "bench.registry", "bench.rooms", "bench.runner", "bench.store", "bench.tuning", "bench.wording"),
+    *("bench", "bench.__main__", "bench.cli", "bench.conformance", "bench.grids", "bench.plans", "bench.plugins"),
+    *("bench.records", "bench.report", "bench.runs", "bench.store", "bench.system", "bench.workers"),
 }
 """The modules and packages of the harness that are in no room."""
 
@@ -84,7 +76,7 @@ def without_comments(text):
 def test_a_room_is_what_its_version_says(name):
     told = (
         f"the source of the room {name!r} has changed: if a stored number may come out otherwise, raise its version in "
-        "bench/rooms.py; then, or if none can, renew its digest by python -m tests.bench.test_rooms"
+        "bench/store/rooms.py; then, or if none can, renew its digest by python -m tests.bench.test_rooms"
     )
     assert json.loads(DIGESTS.read_text()).get(name) == now()[name], told
 
@@ -142,8 +134,8 @@ def keys(tmp_path, third_party):
             "codes of an estimator": pipeline.codes_key(estimator),
             "codes without the unseen classes": pipeline.codes_key(unseen),
             "exact neighbours": pipeline.exact_key(seen),
-            "search": records.search_key(pipeline, seen),
-            "record": records.key(pipeline, seen),
+            "search": search_key(pipeline, seen),
+            "record": key(pipeline, seen),
         }
 
     return found

@@ -15,14 +15,17 @@ import pytest
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
-from bench import grid_file, measure, records
-from bench.child import Local
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.measure import Rates
-from bench.pipeline import Pipeline
-from bench.runner import Run
-from bench.store import Store
+from bench.records import book
+from bench.records.frame import frame_of
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.timing import latency
+from bench.timing.machine import Rates
+from bench.workers.in_process import Local
 from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, bench, marked
 
 pytestmark = pytest.mark.usefixtures("third_party")
@@ -31,7 +34,7 @@ QUALITY = ["index", "key_bits", "candidates", "precision_at_10", "recall_at_10",
 
 @pytest.fixture
 def make_run(tmp_path, vectors_dir, small_grid, monkeypatch):
-    monkeypatch.setattr("bench.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
 
     def make(text="", track=None, settings=(), **options):
         path = small_grid
@@ -58,7 +61,7 @@ embedder = "identity"
 
 
 def frame(run):
-    return records.frame(run.pipeline, run.results)
+    return frame_of(run.pipeline, run.results)
 
 
 def files(folder):
@@ -145,7 +148,7 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_ru
 def test_the_record_of_a_failed_cell_holds_the_end_of_the_traceback(make_run):
     run = make_run(FAILING)
     (key,) = [key for key, described in run().items() if "out of memory" in described]
-    traceback = "".join(run.results.meta(records.KIND, key)["traceback"])
+    traceback = "".join(run.results.meta(book.KIND, key)["traceback"])
     assert "toy_plugins.py" in traceback and traceback.endswith("MemoryError: the toy is out of memory\n")
 
 
@@ -171,14 +174,14 @@ def test_what_failed_once_may_succeed_when_it_is_tried_again(make_run, monkeypat
 
 
 def test_a_search_on_more_than_one_thread_fails_and_is_measured_anew_when_it_is_tried_again(make_run, monkeypatch):
-    one_round = measure.one_round
+    one_round = latency.one_round
 
     def wide(index, *arguments):
         found = one_round(index, *arguments)
         return dataclasses.replace(found, cpu_per_wall=1.7) if type(index).__name__ == "Scan" else found
 
     with monkeypatch.context() as patched:
-        patched.setattr(measure, "one_round", wide)
+        patched.setattr(latency, "one_round", wide)
         failed = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')()
     assert list(failed.values()) == ["toy_scan(): a single query took 1.70 threads, and was to be answered on one"]
     assert make_run(retry_failed=True)() == {}
@@ -313,7 +316,7 @@ def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_
 
 
 def test_the_map_of_searched_codes_is_over_all_queries_however_few_are_searched(make_run):
-    settings = ["measure.queries=7", "bits=12", "key_bits=4"]
+    settings = ["latency.queries=7", "bits=12", "key_bits=4"]
     run = make_run('[[cells]]\nhasher = "toy_signs"\nbits = 12', settings=settings)
     run()
     cells = frame(run)
@@ -607,7 +610,7 @@ def test_indexes_that_differ_only_in_what_is_set_afterwards_are_built_once(make_
 
     monkeypatch.setattr(Scan, "build", noted)
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nreach = [100, 400]\nblock = [1, 2]\n'
-    once = ["measure.batch_seconds=1e-9"]
+    once = ["latency.batch_seconds=1e-9"]
     run = make_run(cells + 'rerank = "toy_reranker"\ncandidates = [10, 20]', settings=once)
     assert run() == {}
     # In each of the two replicates, each of the two blocks once to warm up and once for all.
@@ -620,7 +623,7 @@ def ratios(run):
 
 
 def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run, monkeypatch):
-    one_round = measure.one_round
+    one_round = latency.one_round
 
     def slower(index, *arguments):
         factor = {"LinearScan": 1, "Scan": 3}.get(type(index).__name__, 2)
@@ -629,7 +632,7 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
             one_round(index, *arguments), latency_ms=[factor * 0.1 * n for n in range(1, 11)], **times
         )
 
-    monkeypatch.setattr(measure, "one_round", slower)
+    monkeypatch.setattr(latency, "one_round", slower)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
     assert run() == {}
     assert ratios(run)["ratio"].tolist() == pytest.approx([1, 2, 2, 2, 2, 3])
@@ -645,13 +648,13 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
 def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_stays_as_it_is(make_run, monkeypatch):
     make_run()()
     before = files(make_run().results.root)
-    one_round = measure.one_round
+    one_round = latency.one_round
 
     def slower(index, *arguments):
         factor = {"LinearScan": 1, "Scan": 3}[type(index).__name__]
         return dataclasses.replace(one_round(index, *arguments), latency_ms=[factor] * 10)
 
-    monkeypatch.setattr(measure, "one_round", slower)
+    monkeypatch.setattr(latency, "one_round", slower)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
     assert run() == {}
     assert ratios(run).loc["toy_scan", "ratio"] == pytest.approx(3)
@@ -718,7 +721,7 @@ def test_numbers_of_numpy_and_not_a_number_become_json(make_run, monkeypatch):
 
 
 def test_one_replicate_has_a_ratio_with_an_endless_interval(make_run):
-    run = make_run(settings=["measure.replicates=1"])
+    run = make_run(settings=["latency.replicates=1"])
     assert run() == {}
     assert (ratios(run)["ratio"] > 0).all() and ratios(run)["ratio_high"].isna().all()
 
@@ -748,6 +751,6 @@ def test_a_record_names_the_machine_the_libraries_and_the_load_behind_its_number
 
 
 def test_what_a_process_has_not_imported_is_not_said_to_have_taken_part(tmp_path):
-    code = "from bench.environment import libraries; import h5py; print(*libraries())"
+    code = "from bench.system.environment import libraries; import h5py; print(*libraries())"
     said = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert "h5py" in said.stdout.split() and "torch" not in said.stdout.split()

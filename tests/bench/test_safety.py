@@ -11,13 +11,14 @@ import shutil
 import numpy as np
 import pytest
 
-from bench import grid_file, records
-from bench.disk import TEMPORARY, DiskFull
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.pipeline import Pipeline
-from bench.runner import Run
-from bench.store import Store
+from bench.records.frame import frame_of
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.system.files import TEMPORARY, DiskFull
 from tests.conftest import CHECKOUT, bench
 
 EXECUTING_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "yaml"}
@@ -162,7 +163,7 @@ def make_run(tmp_path, vectors_dir, small_grid, third_party):
 
 
 def frame(run):
-    return records.frame(run.pipeline, run.results)
+    return frame_of(run.pipeline, run.results)
 
 
 @pytest.mark.parametrize("written", [0, 20, 60])

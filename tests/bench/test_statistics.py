@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bench.statistics import (
+from bench.timing.statistics import (
     CONFIDENCE,
     Estimate,
     Shift,

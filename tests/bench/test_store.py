@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import disk
-from bench.disk import DiskFull
-from bench.store import Damaged, Store
+from bench.store.entries import Damaged, Store
+from bench.system import files
+from bench.system.files import DiskFull
 from tests.conftest import CHECKOUT
 
 
@@ -76,7 +76,7 @@ def test_a_write_that_dies_half_way_leaves_nothing_to_see(store, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bench.store.publish", die)
+    monkeypatch.setattr("bench.store.entries.publish", die)
     with pytest.raises(KeyboardInterrupt):
         store.write("k", "a", {}, {"x": np.zeros(2)})
     assert not store.has("k", "a") and not list(store.root.glob("k/*"))
@@ -143,7 +143,7 @@ def test_a_damaged_entry_is_never_read_and_is_made_again_by_one_line(store, said
 def test_an_array_outside_the_entry_is_not_read_though_its_checksum_is_right(store):
     store.write("k", "other", {}, {"x": np.zeros(3)})
     store.write("k", "a", {}, {})
-    total = disk.checksum(store.path("k", "other") / "x.npy")
+    total = files.checksum(store.path("k", "other") / "x.npy")
     change(store.path("k", "a") / "entry.json", checksums={"../other/x": total})
     with pytest.raises(Damaged, match="plain name"):
         store.read("k", "a")
@@ -168,7 +168,7 @@ def test_names_that_lead_out_of_the_store_are_refused(store, name):
 def test_an_array_that_takes_a_large_share_of_memory_is_mapped(store, monkeypatch):
     store.write("features", "k", {}, {"rows": np.arange(6.0)})
     assert not isinstance(store.read("features", "k").arrays["rows"], np.memmap)
-    monkeypatch.setattr("bench.store.MAPPED_SHARE", 0)
+    monkeypatch.setattr("bench.store.entries.MAPPED_SHARE", 0)
     mapped = store.read("features", "k").arrays["rows"]
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, np.arange(6.0))
@@ -212,7 +212,7 @@ def test_a_pickle_named_as_an_array_is_refused_even_with_the_right_checksum(stor
     store.write("k", "a", {}, {"x": np.zeros(2)})
     path = store.path("k", "a") / "x.npy"
     path.write_bytes(content)
-    change(path.with_name("entry.json"), checksums={"x": disk.checksum(path)})
+    change(path.with_name("entry.json"), checksums={"x": files.checksum(path)})
     with pytest.raises(Damaged, match=r"x\.npy is damaged"):
         store.read("k", "a")
     assert store.find("k", "a") is None and not (tmp_path / "executed").exists()
@@ -237,7 +237,7 @@ def test_an_entry_of_a_missing_key_is_none(store):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from bench.store import Store
+from bench.store.entries import Store
 with Store(Path(sys.argv[1])).hold("k", "a"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -292,7 +292,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from bench.store import Store
+from bench.store.entries import Store
 store = Store(Path(sys.argv[1]))
 for number in range(40):
     store.write("k", "a", {"number": number}, {"x": np.full(1000, number), "y": np.full(10, number)})
@@ -334,7 +334,7 @@ def test_other_faults_of_the_disk_are_passed_on(store, monkeypatch):
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="input/output") as fault:
         store.write("k", "a", {}, {"x": np.zeros(5)})
-    assert not disk.is_full(fault.value) and names(store) == []
+    assert not files.is_full(fault.value) and names(store) == []
 
 
 def test_on_a_disk_that_is_really_full_nothing_is_lost_and_what_fits_is_still_stored(small_disk):

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.records.frame import VARIANT
 from bench.report.figures import write_figures
 from bench.report.latex import escape
 from bench.report.tables import COLUMNS, SETTINGS, write_tables
-from bench.report.words import VARIANT, GridInfo
+from bench.report.words import GridInfo
 
 CANDIDATES = GridInfo("supp_table1", "Look-up & re-ranking", "candidates", "supp_table1", "quick", ("64 x 64 pixels",))
 METHODS = GridInfo("paper_table1", "Methods", "methods", "paper_table1", "paper", ())

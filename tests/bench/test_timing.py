@@ -3,11 +3,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bench import timing
-from bench.grid import Measure
-from bench.isolation import Failure
-from bench.measure import RETAKES
-from bench.timing import Arm, Replicates
+from bench.grids.measure import Measure
+from bench.timing import replicates
+from bench.timing.load import RETAKES
+from bench.timing.replicates import Arm, Replicates
+from bench.workers.limits import Failure
 
 QUERIES = 30
 
@@ -81,7 +81,7 @@ def arms(builds):
 @pytest.fixture
 def replicate(monkeypatch):
     def make(machine, arms, rounds=2, number=0, ready=lambda place: None, **options):
-        monkeypatch.setattr(timing, "free_memory", machine.free)
+        monkeypatch.setattr(replicates, "free_memory", machine.free)
         measure = Measure(rounds=rounds, queries_per_round=4)
         return Replicates(machine.start, ready, measure, QUERIES, **options)(arms, number)
 

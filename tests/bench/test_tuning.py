@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import grid_file, records, tuning
-from bench.child import Local
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.pipeline import Pipeline
+from bench.records import book, keys
 from bench.report.pareto import levels
 from bench.report.tables import complete
 from bench.report.words import GridInfo
-from bench.runner import Run
-from bench.store import Store
+from bench.runs import tuning
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.workers.in_process import Local
 
 pytestmark = pytest.mark.usefixtures("third_party")
 GRID = """
@@ -82,9 +84,9 @@ def test_what_is_dominated_on_one_half_is_pruned_with_its_reason_and_the_others_
     done = cells[cells["status"] == "ok"]
     assert (done["queries"] == 30).all()
     assert (done["recall_at_10"] == 1).any() and (done["tune_recall_at_10"] == 1).any()
-    keys = [records.key(half, half.grid.cells[0]) for half in tuning.halves(run.pipeline)]
+    keys = [keys.key(half, half.grid.cells[0]) for half in tuning.halves(run.pipeline)]
     assert keys[0] != keys[1]
-    tuned, reported = (run.results.find(records.KIND, key).meta["row"] for key in keys)
+    tuned, reported = (run.results.find(book.KIND, key).meta["row"] for key in keys)
     exact = cells.iloc[0]
     assert exact["tune_latency_ms_p50"] == tuned["latency_ms_p50"] > 0
     assert exact["latency_ms_p50"] == reported["latency_ms_p50"]

@@ -7,10 +7,10 @@ from typing import Annotated, get_args, get_origin
 import pytest
 from typer.testing import CliRunner
 
-from bench import registry
 from bench.cli.commands import app
-from bench.grid_file import Options, load
+from bench.grids.grid_file import Options, load
 from bench.interfaces import Unavailable
+from bench.plugins import registry
 
 PLUGINS = [(kind, name) for kind in registry.GROUPS for name in registry.plugins(kind)]
 EXTREMES = {
@@ -159,6 +159,6 @@ def test_an_empty_text_drops_no_cells_of_vectors(grid, vectors_dir):
 
 
 def test_devices_that_every_machine_has_need_no_torch():
-    code = "import sys; from bench.environment import check_device; check_device('cpu'); check_device('auto')"
+    code = "import sys; from bench.system.environment import check_device; check_device('cpu'); check_device('auto')"
     done = subprocess.run([sys.executable, "-c", f"{code}; sys.exit('torch' in sys.modules)"], check=False)
     assert done.returncode == 0

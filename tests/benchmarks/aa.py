@@ -20,17 +20,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench import grid_file
-from bench.grid import Measure
+from bench.grids import grid_file
+from bench.grids.measure import Measure
 from bench.interfaces import Context
-from bench.isolation import Child
-from bench.pipeline import Pipeline
-from bench.records import KIND, key
-from bench.runner import Run
-from bench.searches import TIMES
-from bench.statistics import CONFIDENCE, Estimate, difference, ratio
-from bench.store import Arrays, Store
+from bench.records.book import KIND
+from bench.records.keys import key
+from bench.runs.run import Run
+from bench.runs.searches import TIMES
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Arrays, Store
+from bench.timing.statistics import CONFIDENCE, Estimate, difference, ratio
 from bench.workers.forkserver import Forkserver
+from bench.workers.process import Child
 
 ITEMS, DIM, QUERIES, SLOWDOWN = 50_000, 64, 2_000, 0.10
 ENCODING = "encode_ms"
@@ -105,7 +106,7 @@ class SlowerCoder(Coder):
     slower = {SLOWDOWN}
 '''
 POINTS = """
-[bench.indexes]
+[bench.timing.indexes]
 twin_a = twins:Twin
 twin_b = twins:Twin
 slower = twins:Slower
@@ -156,7 +157,7 @@ def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Es
     plan = grid_file.load(str(path), grid_file.Options(dataset="vectors", data_dir=folder))
     results, cache = Store(folder / f"results-{number}"), folder / f"cache-{number}"
     pipeline = Pipeline(plan, Store(cache), Context(cache=cache), lambda line: None)
-    with Forkserver() as launch:
+    with Forkserver(["bench.runs.worker"]) as launch:
         failed = Run(pipeline, results, lambda line: None, start=partial(Child, launch=launch))()
     if failed:
         raise RuntimeError(f"the experiment failed: {failed}")
@@ -166,7 +167,7 @@ def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Es
 
 
 def _unpaired(ours: Arrays, others: Arrays) -> Estimate:
-    """The ratio of two encodings, which are not timed in turns: as `bench.compare` finds it for two runs."""
+    """The ratio of two encodings, which are not timed in turns: as `bench.records.compare` finds it for two runs."""
     logs = difference(np.log(others[ENCODING]).tolist(), np.log(ours[ENCODING]).tolist())
     low, high = logs.interval(1 - CONFIDENCE)
     return Estimate(math.exp(logs.value), math.exp(low), math.exp(min(high, 700)))

@@ -20,14 +20,15 @@ import faiss
 import numpy as np
 import pandas as pd
 
-from bench import grid_file
-from bench.grid import Cell, settings
+from bench.grids import grid_file
+from bench.grids.cells import Cell
 from bench.interfaces import Codes, Context, Corpus, Float, Int
-from bench.measure import one_thread, quiet
-from bench.pipeline import Pipeline
-from bench.reranked import Reranked
+from bench.plugins.choices import settings
 from bench.stages.coding import codes_name
-from bench.store import Store
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.timing.load import one_thread, quiet
+from bench.timing.reranked import Reranked
 from methods.search.hamming_scan import HammingScan
 from methods.search.hash_tables import HashTables
 from methods.search.rerank import Float32, Int8

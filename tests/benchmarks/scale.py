@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from bench.interfaces import Codes, Words
-from bench.measure import machine_rates, one_thread, quiet
+from bench.timing.load import one_thread, quiet
+from bench.timing.machine import machine_rates
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 BITS, KEY_BITS, N, QUERIES, ROUNDS = 64, 16, 1000, 40, 3

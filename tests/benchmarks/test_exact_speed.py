@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 import pytest
 
-from bench.exact import exact_neighbours
+from bench.stages.exact import exact_neighbours
 
 ITEMS, QUERIES, DIM, K, ROUNDS = int(os.environ.get("BENCH_SPEED_ITEMS", "20000")), 4096, 512, 10, 7
 BLOCK, MARGIN = 1024, 10

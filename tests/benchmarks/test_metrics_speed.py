@@ -13,7 +13,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bench.interfaces import Codes
-from bench.metrics import average_precision
+from bench.quality.ranking import average_precision
 
 ITEMS, BITS, QUERIES, ROUNDS = 75_750, 48, int(os.environ.get("BENCH_SPEED_QUERIES", "40")), 5
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench.interfaces import Codes, Corpus
-from bench.reranked import Reranked
+from bench.timing.reranked import Reranked
 from methods.search.hamming_scan import AsymmetricScan, HammingScan, top_n
 from methods.search.hash_tables import HashTables
 from methods.search.rerank import Float32, Int8

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_distances
 from sklearn.neighbors import NearestNeighbors
 
-from bench import grid_file, records
-from bench.child import Local
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.pipeline import Pipeline
+from bench.records.frame import frame_of
 from bench.report.write import write_report
-from bench.runner import Run
-from bench.store import Store
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.workers.in_process import Local
 from datasets import arrays as arrays_module
 from datasets import hdf5
 from datasets.hdf5 import HDF5
@@ -317,7 +318,7 @@ def test_a_search_without_labels_has_recall_and_time_but_no_precision(tmp_path, 
     pipeline = Pipeline(plan, Store(tmp_path / "cache"), Context(cache=tmp_path / "cache"), lambda _: None)
     run = Run(pipeline, Store(tmp_path / "out"), lambda _: None, start=Local)
     assert run() == {}
-    cells = records.frame(pipeline, run.results)
+    cells = frame_of(pipeline, run.results)
     assert (cells["status"] == "ok").all() and len(cells) == 5
     scan, few, every = cells["recall_at_10"].iloc[:3]
     assert scan == every == 1 and 0 < few < 1

@@ -9,8 +9,9 @@ import shlex
 import pytest
 import typer
 
-from bench import grid_file, registry
 from bench.cli.commands import app
+from bench.grids import grid_file
+from bench.plugins import registry
 from tests.conftest import CHECKOUT, bench
 
 DOCUMENTS = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]

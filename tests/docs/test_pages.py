@@ -10,8 +10,8 @@ import sys
 import pandas as pd
 import pytest
 
-from bench import grid_file
-from bench.grid import Measure
+from bench.grids import grid_file
+from bench.grids.measure import Measure
 from tests.benchmarks import scale
 from tests.conftest import CHECKOUT
 

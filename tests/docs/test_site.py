@@ -86,7 +86,7 @@ def test_the_contracts_and_metrics_stand_on_pages_made_from_docstrings(site):
     metrics = (site / "api/metrics.html").read_text(encoding="utf-8")
     for name in ("Items", "Codes", "Corpus", "Context", "Dataset", "Embedder", "Hasher", "Index", "Reranker"):
         assert f'id="bench.interfaces.{name}"' in contracts, name
-    assert 'id="bench.metrics.mean_average_precision"' in metrics
+    assert 'id="bench.quality.ranking.mean_average_precision"' in metrics
     assert "MAP over a Hamming ranking" in metrics
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench import registry
+from bench.plugins import registry
 from methods import parameters
 from methods.parameters import Count, NotNegative, Positive, check_values
 

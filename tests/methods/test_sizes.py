@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import grid_file, indexes, registry
-from bench.child import failed
-from bench.estimators import as_hasher
-from bench.grid import Cell, Grid
+from bench.grids import grid_file
+from bench.grids.cells import Cell, Grid
 from bench.interfaces import Codes, Context, Corpus, Items
-from bench.measure import check_neighbours
+from bench.plugins import registry
+from bench.plugins.estimators import as_hasher
+from bench.quality.neighbours import check_neighbours
+from bench.timing import indexes
+from bench.workers.limits import failed
 
 QUERIES = 10
 WITHOUT_THE_DATA = ("is not installed", "finds no GPU")

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import records
-from bench.compare import JUDGED, RATES, TIMES, Change, ordered
+from bench.records import book
+from bench.records.compare import JUDGED, RATES, TIMES, Change, ordered
 from bench.report.provenance import days_in_words, machine_in_words, without_paths
-from bench.store import Damaged, Store
-from bench.wording import printable
+from bench.store.entries import Damaged, Store
+from bench.system.wording import printable
 
 FORMAT = 1
 TIME_NAMES = {
@@ -37,9 +37,9 @@ class Side:
 def side(store: Store) -> Side:
     """What the records of a store say of where they come from. One that is damaged says nothing."""
     times, machines, revisions = [], set(), set()
-    for key in store.keys(records.KIND):
+    for key in store.keys(book.KIND):
         try:
-            meta = store.meta(records.KIND, key)
+            meta = store.meta(book.KIND, key)
         except (Damaged, FileNotFoundError):
             continue
         environment = meta.get("environment") or {}

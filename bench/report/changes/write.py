@@ -6,11 +6,11 @@ from collections.abc import Collection
 from html import escape
 from pathlib import Path
 
-from bench.compare import Change, summary
-from bench.disk import replace_file, write_text
+from bench.records.compare import Change, summary
 from bench.report.changes.payload import payload, side
 from bench.report.page.assemble import embedded, filled, plotly_text, policy_of, script_text, style_text
-from bench.store import Store
+from bench.store.entries import Store
+from bench.system.files import replace_file, write_text
 
 SHARED = ("dom", "files", "state", "theme", "charts", "panels")
 SCRIPTS = ("data", "points", "chart", "list", "changes")

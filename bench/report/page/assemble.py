@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.disk import replace_file
+from bench.system.files import replace_file
 
 FORMAT = 1
 STYLES = ("base.css", "page.css", "panels.css")

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench import records
-from bench.grid import ROLES, Cell, settings
-from bench.pipeline import Pipeline
+from bench.grids.cells import Cell
+from bench.plugins.choices import ROLES, settings
+from bench.records import book, keys
 from bench.report import names
-from bench.store import Damaged, Store
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Damaged, Store
 
 ENVIRONMENT = ("cpu", "cores", "memory_bytes", "gpu", "system", "python", "revision", "dirty")
 """What is told of a machine: what stays the same while it runs."""
@@ -43,7 +44,7 @@ class About:
 
 def facts(pipeline: Pipeline, results: Store) -> dict[str, Facts]:
     """What is known of the grid's cells, by the key of their record."""
-    return {key: _of(cell, key, results) for cell in pipeline.grid.cells for key in [records.key(pipeline, cell)]}
+    return {key: _of(cell, key, results) for cell in pipeline.grid.cells for key in [keys.key(pipeline, cell)]}
 
 
 def _of(cell: Cell, key: str, results: Store) -> Facts:
@@ -53,7 +54,7 @@ def _of(cell: Cell, key: str, results: Store) -> Facts:
     }
     meta: dict[str, Any] = {}
     with suppress(FileNotFoundError, Damaged):  # a cell that was not run yet; of a damaged one the run has told
-        meta = results.meta(records.KIND, key)
+        meta = results.meta(book.KIND, key)
     machine = meta.get("environment") or {}
     known = {name: machine[name] for name in ENVIRONMENT if machine.get(name) is not None}
     if libraries := (meta.get("libraries") or {}) | (machine.get("libraries") or {}):

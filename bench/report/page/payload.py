@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.records import SYMBOLS
+from bench.records.frame import SYMBOLS, VARIANT
 from bench.report.page.assemble import FORMAT
 from bench.report.page.facts import About, Facts
 from bench.report.page.methods import describe_methods, number_methods
 from bench.report.tables import COLUMNS, TEXTS
-from bench.report.words import PROTOCOL_NAMES, VARIANT, GridInfo, word
+from bench.report.words import PROTOCOL_NAMES, GridInfo, word
 
 NO_FIGURES = {*TEXTS, "dim", "candidates", "k", "seed"}
 MORE_FIGURES = (

@@ -12,8 +12,6 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from bench.disk import publish, room_for, temporary_folder, write_text
-from bench.places import check_place
 from bench.report.page.assemble import Shared, embedded, page_text, plotly_text, script_text, style_text
 from bench.report.provenance import without_paths
 from bench.report.site.addresses import INDEX, method_address, report_address, safe_name, table_address, to_root
@@ -21,7 +19,9 @@ from bench.report.site.collect import CELLS, Place, Report, places, read
 from bench.report.site.methods import MethodPage, chart_data, method_pages
 from bench.report.site.overview import Overview, overview, shown_by
 from bench.report.templates import rendered
-from bench.wording import printable, shown
+from bench.system.files import publish, room_for, temporary_folder, write_text
+from bench.system.places import check_place
+from bench.system.wording import printable, shown
 
 FOLDER = Path(__file__).parent
 MARK, FORMAT = "site.json", 1

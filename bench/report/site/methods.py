@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from bench import registry
+from bench.plugins import registry
 from bench.report.numerals import significant
 from bench.report.provenance import days_in_words
 from bench.report.site.addresses import report_address

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.grid import Layout
-from bench.registry import Kind
+from bench.grids.cells import Layout
+from bench.plugins.registry import Kind
 
 LATENCY = "latency_ms_p50"
 

@@ -14,7 +14,7 @@ from bench.report.site.collect import CELLS, Report
 from bench.report.site.model import Payload, Row
 from bench.report.tables import TEXTS, complete
 from bench.report.words import GridInfo
-from bench.wording import one_line
+from bench.system.wording import one_line
 
 ENDINGS = {
     "failed": "failed",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.interfaces import Codes, Context, Float, Int, Items, Model, Unsuitable
-from bench.metrics import mean_average_precision
+from bench.quality.ranking import mean_average_precision
 from methods.backbones.backbone import seeded
 from methods.batches import in_order
 from methods.hashing.deep.hasher import DeepHasher

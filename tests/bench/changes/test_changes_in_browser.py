@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from bench import compare
+from bench.records import compare
 from bench.report.changes.write import write_changes
-from bench.store import Store
+from bench.store.entries import Store
 from tests.bench.recorded import write
 
 HOSTILE = "<script>document.title = 'run'</script>"

@@ -9,13 +9,13 @@ from base64 import b64encode
 import pandas as pd
 import pytest
 
-from bench import compare
-from bench.disk import DiskFull
-from bench.places import check_file
+from bench.records import compare
 from bench.report.changes import write as writing
 from bench.report.changes.payload import payload, side
 from bench.report.changes.write import write_changes
-from bench.store import Store
+from bench.store.entries import Store
+from bench.system.files import DiskFull
+from bench.system.places import check_file
 from tests.bench.pages import read
 from tests.bench.recorded import write
 from tests.conftest import PLUGINS, bench

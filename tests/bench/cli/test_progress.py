@@ -15,9 +15,9 @@ from rich.live import Live
 
 from bench.cli import progress
 from bench.cli.progress import Reporter, about
-from bench.runs.durations import FILE, Durations, DurationsFile, Note
-from bench.runs.forecast import Forecast
-from bench.runs.units import Plan, Planned, Unit
+from bench.plans.durations import FILE, Durations, DurationsFile, Note
+from bench.plans.forecast import Forecast
+from bench.plans.units import Plan, Planned, Unit
 from tests import warm
 from tests.conftest import CHECKOUT, PLUGINS
 

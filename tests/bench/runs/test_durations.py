@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.runs.durations import FILE, MOST_BYTES, Durations, DurationsFile, Note
-from bench.runs.units import Unit
+from bench.plans.durations import FILE, MOST_BYTES, Durations, DurationsFile, Note
+from bench.plans.units import Unit
 from tests.conftest import CHECKOUT
 
 
@@ -151,7 +151,7 @@ def test_nothing_learned_leaves_no_file(tmp_path):
 
 def test_several_runs_that_append_at_once_lose_nothing(tmp_path):
     code = (
-        "import sys; from bench.runs.durations import DurationsFile, Note; file = DurationsFile(sys.argv[1], 'm')\n"
+        "import sys; from bench.plans.durations import DurationsFile, Note; file = DurationsFile(sys.argv[1], 'm')\n"
         "for number in range(200): file.append([Note('a', {'run': sys.argv[2], 'text': 'x' * 500}, None, number)])"
     )
     code = code.replace("DurationsFile(sys.argv[1]", "DurationsFile(__import__('pathlib').Path(sys.argv[1])")

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from bench.runs.durations import Durations, Note
-from bench.runs.forecast import Forecast, Steps
-from bench.runs.units import Planned, Unit
+from bench.plans.durations import Durations, Note
+from bench.plans.forecast import Forecast, Steps
+from bench.plans.units import Planned, Unit
 
 
 def unit(name, family="work", shown=True, timed=False, size=None, **settings):

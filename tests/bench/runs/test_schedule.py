@@ -6,15 +6,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from bench import grid_file, tuning
-from bench.child import Local
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.measure import Rates
-from bench.pipeline import Pipeline
-from bench.runner import Run
-from bench.runs.schedule import Watched
-from bench.store import Store
+from bench.plans.schedule import Watched
+from bench.runs import tuning
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.timing.machine import Rates
+from bench.workers.in_process import Local
 
 pytestmark = pytest.mark.usefixtures("third_party")
 
@@ -67,8 +68,8 @@ class Noted:
 
 @pytest.fixture
 def make_run(tmp_path, vectors_dir, small_grid, monkeypatch):
-    monkeypatch.setattr("bench.searches.machine_rates", lambda: Rates(1e10, 1e10))
-    monkeypatch.setattr("bench.timing.LOADED", 1000)  # no round is taken again
+    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    monkeypatch.setattr("bench.timing.replicates.LOADED", 1000)  # no round is taken again
 
     def make(text="", settings=(), **options):
         if text:
@@ -245,7 +246,7 @@ def test_a_round_that_is_taken_again_is_a_unit_of_its_own():
 
     class Schedule:
         def asked(self, what, cell):
-            from bench.runs.units import Unit
+            from bench.plans.units import Unit
 
             return None if what == "settle" else Unit(f"{what} {cell}", what, {})
 

@@ -9,13 +9,13 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 import pytest
 
-from bench.disk import DiskFull
 from bench.report.findings import findings
 from bench.report.site import build
 from bench.report.site.addresses import method_address, report_address
 from bench.report.site.build import build_site, check_site
 from bench.report.tables import complete
-from bench.wording import one_line
+from bench.system.files import DiskFull
+from bench.system.wording import one_line
 from tests.bench.page import made
 from tests.bench.pages import read
 from tests.conftest import PLUGINS, bench

@@ -3,8 +3,8 @@ import time
 import numpy as np
 
 from bench.interfaces import Items
-from bench.measure import OtherLoad
 from bench.stages.encoding import encoding
+from bench.timing.load import OtherLoad
 
 ITEMS = Items(np.arange(40), np.zeros(40, np.int64), "known", vectors=np.arange(40, dtype=np.float32)[:, None])
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.isolation import marked
 from bench.workers.forkserver import Forkserver
 from bench.workers.launch import MARK
 from bench.workers.preload import own_modules, worth_importing
+from bench.workers.process import marked
 from tests.conftest import children
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the forkserver needs Linux")
@@ -150,7 +150,7 @@ print(os.read(read, 100).decode())
 
 
 def test_only_what_takes_no_thread_of_its_own_is_imported_ahead():
-    points = {point.name: point for point in entry_points(group="bench.indexes")}
+    points = {point.name: point for point in entry_points(group="bench.timing.indexes")}
     tables = worth_importing(own_modules([points["hash_tables"]], "bench"))
     assert {"methods.search.hash_tables", "methods.search.hamming", "numba"} <= {*tables}
     assert worth_importing(own_modules([points["torch_scan"]], "bench")) == []

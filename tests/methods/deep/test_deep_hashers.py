@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import registry
 from bench.interfaces import Context, Unsuitable
-from bench.metrics import mean_average_precision
+from bench.plugins import registry
+from bench.quality.ranking import mean_average_precision
 from methods.hashing.deep.a2_net import A2Net
 from methods.hashing.deep.adsh import ADSH
 from methods.hashing.deep.class_code import ClassCode

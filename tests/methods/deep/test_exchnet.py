@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.interfaces import Context
-from bench.metrics import mean_average_precision
+from bench.quality.ranking import mean_average_precision
 from datasets.synthetic import SyntheticFood101
 from methods.backbones.backbone import seeded
 from methods.hashing.deep import exchnet_network

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from bench.interfaces import Codes
-from bench.metrics import mean_average_precision
+from bench.quality.ranking import mean_average_precision
 from methods.hashing.itq import ITQ
 from methods.hashing.itq_cca import ITQCCA
 from methods.hashing.ksh import KSH

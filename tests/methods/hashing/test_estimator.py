@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.utils.estimator_checks import check_estimator
 
-from bench import registry
 from bench.interfaces import Unsuitable
+from bench.plugins import registry
 from methods.hashing.estimator import gram, principal_axes
 from methods.hashing.itq import ITQ
 from methods.hashing.itq_cca import ITQCCA

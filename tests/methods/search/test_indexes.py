@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from bench.interfaces import Codes, Corpus
-from bench.reranked import Reranked
+from bench.timing.reranked import Reranked
 from methods.search import products
 from methods.search.code_cells import CodeCells
 from methods.search.distinct import as_they_are

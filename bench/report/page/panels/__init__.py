@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.pipeline import Pipeline
 from bench.report.page.panels import codes, difficulty, gallery, latency, rankings
 from bench.report.page.panels.stored import Stored
-from bench.store import Store
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
 
 
 def parts(pipeline: Pipeline, results: Store, cells: pd.DataFrame, pictured: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.interfaces import Int
-from bench.report.words import SECTION, VARIANT
+from bench.records.frame import SECTION, VARIANT
 
 MOST_METHODS = 4
 ENOUGH = 0.9

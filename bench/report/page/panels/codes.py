@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.grid import Cell
+from bench.grids.cells import Cell
 from bench.interfaces import Codes, Int
-from bench.metrics import HammingRanking
+from bench.quality.ranking import HammingRanking
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
 from bench.report.words import PROTOCOL_NAMES, word
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.grid import Cell
+from bench.grids.cells import Cell
 from bench.interfaces import Codes, Corpus, Float, Int
-from bench.metrics import HammingRanking, recall_at, recall_at_by_codes
+from bench.quality.neighbours import recall_at, recall_at_by_codes
+from bench.quality.ranking import HammingRanking
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
 
 PARTS = 10

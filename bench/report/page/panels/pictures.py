@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import registry
 from bench.interfaces import Context, Images, unheard
-from bench.pipeline import Pipeline
+from bench.plugins import registry
+from bench.stages.pipeline import Pipeline
 
 SIDE = 72
 """The longer side of a picture on the page, pixels."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.interfaces import Codes, Int
-from bench.metrics import HammingRanking
+from bench.quality.ranking import HammingRanking
 from bench.report.code_tables import code_sections
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
 from bench.report.words import papers_data

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench import records
-from bench.corpora import Corpora
-from bench.grid import Cell
+from bench.grids.cells import Cell
 from bench.interfaces import Int
-from bench.pipeline import Pipeline
-from bench.store import Damaged, Entry, Made, Meta, Store
-from bench.wording import one_line
+from bench.records import book, keys
+from bench.stages.corpora import Corpora
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Damaged, Entry, Made, Meta, Store
+from bench.system.wording import one_line
 
 DIGITS = 4
 """Significant digits of a number on the page."""
@@ -64,14 +64,14 @@ class Stored:
 
     def times(self, key: str) -> NDArray[Any]:
         """The milliseconds of single queries, as a record holds them. ValueError: it holds none."""
-        arrays = self.results.read(records.KIND, key).arrays
+        arrays = self.results.read(book.KIND, key).arrays
         if "latency_ms" not in arrays:
             raise ValueError("no times of single queries are stored")
         return arrays["latency_ms"]
 
     def neighbours(self, cell: Cell) -> Int:
         """What a search answered, ids int64 [queries, k]."""
-        key = records.search_key(self.pipeline, cell)
+        key = keys.search_key(self.pipeline, cell)
         return self.results.read("neighbours", key).arrays["neighbours"]
 
     def _finished(self) -> list[Finished]:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import grid_file
-from bench.child import Local
-from bench.grid_file import Options
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.measure import Rates
-from bench.pipeline import Pipeline
 from bench.report.page.panels.stored import Stored
-from bench.runner import Run
-from bench.store import Store
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.timing.machine import Rates
+from bench.workers.in_process import Local
 from tests.finished import tidy
 
 MEASURE = """
@@ -33,7 +33,7 @@ def unheard(line):
 @pytest.fixture
 def finish(tmp_path, third_party, monkeypatch):
     """Runs a grid of these cells on a data set to its end, on folders of the test's own."""
-    monkeypatch.setattr("bench.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
 
     def run(cells, dataset="vectors", data_dir=None, layout="pareto", top="k = 5\nseeds = [0]", measure=""):
         path, cache = tmp_path / "grid.toml", tmp_path / "cache"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import records
 from bench.interfaces import Items
+from bench.records import keys
 from bench.report.page.panels import gallery, parts
 from tests.finished import IMAGE_CELLS, damage
 
@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 def stored_neighbours(run, key):
     position = list(run.cells["key"]).index(key)
-    search = records.search_key(run.pipeline, run.pipeline.grid.cells[position])
+    search = keys.search_key(run.pipeline, run.pipeline.grid.cells[position])
     return run.results.read("neighbours", search).arrays["neighbours"]
 
 
@@ -153,7 +153,7 @@ def test_without_labels_right_is_what_exact_search_finds(third_party, unlabelled
 def test_fewer_items_than_places_leave_places_empty(finish, image_tree):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree(), top="k = 20\nseeds = [0]")
     short = run.cells.loc[run.cells["index"] == "toy_scan", "key"].iloc[0]
-    search = records.search_key(run.pipeline, run.pipeline.grid.cells[list(run.cells["key"]).index(short)])
+    search = keys.search_key(run.pipeline, run.pipeline.grid.cells[list(run.cells["key"]).index(short)])
     entry = run.results.read("neighbours", search)
     answer = entry.arrays["neighbours"].copy()
     answer[:, 4:] = -1

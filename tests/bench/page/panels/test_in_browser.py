@@ -3,7 +3,7 @@
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from bench import records
+from bench.records import keys
 from bench.report.page.assemble import page_text
 from bench.report.page.facts import About, facts
 from bench.report.page.panels import parts
@@ -60,7 +60,7 @@ def pictures(finish, image_tree):
 
 
 def stored_neighbours(run, position):
-    search = records.search_key(run.pipeline, run.pipeline.grid.cells[position])
+    search = keys.search_key(run.pipeline, run.pipeline.grid.cells[position])
     return run.results.read("neighbours", search).arrays["neighbours"]
 
 
@@ -110,9 +110,9 @@ def test_arrow_keys_move_from_picture_to_picture_and_from_line_to_line(browser, 
     tiles = page.evaluate("return [...document.querySelectorAll('#gallery .tile')].map((n) => n.alt)")
     page.evaluate("document.querySelector('#gallery .tile[tabindex=\"0\"]').focus()")
     assert focused(page) == tiles[0]
-    for keys, place in ((Keys.ARROW_RIGHT, 1), (Keys.ARROW_DOWN, 6), (Keys.END, 9), (Keys.ARROW_RIGHT, 10),
+    for pressed, place in ((Keys.ARROW_RIGHT, 1), (Keys.ARROW_DOWN, 6), (Keys.END, 9), (Keys.ARROW_RIGHT, 10),
                         (Keys.ARROW_UP, 5), (Keys.HOME, 5), (Keys.ARROW_LEFT, 4)):  # fmt: skip
-        page.press(keys)
+        page.press(pressed)
         assert focused(page) == tiles[place]
         assert page.text("#gallery .query:focus-within .says") == tiles[place]
     assert page.evaluate("return document.querySelectorAll('#gallery [tabindex=\"0\"]').length") == 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import records
+from bench.records import book
 from bench.report.page.panels import latency
 from tests.finished import damage
 
@@ -52,12 +52,12 @@ def test_each_search_has_the_percentiles_of_its_record(finish, vectors_dir):
 def test_a_record_without_times_and_a_damaged_one_are_named_and_the_others_shown(finish, vectors_dir):
     run = finish(SEARCH, data_dir=vectors_dir)
     whole, bare = run.cells["key"]
-    entry = run.results.read(records.KIND, bare)
-    run.results.write(records.KIND, bare, entry.meta, {})
+    entry = run.results.read(book.KIND, bare)
+    run.results.write(book.KIND, bare, entry.meta, {})
     found = latency.panel(run.stored)
     assert list(found["searches"]) == [whole]
     assert found["missing"] == [{"cells": 1, "reason": "no times of single queries are stored"}]
-    damage(run.results, records.KIND)
+    damage(run.results, book.KIND)
     found = latency.panel(run.stored)
     assert found["searches"] == {} and sum(one["cells"] for one in found["missing"]) == 2
     assert {"cells": 1, "reason": "an array that it needs is damaged"} in found["missing"]

@@ -1,0 +1,82 @@
+"""What a grid is once it is read: cells, each checked on its own, and how much of them is measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from bench.grids.measure import Measure
+from bench.grids.protocols import ClassSplit, ProtocolName
+from bench.interfaces import Model
+from bench.plugins.choices import ROLES, Choice, Role
+
+Layout = Literal["candidates", "methods", "pareto", "codes"]
+DatabaseCodes = Literal["encoded", "learned"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the results: what is trained on, how items are coded, and how they are searched.
+
+    ``input``: the embedder whose features the hasher reads in place of the items' own. Without an ``index`` the whole
+    database is ranked: by the hasher's codes, or by the embedder's features. ``model`` and ``database_codes`` are None
+    where there is no hasher. With ``rerank`` the index is asked for ``candidates`` neighbours, and these are put in
+    order by the embedder's features.
+    """
+
+    protocol: ProtocolName
+    embedder: Choice | None
+    input: Choice | None
+    hasher: Choice | None
+    model: Model | None
+    database_codes: DatabaseCodes | None
+    index: Choice | None
+    rerank: Choice | None
+    candidates: int | None
+    seed: int
+
+    def choices(self) -> Iterator[tuple[Role, Choice]]:
+        """The plugins of the cell, each with the role it plays."""
+        for role in ROLES:
+            choice = getattr(self, role)
+            if choice is not None:
+                yield role, choice
+
+    def describe(self) -> str:
+        """What the cell is about, in one short line: its index, or else what is ranked."""
+        choice = self.index or self.hasher or self.embedder
+        assert choice is not None
+        if self.rerank is None:
+            return choice.describe()
+        return f"{choice.describe()} + {self.rerank.describe()} of {self.candidates} candidates"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A checked grid on one data set, expanded. ``dataset_name``: see `bench.grids.naming`."""
+
+    name: str
+    title: str
+    dataset: Choice
+    dataset_name: str
+    recipe: str
+    layout: Layout
+    reference: str | None
+    k: int
+    class_split: ClassSplit
+    measure: Measure
+    cells: tuple[Cell, ...]
+
+
+def to_json(grid: Grid) -> str:
+    """The grid as text, for another process. Tuples among the plugins' parameters become lists."""
+    return json.dumps(asdict(grid))
+
+
+def from_json(text: str) -> Grid:
+    """The grid of ``to_json``."""
+    return TypeAdapter(Grid).validate_json(text)

@@ -1,0 +1,126 @@
+"""A cell's parts, checked against each other and against the data before anything runs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from bench.grids.cells import Cell
+from bench.interfaces import Unavailable
+from bench.plugins import registry
+from bench.plugins.choices import ROLES, Choice, Role
+from bench.plugins.estimators import as_hasher
+
+MOST_BITS = 2**16
+
+
+def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
+    """ValueError where the parts of a cell do not fit each other, k neighbours, or data that hold ``content``, with
+    labels or without.
+    """
+    _check_parts(cell, k)
+    for role, choice in cell.choices():
+        registry.build(ROLES[role], choice.name, choice.parameters)
+    hasher = _built(cell, "hasher")
+    if cell.hasher is not None:
+        if getattr(hasher, "bits", 0) > MOST_BITS:
+            raise ValueError(f"bits = {hasher.bits}: codes have at most {MOST_BITS:,}")
+        models = getattr(hasher, "models", ("last",))
+        if cell.model not in models:
+            raise ValueError(f"model = {cell.model!r}: {cell.hasher.name} offers {', '.join(map(repr, models))}")
+        if content == "images" and cell.input is None and not hasattr(hasher, "encode"):
+            raise ValueError(
+                f"hasher = {cell.hasher.name!r} reads vectors and the data set holds images; "
+                "name the embedder whose features it reads, as in input = 'pretrained'"
+            )
+    if not labelled:
+        _check_without_labels(cell)
+    if cell.index is not None:
+        _check_reads(cell)
+        with suppress(Unavailable):  # that cell is skipped when its turn comes
+            ask_index(cell)
+
+
+def ask_index(cell: Cell) -> None:
+    """``check`` of the cell's index, where there are both. ValueError, Unavailable: see ``bench.interfaces.Index``."""
+    index = _built(cell, "index")
+    if cell.index is None or not hasattr(index, "check"):
+        return
+    dim, bits = getattr(_built(cell, "embedder"), "dim", None), getattr(_built(cell, "hasher"), "bits", None)
+    try:
+        index.check(dim=dim, bits=bits)
+    except ValueError as fault:
+        raise ValueError(f"{cell.index.name}: {fault}") from fault
+
+
+def reads(cell: Cell) -> tuple[str, ...]:
+    """The fields of ``Corpus`` that the cell's index reads."""
+    return () if cell.index is None else tuple(_built(cell, "index").reads)
+
+
+def _built(cell: Cell, role: Role) -> Any:
+    choice: Choice | None = getattr(cell, role)
+    return None if choice is None else registry.build(ROLES[role], choice.name, choice.parameters)
+
+
+def _check_without_labels(cell: Cell) -> None:
+    """ValueError where a cell needs labels."""
+    if cell.index is None:
+        what = "a ranking (a cell without an index)"
+    elif cell.protocol != "seen":
+        what = f"protocol = {cell.protocol!r}"
+    elif cell.model == "oracle":
+        what = "model = 'oracle'"
+    elif cell.hasher is not None and getattr(_built(cell, "hasher"), "supervised", True):
+        what = f"hasher = {cell.hasher.name!r} (which does not say supervised = False)"
+    else:
+        return
+    raise ValueError(f"{what} needs labels, and the data set has none")
+
+
+def _check_reads(cell: Cell) -> None:
+    """ValueError where nothing in the cell makes what its index reads."""
+    assert cell.index is not None
+    what, wanted = f"index = {cell.index.name!r} reads", reads(cell)
+    if "features" in wanted and cell.embedder is None:
+        raise ValueError(f"{what} features: key 'embedder' is missing")
+    if {"codes", "real_codes"} & {*wanted} and cell.hasher is None:
+        raise ValueError(f"{what} codes: key 'hasher' is missing")
+    if "real_codes" in wanted and not hasattr(as_hasher(_built(cell, "hasher")), "encode_real"):
+        assert cell.hasher is not None
+        raise ValueError(f"{what} real codes, which hasher = {cell.hasher.name!r} does not offer (no encode_real)")
+
+
+def _check_parts(cell: Cell, k: int) -> None:
+    """ValueError where a part is missing, or one is there that means nothing beside the others."""
+    if cell.index is None and (cell.hasher is None) == (cell.embedder is None):
+        raise ValueError("without an index a cell ranks by a hasher or by an embedder: name exactly one of the two")
+    if cell.hasher is None:
+        for name in ("input", "model", "database_codes"):
+            value = getattr(cell, name)
+            if value is not None:
+                raise ValueError(f"{name} = {getattr(value, 'name', value)!r} without a hasher")
+    if cell.database_codes == "learned" and cell.protocol != "seen":
+        raise ValueError(
+            f"database_codes = 'learned' with protocol = {cell.protocol!r}: there are no learned codes of classes "
+            "that were not trained on; 'encoded' is right"
+        )
+    _check_rerank(cell, k)
+
+
+def _check_rerank(cell: Cell, k: int) -> None:
+    if cell.rerank is None:
+        if cell.candidates is not None:
+            raise ValueError(f"candidates = {cell.candidates} without rerank, which puts them in order")
+        return
+    what = f"rerank = {cell.rerank.name!r}"
+    if cell.index is None:
+        raise ValueError(f"{what} without an index, whose candidates it puts in order")
+    if cell.embedder is None:
+        raise ValueError(f"{what} orders by features: key 'embedder' is missing")
+    if cell.candidates is None:
+        raise ValueError(f"{what}: key 'candidates' is missing, the number of neighbours that are re-ranked")
+    if "candidates" in _built(cell, "index").query_parameters:
+        raise ValueError(f"{what}: index = {cell.index.name!r} has a parameter 'candidates' of its own")
+    if cell.candidates < k:
+        raise ValueError(f"candidates = {cell.candidates} must be at least k = {k}")

@@ -1,0 +1,191 @@
+"""A grid's TOML file: a product of choices, checked before anything runs, expanded into cells.
+
+The file's keys are on one screen in ``docs/grids.md``. Whatever is wrong in it (or in ``--set``) is a ``ValueError`` of
+one line that names the value, the place and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.grids.cells import Cell, Grid, Layout
+from bench.grids.expansion import Surroundings, expand
+from bench.grids.files import built_in, find, parse
+from bench.grids.measure import Measure
+from bench.grids.model import GridFile, Seed, Table, typed
+from bench.grids.naming import default_name, given_name
+from bench.grids.protocols import ClassSplit
+from bench.grids.settings import apply
+from bench.plugins import registry
+from bench.plugins.choices import Choice
+from bench.store.identity import digest
+from bench.system.wording import one_line
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says over the file. ``settings``: ``key=value`` texts, later ones over earlier ones."""
+
+    dataset: str | None = None
+    data_dir: Path | None = None
+    recipe: str | None = None
+    seed: int | None = None
+    settings: Sequence[str] = ()
+    dataset_name: str | None = None
+
+
+def names() -> dict[str, str]:
+    """The built-in grids with their titles."""
+    return {name: str(parse(path).get("title", "")) for name, path in built_in().items()}
+
+
+def dataset_names(name: str, options: Options = Options()) -> list[str]:
+    """The data sets of a grid, or the one that the options name. ValueError: see the module."""
+    with _one_line():
+        file, _, _ = _read(name, options)
+        names = file.dataset if options.dataset is None else [options.dataset]
+        if len(names) > 1 and (given := _given_name(file, options)) is not None:
+            one_for = f"dataset_name = {given!r} is one name for {len(names)} data sets"
+            raise ValueError(f"{one_for}: --dataset NAME takes one")
+        return names
+
+
+def load(name: str, options: Options = Options()) -> Grid:
+    """The grid of that name, or in that ``.toml`` file, with the options applied; of several data sets, on the first.
+
+    ValueError: see the module.
+    """
+    with _one_line():
+        return _load(name, options)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Keys and messages of plugins may hold anything: a message stays one line."""
+    try:
+        yield
+    except ValueError as fault:
+        raise ValueError(one_line(str(fault))) from fault
+
+
+def _read(name: str, options: Options) -> tuple[GridFile, dict[str, Table], str]:
+    """The file with ``--set`` over it, what ``--set`` says of single plugins, and the file's name."""
+    path = find(name)
+    file, settings = apply(parse(path), options.settings, path.name)
+    return file, settings, path.name
+
+
+def _load(name: str, options: Options) -> Grid:
+    file, settings, where = _read(name, options)
+    seed = None if options.seed is None else typed(options.seed, Seed, "--seed")
+    dataset = _dataset(file, options, settings, where)
+    recipe = options.recipe if options.recipe is not None else file.recipe
+    around = Surroundings(_recipe(file, recipe, dataset.name, where), settings, dataset, file.k, file.vectors)
+    blocks = [(block, [seed] if seed is not None else block.seeds or file.seeds) for block in file.cells]
+    cells = _unique(expand(blocks, around, where))
+    _used(settings, cells, [dataset.name, *file.dataset])
+    try:
+        class_split = ClassSplit(file.unseen_share, file.split_seed)
+    except ValueError as fault:
+        raise ValueError(f"{where}: {fault}") from fault
+    return Grid(
+        name=Path(where).stem,
+        title=file.title,
+        dataset=dataset,
+        dataset_name=_given_name(file, options) or _default_name(dataset),
+        recipe=recipe,
+        layout=_layout(file, cells, where),
+        reference=file.reference,
+        k=file.k,
+        class_split=class_split,
+        measure=_measure(file.measure, dataset.name, where),
+        cells=tuple(cells),
+    )
+
+
+def _recipe(file: GridFile, recipe: str, dataset: str, where: str) -> dict[str, Table]:
+    """The recipe's table of each plugin as it is on the data set. ValueError: there is no such recipe."""
+    recipes: Table = file.recipes
+    if file.recipes_of is not None:
+        recipes = _over(parse(built_in()[file.recipes_of])["recipes"], recipes)
+    if recipe not in recipes:
+        raise ValueError(f"{where}: {registry.unknown(f'recipe {recipe!r}', recipe, recipes)}")
+    return {plugin: _for_dataset(table, dataset) for plugin, table in recipes[recipe].items()}
+
+
+def _over(base: Table, own: Table) -> Table:
+    """The tables of both; where both have a key, the own value stands."""
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _over(base[key], value) if both else value
+    return merged
+
+
+def _for_dataset(table: Table, dataset: str) -> Table:
+    """The table's own values, and over them those of its sub-table that is named as the data set."""
+    own = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    return {**own, **table.get(dataset, {})}
+
+
+def _dataset(file: GridFile, options: Options, settings: dict[str, Table], where: str) -> Choice:
+    name, said = (options.dataset, "--dataset") if options.dataset is not None else (file.dataset[0], where)
+    try:
+        plugin = registry.load("dataset", name)
+        values = {**file.datasets.get(name, {}), **settings.get(name, {})}
+        if options.data_dir is not None:
+            said = f"--data-dir {str(options.data_dir)!r}"
+            if "data_dir" not in registry.parameters(plugin):
+                raise ValueError(f"data set {name!r} reads no folder")
+            values["data_dir"] = str(options.data_dir)
+        registry.build("dataset", name, values)
+    except ValueError as fault:
+        raise ValueError(f"{said}: {fault}") from fault
+    return Choice(name, values)
+
+
+def _given_name(file: GridFile, options: Options) -> str | None:
+    """The name that the command line, or else the grid, gives the data."""
+    return file.dataset_name if options.dataset_name is None else given_name(options.dataset_name, "--name")
+
+
+def _default_name(choice: Choice) -> str:
+    return default_name(choice.name, registry.build("dataset", choice.name, choice.parameters))
+
+
+def _measure(table: Table, dataset: str, where: str) -> Measure:
+    try:
+        return Measure(**_for_dataset(table, dataset))
+    except ValueError as fault:
+        raise ValueError(f"{where}: [measure] {fault}") from fault
+
+
+def _layout(file: GridFile, cells: Collection[Cell], where: str) -> Layout:
+    """The layout, which must have something to show; by default the one that has."""
+    searches = any(cell.index is not None for cell in cells)
+    rankings = any(cell.index is None for cell in cells)
+    layout: Layout = file.layout or ("methods" if searches else "codes")
+    if not (rankings if layout == "codes" else searches):
+        wanted = "without" if layout == "codes" else "with"
+        raise ValueError(f"{where}: layout = {layout!r} shows cells {wanted} an index, and there are none")
+    return layout
+
+
+def _used(settings: dict[str, Table], cells: Collection[Cell], datasets: list[str]) -> None:
+    used = {*datasets, *(choice.name for cell in cells for _, choice in cell.choices())}
+    for owner in settings:
+        if owner not in used:
+            raise ValueError(
+                f"--set {owner}.…: {registry.unknown(f'plugin {owner!r}', owner, ['measure', *sorted(used)])}"
+            )
+
+
+def _unique(cells: list[Cell]) -> list[Cell]:
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        seen.setdefault(digest(dataclasses.asdict(cell)), cell)
+    return list(seen.values())

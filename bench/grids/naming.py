@@ -1,0 +1,48 @@
+"""What the data of a grid are called: by the user, or after the data's folder or file, or after the data set itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.grids.cells import Grid
+from bench.system.files import plain_name
+
+MAX_BYTES = 200
+"""Of a name, which a file system allows 255 and a fingerprint may follow."""
+
+
+def default_name(plugin: str, dataset: Any) -> str:
+    """What a data set calls itself, or else its folder's name, or the plugin's."""
+    found = getattr(dataset, "dataset_name", None) or _folder_name(getattr(dataset, "data_dir", None))
+    printable = "".join(one if one.isprintable() and one not in "/\\" else "_" for one in found)
+    short = printable.encode()[:MAX_BYTES].decode(errors="ignore")
+    return short.lstrip(". ").rstrip() or plugin
+
+
+def _folder_name(folder: str | Path | None) -> str:
+    """A folder's name as it was typed, a link's too; of ``.`` and the like that of the folder it is."""
+    if folder is None:
+        return ""
+    path = Path(folder)
+    return path.resolve().name if path.name in ("", "..") else path.name
+
+
+def given_name(name: str, where: str) -> str:
+    """The name that a user gives. ValueError: it can't be that of a folder, or not be printed."""
+    plain_name(where, name)
+    if not name.isprintable() or name != name.strip() or len(name.encode()) > MAX_BYTES:
+        allowed = f"printable characters of at most {MAX_BYTES} bytes, without spaces around them"
+        raise ValueError(f"{where} {name!r} must be {allowed}")
+    return name
+
+
+def told_apart(grids: Sequence[Grid]) -> list[Grid]:
+    """A grid on several data sets, each with a name of its own: those of one folder are called NAME-PLUGIN."""
+    names = [grid.dataset_name for grid in grids]
+    return [
+        replace(grid, dataset_name=f"{grid.dataset_name}-{grid.dataset.name}") if names.count(name) > 1 else grid
+        for grid, name in zip(grids, names, strict=True)
+    ]

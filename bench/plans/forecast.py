@@ -1,0 +1,346 @@
+"""How far a run is and how long it will take: from what is planned, what such units took, and the steps of a stage.
+
+Whoever asks says what time it is, in seconds: the only clock that is read here is for the cost of an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from bench.plans.durations import Durations, Note, likeness
+from bench.plans.units import Planned, Unit
+
+EARLY, FEW = 0.05, 10
+"""A share of the steps and a number of them: before so much is done of a stage its pace is not known."""
+
+LATE = 1.25
+"""Over what it should have taken: a unit that is this late takes nobody knows how long."""
+
+SLACK = 1.0
+"""Seconds by which any unit may be late."""
+
+STEADY = 1.1
+"""What is left may seem so much more than a moment ago without being told: it is counted down all the same."""
+
+UPKEEP = 50
+"""Times that looking up all units takes: for so long what was found is used again."""
+
+
+@dataclass
+class Steps:
+    """The steps of a stage as they are done: ``done`` of ``total`` by the time ``last``."""
+
+    begun: float
+    total: int | None = None
+    done: int = 0
+    last: float = 0.0
+    first: tuple[int, float] | None = None
+    """How many were done when some were for the first time, and when: they start threads and compile."""
+
+    def step(self, done: int, total: int | None, now: float) -> None:
+        """So many are done now."""
+        if done != self.done or total != self.total:
+            self.done, self.total, self.last = done, total, now
+        if done and self.first is None:
+            self.first = done, now
+
+    @property
+    def share(self) -> float | None:
+        """The share that is done; None where the number of steps is not known."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+    def left(self, now: float) -> float | None:
+        """Seconds that are left at the pace of the steps so far; None before there is one."""
+        if self.first is None or not self.total or self.share is None:
+            return None
+        before, since = self.first
+        steps, seconds = (self.done - before, self.last - since) if self.done > before else (before, since - self.begun)
+        if self.share < EARLY and steps < FEW:
+            return None
+        return max(0.0, seconds / steps * (self.total - self.done) - (now - self.last))
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a run: seconds, as far as they are known, and the titles of the units of which nothing is, minor
+    ones aside. ``at_most``: some of it may turn out not to be needed. ``learned``: some of it is known from units that
+    have run, and not from the plan alone.
+    """
+
+    seconds: float
+    unknown: tuple[str, ...] = ()
+    at_most: bool = False
+    learned: bool = True
+
+    @property
+    def known(self) -> bool:
+        """Whether all of it is."""
+        return not self.unknown
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What is being done: its ``name``, as a part of which stages, the steps done of all, the share of it that is done,
+    and the seconds left, as far as all this is known.
+    """
+
+    name: str = ""
+    part_of: tuple[str, ...] = ()
+    done: int | None = None
+    total: int | None = None
+    share: float | None = None
+    left: float | None = None
+
+
+@dataclass
+class _Entry:
+    """A planned unit: ``times`` in all, of which ``left`` are still to be begun, for these cells."""
+
+    unit: Unit
+    times: int
+    left: int
+    cells: set[str]
+    perhaps: bool
+    seconds: float | None = None
+
+
+@dataclass
+class _Running:
+    """A unit that was begun: whether it was planned, and is learned from; the seconds that units inside it took; and
+    its stages, the outermost first.
+    """
+
+    unit: Unit
+    begun: float
+    planned: bool = False
+    learned: bool = False
+    inside: float = 0.0
+    stages: dict[str, Steps] = field(default_factory=dict)
+
+
+@dataclass
+class _Total:
+    """What is left, added up unit by unit."""
+
+    seconds: float = 0.0
+    perhaps: float = 0.0
+    unknown: dict[str, None] = field(default_factory=dict)
+    minor: dict[str, None] = field(default_factory=dict)
+    uncertain: bool = False
+    learned: bool = False
+
+    def add(self, entry: _Entry, factor: float) -> None:
+        """A unit that is to come, which takes ``factor`` times as long as it would alone."""
+        self.uncertain |= entry.perhaps
+        if entry.seconds is None:
+            self._miss(entry.unit)
+            self.seconds += 0.0 if entry.perhaps else entry.left * entry.unit.least
+            return
+        self.learned = True
+        together = entry.left * entry.seconds * factor
+        if entry.perhaps:
+            self.perhaps += together
+        else:
+            self.seconds += together
+
+    def add_running(self, unit: Unit, seconds: float, known: bool, learned: bool) -> None:
+        """A unit that is being done, and what is known of it."""
+        self.seconds += seconds
+        self.learned |= learned
+        if not known:
+            self._miss(unit)
+
+    def _miss(self, unit: Unit) -> None:
+        (self.minor if unit.minor else self.unknown)[unit.title] = None
+
+    def left(self) -> Left:
+        """The sum."""
+        if self.unknown or (self.minor and not self.seconds + self.perhaps):
+            return Left(self.seconds, tuple(self.unknown | self.minor), learned=self.learned)
+        return Left(self.seconds + self.perhaps, at_most=self.uncertain)
+
+
+class Forecast:
+    """What is left of a run. ``durations`` knows what units take, and learns."""
+
+    def __init__(self, durations: Durations, now: float = 0.0) -> None:
+        """The run begins now."""
+        self.durations = durations
+        self._begun = now
+        self._entries: dict[str, _Entry] = {}
+        self._of_cell: dict[str, list[_Entry]] = {}
+        self._alike: dict[str, dict[str, _Entry]] = {}
+        self._running: list[_Running] = [_Running(Unit("", "", {}), now)]
+        self._spent: dict[str, tuple[float, float]] = {}
+        self._looked = (-1, 0.0)
+        self._share = 0.0
+        self._told: tuple[float, float] | None = None
+
+    def plan(self, units: Iterable[Planned]) -> None:
+        """Units that are still to be done, in place of what was said of them before."""
+        for one in units:
+            before = self._entries.get(one.unit.key)
+            done = 0 if before is None else before.times - before.left
+            entry = _Entry(one.unit, done + one.times, one.times, set(one.cells), one.perhaps)
+            self._entries[one.unit.key] = entry
+            self._alike.setdefault(likeness(one.unit), {})[one.unit.key] = entry
+            for cell in one.cells:
+                self._of_cell.setdefault(cell, []).append(entry)
+        self._looked = (-1, 0.0)
+
+    def begin(self, unit: Unit, now: float, counts: bool = True) -> None:
+        """A unit begins. One that is not planned, or not so often, is not learned from; what such ones take is expected
+        beside others of their family that are still to come.
+        """
+        entry = self._entries.get(unit.key)
+        planned = entry is not None and entry.left > 0
+        if entry is not None and planned:
+            entry.left -= 1
+        self._running.append(_Running(unit, now, planned, planned and counts))
+
+    def end(self, now: float, well: bool) -> Note | None:
+        """The unit that began last has ended, ``well`` or not. Returns what this run knows of its like, once none of it
+        is left.
+        """
+        one = self._running.pop()
+        passed = now - one.begun
+        self._running[-1].inside += passed
+        planned, more = self._spent.get(one.unit.family, (0.0, 0.0))
+        own = passed - one.inside
+        self._spent[one.unit.family] = (planned + own, more) if one.planned else (planned, more + own)
+        if not (well and one.learned):
+            return None
+        self.durations.add(one.unit, own)
+        left = any(entry.left for entry in self._alike[likeness(one.unit)].values())
+        return None if left else self.durations.own(one.unit)
+
+    def half_done(self) -> list[Note]:
+        """What this run knows of units of which some are left."""
+        left = [next((one.unit for one in alike.values() if one.left), None) for alike in self._alike.values()]
+        notes = [self.durations.own(unit) for unit in left if unit is not None]
+        return [note for note in notes if note is not None]
+
+    def ended(self, cell: str) -> None:
+        """A cell needs nothing more: what only such cells need is not done."""
+        for entry in self._of_cell.pop(cell, ()):
+            entry.cells.discard(cell)
+            if not entry.cells:
+                entry.times, entry.left = entry.times - entry.left, 0
+
+    def step(self, stage: str, done: int | None, total: int | None, now: float) -> None:
+        """So many steps of a stage are done; None: it is over."""
+        holder = next((one for one in reversed(self._running) if stage in one.stages), self._running[-1])
+        if done is None:
+            holder.stages.pop(stage, None)
+        else:
+            holder.stages.setdefault(stage, Steps(now)).step(done, total, now)
+
+    @property
+    def planned(self) -> bool:
+        """Whether anything is known of the run as a whole."""
+        return bool(self._entries)
+
+    @property
+    def measuring(self) -> bool:
+        """Whether nothing may disturb what is being done."""
+        return self._running[-1].unit.timed
+
+    def doing(self, now: float) -> Doing:
+        """The unit that is being done, where it has a name to be shown, or else the stage, and how far it is."""
+        run, *units = self._running
+        outer = tuple(f"{name} {_of(steps)}" for name, steps in run.stages.items())
+        one = next((one for one in reversed(units) if one.unit.shown), None)
+        if one is not None and not one.stages:
+            return self._without_steps(one, outer, now)
+        names, part_of = ([one.unit.title], outer) if one is not None else ([*outer[:-1]], ())
+        stages = run.stages if one is None else one.stages
+        if not stages:
+            return Doing()
+        stage, steps = list(stages.items())[-1]
+        if one is not None:
+            stage = _within(one.unit.title, stage)
+        return Doing(": ".join([*names, stage]), part_of, steps.done, steps.total, steps.share, steps.left(now))
+
+    def _without_steps(self, one: _Running, part_of: tuple[str, ...], now: float) -> Doing:
+        """A unit that shows no steps is as far as its time is, of what such ones took."""
+        expected, passed = self.durations.of(one.unit), now - one.begun - one.inside
+        if not expected:
+            return Doing(one.unit.title, part_of)
+        left = None if passed > LATE * expected + SLACK else max(0.0, expected - passed)
+        return Doing(one.unit.title, part_of, share=min(1.0, passed / expected), left=left)
+
+    def left(self, now: float) -> Left:
+        """What is left, all in all."""
+        self._look_up(now)
+        total, inside = _Total(), 0.0
+        for entry in self._entries.values():
+            if entry.left:
+                total.add(entry, self._done_again(entry.unit.family))
+        for one in reversed(self._running[1:]):
+            if one.planned:
+                total.add_running(one.unit, *self._left_of(one, now, inside))
+            inside = now - one.begun
+        return total.left()
+
+    def _look_up(self, now: float) -> None:
+        """What the units take by what is known today. Where that takes long, for many units, it is done seldom."""
+        notes, until = self._looked
+        if notes == self.durations.notes or (notes >= 0 and now < until):
+            return
+        start = time.perf_counter()
+        for entry in self._entries.values():
+            if entry.left:
+                entry.seconds = self.durations.of(entry.unit)
+        self._looked = self.durations.notes, now + UPKEEP * (time.perf_counter() - start)
+
+    def _done_again(self, family: str) -> float:
+        """What units of a family took in this run, over what those took that were planned."""
+        planned, more = self._spent.get(family, (0.0, 0.0))
+        return 1.0 + more / planned if planned else 1.0
+
+    def _left_of(self, one: _Running, now: float, inside: float) -> tuple[float, bool, bool]:
+        """What a running unit still takes as far as that is known, whether it is, and whether anything is known of it.
+
+        ``inside``: the seconds of the one that runs inside it.
+        """
+        paces = [left for steps in one.stages.values() if (left := steps.left(now)) is not None]
+        expected, passed = self.durations.of(one.unit), now - one.begun - one.inside - inside
+        if expected is None:
+            return max(paces, default=0.0), False, bool(paces)
+        late = not paces and passed > LATE * expected + SLACK
+        return max([0.0, expected - passed, *paces]), not late, True
+
+    def told(self, now: float) -> Left:
+        """What is left, for a person: it is counted down, and goes up only where it has become clearly more."""
+        left = self.left(now)
+        if self._told is not None and left.known:
+            before, at = self._told
+            counted = max(0.0, before - (now - at))
+            if counted < left.seconds <= STEADY * counted + SLACK:
+                left = replace(left, seconds=counted)
+        self._told = (left.seconds, now) if left.known else None
+        return left
+
+    def share(self, now: float) -> float:
+        """The share of the run that is done, by its time, or by its units while that is not known. It never falls."""
+        left = self.left(now)
+        passed = now - self._begun
+        if left.known:
+            share = passed / (passed + left.seconds) if self._entries and passed + left.seconds else 0.0
+        else:
+            times = sum(entry.times for entry in self._entries.values())
+            share = 1 - sum(entry.left for entry in self._entries.values()) / max(1, times)
+        self._share = max(self._share, share)
+        return self._share
+
+
+def _within(title: str, stage: str) -> str:
+    """The name of a stage without that of its plugin, where the unit's title says it already."""
+    plugin, _, what = stage.partition(": ")
+    return what if what and plugin.partition(",")[0] == title.partition(" ")[0] else stage
+
+
+def _of(steps: Steps) -> str:
+    return f"{steps.done}" if steps.total is None else f"{steps.done} of {steps.total}"

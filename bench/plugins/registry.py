@@ -1,0 +1,215 @@
+"""Names to plugins: found by entry point, read without importing, loaded when used.
+
+The built-in plugins register in ``setup.cfg`` exactly as anybody else's: a package that declares an entry point in one
+of the five groups is on the list, in the grids and on the command line, without touching this repository.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import inspect
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import is_dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from bench.system.places import user_path
+from bench.system.wording import is_text, one_line, shown
+
+Kind = Literal["dataset", "embedder", "hasher", "index", "reranker"]
+GROUPS: dict[Kind, str] = {
+    "dataset": "bench.datasets",
+    "embedder": "bench.embedders",
+    "hasher": "bench.hashers",
+    "index": "bench.timing.indexes",
+    "reranker": "bench.rerankers",
+}
+
+
+@cache
+def _offered(kind: Kind) -> tuple[tuple[str, EntryPoint], ...]:
+    """The entry points of a kind, each with the name of its package, in the order of names; one package counts once."""
+    found: dict[str, Any] = {}
+    for package in distributions():
+        # What is half-removed has no name, and an entry_points.txt may hold anything: neither is anybody's plugin.
+        with suppress(Exception):
+            points = package.entry_points.select(group=GROUPS[kind])
+            found.setdefault(str(package.metadata["Name"]).lower(), points)
+    return tuple(sorted(((name, point) for name in found for point in found[name]), key=lambda one: one[1].name))
+
+
+def plugins(kind: Kind) -> dict[str, EntryPoint]:
+    """All registered plugins of a kind, by name; by ``package:name`` where several packages offer one of that name."""
+    offered = _offered(kind)
+    count = Counter(point.name for _, point in offered)
+    return {point.name if count[point.name] == 1 else f"{package}:{point.name}": point for package, point in offered}
+
+
+def named(kind: Kind, name: str) -> list[tuple[str, EntryPoint]]:
+    """What a name may mean: the plugins that bear it, each with its ``package:name``, which is a name as well."""
+    full = [(f"{package}:{point.name}", point) for package, point in _offered(kind)]
+    return [(own, point) for own, point in full if name in (own, point.name)]
+
+
+def find(kind: Kind, name: str) -> EntryPoint:
+    """The entry point of a plugin. ValueError: there is none of that name, or there are several."""
+    meant = named(kind, name)
+    if not meant:
+        raise ValueError(unknown(f"{kind} {name!r}", name, plugins(kind)))
+    if len(meant) > 1:
+        full = " or ".join(own for own, _ in meant)
+        raise ValueError(f"{kind} {name!r} is the name of plugins of several packages: write {full}")
+    return meant[0][1]
+
+
+def unknown(what: str, name: str, known: Any) -> str:
+    """One line that says what is unknown, what was probably meant and what there is."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what}; {hint}known: {', '.join(known) or 'none'}"
+
+
+def describe(point: EntryPoint) -> str:
+    """The first line of a plugin's docstring, or why it can't be used, after ``broken:``.
+
+    It is read from the source: a plugin is imported only where its class does not stand there.
+    """
+    try:
+        described = _described_in_source(point)
+        if described is None:
+            described = _imported(point).__doc__ or ""
+    except ValueError as fault:
+        return f"broken: {fault}"
+    return described.strip().split("\n")[0] or "(no description)"
+
+
+def _described_in_source(point: EntryPoint) -> str | None:
+    """The docstring of a plugin's class; None where it isn't in the source. ValueError: its module can't be found."""
+    with _plain_faults(point):
+        spec = importlib.util.find_spec(point.module)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {point.module!r}")
+        if spec.origin is None or not spec.origin.endswith(".py"):
+            return None
+        tree = ast.parse(Path(spec.origin).read_bytes())
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == point.attr:
+            return ast.get_docstring(node) or ""
+    return None
+
+
+def _imported(point: EntryPoint) -> type:
+    """A plugin's class. ValueError: its module can't be imported, or has no such class."""
+    with _plain_faults(point):
+        plugin = point.load()
+        if not isinstance(plugin, type):
+            raise TypeError("it is not a class")
+        inspect.signature(plugin)
+    return plugin
+
+
+@contextmanager
+def _plain_faults(point: EntryPoint) -> Iterator[None]:
+    """ValueError in place of whatever a plugin's package raises: it may be anything, and the wish to exit."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:
+        if point.pattern.match(point.value) is None:
+            raise ValueError(f"{point.value!r} is not of the form module:Class") from fault
+        raise ValueError(f"{type(fault).__name__}: {fault}") from fault
+
+
+def load(kind: Kind, name: str) -> type:
+    """The plugin's class. ValueError: unknown name, or its module can't be imported."""
+    point = find(kind, name)
+    try:
+        return _imported(point)
+    except ValueError as fault:
+        package = "" if point.dist is None else f" of {point.dist.name} {point.dist.version}"
+        raise ValueError(f"{kind} {name!r} ({point.value}{package}) can't be used: {fault}") from fault
+
+
+def parameters(plugin: type) -> dict[str, inspect.Parameter]:
+    """The constructor's parameters, by name."""
+    signature = inspect.signature(plugin)
+    return {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
+
+
+@cache
+def _schema(plugin: type) -> type[BaseModel]:
+    # A dataclass's hints are read from its class: those it inherits were written in another module.
+    hints = get_type_hints(plugin if is_dataclass(plugin) else plugin.__init__, include_extras=True)  # type: ignore[misc]
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in parameters(plugin).items()
+    }
+    config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid")
+    return create_model(plugin.__name__, __config__=config, **fields)
+
+
+def check_values(kind: Kind, name: str, values: dict[str, Any]) -> None:
+    """ValueError: a parameter that the plugin does not have, or a value that is not of its annotated type."""
+    _checked(load(kind, name), name, values)
+
+
+def _as_typed(value: Any) -> Any:
+    """A parameter, with a leading ``~`` of a path as the home folder."""
+    return user_path(str(value)) if isinstance(value, Path) else value
+
+
+def build(kind: Kind, name: str, values: dict[str, Any]) -> Any:
+    """An instance of a plugin with these parameters. ValueError names the parameter that is unknown or wrong.
+
+    Values have JSON's types (a path is a string); they are checked against the constructor's annotations.
+    """
+    plugin = load(kind, name)
+    checked = _checked(plugin, name, values)
+    try:
+        return plugin(**{key: _as_typed(getattr(checked, key)) for key in values})
+    except (ValueError, TypeError, ArithmeticError, OSError) as fault:
+        raise ValueError(f"{name}: {one_line(str(fault))}") from fault
+
+
+def _checked(plugin: type, name: str, values: dict[str, Any]) -> BaseModel:
+    known = parameters(plugin)
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(unknown(f"parameter {key!r} of {name}", key, known))
+        if fault := _no_json(value):
+            raise ValueError(f"{name}: {key} = {shown(value)}: {fault}")
+    try:
+        return _schema(plugin).model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else "?"
+        raise ValueError(f"{name}: {key} = {shown(values.get(key))}: {first['msg']}") from fault
+
+
+def _no_json(value: Any) -> str:
+    """Why a value is none that a record or another process could be given; "" where it is one."""
+    match value:
+        case bool() | None:
+            return ""
+        case int():
+            return "" if abs(value) < 2**63 else "a whole number of more than 64 bits"
+        case float():
+            return "" if math.isfinite(value) else "no finite number"
+        case str():
+            return "" if is_text(value) else "no text in UTF-8"
+        case list() | tuple():
+            return next(filter(None, map(_no_json, value)), "")
+        case dict():
+            return next(filter(None, map(_no_json, [*value, *value.values()])), "")
+    return "neither text, number, true or false, nor a list or table of these"

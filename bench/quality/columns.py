@@ -1,0 +1,56 @@
+"""The quality columns of a record, from what a cell produced: a ranking by codes, by features, or neighbour lists."""
+
+from __future__ import annotations
+
+from bench.interfaces import Codes, Corpus, Float, Int
+from bench.quality.neighbours import precision_at, recall_at, recall_at_by_codes
+from bench.quality.ranking import HammingRanking, average_precision_by_distance
+
+
+def of_codes(queries: Codes, database: Codes, query_labels: Int, database_labels: Int, k: int) -> dict[str, float]:
+    """Means over the queries of the full ranking by Hamming distance.
+
+    ``map`` and the precisions are expectations over random order inside a tie; ``map_best`` and ``map_worst`` have the
+    relevant items of a tie first and last, ``map_by_index`` has them by their position in the database.
+    """
+    ranking = HammingRanking.of(queries, database, query_labels, database_labels)
+    return {
+        "map": float(ranking.average_precision().mean()),
+        "map_best": float(ranking.average_precision(ties="best").mean()),
+        "map_worst": float(ranking.average_precision(ties="worst").mean()),
+        "map_by_index": float(ranking.average_precision(ties="index").mean()),
+        f"precision_at_{k}": float(ranking.precision_at(k).mean()),
+        "precision_within_2": float(ranking.precision_within(2).mean()),
+    }
+
+
+def of_features(queries: Float, database: Float, query_labels: Int, database_labels: Int) -> dict[str, float]:
+    """``map`` of the full ranking by Euclidean distance, a mean over the queries."""
+    return {"map": float(average_precision_by_distance(queries, database, query_labels, database_labels).mean())}
+
+
+def of_neighbours(
+    neighbours: Int,
+    exact: Int | None,
+    database: Corpus,
+    queries: Corpus,
+    labels: tuple[Int, Int] | None,
+    k: int,
+) -> dict[str, float]:
+    """Precision by label and recall against exact search, of the lists int64 [q, k] that a search returned.
+
+    Exact search is by features where there are any, with ``exact`` its ids int64 [q, k]; or else by Hamming distance.
+    ``labels``: of the database, int64 [n], and of the queries, int64 [q]; without them there is no precision.
+    """
+    if exact is not None and database.features is not None and queries.features is not None:
+        recall = recall_at(neighbours, exact, database.features, queries.features, k)
+    else:
+        assert database.codes is not None and queries.codes is not None
+        recall = recall_at_by_codes(neighbours, queries.codes, database.codes, k)
+    if labels is None:
+        return {f"recall_at_{k}": recall}
+    of_database, of_queries = labels
+    return {
+        f"precision_at_{k}": precision_at(neighbours, of_queries, of_database, k),
+        f"recall_at_{k}": recall,
+    }

@@ -1,0 +1,92 @@
+"""Quality of neighbour lists: precision by label, and recall against exact neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import Codes, Float, Int
+from bench.quality import kernels
+from bench.quality.labels import Labels, check_kinds
+from bench.quality.ranking import HammingRanking
+
+
+def check_neighbours(neighbours: NDArray[Any], queries: int, k: int, database: int) -> None:
+    """ValueError where an index's answer is not int64 [queries, k] of ids in 0 .. database - 1, or -1."""
+    if neighbours.shape != (queries, k) or neighbours.dtype != np.int64:
+        raise ValueError(f"search returned {neighbours.dtype} {list(neighbours.shape)}, expected int64 {[queries, k]}")
+    if len(neighbours) and (neighbours.min() < -1 or neighbours.max() >= database):
+        raise ValueError(
+            f"search returned ids from {neighbours.min()} to {neighbours.max()}, expected -1 .. {database - 1}"
+        )
+    ordered = np.sort(neighbours, axis=1)
+    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
+        raise ValueError("search returned an id twice for one query")
+
+
+def precision_at(neighbours: Int, query_labels: Labels, database_labels: Labels, k: int) -> float:
+    """Share of the first k neighbours that bear the query's label, or one of its labels, averaged over the queries.
+
+    ``neighbours`` int64 [q, >= k] holds positions in the database, -1 where one is missing. The divisor is always k.
+    ValueError: sizes or labels that do not fit, an id outside the database.
+    """
+    check_kinds(query_labels, database_labels)
+    ids = _distinct(neighbours, k, len(query_labels), len(database_labels))
+    if query_labels.ndim == 1:
+        right = database_labels[ids] == query_labels[:, None]
+    else:
+        right = (database_labels.astype(np.bool_)[ids] & query_labels.astype(np.bool_)[:, None]).any(axis=2)
+    return float((right & (ids >= 0)).mean())
+
+
+def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Float, k: int) -> float:
+    """Share of the k nearest that are among the first k neighbours, averaged over the queries.
+
+    ``exact`` int64 [q, >= k] holds the exact nearest ids, nearest first (-1 where the database has fewer);
+    ``features`` float32 [n, d], ``query_features`` float32 [q, d]. A neighbour counts if its squared
+    distance, in float64, is at most that of the farthest of the k exact ones: these themselves and whatever
+    ties with the last, with no epsilon. ValueError: sizes that do not fit, an id outside the database, a
+    query without exact ids.
+    """
+    found = _distinct(neighbours, k, len(query_features), len(features))
+    nearest = _distinct(exact, k, len(query_features), len(features))
+    if (nearest < 0).all(axis=1).any():
+        raise ValueError("exact: a query has no exact neighbour; each needs at least one")
+    hits = np.zeros(len(found), dtype=np.int64)
+    kernels.count_within(found, nearest, features, query_features, hits)
+    return float((hits / (nearest >= 0).sum(axis=1)).mean())
+
+
+def recall_at_by_codes(neighbours: Int, query_codes: Codes, database_codes: Codes, k: int) -> float:
+    """Share of the k nearest codes that are among the first k neighbours, averaged over the queries.
+
+    A neighbour counts if its Hamming distance is at most that of the k-th nearest code: whatever ties with it counts
+    too. ``neighbours`` as for ``recall_at``. ValueError: sizes that do not fit, an id outside the database.
+    """
+    queries, size = len(query_codes), len(database_codes)
+    found = _distinct(neighbours, k, queries, size)
+    alike = [np.zeros(items, dtype=np.int64) for items in (queries, size)]
+    within = np.cumsum(HammingRanking.of(query_codes, database_codes, *alike).items, axis=1)
+    radius = (within < min(k, size)).sum(axis=1)
+    differing = query_codes.words[:, None] ^ database_codes.words[found]
+    distances = np.bitwise_count(differing).sum(axis=2, dtype=np.int64)
+    hits = ((distances <= radius[:, None]) & (found >= 0)).sum(axis=1)
+    return float((hits / min(k, size)).mean())
+
+
+def _distinct(neighbours: Int, k: int, queries: int, size: int) -> Int:
+    """The first k ids of each row [queries, k], a repeated one and one that is missing as -1."""
+    shape = neighbours.shape
+    if min(k, queries) < 1 or len(shape) != 2 or shape[0] != queries or shape[1] < k:
+        raise ValueError(f"neighbours of shape {shape} for {queries} queries and k={k}; [q, >= k] needed")
+    ids = neighbours[:, :k]
+    if ids.min() < -1 or ids.max() >= size:
+        raise ValueError(f"neighbours {ids.min()} to {ids.max()}; ids are -1 (missing) to {size - 1}")
+    order = np.argsort(ids, axis=1, kind="stable")
+    ordered = np.take_along_axis(ids, order, axis=1)
+    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = -1
+    distinct = np.empty_like(ordered)
+    np.put_along_axis(distinct, order, ordered, axis=1)
+    return distinct

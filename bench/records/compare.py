@@ -1,0 +1,315 @@
+"""Two sets of records side by side: which cells moved, in quality and in time, beyond what repetition explains.
+
+Two revisions, two machines or two versions of a library write their records into folders of their own. Data are matched
+by their content and, where a record does not know it, by their name; cells by what they are (methods, parameters) and
+not by key, which holds the versions that differ. Seeds of a cell are its repetitions.
+
+Many figures are judged at once, so that of unchanged ones some would look moved by chance, one in forty for the worse.
+Benjamini and Hochberg's procedure over all of them keeps the share of false ones among those that are called moved
+below 5 %, and all intervals are widened to the level at which it judges (see ``statistics.judging_level``). What is
+exact, the quality of one seed, is not judged but compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.records import book
+from bench.store.entries import Arrays, Entry, Store
+from bench.timing.statistics import Shift, difference, judging_level, mean_gain
+
+Row = dict[str, Any]
+TIMES = {
+    "latency_ms_p50": "latency_ms",
+    "throughput_qps": "batch_ms",
+    "throughput_one_thread_qps": "batch_one_thread_ms",
+    "build_seconds": "build_seconds",
+    "encode_ms": "encode_ms",
+}
+"""Figures, each with the array of a record [replicates, ...] that it comes from."""
+RATES = ("throughput_qps", "throughput_one_thread_qps")
+"""Those of TIMES that are queries a second, their arrays milliseconds a query."""
+QUALITY = ("map", "precision_at_", "precision_within_", "recall_at_", "ndcg_at_")
+NOISE = 1e-9
+"""A difference of quality that rounding may make: it is exact otherwise, for the same seed."""
+COUNTS = ("database_items", "queries")
+CODED = ("k", "protocol", "embedder", "dim", "input", "hasher", "bits", "model", "database_codes")
+"""What is said of a cell where others are described alike, and differ in it."""
+MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after")
+LOST = (*MISSING, "other data", *(f"{status} after" for status in book.FAILED))
+JUDGED = ("same", "better", "worse")
+"""Verdicts on a figure that both sides have."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one cell: its means, and the change from before to after as a share, with its interval.
+
+    ``verdict``: "same", "better" or "worse"; "new after", what was not known or had failed before; one of LOST, where a
+    cell, a seed (no figure then) or a figure can't be compared. ``note`` says more of these.
+    """
+
+    dataset: str
+    cell: str
+    figure: str = ""
+    before: float = math.nan
+    after: float = math.nan
+    change: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    verdict: str = "same"
+    note: str = ""
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its interval leaves out no change."""
+        return self.verdict in ("better", "worse")
+
+    @property
+    def loss(self) -> float:
+        """How much is lost at least, as a share of what was; below 0 where it may be none."""
+        return self.low if self.figure in TIMES and self.figure not in RATES else -self.high
+
+    def describe(self) -> str:
+        """The change in one line."""
+        figure = f"{self.figure} " if self.figure else ""
+        shares = f", {self.change:+.1%} ({self.low:+.1%} to {self.high:+.1%})" if self.verdict == "worse" else ""
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.dataset}, {self.cell}: {figure}{self.verdict}{shares}{note}"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A figure that is known on both sides, not judged yet. ``share``: a change in the shift's unit as a share."""
+
+    dataset: str
+    cell: str
+    figure: str
+    before: float
+    after: float
+    shift: Shift
+    share: Callable[[float], float]
+
+    def judged(self, level: float) -> Change:
+        """The change with its interval, and whether it leaves out none."""
+        low, high = self.shift.interval(level)
+        lower_is_better = self.figure in TIMES and self.figure not in RATES
+        risen, fallen = ("worse", "better") if lower_is_better else ("better", "worse")
+        verdict = risen if low > NOISE else fallen if high < -NOISE else "same"
+        change, low, high = (self.share(one) for one in (self.shift.value, low, high))
+        where = self.dataset, self.cell, self.figure
+        return Change(*where, self.before, self.after, change, low, high, verdict)
+
+
+@dataclass
+class Data:
+    """The records of one content: its name, and by cell without its seed and k those of each seed, the last judged."""
+
+    name: str
+    fingerprint: str | None
+    cells: dict[tuple[str, int], dict[int, Entry]] = field(default_factory=dict)
+
+
+def compare(before: Store, after: Store) -> list[Change]:
+    """All figures of the cells that both have, and what one of them lacks. ValueError: there is nothing to compare."""
+    ours, theirs = _data(before), _data(after)
+    finished = any(_ok(entry) for data in ours for seeds in data.cells.values() for entry in seeds.values())
+    for store, holds in ((before, finished), (after, bool(theirs))):
+        if not holds:
+            raise ValueError(f"{store.root} holds no finished records: expected a folder that `run --out` wrote")
+    found = list(chain.from_iterable(_compared(*pair) for pair in _paired(ours, theirs)))
+    level = judging_level([one.shift.p_value for one in found if isinstance(one, Pair) and one.shift.is_tested])
+    return [one.judged(level) if isinstance(one, Pair) else one for one in found]
+
+
+def losses(changes: list[Change], share: float, allow_missing: bool = False) -> list[Change]:
+    """The changes for the worse by more than a share, with their whole interval, and all that can't be compared.
+
+    ``allow_missing``: what is on one side only is none of them; what failed, or is of other data, is.
+    """
+    lost = [verdict for verdict in LOST if not (allow_missing and verdict in MISSING)]
+    return [one for one in changes if one.verdict in lost or (one.verdict == "worse" and one.loss > share)]
+
+
+def ordered(changes: list[Change]) -> list[Change]:
+    """What moved, the worst losses first; then what can't be compared; then what did not move."""
+    moved = [one for one in changes if one.has_moved]
+    others = [one for one in changes if one.verdict not in JUDGED]
+    return [*sorted(moved, key=lambda one: -one.loss), *others, *(one for one in changes if one.verdict == "same")]
+
+
+def summary(changes: list[Change]) -> str:
+    """How many figures moved, and how many things can't be compared, in a sentence."""
+    judged = sum(one.verdict in JUDGED for one in changes)
+    moved = sum(one.has_moved for one in changes)
+    others = len(changes) - judged
+    what = "cell, seed or figure" if others == 1 else "cells, seeds or figures"
+    return (
+        f"{moved} of {judged} figures moved (judged together: 5 % of these by chance, at most); "
+        f"{others} {what} can't be compared"
+    )
+
+
+def frame(changes: list[Change]) -> pd.DataFrame:
+    """The changes as a table."""
+    return pd.DataFrame([vars(change) for change in changes], columns=list(Change.__dataclass_fields__))
+
+
+def _data(store: Store) -> list[Data]:
+    """The records of a store by the content that they are about, sorted by name."""
+    found: dict[str, Data] = {}
+    for entry in sorted((entry for _, entry in book.every(store)), key=lambda entry: entry.meta["judged"]):
+        row = entry.meta["row"]
+        fingerprint = row.get("dataset_fingerprint")
+        data = found.setdefault(fingerprint or f"name {row['dataset']}", Data(row["dataset"], fingerprint))
+        cell = entry.meta["cell"].removesuffix(f", seed={row['seed']})")
+        data.cells.setdefault((cell, row["k"]), {})[row["seed"]] = entry
+    return sorted(found.values(), key=lambda data: data.name)
+
+
+def _paired(ours: list[Data], theirs: list[Data]) -> Iterator[tuple[Data | None, Data | None]]:
+    """The data of both sides: of one content, or else of one name, or alone."""
+    left, waiting = [], list(theirs)
+    for data in ours:
+        same = [other for other in waiting if data.fingerprint and other.fingerprint == data.fingerprint]
+        if same:
+            waiting.remove(same[0])
+            yield data, same[0]
+        else:
+            left.append(data)
+    for data in left:
+        named = [other for other in waiting if other.name == data.name]
+        if named:
+            waiting.remove(named[0])
+        yield data, named[0] if named else None
+    for other in waiting:
+        yield None, other
+
+
+def _compared(before: Data | None, after: Data | None) -> Iterator[Pair | Change]:
+    """What is said of all cells of the data."""
+    known = before or after
+    assert known is not None
+    if before and after and before.fingerprint and after.fingerprint and before.fingerprint != after.fingerprint:
+        contents = f"fingerprint {before.fingerprint} before, {after.fingerprint} after"
+        yield Change(before.name, "all cells", verdict="other data", note=f"{contents}: nothing of them is compared")
+        return
+    old, new = (data.cells if data else {} for data in (before, after))
+    labels = _labels({name: next(iter(seeds.values())) for name, seeds in {**new, **old}.items()})
+    for name, label in sorted(labels.items()):
+        yield from _of_cell(known.name, label, old.get(name, {}), new.get(name, {}))
+
+
+def _labels(cells: dict[tuple[str, int], Entry]) -> dict[tuple[str, int], str]:
+    """Each cell in words; of those that are described alike, also in what the coding of their items differs."""
+    alike: dict[str, dict[tuple[str, int], Row]] = {}
+    for name, entry in cells.items():
+        alike.setdefault(entry.meta["described"], {})[name] = entry.meta["row"]
+    return {name: label for words, rows in alike.items() for name, label in _told_apart(words, rows).items()}
+
+
+def _told_apart(words: str, rows: dict[tuple[str, int], Row]) -> dict[tuple[str, int], str]:
+    """The labels of cells that are described by the same words."""
+    if len(rows) == 1:
+        return dict.fromkeys(rows, words)
+    differing = [column for column in CODED if len({row.get(column) for row in rows.values()}) > 1] or CODED
+    return {
+        name: ", ".join([words, *(f"{column} {row[column]}" for column in differing if row.get(column) is not None)])
+        for name, row in rows.items()
+    }
+
+
+def _of_cell(dataset: str, cell: str, before: dict[int, Entry], after: dict[int, Entry]) -> Iterator[Pair | Change]:
+    """What is said of a cell, whose records are given by seed."""
+    seeds = sorted({*before, *after})
+    for seed in seeds:
+        verdict = _ended(before.get(seed), after.get(seed))
+        if verdict is not None:
+            named = cell if len(seeds) == 1 else f"{cell}, seed {seed}"
+            reason = after[seed].meta["row"].get("reason") if seed in after else None
+            yield Change(dataset, named, verdict=verdict, note=reason or "")
+    common = [(before[seed], after[seed]) for seed in seeds if _ok(before.get(seed)) and _ok(after.get(seed))]
+    if counts := next(filter(None, (_other_counts(*pair) for pair in common)), ""):
+        yield Change(dataset, cell, verdict="other data", note=counts)
+    elif common:
+        yield from _qualities(dataset, cell, [(old.meta["row"], new.meta["row"]) for old, new in common])
+        yield from _times(dataset, cell, [old.arrays for old, _ in common], [new.arrays for _, new in common])
+
+
+def _ok(entry: Entry | None) -> bool:
+    return entry is not None and entry.meta["row"]["status"] == "ok"
+
+
+def _ended(before: Entry | None, after: Entry | None) -> str | None:
+    """The verdict where a cell is finished on one side only, or failed afterwards; None where nothing is to be said."""
+    old, new = (None if entry is None else entry.meta["row"]["status"] for entry in (before, after))
+    if new in book.FAILED and old not in book.FAILED:
+        return f"{new} after"
+    if old == "ok" and new != "ok":
+        return "only before" if new is None else f"{new} after"
+    if new == "ok" and old != "ok":
+        return "only after" if old is None else "new after"
+    return None
+
+
+def _other_counts(before: Entry, after: Entry) -> str:
+    """How the numbers of items and queries differ, in words; empty where they don't, or are not known."""
+    pairs = [(name, before.meta["row"].get(name), after.meta["row"].get(name)) for name in COUNTS]
+    other = [pair for pair in pairs if None not in pair and pair[1] != pair[2]]
+    return "; ".join(f"{name} {old} before, {new} after" for name, old, new in other)
+
+
+def _qualities(dataset: str, cell: str, rows: Sequence[tuple[Row, Row]]) -> Iterator[Pair | Change]:
+    """The qualities of a cell, from the rows of the seeds that both sides finished."""
+    names = dict.fromkeys(name for pair in rows for row in pair for name in row if name.startswith(QUALITY))
+    for name in names:
+        values = [(_known(old.get(name)), _known(new.get(name))) for old, new in rows]
+        if any(old is not None and new is None for old, new in values):
+            yield Change(dataset, cell, name, verdict="gone after")
+        elif any(old is None and new is not None for old, new in values):
+            yield Change(dataset, cell, name, verdict="new after")
+        if known := [(old, new) for old, new in values if old is not None and new is not None]:
+            base, now = np.mean(known, axis=0).tolist()
+            shift = mean_gain([new - old for old, new in known], NOISE)
+            yield Pair(dataset, cell, name, base, now, shift, partial(_share_of, base))
+
+
+def _known(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _share_of(base: float, gain: float) -> float:
+    return gain / base if base else math.copysign(math.inf, gain) if gain else 0.0
+
+
+def _times(dataset: str, cell: str, before: list[Arrays], after: list[Arrays]) -> Iterator[Pair | Change]:
+    """Times and rates of a cell: medians of the replicates compared as logarithms, which is a factor whatever the unit.
+
+    Assumption: the machine was as fast before as after, and what moves a replicate moves each alone.
+    """
+    for figure, array in TIMES.items():
+        old, new = (_logarithms(figure, [one[array] for one in side if array in one]) for side in (before, after))
+        if len(old) and len(new):
+            base, now = (math.exp(float(np.median(logs))) for logs in (old, new))
+            yield Pair(dataset, cell, figure, base, now, difference(old, new), _factor_less_one)
+        elif len(old) or len(new):
+            yield Change(dataset, cell, figure, verdict="gone after" if len(old) else "new after")
+
+
+def _logarithms(figure: str, times: Sequence[NDArray[np.floating]]) -> list[float]:
+    """The logarithm of each replicate's figure: of its median time, or of the rate that goes with it."""
+    medians = [float(np.median(replicate)) for one in times for replicate in one]
+    return [math.log(1e3 / time if figure in RATES else time) for time in medians if time > 0]
+
+
+def _factor_less_one(log: float) -> float:
+    return math.expm1(log) if log < 700 else math.inf

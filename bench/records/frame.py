@@ -1,0 +1,104 @@
+"""The cells of a grid as a data frame, finished or not, which tables and figures are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+
+from bench.grids.cells import Cell
+from bench.plugins import registry
+from bench.plugins.choices import Role, settings
+from bench.records.book import KIND
+from bench.records.keys import SEARCH_ROLES, key
+from bench.records.rows import base_row, data_columns
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+
+Place = tuple[Role, str, str]  # role, plugin, parameter
+
+
+SYMBOLS = {"candidates": "N", "key_bits": "L", "nprobe": "nprobe"}
+"""Parameters of a search that are named wherever they stand, differing or not, and how they are printed."""
+
+
+def frame_of(pipeline: Pipeline, store: Store) -> pd.DataFrame:
+    """One row a cell of the grid, in its order; a cell that has not run yet has no status.
+
+    The data are called as the grid calls them, also where a record was made under another name.
+
+    ``variant`` says in which parameters, dimension and bits aside, the plugins of that name that code the items differ
+    within the grid. ``build_setting`` and ``query_setting`` say the same of the index and the reranker, by what is
+    fixed when they are built and what may be set afterwards; with the number of candidates they are its ``setting``.
+    ``key`` is that of the record, there or not.
+    """
+    cells = pipeline.grid.cells
+    rows = []
+    for cell, variant, setting in zip(cells, _variants(cells), _settings(cells), strict=True):
+        record_key = key(pipeline, cell)
+        entry = store.find(KIND, record_key)
+        row = {**base_row(pipeline, cell), "status": None} if entry is None else entry.meta["row"]
+        rows.append({**row, **data_columns(pipeline), "variant": variant, **setting, "key": record_key})
+    return pd.DataFrame(rows)
+
+
+def _variants(cells: Sequence[Cell]) -> list[str | None]:
+    """Each cell's parameters of its embedder, input and hasher that are not the same wherever the plugin stands."""
+    coding = [{place: value for place, value in _values(cell) if place[0] not in SEARCH_ROLES} for cell in cells]
+    differing = _differing(coding)
+    return [_joined(f"{place[2]}={value}" for place, value in one.items() if place in differing) for one in coding]
+
+
+def _settings(cells: Sequence[Cell]) -> list[dict[str, str | None]]:
+    """Each cell's parameters of its index and reranker that are not the same wherever the plugin stands."""
+    searching = [{place: value for place, value in _values(cell) if place[0] in SEARCH_ROLES} for cell in cells]
+    differing = _differing(searching)
+    return [_setting(cell, one, differing) for cell, one in zip(cells, searching, strict=True)]
+
+
+def _setting(cell: Cell, values: dict[Place, str], differing: set[Place]) -> dict[str, str | None]:
+    index = cell.index
+    queried = () if index is None else registry.build("index", index.name, index.parameters).query_parameters
+    texts: dict[bool, list[str]] = {True: [], False: []}
+    for place, value in values.items():
+        role, _, name = place
+        if value != "None" and (place in differing or name in SYMBOLS):
+            texts[role == "index" and name in queried].append(f"{SYMBOLS.get(name, name)} = {value}")
+    candidates = [] if cell.candidates is None else [f"{SYMBOLS['candidates']} = {cell.candidates}"]
+    return {
+        "setting": _joined([*candidates, *texts[False], *texts[True]]),
+        "build_setting": _joined(texts[False]),
+        "query_setting": _joined(texts[True]),
+    }
+
+
+def _values(cell: Cell) -> Iterator[tuple[Place, str]]:
+    """The parameters of a cell's plugins that have no column of their own, as texts."""
+    for role, choice in cell.choices():
+        for name, value in settings(role, choice).items():
+            if name not in (("seed",) if role in SEARCH_ROLES else ("dim", "bits")):
+                yield (role, choice.name, name), str(value)
+
+
+def _differing(cells: Sequence[dict[Place, str]]) -> set[Place]:
+    values: dict[Place, set[str]] = {}
+    for cell in cells:
+        for place, value in cell.items():
+            values.setdefault(place, set()).add(value)
+    return {place for place, found in values.items() if len(found) > 1}
+
+
+def _joined(texts: Iterable[str]) -> str | None:
+    return ", ".join(texts) or None
+
+
+SECTION = ["dataset", "protocol", "embedder", "dim"]
+"""Cells that share these answer the same questions over the same features: a table's section."""
+
+
+VARIANT = ["hasher", "variant", "input", "bits", "model", "database_codes"]
+"""What the codes of a cell are."""
+
+
+SEARCH = ["index", "rerank", "setting"]
+"""How a cell searches."""

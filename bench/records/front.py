@@ -1,0 +1,30 @@
+"""Which settings no other setting beats in cost and quality at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+LATENCY, THROUGHPUT = "latency_ms_p50", "throughput_qps"
+
+
+def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
+    """Which points no other point dominates, bool [n]: none costs as little, is as good, and is better in one of these.
+
+    Points that are equal in both stay together. ValueError: a value that is not a number.
+    """
+    costs, values = np.asarray(cost, dtype=np.float64), np.asarray(quality, dtype=np.float64)
+    if np.isnan(costs).any() or np.isnan(values).any():
+        raise ValueError("a cost or a quality is not a number: leave such points out")
+    steps, place = np.unique(costs, return_inverse=True)
+    best = np.full(len(steps), -np.inf)
+    np.maximum.at(best, place, values)
+    cheaper = np.concatenate(([-np.inf], np.maximum.accumulate(best)[:-1])) if len(steps) else best
+    found: NDArray[np.bool_] = (values == best[place]) & ((values > cheaper[place]) | (place == 0))
+    return found
+
+
+def cost_of(cells: pd.DataFrame, column: str, half: str = "") -> pd.Series:
+    """Milliseconds a query: the latency, or the batch's time over its queries. ``half``: "tune_" for that half's."""
+    return 1e3 / cells[half + THROUGHPUT] if column == THROUGHPUT else cells[half + LATENCY]

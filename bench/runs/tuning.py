@@ -1,0 +1,95 @@
+"""Settings chosen on one half of the queries and reported on the other, so that no figure was picked for being lucky.
+
+All settings are searched and timed on the half called tune. Those that another setting of the same index dominates
+there are pruned. The others are searched and timed on the half called report: its figures are the grid's, and which of
+them a table shows is decided by the tune half's, which stand beside them as ``tune_NAME``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from bench.grids.measure import QuerySplit
+from bench.plans.units import Plan
+from bench.records.frame import SECTION, VARIANT, frame_of
+from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.workers.limits import Failure
+
+FAMILY = [*SECTION, "seed", *VARIANT, "index", "rerank"]
+"""Cells that share these differ in their settings alone."""
+
+
+def finish(run: Run) -> dict[str, str]:
+    """Finish a grid's cells: those of its tune half first, where it has one. See ``Run`` for what comes back."""
+    if run.pipeline.grid.measure.split != "tune/report":
+        return run()
+    tuning = _tuning(run)
+    tuning()
+    return replace(run, left_out=dict(_left_out(tuning)))()
+
+
+def plan(run: Run) -> Plan:
+    """What ``finish`` has to do: what the tune half may make superfluous is only perhaps a part of it."""
+    if run.pipeline.grid.measure.split != "tune/report":
+        return run.plan()
+    tuning = _tuning(run)
+    before = tuning.plan()
+    if not before.open:
+        return replace(run, left_out=dict(_left_out(tuning))).plan()
+    after = run.plan()
+    made = {one.unit.key for one in before.units}
+    perhaps = (replace(one, perhaps=True) for one in after.units if one.unit.key not in made)
+    return replace(after, units=(*before.units, *perhaps))
+
+
+def _tuning(run: Run) -> Run:
+    """The same run on the tune half."""
+    return replace(run, pipeline=on(run.pipeline, "tune"))
+
+
+def on(pipeline: Pipeline, split: QuerySplit) -> Pipeline:
+    """The same grid on another part of the queries."""
+    return replace(pipeline, grid=replace(pipeline.grid, measure=replace(pipeline.grid.measure, split=split)))
+
+
+def halves(pipeline: Pipeline) -> list[Pipeline]:
+    """The pipeline itself, and before it that of its tune half, where it has one."""
+    return [on(pipeline, "tune"), pipeline] if pipeline.grid.measure.split == "tune/report" else [pipeline]
+
+
+def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
+    """``frame_of``, with what was found on the tune half, where there is one, as ``tune_NAME``."""
+    cells = frame_of(pipeline, store)
+    if pipeline.grid.measure.split == "tune/report":
+        tuned = frame_of(on(pipeline, "tune"), store)
+        for name in (*_qualities(pipeline), LATENCY, THROUGHPUT):
+            cells[f"tune_{name}"] = pd.to_numeric(tuned[name]) if name in tuned else float("nan")
+    return cells
+
+
+def _qualities(pipeline: Pipeline) -> tuple[str, str]:
+    return f"recall_at_{pipeline.grid.k}", f"precision_at_{pipeline.grid.k}"
+
+
+def _left_out(tuning: Run) -> Iterator[tuple[int, Failure]]:
+    """The searches that are not worth the report half: which failed, and which are dominated by one of their family."""
+    cells = frame_of(tuning.pipeline, tuning.results)
+    cells = cells[cells["index"].notna()]
+    for position, row in cells[cells["status"] != "ok"].iterrows():
+        yield int(str(position)), Failure(row["status"], f"on the tune half: {row['reason']}")
+    done = cells[cells["status"] == "ok"]
+    for _, family in done.groupby(FAMILY, dropna=False):
+        kept = pd.Series(False, index=family.index)
+        for quality in _qualities(tuning.pipeline):
+            if quality in family and family[quality].notna().all():
+                for cost in (LATENCY, THROUGHPUT):
+                    kept |= front(cost_of(family, cost), family[quality])
+        for position in family.index[~kept]:
+            reason = "on the tune half another setting of this index is as good and as fast, and better in one"
+            yield int(position), Failure("pruned", reason)

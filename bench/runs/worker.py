@@ -1,0 +1,154 @@
+"""What a child process can be asked for: data, fits, indexes, answers and rounds of timing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from bench.grids.cells import Cell, Grid, from_json, to_json
+from bench.interfaces import Context, Index
+from bench.stages.corpora import Corpora
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.system.environment import environment
+from bench.system.files import room_for
+from bench.timing import indexes, latency
+from bench.timing.load import OtherLoad
+
+SHOWN_EVERY = 0.2
+"""Seconds between two reports of progress."""
+
+
+BUILDS = 20
+"""Of one index, one after another, where they are soon done."""
+
+
+OVERHEAD_QUERIES = 500
+"""Queries over which the harness's own time is found."""
+
+
+def set_up(grid: Grid, store: Path, device: str) -> dict[str, Any]:
+    """The first request to a worker: which class it is, a grid, the folder of its artifacts, and where it computes."""
+    name = f"{__name__}:{Worker.__name__}"
+    return {"worker": name, "grid": to_json(grid), "store": str(store.absolute()), "device": device}
+
+
+class Worker:
+    """What a child can be asked for: its public methods. Cells are named by their position in the grid."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        """``send``: takes a message for the parent."""
+        self._send = send
+
+    def set_up(self, grid: str, store: str, device: str) -> None:
+        """The grid as JSON, and where artifacts are."""
+        context = Context(device=device, cache=Path(store), track=self._track, say=self._say)
+        self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say), context, self._say)
+        self._corpora = Corpora(self._pipeline)
+
+    def _cell(self, position: int) -> Cell:
+        return self._pipeline.grid.cells[position]
+
+    def _say(self, line: str) -> None:
+        self._send({"say": line})
+
+    def _track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
+        total = len(steps) if total is None and isinstance(steps, Sized) else total
+        shown = 0.0
+        try:
+            for done, step in enumerate(steps):
+                if time.monotonic() - shown > SHOWN_EVERY:
+                    shown = time.monotonic()
+                    self._send({"show": [description, done, total]})
+                yield step
+        finally:
+            self._send({"show": [description, None, total]})
+
+    def labels(self) -> None:
+        """Load the data set, and store its labels."""
+        self._pipeline.labels()
+
+    def make(self, cell: int, stage: int) -> None:
+        """One of the stages of a cell, by its position among them."""
+        list(self._pipeline.stages(self._cell(cell)))[stage].make()
+
+    def build(self, cell: int) -> dict[str, Any]:
+        """Build the cell's index, again and again where that is soon done; what it took."""
+        chosen = self._cell(cell)
+        database, self._queries = self._corpora.of(chosen)
+        indexes.warm_up(chosen, database)
+        _reset_peak()
+        repeated_for = self._pipeline.grid.measure.batch_seconds
+        unique, peak, load = _unique_bytes(), _peak_bytes(), OtherLoad(repeated_for)
+        self._index, seconds = indexes.built(chosen, database)
+        notes = {"build_bytes": _unique_bytes() - unique, "build_peak_bytes": _peak_bytes() - peak}
+        taken = [seconds]
+        while len(taken) < BUILDS and sum(taken) < repeated_for:
+            del self._index
+            self._index, seconds = indexes.built(chosen, database)
+            taken.append(seconds)
+        return {**notes, "build_seconds": float(np.median(taken)), "others": load.cores()}
+
+    def settle(self, cell: int) -> dict[str, Any]:
+        """Set the cell's query parameters; the sizes and costs that go with them."""
+        index: Any = self._set(cell)
+        read, operations = index.query_cost() if hasattr(index, "query_cost") else (None, None)
+        return {
+            "index_bytes": index.size_bytes(),
+            "paper_bytes": index.paper_bytes() if hasattr(index, "paper_bytes") else None,
+            "bytes_per_query": read,
+            "flops_per_query": operations,
+        }
+
+    def _set(self, cell: int) -> Index:
+        indexes.set_query(self._cell(cell), self._index)
+        return self._index
+
+    def answer(self, cell: int, path: str) -> dict[str, Any]:
+        """Search all queries in one call, on all threads; the neighbours go to a file, as the index gave them."""
+        index, k = self._set(cell), self._pipeline.grid.k
+        before = _unique_bytes()
+        neighbours = index.search(self._queries, k)
+        search_bytes, complete = _unique_bytes() - before, getattr(index, "complete_share_", None)
+        if not isinstance(neighbours, np.ndarray):
+            raise ValueError(f"search returned {type(neighbours).__name__}, expected an array int64 [q, k]")
+        with room_for(Path(path)):
+            np.save(path, neighbours, allow_pickle=False)
+        return {
+            "complete_share": complete,
+            "search_bytes": search_bytes,
+            "overhead_ms": latency.overhead_ms(self._queries.part(0, OVERHEAD_QUERIES), k),
+            "environment": environment(),
+        }
+
+    def round(self, cell: int, rows: list[int]) -> dict[str, Any]:
+        """One round of latencies and batches."""
+        index, grid = self._set(cell), self._pipeline.grid
+        seconds = grid.measure.batch_seconds / grid.measure.rounds
+        return vars(latency.one_round(index, self._queries, np.asarray(rows, dtype=np.int64), grid.k, seconds))
+
+
+def _unique_bytes() -> int:
+    return int(psutil.Process().memory_full_info().uss)
+
+
+def _reset_peak() -> None:
+    """Where the system allows it, the peak counts from here."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
+
+
+def _peak_bytes() -> int:
+    """The most that was resident; where the system does not tell, what is."""
+    status = Path("/proc/self/status")
+    for line in status.read_text(encoding="ascii").splitlines() if status.is_file() else ():
+        if line.startswith("VmHWM"):
+            return 1024 * int(line.split()[1])
+    return int(psutil.Process().memory_info().rss)

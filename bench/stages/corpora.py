@@ -1,0 +1,129 @@
+"""What a cell ranks or searches: the rows of its protocol, of the features and codes in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.grids.cells import Cell
+from bench.grids.checks import reads
+from bench.grids.protocols import select
+from bench.interfaces import Codes, Corpus, Float, Int, Words
+from bench.stages.coding import codes_name, real_name
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Entry
+from bench.store.identity import digest
+from bench.timing.load import LOADED, UNSTABLE
+from bench.timing.statistics import typical, with_interval
+
+
+class Corpora:
+    """The database and the queries of cells, each entry read from the store once."""
+
+    def __init__(self, pipeline: Pipeline):
+        """Nothing is read yet."""
+        self._pipeline = pipeline
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    def key(self, cell: Cell) -> str:
+        """What an index of this cell is built on."""
+        stages = [stage.key for stage in self._pipeline.stages(cell)]
+        return digest([stages, cell.protocol, cell.model, cell.database_codes])
+
+    def of(self, cell: Cell) -> tuple[Corpus, Corpus]:
+        """Database and queries. ValueError: learned codes are asked for, and the hasher learned none."""
+        database_rows, query_rows = self._pipeline.database_rows(cell), self._pipeline.query_rows(cell)
+        return self._corpus(cell, "database", database_rows), self._corpus(cell, "query", query_rows)
+
+    def labels(self, cell: Cell) -> tuple[Int, Int] | None:
+        """The labels of ``of``, int64 [n] and [q]; None where the data set has none."""
+        entry = self._pipeline.labels()
+        if not entry.meta["classes"]:
+            return None
+        arrays = entry.arrays
+        return arrays["database"][self._pipeline.database_rows(cell)], arrays["query"][self._pipeline.query_rows(cell)]
+
+    def costs(self, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was spent before searching: training, and encoding a query, by every network that the cell needs, as
+        columns; and as an array ``encode_ms`` float32 [replicates].
+
+        None, and no array, where one of them is not known.
+        """
+        stages = {stage.key: stage for stage in self._pipeline.stages(cell)}
+        spent = [self._pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
+        fits, encodings = [meta["fit_seconds"] for meta in spent], [meta.get("encoding") for meta in spent]
+        columns: dict[str, Any] = {"fit_seconds": None if None in fits else sum(fits), "encode_ms": None}
+        known = [one for one in encodings if one is not None]
+        if len(known) < len(encodings):
+            return columns, {}
+        least = min(len(one["ms"]) for one in known)
+        together = np.array([one["ms"][:least] for one in known], dtype=np.float32).sum(axis=0)
+        watched = {
+            "unstable": max(one["sentinel_drift"] for one in known) > UNSTABLE,
+            "loaded": max(one["others"] for one in known) > LOADED,
+        }
+        return columns | with_interval("encode_ms", typical(together)) | watched, {"encode_ms": together}
+
+    def remarks(self, cell: Cell) -> list[str]:
+        """What the trainings behind the cell's features and codes said of the data, a line each."""
+        stages = self._pipeline.stages(cell)
+        return [line for one in stages for line in self._pipeline.store.meta(one.kind, one.key).get("remarks", [])]
+
+    def map(self, cell: Cell) -> float | None:
+        """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them.
+
+        However few queries an index is asked, the codes are judged by all. None without codes or without labels.
+        """
+        from bench.quality.ranking import mean_average_precision
+
+        ranked = dataclasses.replace(cell, embedder=None, index=None, rerank=None, candidates=None)
+        if cell.hasher is None or (labels := self.labels(ranked)) is None:
+            return None
+        of_database, of_queries = labels
+
+        def found() -> float:
+            database, queries = self.of(ranked)
+            assert database.codes is not None and queries.codes is not None
+            return mean_average_precision(queries.codes, database.codes, of_queries, of_database)
+
+        value: float = self._once("map", self.key(ranked), found)
+        return value
+
+    def _corpus(self, cell: Cell, split: Literal["database", "query"], rows: Int) -> Corpus:
+        features, codes, real = None, None, None
+        if cell.embedder is not None:
+            read = partial(self._pipeline.features, cell, cell.embedder)
+            entry = self._once("features", self._pipeline.features_key(cell, cell.embedder), read)
+            features = select(entry.arrays[split], rows)
+        if cell.hasher is not None:
+            entry = self._once("codes", self._pipeline.codes_key(cell), partial(self._pipeline.codes, cell))
+            codes = Codes(select(_words(cell, split, entry), rows), entry.meta["bits"])
+            if "real_codes" in reads(cell):
+                real = _real_codes(cell, split, entry, rows)
+        return Corpus(features, codes, real)
+
+    def _once(self, kind: str, key: str, read: Callable[[], Any]) -> Any:
+        if (kind, key) not in self._kept:
+            self._kept[kind, key] = read()
+        return self._kept[kind, key]
+
+
+def _real_codes(cell: Cell, split: Literal["database", "query"], codes: Entry, rows: Int) -> Float | None:
+    """The real values behind the codes at ``rows``; learned codes have none."""
+    if split == "database" and cell.database_codes == "learned":
+        return None
+    assert cell.model is not None
+    values: Float = select(codes.arrays[real_name(cell.model, "query" if split == "query" else "encoded")], rows)
+    return values
+
+
+def _words(cell: Cell, split: Literal["database", "query"], codes: Entry) -> Words:
+    assert cell.hasher is not None and cell.model is not None and cell.database_codes is not None
+    name = codes_name(cell.model, "query" if split == "query" else cell.database_codes)
+    if name not in codes.arrays:
+        raise ValueError(f"database_codes = {cell.database_codes!r}: {cell.hasher.name} learned no database codes")
+    return codes.arrays[name]

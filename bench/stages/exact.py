@@ -1,0 +1,130 @@
+"""The exact nearest neighbours: what recall is measured against. Products exclude, differences in float64 decide.
+
+A distance by products, |x|^2 + |y|^2 - 2xy, is fast and loses what the vectors have in common: far from the origin its
+rounding error exceeds the distances. So products only exclude rows, by a bound on that error that holds for any order
+of summation, and whatever they do not exclude is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import Float, Int, untracked
+from bench.quality import kernels
+
+BLOCK_QUERIES, BLOCK_ROWS, BLOCK_VALUES = 1024, 4096, 2**22
+"""Queries and rows of one product, and values of either, at most."""
+
+SAMPLE_ROWS = 1024
+"""Rows that say where the middle of the database is, and how far a usual row lies from it."""
+
+MOST_IN_DOUBT = 1 / 64
+"""A share of the rows: where float32 leaves more to be measured, the products that follow are float64's."""
+
+
+def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..., Iterable[Any]] = untracked) -> Int:
+    """Ids of the k nearest by Euclidean distance, int64 [q, k], ties by id, -1 where the database has fewer.
+
+    Queries float32 [q, d] and database float32 [n, d] may hold any finite values. Exact is the order of (squared
+    distance, id), where a squared distance is the float64 sum of the squared differences in float64, as
+    `recall_at` takes it: relatively within (d + 2) / 2^53 of the true one, and the same for equal rows.
+    The sizes of blocks, the number of threads and the rounding of products change nothing. ValueError: a value that is
+    not finite.
+    """
+    ids = np.full((len(queries), k), -1, dtype=np.int64)
+    distances = np.full((len(queries), k), np.inf)
+    screen = Screen.of(database)
+    for rows in track(_parts(database, BLOCK_ROWS), "exact neighbours"):
+        features = np.ascontiguousarray(database[rows])
+        shifted = screen.shifted("database", rows, features)
+        for some in _parts(queries, BLOCK_QUERIES):
+            asked = np.ascontiguousarray(queries[some])
+            vectors, lowered = screen.shifted("queries", some, asked)
+            scores = vectors @ shifted[0].T
+            limits = screen.slack - lowered
+            best = distances[some], ids[some]
+            measured = kernels.offer_rows(
+                features, rows.start, asked, scores, shifted[1].astype(scores.dtype), limits, screen.unit, *best
+            )
+            if screen.dtype == np.float32 and measured > MOST_IN_DOUBT * scores.size:
+                screen = replace(screen, dtype=np.dtype(np.float64))
+                shifted = screen.shifted("database", rows, features)
+    return np.take_along_axis(ids, np.lexsort((ids, distances)), axis=1)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What tells by products that a row is farther from a query than r, and never says so of one that is not.
+
+    x and y are row and query less the ``origin``, times the ``scale``, rounded to ``dtype``, whose unit roundoff is u
+    and smallest normal number t. The computed |x|^2 + |y|^2 - 2xy misses the true squared distance, times scale^2, by
+
+    * the product's error, at most du / (1 - du) |x| |y| (Higham 2002, 3.1); as 2 |x| |y| <= |x|^2 + |y|^2, it is a part
+      of the sum of the norms, as is what follows;
+    * the rounding of x and y, 2u (|x| + |y|) on the distance: at most 2u r^2 + 4.1u (|x|^2 + |y|^2) on r^2;
+    * the rounding of the norms, summed in float64, and of the subtraction: less than (d + 10) 2^-53 + 8u;
+    * the rounding of r^2 and of what it is compared with: (d + 2) 2^-53 each;
+    * underflow, where values below t are lost: less than 8 (d + 1) t.
+
+    ``error`` = 2 (d + 16) u is more than the sum of these, on the norms and on r^2, as long as du < 1/8. So a row is
+    farther where (1 - error) |x|^2 - 2xy exceeds (1 + error) scale^2 r^2 + slack - (1 - error) |y|^2. The scale is a
+    power of two. Any origin and scale are right; medians are not moved by few far rows. A vector whose norm might
+    overflow ``dtype`` is never excluded, and excludes nothing.
+    """
+
+    origin: NDArray[np.float64]
+    scale: float
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, database: Float) -> Self:
+        """A screen by float32 products, or where there are too many dimensions for these, by float64's."""
+        n, dim = database.shape
+        wanted = max(1, min(SAMPLE_ROWS, BLOCK_VALUES // max(1, dim)))
+        sample = database[:: max(1, n // wanted)].astype(np.float64)
+        sample = sample[np.isfinite(sample).all(axis=1)]
+        origin = np.median(sample, axis=0) if len(sample) else np.zeros(dim)
+        reach = np.abs(sample - origin).max(axis=1, initial=0)
+        usual = np.median(reach[reach > 0]) if reach.any() else 1.0
+        single = cls(origin, float(np.ldexp(1.0, -int(np.frexp(usual)[1]))), np.dtype(np.float32))
+        return single if single.error < 1 / 4 else replace(single, dtype=np.dtype(np.float64))
+
+    @property
+    def error(self) -> float:
+        """Relative error of the sum of the norms, and of r^2."""
+        return float((len(self.origin) + 16) * np.finfo(self.dtype).eps)
+
+    @property
+    def slack(self) -> float:
+        """Absolute error, where numbers are too small for a relative one."""
+        return float(16 * (len(self.origin) + 1) * np.finfo(self.dtype).tiny)
+
+    @property
+    def unit(self) -> float:
+        """What a squared distance is multiplied by."""
+        return self.scale**2 * (1 + self.error)
+
+    def shifted(self, name: str, part: slice, features: Float) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """The vectors in ``dtype``, and their squared norms less the error; zero and -inf where these are too large.
+
+        ValueError: a value of ``features``, which are this part of what ``name`` names, is not finite.
+        """
+        centred = (features - self.origin) * self.scale
+        norms = np.einsum("ij,ij->i", centred, centred)
+        if not np.isfinite(norms).all():
+            row = part.start + int(np.flatnonzero(~np.isfinite(norms))[0])
+            raise ValueError(f"{name}: row {row} holds a value that is not finite; exact neighbours need finite ones")
+        outside = norms > np.finfo(self.dtype).max / 2**28
+        centred[outside] = 0
+        return centred.astype(self.dtype), np.where(outside, -np.inf, (1 - self.error) * norms)
+
+
+def _parts(array: NDArray[Any], most: int) -> list[slice]:
+    """Slices that cover the rows, each of ``most`` at most and of BLOCK_VALUES values."""
+    size = max(1, min(most, BLOCK_VALUES // max(1, array.shape[1])))
+    return [slice(start, min(start + size, len(array))) for start in range(0, len(array), size)]

@@ -1,0 +1,341 @@
+"""Data set to labels, features, codes and exact neighbours: each stage once, stored under the hash of what decides it.
+
+A stage is found in the store, or made and put there; the data set itself is loaded only when a stage must be made.
+Features and codes are those of the whole database and of all queries. A protocol decides which items are trained on,
+and so takes part in their keys only where it holds classes out; which rows are searched is decided when they are read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.grids import protocols
+from bench.grids.cells import Cell, Grid
+from bench.interfaces import Codes, Context, Int, Items, Model, SplitName
+from bench.plugins import registry
+from bench.plugins.choices import Choice
+from bench.plugins.estimators import as_hasher
+from bench.stages import coding
+from bench.stages.coding import Splits, arrays_read, is_finite
+from bench.stages.encoding import encoding
+from bench.store.entries import Entry, Made, Meta, Store
+from bench.store.identity import digest, room_identity, source_identity
+from bench.system.environment import libraries
+
+Oracle = Callable[[Callable[[Items], Codes], Codes | None], float]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An entry of the store that a cell needs: its kind, its key, what makes it, and the arrays that the cell reads.
+
+    Codes are made part by part as cells read them; of features ``arrays`` is empty, for they are made whole.
+    """
+
+    kind: Literal["features", "codes"]
+    key: str
+    make: Callable[[], Entry]
+    arrays: frozenset[str] = frozenset()
+
+    def holds(self, meta: Meta) -> bool:
+        """Whether the entry, by what it says of itself, holds the arrays that the cell reads."""
+        return _holds(self.arrays, meta)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stages of one grid. ``context`` carries the device and the progress; ``say`` gets a line per stage made."""
+
+    grid: Grid
+    store: Store
+    context: Context
+    say: Callable[[str], None] = print
+
+    @cached_property
+    def dataset_identity(self) -> str:
+        """The data set's plugin, its source and its content. ValueError: the content can't be read."""
+        name = self.grid.dataset.name
+        return digest([name, self._content, _source("dataset", name)])
+
+    @cached_property
+    def dataset_fingerprint(self) -> str:
+        """12 hex digits of the data set's plugin and content, whatever its source. ValueError: it can't be read."""
+        return digest([self.grid.dataset.name, self._content])[:12]
+
+    @cached_property
+    def _content(self) -> str:
+        choice = self.grid.dataset
+        content: str = registry.build("dataset", choice.name, choice.parameters).fingerprint()
+        return content
+
+    @cached_property
+    def dataset(self) -> Any:
+        """The data set, loaded and checked. ValueError says what is wrong with it, and where."""
+        choice = self.grid.dataset
+        self.say(f"load {choice.name}")
+        dataset = registry.build("dataset", choice.name, choice.parameters)
+        return dataset.load(self.context)
+
+    def labels(self) -> Entry:
+        """Arrays ``database`` and ``query`` (labels int64); meta: ``classes``, ``remarks``, ``train_in_database``."""
+        return self.store.once("labels", self.labels_key, self._read_labels)
+
+    @cached_property
+    def labels_key(self) -> str:
+        """The key of the labels: the data set's parameters may decide its remarks, and whether it is refused."""
+        return digest(["labels", self.dataset_identity, self.grid.dataset.parameters, room_identity("artifacts")])
+
+    def _read_labels(self) -> Made:
+        dataset = self.dataset
+        meta = {
+            "classes": list(dataset.classes),
+            "remarks": list(getattr(dataset, "remarks", ())),
+            "train_in_database": dataset.train_in_database,
+        }
+        return meta, {name: dataset.split(name).labels for name in ("database", "query")}
+
+    def unseen(self) -> Int:
+        """The labels that the grid's split holds out of training where a protocol asks for it."""
+        arrays = self.labels().arrays
+        return self.grid.class_split.unseen(np.concatenate([arrays["database"], arrays["query"]]))
+
+    def database_rows(self, cell: Cell) -> Int:
+        """The database items that are searched, int64, ascending."""
+        return self._rows(cell, "database", self.labels().arrays["database"])
+
+    def query_rows(self, cell: Cell) -> Int:
+        """The queries that are asked, int64, ascending: of an index as many as the grid says, drawn by seed, or all;
+        and of these, where the grid splits them, one half.
+        """
+        rows = self._rows(cell, "query", self.labels().arrays["query"])
+        measure = self.grid.measure
+        return rows if cell.index is None else protocols.drawn(rows, measure.queries, measure.split, cell.seed)
+
+    def _rows(self, cell: Cell, split: SplitName, labels: Int) -> Int:
+        if cell.protocol == "seen":
+            return np.arange(len(labels), dtype=np.int64)
+        return protocols.rows(cell.protocol, split, labels, self.unseen())
+
+    def stages(self, cell: Cell) -> Iterator[Stage]:
+        """The stages of a cell, each after those that it needs."""
+        for choice in (cell.embedder, cell.input):
+            if choice is not None:
+                yield Stage("features", self.features_key(cell, choice), partial(self.features, cell, choice))
+        if cell.hasher is not None:
+            yield Stage("codes", self.codes_key(cell), partial(self.codes, cell), arrays_read(cell))
+
+    def features_key(self, cell: Cell, choice: Choice) -> str:
+        """The key of an embedder's features, trained as the cell says."""
+        return digest([*self._plugin("embedder", choice, cell.seed), *self._training(cell)])
+
+    def codes_key(self, cell: Cell) -> str:
+        """The key of the training behind a cell's codes. The oracle's evaluations are a part of a training."""
+        assert cell.hasher is not None
+        adapted = not hasattr(registry.load("hasher", cell.hasher.name), "encode")
+        oracle = [cell.protocol, room_identity("metrics")] if self._wants_oracle(cell) else None
+        return digest(
+            [
+                *self._plugin("hasher", cell.hasher, cell.seed),
+                *self._training(cell),
+                {
+                    "input": cell.input and self.features_key(cell, cell.input),
+                    "oracle": oracle,
+                    "adapter": room_identity("adapters") if adapted else None,
+                },
+            ]
+        )
+
+    def _plugin(self, kind: registry.Kind, choice: Choice, seed: int) -> list[Any]:
+        plugin = [kind, choice.name, choice.parameters, _source(kind, choice.name)]
+        return [self.dataset_identity, plugin, seed, room_identity("artifacts", "contracts")]
+
+    def _training(self, cell: Cell) -> list[Any]:
+        """What a protocol says of the training, for a key: nothing where all classes are trained on."""
+        if cell.protocol == "seen":
+            return []
+        return [{"class_split": vars(self.grid.class_split), "rooms": room_identity("protocols")}]
+
+    def _wants_oracle(self, cell: Cell) -> bool:
+        """Whether a cell of the grid asks for the model of this training that is best on the test queries.
+
+        These queries are a protocol's own, so that each protocol has its own training with an oracle.
+        """
+        return any(
+            other.model == "oracle"
+            and (other.protocol, other.input, other.hasher, other.seed)
+            == (cell.protocol, cell.input, cell.hasher, cell.seed)
+            for other in self.grid.cells
+        )
+
+    def features(self, cell: Cell, choice: Choice) -> Entry:
+        """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
+
+        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``remarks`` (what fitting said),
+        ``encoding``. ValueError: features of another type or shape, or not finite.
+        """
+        key = self.features_key(cell, choice)
+        return self.store.once("features", key, partial(self._embed, cell, choice, key))
+
+    def _embed(self, cell: Cell, choice: Choice, key: str) -> Made:
+        embedder = registry.build("embedder", choice.name, choice.parameters)
+        fitted = self._fit(embedder, choice, cell, key, self.dataset.split)
+        splits = ("database", "query") if self.dataset.train_in_database else ("database", "query", "train")
+        arrays = {name: embedder.embed(self.dataset.split(name)) for name in splits}
+        for name, array in arrays.items():
+            if array.dtype != np.float32 or array.ndim != 2 or not is_finite(array):
+                raise ValueError(
+                    f"{choice.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
+                    "expected finite float32 [n, d]"
+                )
+        encoding = self._encoding(embedder.embed, self.dataset.split("query"))
+        return {**self._made_by(choice), **fitted, "encoding": encoding}, arrays
+
+    def codes(self, cell: Cell) -> Entry:
+        """Packed words and real values of the codes of one training: at least the arrays that the cell reads.
+
+        `bench.stages.coding` names the arrays. Meta: ``bits``, ``models``, ``made`` (the arrays that cells asked for),
+        ``fit_seconds``, ``remarks``, and ``encoding``, which starts from the input's features where there is an input.
+        What a cell of another grid reads is added later by the same training.
+
+        ValueError: codes of another number or length, or real values of another type or shape.
+        """
+        key = self.codes_key(cell)
+        return self.store.once("codes", key, partial(self._hash, cell, key), partial(_holds, arrays_read(cell)))
+
+    def _hash(self, cell: Cell, key: str) -> Made:
+        """Fit, and make the arrays that cells of the grid read and that are missing."""
+        assert cell.hasher is not None
+        split = self._read_by_hasher(cell)
+        oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
+        hasher = as_hasher(registry.build("hasher", cell.hasher.name, cell.hasher.parameters))
+        fitted = self._fit(hasher, cell.hasher, cell, key, split, oracle)
+        offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
+        models = [model for model in offered if model != "oracle" or oracle is not None]
+        asked, earlier = self._asked(key), self.store.find("codes", key)
+        if earlier is not None and not coding.is_of(hasher, earlier, split("query")):
+            asked, earlier = asked | {*earlier.meta["made"]}, None
+        made = set() if earlier is None else {*earlier.meta["made"]}
+        learned = self._learns_database(cell)
+        arrays = {} if earlier is None else dict(earlier.arrays)
+        for model in models:
+            arrays |= coding.coded(hasher, model, asked - made, split, learned)
+        if earlier is not None:
+            return {**earlier.meta, "made": sorted(asked | made)}, arrays
+        meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted, "made": sorted(asked)}
+        meta["encoding"] = self._encoding(hasher.encode, split("query"))
+        return meta, arrays
+
+    def _asked(self, key: str) -> set[str]:
+        """The arrays that the grid's cells read of one training."""
+        cells = [cell for cell in self.grid.cells if cell.hasher is not None and self.codes_key(cell) == key]
+        return {name for cell in cells for name in arrays_read(cell)}
+
+    def _encoding(self, encode: Callable[[Items], Any], queries: Items) -> dict[str, Any]:
+        """What encoding a query takes: the fields of `bench.stages.encoding.Encoding`."""
+        measure = self.grid.measure
+        return vars(encoding(encode, queries, measure.replicates, measure.batch_seconds / measure.rounds))
+
+    def _read_by_hasher(self, cell: Cell) -> Splits:
+        """The data set's items, with the features of the cell's input as their vectors where there is an input."""
+        if cell.input is None:
+            splits: Splits = self.dataset.split
+            return splits
+        key, arrays = self.features_key(cell, cell.input), self.features(cell, cell.input).arrays
+
+        def split(name: SplitName) -> Items:
+            items: Items = self.dataset.split(name)
+            vectors = arrays["database" if name == "train" and self.dataset.train_in_database else name]
+            return dataclasses.replace(items, vectors=vectors, fingerprint=digest([items.fingerprint, key]))
+
+        return split
+
+    def _learns_database(self, cell: Cell) -> bool:
+        """Whether codes learned for the train items are codes of the whole database."""
+        return cell.protocol == "seen" and bool(self.dataset.train_in_database)
+
+    def _oracle(self, cell: Cell, split: Splits) -> Oracle:
+        """The ``oracle`` of ``Context``: mAP of the protocol's queries in its database, over learned codes if any."""
+        from bench.quality.ranking import mean_average_precision
+
+        database = _take(split("database"), self.database_rows(cell))
+        query = _take(split("query"), self.query_rows(dataclasses.replace(cell, index=None)))
+
+        def score(encode: Callable[[Items], Codes], database_codes: Codes | None) -> float:
+            learned = database_codes if self._learns_database(cell) else None
+            codes = encode(database) if learned is None else learned
+            return mean_average_precision(encode(query), codes, query.labels, database.labels)
+
+        return score
+
+    def exact(self, cell: Cell) -> Int:
+        """The exact nearest of the searched items to the searched queries, by the cell's features.
+
+        Positions in ``database_rows``, int64 [q, k], ties by position.
+        """
+        return self.store.once("exact", self.exact_key(cell), partial(self._search_exactly, cell)).arrays["ids"]
+
+    def exact_key(self, cell: Cell) -> str:
+        """The key of the exact neighbours that a cell's answers are judged by."""
+        assert cell.embedder is not None
+        measure = self.grid.measure
+        rows = [cell.protocol, measure.queries, measure.split, cell.seed]
+        rooms = room_identity("exact", "protocols", "metrics")
+        return digest([self.features_key(cell, cell.embedder), self.grid.k, rows, rooms])
+
+    def _search_exactly(self, cell: Cell) -> Made:
+        from bench.stages.exact import exact_neighbours
+
+        assert cell.embedder is not None
+        arrays = self.features(cell, cell.embedder).arrays
+        queries = arrays["query"][self.query_rows(cell)]
+        database = protocols.select(arrays["database"], self.database_rows(cell))
+        return {}, {"ids": exact_neighbours(queries, database, self.grid.k, self.context.track)}
+
+    def _fit(
+        self, plugin: Any, choice: Choice, cell: Cell, key: str, split: Splits, oracle: Oracle | None = None
+    ) -> Meta:
+        """Fit a plugin on the train items of the cell's protocol. Returns ``fit_seconds`` and what it said,
+        ``remarks``.
+
+        The seconds are None where the folder holds what an earlier run began: how long that one took is not known.
+        """
+        train = split("train")
+        train = _take(train, self._rows(cell, "train", train.labels))
+        folder = self.store.work(key)
+        folder.mkdir(parents=True, exist_ok=True)
+        resumed = any(folder.iterdir())
+        remarks: list[str] = []
+
+        def say(line: str) -> None:
+            remarks.append(f"{choice.name}: {line}")
+            self.say(remarks[-1])
+
+        start = time.perf_counter()
+        plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle, say=say))
+        return {"fit_seconds": None if resumed else time.perf_counter() - start, "remarks": remarks}
+
+    def _made_by(self, choice: Choice) -> Meta:
+        plugin = {"name": choice.name, "parameters": choice.parameters}
+        made = {"dataset": self.grid.dataset.describe(), "grid": self.grid.name, "libraries": libraries()}
+        return {**plugin, **made}
+
+
+def _holds(arrays: frozenset[str], meta: Meta) -> bool:
+    """Whether an entry holds the arrays, by what it says of itself."""
+    return arrays <= {*meta.get("made", ())}
+
+
+def _take(items: Items, rows: Int) -> Items:
+    """The items at ascending rows; the items themselves, fingerprint and all, where these are all of them."""
+    return items if len(rows) == len(items) else items.take(rows)
+
+
+def _source(kind: registry.Kind, name: str) -> dict[str, Any]:
+    return source_identity(registry.find(kind, name).module)

@@ -1,0 +1,237 @@
+"""Artifacts and records on disk: made once, written whole, verified when they are read.
+
+An entry is a folder ``ROOT/KIND/KEY`` with arrays (``.npy``) and ``entry.json``: what it is, the checksum of each array
+and one of all this. The rename of a finished folder is the commit: what a killed run leaves half-written is never seen
+by another. Of several runs that want an entry one makes it, under a lock in ``ROOT/locks`` that dies with its process,
+and the others wait for it and read it. What is not as it was written is never read, but named and made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from bench.store.identity import digest
+from bench.system.files import (
+    TEMPORARY,
+    checksum,
+    plain_name,
+    publish,
+    room_for,
+    temporary_folder,
+    write_array,
+    write_text,
+)
+
+FORMAT = 1
+ENTRY = "entry.json"
+MAPPED_SHARE = 0.25
+"""Of the free memory: a larger array is mapped, so that a database beyond memory can be searched and re-ranked."""
+POLL_SECONDS = 0.2
+
+Meta = dict[str, Any]
+Arrays = Mapping[str, NDArray[Any]]
+Made = tuple[Meta, Arrays]
+"""An entry that is not stored yet."""
+
+
+class Damaged(ValueError):
+    """An entry that is not as it was written. The message names the file."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What was stored: ``meta`` (JSON's types) and the arrays, by name."""
+
+    meta: Meta
+    arrays: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Entries under a folder, by kind and key. ``say`` gets a line where one is waited for or found damaged."""
+
+    root: Path
+    say: Callable[[str], None] = print
+
+    def path(self, kind: str, key: str) -> Path:
+        """Where an entry stands, or would. ValueError: the kind or the key is no plain name."""
+        return self.root / plain_name("kind", kind) / plain_name("key", key)
+
+    def work(self, key: str) -> Path:
+        """The folder of a training, for its checkpoints and its log."""
+        return self.path("work", key)
+
+    def kinds(self) -> list[str]:
+        """The kinds of which there are entries, or something that was being written."""
+        folders = [folder for folder in self._children(self.root) if folder.is_dir()]
+        return [one.name for one in folders if any(map(_is_or_was_an_entry, self._children(one)))]
+
+    def keys(self, kind: str) -> list[str]:
+        """The keys of the entries of a kind, sorted; what else stands in the folder is passed over."""
+        paths = [path for path in self._children(self.root / kind) if not path.name.startswith(TEMPORARY)]
+        return [path.name for path in paths if (path / ENTRY).is_file()]
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether the entry is there; whether it is as it was written is found when it is read."""
+        return (self.path(kind, key) / ENTRY).is_file()
+
+    def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
+        """The entry. One that is missing or damaged is first made by ``make`` and stored, by one process of several.
+
+        So is one that does not hold all that is asked for, as ``holds`` tells from its meta.
+        """
+        with suppress(FileNotFoundError, Damaged):
+            if holds is None or holds(self.meta(kind, key)):
+                return self.read(kind, key)
+        with self.hold(kind, key):
+            entry = self.find(kind, key)
+            if entry is not None and (holds is None or holds(entry.meta)):
+                return entry
+            self.write(kind, key, *make())
+            return self.read(kind, key)
+
+    def find(self, kind: str, key: str) -> Entry | None:
+        """The entry; None where it is missing, or damaged, which is said."""
+        try:
+            return self.read(kind, key)
+        except FileNotFoundError:
+            return None
+        except Damaged as fault:
+            self.say(f"{fault}; what it holds is made again")
+            return None
+
+    @contextmanager
+    def hold(self, kind: str, key: str) -> Iterator[None]:
+        """Inside, this process alone makes the entry, and fills the folder of its training. Says what it waits for."""
+        from filelock import FileLock, Timeout
+
+        path = self.path("locks", f"{kind}-{key}")
+        with room_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, poll_interval=POLL_SECONDS)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                self.say(f"wait: another run is making {self.path(kind, key)}")
+                lock.acquire()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # still held: whoever waits sees it and makes a new one
+            lock.release()
+
+    def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays) -> None:
+        """Store an entry; one that is already there is replaced. DiskFull: it doesn't fit, and nothing has changed."""
+        target = self.path(kind, key)
+        with room_for(target), temporary_folder(target) as folder:
+            sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
+            write_text(folder / ENTRY, _description(meta, sums))
+            publish(folder, target)
+
+    def meta(self, kind: str, key: str) -> Meta:
+        """What an entry says of itself, without its arrays. Errors: see ``read``."""
+        meta: Meta = self._description(kind, key)["meta"]
+        return meta
+
+    def read(self, kind: str, key: str) -> Entry:
+        """An entry with its arrays: in memory, or mapped from the file where one takes a large share of what is free.
+
+        Damaged: it is not as it was written. FileNotFoundError: there is none. ValueError: its format is newer.
+        """
+        described = self._description(kind, key)
+        paths = {name: self._sound(kind, key, name, total) for name, total in described["checksums"].items()}
+        return Entry(described["meta"], {name: _load(path) for name, path in paths.items()})
+
+    def verify(self, kind: str, key: str) -> list[Path]:
+        """The files of an entry, none of which is damaged. Errors: see ``read``."""
+        sums = self._description(kind, key)["checksums"]
+        return [self.path(kind, key) / ENTRY, *(self._sound(kind, key, name, total) for name, total in sums.items())]
+
+    def is_sound(self, kind: str, key: str) -> bool:
+        """Whether the entry is there, and as it was written."""
+        try:
+            self.verify(kind, key)
+        except (FileNotFoundError, Damaged):
+            return False
+        return True
+
+    def touch(self, kind: str, key: str) -> None:
+        """Note that an entry is in use: the time is that of its folder. Nothing is done where there is none."""
+        with suppress(OSError):  # missing, or of a store that is only read
+            os.utime(self.path(kind, key))
+
+    def _description(self, kind: str, key: str) -> dict[str, Any]:
+        path = self.path(kind, key) / ENTRY
+        try:
+            entry = _parsed(path.read_text(encoding="utf-8"))
+        except ValueError as fault:
+            raise Damaged(f"{path} is damaged ({fault})") from fault
+        if entry["format"] > FORMAT:
+            raise ValueError(
+                f"{path} has format {entry['format']}, and this version reads format {FORMAT}: use the version of "
+                "bench that wrote it, or other folders (--cache-dir, --out)"
+            )
+        return entry
+
+    def _sound(self, kind: str, key: str, name: str, expected: str) -> Path:
+        path = self.path(kind, key) / f"{name}.npy"
+        if not path.is_file():
+            raise Damaged(f"{path} is missing")
+        if checksum(path) != expected:
+            raise Damaged(f"{path} is damaged (its checksum differs)")
+        return path
+
+    @staticmethod
+    def _children(folder: Path) -> list[Path]:
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_or_was_an_entry(path: Path) -> bool:
+    return path.name.startswith(TEMPORARY) or (path / ENTRY).is_file()
+
+
+def _load(path: Path) -> NDArray[Any]:
+    """An array whose checksum was right."""
+    large = path.stat().st_size > MAPPED_SHARE * psutil.virtual_memory().available
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
+    except ValueError as fault:
+        raise Damaged(f"{path} is damaged ({fault})") from fault
+    return array
+
+
+def _description(meta: Mapping[str, Any], checksums: dict[str, str]) -> str:
+    """The text of ``entry.json``."""
+    described = {"format": FORMAT, "meta": json.loads(json.dumps(dict(meta))), "checksums": checksums}
+    return json.dumps({**described, "checksum": digest(described)}, indent=1)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """What ``entry.json`` says, without its own checksum. ValueError: it is not what was written.
+
+    Of a newer format nothing but its number is looked at. An entry that was written without a checksum of its own has
+    none to verify.
+    """
+    entry = json.loads(text)
+    if not isinstance(entry, dict) or not isinstance(entry.get("format"), int):
+        raise ValueError("it names no format")
+    if entry["format"] > FORMAT:
+        return entry
+    own = entry.pop("checksum", None)
+    if own is not None and own != digest(entry):
+        raise ValueError("its checksum differs")
+    if entry["format"] < FORMAT or not isinstance(entry.get("meta"), dict) or "checksums" not in entry:
+        raise ValueError("it describes no entry")
+    for name in entry["checksums"]:
+        plain_name("array", name)
+    return entry

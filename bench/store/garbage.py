@@ -1,0 +1,133 @@
+"""What a store can do without: found and named, and removed when that is asked for.
+
+That is what processes that are gone were writing, what is damaged, and the checkpoints of trainings whose codes or
+features are stored. A sound entry can be removed only where no grid has referred to it for as long as the user says.
+What is not the store's own is named and left alone.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from bench.store.entries import ENTRY, Damaged, Store
+from bench.system.files import TEMPORARY
+
+UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+CLOCK_SLACK = 2
+"""Seconds by which the start of a process and the time of a folder that it made may be off."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file or a folder: the bytes it takes, why it is named, and whether it can be removed."""
+
+    path: Path
+    size: int
+    reason: str
+    removable: bool = True
+
+
+def seconds(age: str) -> int:
+    """An age such as ``12h``, ``30d`` or ``4w``. ValueError: it is none."""
+    match = re.fullmatch(rf"(\d{{1,9}})([{''.join(UNITS)}])", age)
+    if match is None:
+        raise ValueError(f"age {age!r}: expected a number and a unit, as in 12h, 30d or 4w")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def garbage(store: Store, older_than: int | None) -> Iterator[Found]:
+    """What can be removed from a store, and what is not its own.
+
+    ``older_than``: seconds; entries and checkpoints that no grid has referred to for longer can be removed too. None:
+    however old, they are kept.
+    """
+    before = 0.0 if older_than is None else time.time() - older_than
+    for folder in (store.root, *(store.root / kind for kind in store.kinds())):
+        yield from _left_behind(folder)
+    for kind in store.kinds():
+        for path in sorted((store.root / kind).iterdir()):
+            if not path.name.startswith(TEMPORARY):
+                yield from _of_entry(store, kind, path, before)
+    yield from _trainings(store, before)
+
+
+def _left_behind(folder: Path) -> Iterator[Found]:
+    """What processes that are gone were writing."""
+    for path in sorted(folder.glob(f"{TEMPORARY}*")):
+        process = path.name.removeprefix(TEMPORARY).partition("-")[0]
+        if not (process.isdigit() and _is_running(int(process), _changed(path))):
+            yield Found(path, _size(path), "was being written by a process that is gone")
+
+
+def _is_running(process: int, at: float) -> bool:
+    """Whether a process is the one that had its id at a time, in seconds since the epoch."""
+    try:
+        return psutil.Process(process).create_time() <= at + CLOCK_SLACK
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _of_entry(store: Store, kind: str, path: Path, before: float) -> Iterator[Found]:
+    """An entry, where it can be removed, or the files beside and in it that are not the store's."""
+    if not (path / ENTRY).is_file():
+        yield Found(path, _size(path), "is no entry of the store: left alone", removable=False)
+        return
+    try:
+        own = store.verify(kind, path.name)
+    except Damaged as fault:
+        yield Found(path, _size(path), str(fault))
+        return
+    except ValueError as fault:
+        yield Found(path, _size(path), f"left alone: {fault}", removable=False)
+        return
+    if (used := _changed(path)) < before:
+        yield Found(path, _size(path), f"{_made_by(store, kind, path.name)}, last used {_day(used)}")
+        return
+    for other in sorted({*path.iterdir()} - {*own}):
+        yield Found(other, _size(other), "is not of the entry it stands in: left alone", removable=False)
+
+
+def _trainings(store: Store, before: float) -> Iterator[Found]:
+    """Checkpoints and logs of trainings that are finished, or were not gone on with."""
+    folder = store.root / "work"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        touched = max(map(_changed, (path, *path.rglob("*"))))
+        if any(store.is_sound(kind, path.name) for kind in ("codes", "features")):
+            yield Found(path, _size(path), "checkpoint and log of a finished training")
+        elif touched < before:
+            yield Found(path, _size(path), f"checkpoint and log of a training, last gone on with {_day(touched)}")
+
+
+def _made_by(store: Store, kind: str, key: str) -> str:
+    meta = store.meta(kind, key)
+    made_by = f" of grid {meta['grid']}" if "grid" in meta else ""
+    return f"{kind}{made_by}"
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at).date().isoformat()
+
+
+def _changed(path: Path) -> float:
+    """When it was changed last, in seconds since the epoch; of what another process has just removed: now."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; of what another process has just removed: none."""
+    total = 0
+    for file in (path, *path.rglob("*")):
+        with suppress(FileNotFoundError):
+            total += 0 if file.is_dir() else file.stat().st_size
+    return total

@@ -1,0 +1,257 @@
+"""A process of its own for whatever a plugin does, so that it can crash, hang or eat memory and cost nothing else.
+
+The parent asks, the child answers, in lines of JSON over two pipes that are neither standard input nor output: a plugin
+may write there what it likes. A child is the head of a session, and all its descendants carry a mark in their
+environment: killing it leaves nothing behind. If the parent dies, so does the child.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import psutil
+
+from bench.workers.launch import MARK, Launcher, spawn
+from bench.workers.limits import Failure, Limits, Say, Show, free_memory
+
+TICK = 0.2
+"""Seconds between two looks at a working child's memory and the clock."""
+
+GRACE = 2.0
+"""Seconds that a dying process is given to be gone."""
+
+
+TAIL_LINES, TAIL_BYTES = 30, 2**16
+"""What is kept of all that a child wrote, once it is gone."""
+
+LOG_BYTES = 2**26
+"""What a child may write to standard output and error before it is thrown away."""
+
+
+class Child:
+    """A process that does what it is asked, and says and shows how that goes on."""
+
+    def __init__(
+        self,
+        setup: dict[str, Any],
+        limits: Limits,
+        say: Say = print,
+        show: Show = lambda description, done, total: None,
+        launch: Launcher = spawn,
+    ) -> None:
+        """``setup``: the first request, see `bench.workers.serving`. ``launch``: how the process is started.
+
+        Failure: it can't be, or fails to set up.
+        """
+        self._seconds = limits.seconds
+        self._bytes = free_memory() if limits.bytes is None else limits.bytes
+        self._say, self._show = say, show
+        self._unfinished: set[str] = set()
+        self._mark = uuid.uuid4().hex
+        self._read = b""
+        self._looked = time.monotonic()
+        self.gone = False
+        self._start(launch)
+        try:
+            self.ask("set_up", **setup)
+        except BaseException:
+            self.end()
+            raise
+
+    def _start(self, launch: Launcher) -> None:
+        """Start the process, with a pipe for requests and one for answers."""
+        self._open = ExitStack()
+        try:
+            with ExitStack() as theirs:
+                requests, self._requests = os.pipe()
+                theirs.callback(os.close, requests)
+                self._open.callback(os.close, self._requests)
+                self._answers, answers = os.pipe()
+                theirs.callback(os.close, answers)
+                self._open.callback(os.close, self._answers)
+                self._log = self._open.enter_context(tempfile.TemporaryFile(prefix="bench-child-"))
+                self._process = launch(requests, answers, self._log.fileno(), self._mark)
+        except OSError as fault:
+            self._open.close()
+            raise Failure("error", f"no process can be started: {fault}") from fault
+
+    def ask(self, what: str, **parameters: Any) -> Any:
+        """The child's answer. Failure: it gave none, or refused; after a timeout or a crash it is gone."""
+        if self.gone:
+            raise Failure("error", "the process ended with an earlier request")
+        deadline = None if self._seconds is None else time.monotonic() + self._seconds
+        self._write(json.dumps({"do": what, **parameters}).encode() + b"\n", deadline)
+        while True:
+            message = self._message(deadline)
+            if "say" in message:
+                self._say(message["say"])
+            elif "show" in message:
+                self._progress(*message["show"])
+            elif "failed" in message:
+                raise Failure(**message["failed"])
+            else:
+                return message["answer"]
+
+    def _progress(self, description: str, done: int | None, total: int | None) -> None:
+        self._unfinished.add(description)
+        if done is None:
+            self._unfinished.remove(description)
+        self._show(description, done, total)
+
+    def _write(self, content: bytes, deadline: float | None) -> None:
+        while content:
+            self._wait(self._requests, select.POLLOUT, deadline)
+            try:  # So much never blocks.
+                content = content[os.write(self._requests, content[: select.PIPE_BUF]) :]
+            except BrokenPipeError:
+                raise self._ended() from None
+
+    def _message(self, deadline: float | None) -> dict[str, Any]:
+        """The next line of the child. Failure: there is none."""
+        while b"\n" not in self._read:
+            self._wait(self._answers, select.POLLIN, deadline)
+            block = os.read(self._answers, 1 << 20)
+            if not block:
+                raise self._ended()
+            self._read += block
+        line, _, self._read = self._read.partition(b"\n")
+        with suppress(ValueError):
+            message = json.loads(line)
+            if isinstance(message, dict):
+                return message
+        self.end()
+        raise Failure("error", f"wrote into the pipe of its answers: {line[:80]!r}")
+
+    def _wait(self, descriptor: int, event: int, deadline: float | None) -> None:
+        """Until a pipe is ready. Failure: the child has ended, or takes more time or memory than it may."""
+        poll = select.poll()
+        poll.register(descriptor, event)
+        while True:
+            ready = poll.poll(1e3 * TICK)
+            if time.monotonic() - self._looked >= TICK:
+                self._look(deadline)
+            if ready:
+                return
+            if self._process.poll() is not None and not poll.poll(0):
+                raise self._ended()
+
+    def _look(self, deadline: float | None) -> None:
+        """Failure: the child takes more time or memory than it may; it is ended."""
+        self._looked = time.monotonic()
+        if deadline is not None and self._looked > deadline:
+            self._process.send_signal(signal.SIGABRT)  # at which it writes where it stands
+            tail = self._last_words()[1]
+            raise Failure("timeout", f"not finished after {self._seconds:g} s", tail)
+        if self.resident_bytes() > self._bytes and (used := self._taken_bytes()) > self._bytes:
+            self.end()
+            raise Failure("memory", f"took {used / 1e9:.2f} GB, more than the {self._bytes / 1e9:.2f} GB that it may")
+        if 512 * os.fstat(self._log.fileno()).st_blocks > LOG_BYTES:
+            self._log.truncate(0)
+
+    def _ended(self) -> Failure:
+        """The child is gone: how, and what it said last."""
+        code, tail = self._last_words()
+        if code is None:
+            return Failure("error", "closed the pipe of its answers and stayed", tail)
+        if code < 0:
+            return Failure("error", f"ended by {_signal_name(-code)}", tail)
+        return Failure("error", f"ended by itself, with exit code {code}, before it had answered", tail)
+
+    def _last_words(self) -> tuple[int | None, list[str]]:
+        """End the child, which is about to by itself: its exit code, None if it did not, and what it wrote last."""
+        try:
+            code = self._process.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            code = None
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - TAIL_BYTES))
+        tail = self._log.read().strip(b"\0").decode(errors="replace").splitlines()[-TAIL_LINES:]
+        self.end()
+        return code, tail
+
+    def resident_bytes(self) -> int:
+        """Memory of the child and its descendants, quickly found; what these share counts more than once."""
+        return sum(_resident(process) for process in self._family())
+
+    def _taken_bytes(self) -> int:
+        """Memory of the child and its descendants, slowly found; what these share counts once."""
+        return sum(_proportional(process) for process in self._family())
+
+    def _family(self) -> list[psutil.Process]:
+        if self._process.poll() is not None:  # its number may be another's by now
+            return []
+        try:
+            head = psutil.Process(self._process.pid)
+            return [head, *head.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def end(self) -> None:
+        """Kill the child and whatever came of it. It may be called again."""
+        if self.gone:
+            return
+        self.gone = True
+        family = self._family()
+        with suppress(ProcessLookupError, PermissionError):  # nobody may be left in its group
+            os.killpg(self._process.pid, signal.SIGKILL)
+        _kill(family)
+        self._process.wait()
+        deadline = time.monotonic() + GRACE
+        while (left := marked(self._mark)) and time.monotonic() < deadline:
+            _kill(left)
+            psutil.wait_procs(left, timeout=TICK)
+        self._open.close()
+        for description in self._unfinished:
+            self._show(description, None, None)
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The processes that carry a child's mark, wherever they have gone."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.Error:
+            continue
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _proportional(process: psutil.Process) -> int:
+    try:
+        memory = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return int(getattr(memory, "pss", memory.uss))
+
+
+def _signal_name(number: int) -> str:
+    """A signal as it is known. Who is killed without a word was killed from outside, or by the system."""
+    known = {int(one): one.name for one in signal.Signals}
+    name = known.get(number, f"signal {number}")
+    return f"{name}, which the system sends where memory runs out" if number == signal.SIGKILL else name

@@ -1,0 +1,81 @@
+"""The other end of `bench.workers.process`: a process that answers one request after another.
+
+``main`` is started with two descriptors (requests, answers) and the id of the parent process. The first request is
+``set_up`` and names the class whose methods answer, as ``package.module:Class``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import json
+import os
+import resource
+import signal
+import sys
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from bench.workers.limits import failed
+
+KILL_WITH_PARENT, ADOPT_ORPHANS = 1, 36
+"""Of Linux's prctl: PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER."""
+
+
+def as_line(message: dict[str, Any]) -> str:
+    """A message as JSON; numpy's numbers as Python's. TypeError: it holds what no record can."""
+    return json.dumps(message, default=_python) + "\n"
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} where a number is expected")
+
+
+def worker_class(name: str) -> Any:
+    """The class that a parent names as ``package.module:Class``."""
+    module, _, name = name.partition(":")
+    return getattr(import_module(module), name)
+
+
+def serve(requests: int, answers: int) -> None:
+    """Answer requests until there are no more."""
+    owner, out = os.getpid(), os.fdopen(answers, "w", buffering=1)
+
+    def send(message: dict[str, Any]) -> None:
+        if os.getpid() == owner:  # and not a process that a plugin forked
+            out.write(as_line(message))
+
+    worker: Any = None
+    with os.fdopen(requests) as lines:
+        for line in lines:
+            request = json.loads(line)
+            try:
+                if "worker" in request:
+                    worker = worker_class(request.pop("worker"))(send)
+                send({"answer": getattr(worker, request.pop("do"))(**request)})
+            except Exception as fault:
+                send({"failed": failed(fault)})
+            if os.getpid() != owner:
+                os._exit(0)
+
+
+def main() -> None:
+    """A worker in an interpreter of its own."""
+    live(*(int(word) for word in sys.argv[1:]))
+
+
+def live(requests: int, answers: int, parent: int) -> None:
+    """Die with the parent, leave words instead of a core where it crashes, and serve."""
+    if sys.platform == "linux":
+        system = ctypes.CDLL(None)
+        system.prctl(KILL_WITH_PARENT, signal.SIGKILL)
+        system.prctl(ADOPT_ORPHANS, 1)
+    if os.getppid() != parent:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable()
+    serve(requests, answers)
