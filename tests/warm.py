@@ -43,15 +43,20 @@ IMPORTED = (
         "bench.runs.worker",
         "bench.workers.serving",
     ),
-    *("methods.search.nearest", "torch", "fontTools.subset"),
+    *("methods.search.features.kernels", "torch", "fontTools.subset"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "faiss", "typer", "rich.progress"),
     *("scipy.stats", "pyarrow.parquet", "plotly", "jinja2", "psutil", "h5py"),
 )
 """What the commands take long to import."""
 
 IDENTIFIED = (
-    *("datasets.vectors", "methods.embedding.identity", "methods.search.linear_scan", "methods.search.hash_tables"),
-    *("methods.search.rerank", "toy_plugins"),
+    *(
+        "datasets.vectors",
+        "methods.embedding.identity",
+        "methods.search.features.linear_scan",
+        "methods.search.codes.hash_tables",
+    ),
+    *("methods.search.features.rerank", "toy_plugins"),
 )
 """Modules of which most runs ask for the source."""
 

@@ -13,7 +13,7 @@ from bench.system.files import temporary_folder, write_text
 from bench.system.wording import shown
 
 CHECKOUT = Path(__file__).parents[2]
-KERNELS = (CHECKOUT / "bench", CHECKOUT / "methods" / "search")
+KERNELS = tuple(CHECKOUT / folder for folder in ("bench/quality", "methods/search/codes", "methods/search/features"))
 """Where the modules stand that numba compiles, and by default what it made of them."""
 PROBE_BYTES = 4096
 INNER_NAME = "x" * 200

@@ -81,7 +81,7 @@ def one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("methods.search.svs.threads", lambda rows: 1)
+        patch.setattr("methods.search.libraries.svs.threads", lambda rows: 1)
         yield
     torch.set_num_threads(threads)
 

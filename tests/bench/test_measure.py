@@ -17,7 +17,7 @@ from bench.timing import latency, load
 from bench.timing.latency import WARM_UP_BATCH, batch_ms, one_round, overhead_ms, warm_up
 from bench.timing.load import LOADED, SEEN, OtherLoad, one_thread, sentinel
 from bench.timing.machine import machine_rates
-from methods.search.libraries import threads
+from methods.search.common.library import threads
 
 QUERIES = Corpus(np.arange(10, dtype=np.float32)[:, None])
 

@@ -663,7 +663,7 @@ def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_s
 
 
 def test_without_the_linear_scan_the_first_that_lives_is_what_the_others_are_compared_with(make_run, monkeypatch):
-    from methods.search.linear_scan import LinearScan
+    from methods.search.features.linear_scan import LinearScan
 
     def broken(self, queries, k):
         raise RuntimeError("no scan today")

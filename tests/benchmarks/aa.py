@@ -42,7 +42,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from bench.interfaces import Codes
-from methods.search.linear_scan import LinearScan
+from methods.search.features.linear_scan import LinearScan
 
 
 def wait(share, start):

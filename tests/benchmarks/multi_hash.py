@@ -29,9 +29,9 @@ from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.timing.load import one_thread, quiet
 from bench.timing.reranked import Reranked
-from methods.search.hamming_scan import HammingScan
-from methods.search.hash_tables import HashTables
-from methods.search.rerank import Float32, Int8
+from methods.search.codes.hash_tables import HashTables
+from methods.search.codes.scans import HammingScan
+from methods.search.features.rerank import Float32, Int8
 
 QUERIES, ROUNDS, MOST_FLIPS, K, EQUAL = 200, 4, 3, 10, 0.0005
 Search = Callable[[Corpus], Int]

@@ -70,8 +70,8 @@ def microseconds(search: Callable[[Codes], Any], queries: Codes) -> float:
 
 def rows(sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
     """A row for each kind of codes, size and way of searching."""
-    from methods.search.distinct import as_they_are
-    from methods.search.tables import build_tables, candidates
+    from methods.search.codes.layout import as_they_are
+    from methods.search.codes.lookup import build_tables, candidates
 
     for kind in (uniform, clustered):
         for size in sizes:

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bench.interfaces import Codes
-from methods.hashing.deep.code_update import dissimilar_target, update_codes
+from methods.hashing.deep.training.code_update import dissimilar_target, update_codes
 from methods.hashing.lsh import LSH
 
 BITS, ROUNDS = 48, 7

@@ -14,9 +14,9 @@ import pytest
 
 from bench.interfaces import Codes, Corpus
 from bench.timing.reranked import Reranked
-from methods.search.hamming_scan import AsymmetricScan, HammingScan, top_n
-from methods.search.hash_tables import HashTables
-from methods.search.rerank import Float32, Int8
+from methods.search.codes.hash_tables import HashTables
+from methods.search.codes.scans import AsymmetricScan, HammingScan, top_n
+from methods.search.features.rerank import Float32, Int8
 from tests.benchmarks.multi_hash import MultiHash, as_bytes
 
 ITEMS, QUERIES, ROUNDS = int(os.environ.get("BENCH_SPEED_ITEMS", "20000")), 20, 7

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from methods.hashing.deep.alternating_hasher import AlternatingHasher
+from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class A2Net(AlternatingHasher):
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         """Parts and whole, and one matrix W that encodes and decodes."""
-        from methods.hashing.deep.a2_net_network import A2NetNetwork
+        from methods.hashing.deep.networks.a2_net import A2NetNetwork
 
         return A2NetNetwork(backbone, self.parts, self.bits, self.frozen_trunk)
 

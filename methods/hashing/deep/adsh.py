@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from methods.hashing.deep.alternating_hasher import AlternatingHasher
+from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
 from methods.parameters import NotNegative
 
 if TYPE_CHECKING:
@@ -33,6 +33,6 @@ class ADSH(AlternatingHasher):
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         """With tanh."""
-        from methods.hashing.deep.networks import HashNetwork
+        from methods.hashing.deep.networks.common import HashNetwork
 
         return HashNetwork(backbone, self.bits, self.frozen_trunk, bounded=True)

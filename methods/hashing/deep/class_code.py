@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from methods.hashing.deep.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.epoch_hasher import EpochHasher
 from methods.parameters import Count, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from methods.backbones.backbone import Backbone
-    from methods.hashing.deep.epochs import Batch
+    from methods.hashing.deep.training.epochs import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,8 +41,8 @@ class ClassCode(EpochHasher):
         """A classifier that knows the codes."""
         import torch
 
-        from methods.hashing.deep.codebooks import random_codebook
-        from methods.hashing.deep.networks import ClassCodeNetwork
+        from methods.hashing.deep.networks.codebooks import random_codebook
+        from methods.hashing.deep.networks.common import ClassCodeNetwork
 
         codebook = random_codebook(classes, self.bits, np.random.default_rng(seed))
         return ClassCodeNetwork(backbone, torch.from_numpy(codebook), self.frozen_trunk)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from methods.hashing.deep.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.epoch_hasher import EpochHasher
 from methods.parameters import Count, NotNegative, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from methods.backbones.backbone import Backbone
-    from methods.hashing.deep.epochs import Batch
+    from methods.hashing.deep.training.epochs import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -46,8 +46,8 @@ class CSQ(EpochHasher):
         """With tanh."""
         import torch
 
-        from methods.hashing.deep.codebooks import hadamard_codebook
-        from methods.hashing.deep.networks import HashNetwork
+        from methods.hashing.deep.networks.codebooks import hadamard_codebook
+        from methods.hashing.deep.networks.common import HashNetwork
 
         self._centres = torch.from_numpy(hadamard_codebook(classes, self.bits, np.random.default_rng(seed)))
         return HashNetwork(backbone, self.bits, self.frozen_trunk, bounded=True)

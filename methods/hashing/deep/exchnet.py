@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.interfaces import Context, Float, Items
-from methods.hashing.deep.alternating_hasher import AlternatingHasher
+from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
 from methods.parameters import Count, NotNegative, Share, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from methods.backbones.backbone import Backbone
-    from methods.hashing.deep.alternation import Alternation
+    from methods.hashing.deep.training.alternation import Alternation
 
 
 @dataclass(kw_only=True, eq=False)
@@ -54,7 +54,7 @@ class ExchNet(AlternatingHasher):
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         """Parts and whole, and a hash layer that sees both."""
-        from methods.hashing.deep.exchnet_network import ExchNetNetwork
+        from methods.hashing.deep.networks.exchnet import ExchNetNetwork
 
         return ExchNetNetwork(backbone, self.parts, self.bits, self.frozen_trunk)
 
@@ -70,7 +70,7 @@ class ExchNet(AlternatingHasher):
 
     def prepare(self, learning: Alternation, step: int) -> Tensor | None:
         """The anchors of this iteration, from the one on in which parts are exchanged."""
-        from methods.hashing.deep.exchnet_network import anchors
+        from methods.hashing.deep.networks.exchnet import anchors
 
         if step < self.exchange_from * self.iterations:
             return None
@@ -78,7 +78,7 @@ class ExchNet(AlternatingHasher):
 
     def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
         """The diversity losses of Eq. (13)."""
-        from methods.hashing.deep.exchnet_network import channel_loss, spatial_loss
+        from methods.hashing.deep.networks.exchnet import channel_loss, spatial_loss
 
         ordered = self.diversity_pairs == "ordered"
         spatial = spatial_loss(made.maps, self.aggregation, ordered).mean()

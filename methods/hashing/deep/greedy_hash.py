@@ -7,14 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from methods.hashing.deep.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.epoch_hasher import EpochHasher
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from methods.backbones.backbone import Backbone
-    from methods.hashing.deep.epochs import Batch
+    from methods.hashing.deep.training.epochs import Batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class GreedyHash(EpochHasher):
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         """With a classifier of the signs."""
-        from methods.hashing.deep.networks import HashNetwork
+        from methods.hashing.deep.networks.common import HashNetwork
 
         return HashNetwork(backbone, self.bits, self.frozen_trunk, classes=classes)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from methods.hashing.deep.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.epoch_hasher import EpochHasher
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from methods.hashing.deep.epochs import Batch
+    from methods.hashing.deep.training.epochs import Batch
 
 
 @dataclass(kw_only=True, eq=False)

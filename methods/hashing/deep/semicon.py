@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from methods.hashing.deep.alternating_hasher import AlternatingHasher
+from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
 from methods.parameters import LARGEST, Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ class SEMICON(AlternatingHasher):
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         """Three suppressed parts and the whole, each with a hash layer of its own."""
-        from methods.hashing.deep.semicon_network import SEMICONNetwork
+        from methods.hashing.deep.networks.semicon import SEMICONNetwork
 
         return SEMICONNetwork(backbone, self.bits, self.suppression, self.frozen_trunk)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.hashing.deep.code_update import dissimilar_target, objective, similarity_sums, update_codes
+from methods.hashing.deep.training.code_update import dissimilar_target, objective, similarity_sums, update_codes
 
 
 def similarities(output_classes, code_classes, dissimilar):

@@ -21,9 +21,9 @@ from methods.hashing.deep.dsh import DSH
 from methods.hashing.deep.exchnet import ExchNet
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
-from methods.hashing.deep.learning import set_aside
 from methods.hashing.deep.orthohash import OrthoHash
 from methods.hashing.deep.semicon import SEMICON
+from methods.hashing.deep.training.learning import set_aside
 from tests.methods.deep.conftest import QUICK, Interrupted, InterruptingTrack, toy_items
 
 EPOCHS = {"bits": 12, "epochs": 10, "batch_size": 32, "backbone_rate": 1.0, **QUICK}

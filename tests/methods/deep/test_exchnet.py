@@ -11,10 +11,10 @@ from bench.interfaces import Context
 from bench.quality.ranking import mean_average_precision
 from datasets.synthetic import SyntheticFood101
 from methods.backbones.backbone import seeded
-from methods.hashing.deep import exchnet_network
-from methods.hashing.deep.alternation import Alternation
 from methods.hashing.deep.exchnet import ExchNet
-from methods.hashing.deep.exchnet_network import anchors, some_of_each
+from methods.hashing.deep.networks import exchnet
+from methods.hashing.deep.networks.exchnet import anchors, some_of_each
+from methods.hashing.deep.training.alternation import Alternation
 from methods.training import evaluate
 from tests.methods.deep.conftest import QUICK, Interrupted, InterruptingTrack
 
@@ -99,7 +99,7 @@ def test_parts_are_exchanged_from_the_stated_iteration_on(train, monkeypatch, ex
         asked.append(step)
         return anchors(learning, per_class, step)
 
-    monkeypatch.setattr(exchnet_network, "anchors", spy)
+    monkeypatch.setattr(exchnet, "anchors", spy)
     subject.run()
     assert asked == list(range(int(4 * exchange_from), 4))
 

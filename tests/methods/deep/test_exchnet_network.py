@@ -9,14 +9,14 @@ from scipy.special import softmax
 from scipy.stats import binom
 
 from methods.backbones import BackboneChoice, load
-from methods.hashing.deep.alternation import HashLoss
-from methods.hashing.deep.exchnet_network import (
+from methods.hashing.deep.networks.exchnet import (
     ExchNetNetwork,
     channel_loss,
     exchange,
     hellinger,
     spatial_loss,
 )
+from methods.hashing.deep.training.alternation import HashLoss
 
 PARTS, BITS, WIDTH = 4, 12, 128
 

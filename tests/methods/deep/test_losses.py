@@ -9,17 +9,17 @@ from scipy.special import expit, log_softmax
 from torch import nn
 
 from methods.hashing.deep.a2_net import A2Net
-from methods.hashing.deep.a2_net_network import A2Outputs
-from methods.hashing.deep.codebooks import hadamard_codebook, random_codebook
 from methods.hashing.deep.csq import CSQ
 from methods.hashing.deep.dpsh import DPSH
 from methods.hashing.deep.dsh import DSH
-from methods.hashing.deep.epochs import Batch
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
-from methods.hashing.deep.networks import HashNetwork, Outputs
+from methods.hashing.deep.networks.a2_net import A2Outputs
+from methods.hashing.deep.networks.codebooks import hadamard_codebook, random_codebook
+from methods.hashing.deep.networks.common import HashNetwork, Outputs
+from methods.hashing.deep.networks.semicon import ChannelInteraction, mask
 from methods.hashing.deep.orthohash import OrthoHash
-from methods.hashing.deep.semicon_network import ChannelInteraction, mask
+from methods.hashing.deep.training.epochs import Batch
 
 BITS, CLASSES = 8, 3
 

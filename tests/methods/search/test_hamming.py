@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.interfaces import Codes, Corpus
-from methods.search.distinct import as_they_are, distinct
-from methods.search.hamming_scan import AsymmetricScan, HammingScan, top_n
-from methods.search.tables import (
+from methods.search.codes.layout import as_they_are, distinct
+from methods.search.codes.lookup import (
     build_tables,
     candidates,
     check_key_bits,
@@ -18,6 +17,7 @@ from methods.search.tables import (
     weighted_candidates,
     within_radius,
 )
+from methods.search.codes.scans import AsymmetricScan, HammingScan, top_n
 
 few = settings(max_examples=60, deadline=None)
 STORED = {"each code": as_they_are, "equal codes once": distinct}

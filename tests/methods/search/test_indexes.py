@@ -14,18 +14,18 @@ from sklearn.neighbors import NearestNeighbors
 
 from bench.interfaces import Codes, Corpus
 from bench.timing.reranked import Reranked
-from methods.search import products
-from methods.search.code_cells import CodeCells
-from methods.search.distinct import as_they_are
-from methods.search.hamming_scan import AsymmetricScan, HammingScan
-from methods.search.hash_tables import HashTables
-from methods.search.ivfadc import IVFADC
-from methods.search.linear_scan import LinearScan
-from methods.search.real_scan import RealScan
-from methods.search.rerank import Float16, Float32, Int8
-from methods.search.tables import build_tables, candidates
-from methods.search.torch_scan import TorchScan
-from methods.search.trees import BallTree, KDTree
+from methods.search.codes.cells import CodeCells
+from methods.search.codes.hash_tables import HashTables
+from methods.search.codes.layout import as_they_are
+from methods.search.codes.lookup import build_tables, candidates
+from methods.search.codes.scans import AsymmetricScan, HammingScan
+from methods.search.faiss.ivfadc import IVFADC
+from methods.search.features import products
+from methods.search.features.linear_scan import LinearScan
+from methods.search.features.real_scan import RealScan
+from methods.search.features.rerank import Float16, Float32, Int8
+from methods.search.libraries.sklearn_trees import BallTree, KDTree
+from methods.search.libraries.torch_scan import TorchScan
 from tests.vectors import check_nearest, vectors
 
 few = settings(max_examples=40, deadline=None)
@@ -383,9 +383,10 @@ def test_training_on_few_items_is_silent(capfd):
 
 def test_importing_the_plugins_imports_nothing_heavy():
     program = (
-        "import sys; import methods.search.linear_scan, methods.search.hash_tables, methods.search.trees, "
-        "methods.search.hamming_scan, methods.search.real_scan, methods.search.rerank, "
-        "methods.search.ivfadc, methods.embedding.identity; "
+        "import sys; import methods.search.features.linear_scan, methods.search.codes.hash_tables; "
+        "import methods.search.libraries.sklearn_trees, "
+        "methods.search.codes.scans, methods.search.features.real_scan, methods.search.features.rerank, "
+        "methods.search.faiss.ivfadc, methods.embedding.identity; "
         "print({'numba', 'faiss', 'sklearn', 'torch'} & set(sys.modules))"
     )
     root = Path(__file__).parents[3]

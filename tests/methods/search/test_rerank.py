@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.search import products
-from methods.search.rerank import Float16, Float32, Int8
+from methods.search.features import products
+from methods.search.features.rerank import Float16, Float32, Int8
 
 few = settings(max_examples=60, deadline=None)
 MAKE = {

@@ -18,22 +18,23 @@ from bench.conformance import indexes as conformance
 from bench.conformance.demands import NotAsked
 from bench.interfaces import Codes, Corpus, Unavailable
 from methods.parameters import Count
-from methods.search import faiss_calls, libraries
-from methods.search.annoy import Annoy
-from methods.search.faiss_binary import HEAP_BELOW, FaissBinary
-from methods.search.faiss_index import Faiss
-from methods.search.hnswlib import Hnswlib
-from methods.search.ivfadc import IVFADC
-from methods.search.libraries import LibraryIndex
-from methods.search.lorann import LoRANN
-from methods.search.mrpt import MRPT
-from methods.search.ngt import NGT
-from methods.search.pynndescent import PyNNDescent
-from methods.search.scann import ScaNN
-from methods.search.svs import SVS
-from methods.search.torch_scan import TorchScan
-from methods.search.usearch import USearch
-from methods.search.voyager import Voyager
+from methods.search.common import library
+from methods.search.common.library import LibraryIndex
+from methods.search.faiss import calls
+from methods.search.faiss.codes import HEAP_BELOW, FaissBinary
+from methods.search.faiss.features import Faiss
+from methods.search.faiss.ivfadc import IVFADC
+from methods.search.libraries.annoy import Annoy
+from methods.search.libraries.hnswlib import Hnswlib
+from methods.search.libraries.lorann import LoRANN
+from methods.search.libraries.mrpt import MRPT
+from methods.search.libraries.ngt import NGT
+from methods.search.libraries.pynndescent import PyNNDescent
+from methods.search.libraries.scann import ScaNN
+from methods.search.libraries.svs import SVS
+from methods.search.libraries.torch_scan import TorchScan
+from methods.search.libraries.usearch import USearch
+from methods.search.libraries.voyager import Voyager
 
 ITEMS, QUERIES, BITS = 1500, 50, 48
 
@@ -308,7 +309,7 @@ def test_size_is_more_than_the_features_take_where_the_index_holds_them(name):
     "name", ["hnswlib", "voyager", "usearch f32", "scann", "svs", "ngt", "pynndescent", "lorann", "mrpt"]
 )
 def test_a_library_that_is_not_installed_is_unavailable_and_says_what_to_install(name, monkeypatch):
-    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda module: None)
+    monkeypatch.setattr(library.importlib.util, "find_spec", lambda module: None)
     with pytest.raises(Unavailable, match=r"is not installed: pip install -e '\.\[ann(-source)?\]'"):
         RIVALS[name].make().check(None, None)
     with pytest.raises(Unavailable, match="is not installed"):
@@ -323,7 +324,7 @@ def test_a_graph_search_that_finds_too_few_is_asked_for_as_many_as_it_finds(k, t
         return np.arange(wanted, dtype=np.uint64)
 
     found = min(k, there)
-    assert libraries.most(ask, k, RuntimeError).tolist() == [*range(found), *[-1] * (k - found)]
+    assert library.most(ask, k, RuntimeError).tolist() == [*range(found), *[-1] * (k - found)]
 
 
 CHOSEN = [
@@ -405,11 +406,11 @@ def test_faiss_answers_a_query_on_one_thread_and_a_batch_as_matrix_products_and_
     index = Seen()
     try:
         for queries, expected in ((1, (1, default)), (2, (2, default)), (20, (2, 1)), (240, (2, 1))):
-            faiss_calls.search(index, np.zeros((queries, 512), dtype=np.float32), 3)
+            calls.search(index, np.zeros((queries, 512), dtype=np.float32), 3)
             assert index.settings == expected
             assert (faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold) == (2, default)
             with pytest.raises(RuntimeError):
-                faiss_calls.search(index, np.zeros((queries, 512), dtype=np.float32), 0)
+                calls.search(index, np.zeros((queries, 512), dtype=np.float32), 0)
             assert (faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold) == (2, default)
     finally:
         faiss.omp_set_num_threads(own)
@@ -449,7 +450,7 @@ def test_without_a_gpu_an_index_for_one_is_unavailable(make):
 
 
 def test_torch_scans_in_blocks(monkeypatch):
-    monkeypatch.setattr("methods.search.torch_scan.BLOCK_BYTES", 7 * 4 * ITEMS)
+    monkeypatch.setattr("methods.search.libraries.torch_scan.BLOCK_BYTES", 7 * 4 * ITEMS)
     database, queries, order = data(24)
     before = torch.get_num_threads()
     index = TorchScan(device="cpu").build(database)

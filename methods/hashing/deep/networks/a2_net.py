@@ -1,0 +1,37 @@
+"""A2-Net's network (Wei et al., NeurIPS 2021): features to attributes and back by one matrix."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from methods.backbones.backbone import Backbone
+from methods.hashing.deep.networks.common import PartFeatures
+
+
+class A2Outputs(NamedTuple):
+    """What the network makes of b images."""
+
+    codes: Tensor  # tanh outputs u, [b, bits]
+    features: Tensor  # parts and whole x, [b, (M + 1) C']
+    rebuilt: Tensor  # W^T u, of the same shape
+
+
+class A2NetNetwork(nn.Module):
+    """x = parts and whole, u = tanh(W x), and x rebuilt as W^T u."""
+
+    new_layers = ("hash_layer", "parts.attention.1")
+
+    def __init__(self, backbone: Backbone, parts: int, bits: int, frozen_trunk: bool) -> None:
+        super().__init__()
+        self.parts = PartFeatures(backbone, parts, frozen_trunk)
+        self.hash_layer = nn.Linear((parts + 1) * backbone.feature_channels, bits, bias=False)
+
+    def forward(self, inputs: Tensor) -> A2Outputs:
+        """Codes, and the two sides of the reconstruction."""
+        seen = self.parts(inputs)
+        features = torch.cat([seen.local.flatten(1), seen.whole], dim=1)
+        codes = torch.tanh(self.hash_layer(features))
+        return A2Outputs(codes, features, codes @ self.hash_layer.weight)

@@ -1,0 +1,46 @@
+"""Deep hashers that are trained in turns: the network, on a sample, and free codes of all train items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from bench.interfaces import Context, Items
+from methods.hashing.deep.training.settings import DeepHasher
+from methods.parameters import Count, NotNegative, TwoOrMore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.hashing.deep.training.alternation import Alternation
+
+
+@dataclass(kw_only=True, eq=False)
+class AlternatingHasher(DeepHasher):
+    """Trained in turns: ``iterations`` times, the network on ``samples`` items for ``epochs``, then the free codes.
+
+    ``class_weighting``: the target of a pair of different classes, see ``code_update``. ``quantisation``: gamma of
+    ADSH, the weight of the distance between an output and the item's free code.
+    """
+
+    family = "deep, asymmetric"
+    check_parameters: ClassVar[dict[str, Any]] = {**DeepHasher.check_parameters, "iterations": 1, "samples": 60}
+    iterations: Count = 50
+    epochs: Count = 3
+    samples: TwoOrMore = 2000
+    class_weighting: bool = True
+    quantisation: NotNegative = 0.0
+
+    def learning(self, train: Items, context: Context) -> Alternation:
+        """In turns."""
+        from methods.hashing.deep.training.alternation import Alternation
+
+        return Alternation(self, train, context)
+
+    def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
+        """The method's own weighted terms of the loss, beside the hash loss: means over the batch."""
+        return {}
+
+    def prepare(self, learning: Alternation, step: int) -> Tensor | None:
+        """What the network needs besides the images in this iteration, by class: [classes, ...]."""
+        return None

@@ -1,0 +1,34 @@
+"""Deep hashers that are trained by mini-batches over all train items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.interfaces import Context, Items
+from methods.hashing.deep.training.settings import DeepHasher
+from methods.parameters import Count
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.hashing.deep.training.epochs import Batch
+    from methods.hashing.deep.training.learning import Learning
+
+
+@dataclass(kw_only=True, eq=False)
+class EpochHasher(DeepHasher):
+    """Trained by mini-batches over all train items, for ``epochs``. A method gives its ``loss``."""
+
+    family = "deep"
+    epochs: Count = 50
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The weighted terms of the loss of a batch: what is minimised is their sum."""
+        raise NotImplementedError
+
+    def learning(self, train: Items, context: Context) -> Learning:
+        """By mini-batches."""
+        from methods.hashing.deep.training.epochs import EpochLearning
+
+        return EpochLearning(self, train, context)

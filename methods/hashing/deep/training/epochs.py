@@ -1,0 +1,61 @@
+"""Training by mini-batches over all train items, with a memory of the outputs that each item last had."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.interfaces import Context, Float, Items
+from methods.batches import shuffled
+from methods.hashing.deep.training.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.learning import STEP, Learning, MeanTerms
+
+
+class Batch(NamedTuple):
+    """What a loss is computed from: b images, beside all n items that are learned from."""
+
+    made: Any  # what the network made of the images; made.codes [b, bits]
+    classes: Tensor  # of the images, [b]
+    memory: Tensor  # outputs of all items when last seen, these images' included, zero at first; constants, [n, bits]
+    memory_classes: Tensor  # [n]
+    progress: float  # of the training, 0 to 1
+
+
+class EpochLearning(Learning):
+    """A step is an epoch."""
+
+    method: EpochHasher
+
+    def __init__(self, method: EpochHasher, train: Items, context: Context) -> None:
+        super().__init__(method, train, context)
+        self.steps = method.epochs
+        device = self.training.fabric.device
+        self._classes = torch.from_numpy(self.classes[self.rows]).to(device)
+        self.training.state["memory"] = torch.zeros(len(self.rows), method.bits, device=device)
+
+    def database_codes(self) -> Float | None:
+        """What the network itself says of the labels, where it has a code per class."""
+        codebook: Tensor | None = getattr(self.network, "database_codebook", None)
+        return None if codebook is None else codebook.cpu().numpy()[self.classes]
+
+    def step(self, step: int) -> dict[str, Any]:
+        """One epoch."""
+        memory = self.training.state["memory"]
+        rng = np.random.default_rng((self.seed, STEP, step))
+        plan = shuffled(np.arange(len(self.rows)), self.method.batch_size, rng)
+        batches = self.inputs.batches([self.rows[places] for places in plan], (self.seed, step))
+        means = MeanTerms()
+        self.network.train()
+        for number, images in zip(count(), batches, strict=False):
+            places = torch.from_numpy(plan[number]).to(memory.device)
+            made = self.training.forward(images)
+            memory[places] = made.codes.detach().float()
+            progress = (step + number / len(plan)) / self.steps
+            terms = self.method.loss(Batch(made, self._classes[places], memory, self._classes, progress))
+            self.training.update(torch.stack(list(terms.values())).sum())
+            means.add(terms, len(places))
+        return means.means()

@@ -1,0 +1,177 @@
+"""What all deep trainings share: held-out items, the network and its optimiser, encoding, and which model is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.interfaces import Codes, Context, Float, Int, Items, Model, Unsuitable
+from bench.quality.ranking import mean_average_precision
+from methods.backbones.backbone import seeded
+from methods.batches import in_order
+from methods.hashing.deep.training.settings import DeepHasher
+from methods.training import Training, evaluate
+from methods.trunk import EVALUATION_BATCH, open_inputs, outputs, prepare_backbone
+
+# The first part of a random stream's key: what is drawn from it.
+CODES, SPLIT, STEP, ANCHORS, CODEBOOK = range(5)
+COLUMNS: dict[str, Model] = {"held_out_map": "best_on_validation", "oracle_map": "oracle"}
+
+
+class Learning:
+    """One training. ``rows``: the items whose images are learned from; ``held_out``: the others.
+
+    ValueError: one class only, or items without images. Unsuitable: no item can be held out, as `set_aside` does.
+    """
+
+    steps: int
+
+    def __init__(self, method: DeepHasher, train: Items, context: Context) -> None:
+        names, classes = np.unique(train.labels, return_inverse=True)
+        if len(names) < 2:
+            raise ValueError(f"labels: all {len(train)} train items are of class {names[0]}; 2 classes are needed")
+        self.method, self.context, self.seed = method, context, context.seed
+        self.labels, self.classes, self.class_count = train.labels, classes.astype(np.int64), len(names)
+        self.held_out, self.rows = self._set_aside()
+        self.fits("batch_size", len(self.rows), f"all {len(self.rows)} items that are learned from are one batch")
+        self.backbone = prepare_backbone(method.choice, train, context)
+        self.inputs = open_inputs(train, self.backbone, method.frozen_trunk, context)
+        with seeded(self.seed):
+            self.network = method.network(self.backbone, self.class_count, self.seed)
+        values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
+        identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
+        self.training = Training(self.network, _optimizer(method, self.network), context, identity)
+
+    def _set_aside(self) -> tuple[Int, Int]:
+        wanted = self.method.validation
+        held_out, rows = set_aside(self.classes, wanted, np.random.default_rng((self.seed, SPLIT)))
+        if wanted and len(held_out) == 0:
+            raise Unsuitable(f"validation={wanted}: each of {len(rows)} train items is the only one of its class")
+        self.fits("validation", len(held_out), f"{len(held_out)} of {len(self.classes)} train items are held out")
+        return held_out, rows
+
+    def fits(self, name: str, there: int, what: str) -> None:
+        """Say ``what`` comes of it where a parameter is above what is there."""
+        if getattr(self.method, name) > there:
+            self.context.say(f"{name}={getattr(self.method, name)}: {what}")
+
+    def run(self) -> None:
+        """All steps that are left; then the last network is a model like the others."""
+        name = f"{type(self.method).__name__.lower()}, {self.method.bits} bits: steps"
+        self.training.run(self.steps, self._one_step, name)
+        self.training.keep("last")
+
+    def step(self, step: int) -> dict[str, Any]:
+        """Do one step; its figures for the log."""
+        raise NotImplementedError
+
+    def database_codes(self) -> Float | None:
+        """The free codes of all train items, ±1 [n, bits]; None: the method has none."""
+        return None
+
+    def use(self, model: Model) -> None:
+        """Go on with this model. ValueError: it was not kept."""
+        self.training.restore(model)
+
+    def encode(self, items: Items) -> Codes:
+        """Codes of any items with images."""
+        return Codes.pack(self.encode_real(items))
+
+    def encode_real(self, items: Items) -> Float:
+        """The values whose signs are the codes, float32 [n, bits]."""
+        return _values(self.outputs(items))
+
+    def outputs(self, items: Items) -> Iterator[Any]:
+        """What the network makes of any items, batch by batch."""
+        return outputs(self.network, items, self.backbone, self.method.frozen_trunk, self.context, "encode")
+
+    def evaluate(self, rows: Int) -> Iterator[tuple[Int, Any]]:
+        """Rows of the train items, and what the network makes of them, un-augmented, batch by batch."""
+        plan = [rows[batch] for batch in in_order(len(rows), EVALUATION_BATCH)]
+        return zip(plan, evaluate(self.network, self.training.fabric, self.inputs.batches(plan)), strict=True)
+
+    def _one_step(self, step: int) -> dict[str, Any]:
+        rate = self.method.learning_rate * self.method.rate(step / self.steps)
+        self.training.set_learning_rate(rate)
+        figures = {"learning_rate": rate, **self.step(step)}
+        return {**figures, **self._judge(step)}
+
+    def _judge(self, step: int) -> dict[str, Any]:
+        """The mAP that decides which network is kept, where it is due; the best so far is kept."""
+        scores: dict[str, Any] = {}
+        due = (step + 1) % self.method.validate_every == 0 or step + 1 == self.steps
+        if self.method.validation:
+            scores["held_out_map"] = self._held_out_map() if due else ""
+        if self.context.oracle is not None:
+            codes = self.database_codes()
+            database = None if codes is None else Codes.pack(codes)
+            scores["oracle_map"] = self.context.oracle(self.encode, database) if due else ""
+        for column, score in scores.items():
+            before = [row[column] for row in self.training.history if row[column] != ""]
+            if due and score > max(before, default=-1.0):
+                self.training.keep(COLUMNS[column])
+        return scores
+
+    def _held_out_map(self) -> float:
+        """mAP of the held-out items' codes against the others': free codes where the method has them, else encoded."""
+        free = self.database_codes()
+        database = Codes.pack(free[self.rows]) if free is not None else self._encoded(self.rows)
+        queries = self._encoded(self.held_out)
+        return mean_average_precision(queries, database, self.labels[self.held_out], self.labels[self.rows])
+
+    def _encoded(self, rows: Int) -> Codes:
+        return Codes.pack(_values(made for _, made in self.evaluate(rows)))
+
+
+def set_aside(classes: Int, count: int, rng: np.random.Generator) -> tuple[Int, Int]:
+    """Rows of the items that are held out, ``count`` or a quarter of all at most, and of the others; both ascending.
+
+    One item of each class is never held out: what it looks like is to be learned. ``classes``: int64 [n] from 0.
+    """
+    order = rng.permutation(len(classes))
+    last_of_class = len(order) - 1 - np.unique(classes[order[::-1]], return_index=True)[1]
+    free = np.delete(order, last_of_class)
+    held_out = np.sort(free[: min(count, max(1, len(order) // 4))])
+    return held_out, np.delete(np.arange(len(order)), held_out)
+
+
+class MeanTerms:
+    """The mean of each term of a loss over the items of many batches."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, Tensor] = {}
+        self._items = 0
+
+    def add(self, terms: dict[str, Tensor], items: int) -> None:
+        """The terms of a batch of so many items."""
+        for name, value in terms.items():
+            self._totals[name] = self._totals.get(name, torch.zeros(())) + value.detach() * items
+        self._items += items
+
+    def means(self) -> dict[str, float]:
+        """The means."""
+        return {name: value.item() / self._items for name, value in self._totals.items()}
+
+
+def _values(batches: Iterable[Any]) -> Float:
+    return np.concatenate([made.codes.float().cpu().numpy() for made in batches])
+
+
+def _optimizer(method: DeepHasher, network: nn.Module) -> torch.optim.Optimizer:
+    """The method's optimiser; parameters that were copied from the backbone are a group with their own rate."""
+    new_layers: tuple[str, ...] = getattr(network, "new_layers", ())
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in network.named_parameters():
+        scale = 1.0 if name.startswith(new_layers) else method.backbone_rate
+        groups.setdefault(scale, []).append(parameter)
+    parameters = [{"params": members, "scale": scale} for scale, members in groups.items()]
+    rate, decay = method.learning_rate, method.weight_decay
+    if method.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+    nesterov = method.optimizer == "nesterov"
+    return torch.optim.SGD(parameters, lr=rate, momentum=method.momentum, weight_decay=decay, nesterov=nesterov)

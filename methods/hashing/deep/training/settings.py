@@ -1,0 +1,111 @@
+"""What all deep hashers have in common: their parameters, and how they are fitted and asked for codes.
+
+A method is a dataclass (its parameters, with the paper's values as defaults), its loss, its schedule and, where it has
+one, its code update. There are two ways to train: by mini-batches over all train items (``epoch_hasher``), and in turns
+the network, on a sample, and free codes of all train items (``alternating_hasher``). They are modules of their own, so
+that a change of one way leaves the results of the other as they are. Inheritance is used for one reason: the parameters
+of a plugin are those of its constructor, and a dataclass inherits them. torch is imported where it is used, so that a
+grid's errors come at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from bench.interfaces import Codes, Context, Float, Items, Model
+from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
+from methods.parameters import Count, Natural, NotNegative, Positive, TwoOrMore, check_parameters
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from methods.backbones.backbone import Backbone
+    from methods.hashing.deep.training.learning import Learning
+
+
+@dataclass(kw_only=True, eq=False)
+class DeepHasher:
+    """The parameters and members that every deep hasher has.
+
+    Backbone: see ``methods.backbones.BackboneChoice``. ``learning_rate`` is that of the new layers; what is copied from
+    the backbone learns at ``backbone_rate`` times it. ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam".
+    Numbers of items, as ``batch_size``, are bounds: where there are fewer, these are taken, and ``Context.say`` tells.
+    ``validation``: train items set aside by seed, a quarter of all at most and not the last of a class, whose images
+    are not trained on (but a trunk pretrained on the train items has seen them); every ``validate_every`` steps, and
+    after the last, their mAP against the other train items is taken, and the best network is kept as the model
+    "best_on_validation". ``log.csv`` and the checkpoint are in ``context.folder``.
+    """
+
+    check_parameters: ClassVar[dict[str, Any]] = {
+        **SMALLEST, "frozen_trunk": True, "bits": 12, "batch_size": 32, "epochs": 1
+    }  # fmt: skip
+    bits: Count = 32
+    backbone: BackboneName = "resnet50"
+    weights: str = "imagenet"
+    image_size: ImageSize = 224
+    frozen_trunk: bool = False
+    pretrain_epochs: Natural = 0
+    batch_size: TwoOrMore = 64
+    optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
+    learning_rate: Positive = 1e-3
+    backbone_rate: NotNegative = 1.0
+    momentum: NotNegative = 0.9
+    weight_decay: NotNegative = 1e-4
+    validation: Natural = 0
+    validate_every: Count = 5
+    database_codes_: Codes | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        self.choice = BackboneChoice(
+            self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
+        )
+        self._learned: Learning | None = None
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models that its training ends with."""
+        return ("last", "best_on_validation", "oracle") if self.validation else ("last", "oracle")
+
+    def fit(self, train: Items, context: Context) -> Self:
+        """Train, or go on from the checkpoint in ``context.folder``. ValueError: no images, or too few items."""
+        self._learned = self.learning(train, context)
+        self._learned.run()
+        self.use("last")
+        return self
+
+    def use(self, model: Model) -> None:
+        """Encode with this model of the training. ValueError: it has no such model."""
+        learned = self.after_fit()
+        learned.use(model)
+        codes = learned.database_codes()
+        self.database_codes_ = None if codes is None else Codes.pack(codes)
+
+    def encode(self, items: Items) -> Codes:
+        """Codes of any items with images."""
+        return self.after_fit().encode(items)
+
+    def encode_real(self, items: Items) -> Float:
+        """The values whose signs are the codes, float32 [n, bits]."""
+        return self.after_fit().encode_real(items)
+
+    def after_fit(self) -> Learning:
+        """The training that was done. ValueError: none."""
+        if self._learned is None:
+            raise ValueError(f"{type(self).__name__}: fit comes before encode")
+        return self._learned
+
+    def learning(self, train: Items, context: Context) -> Learning:
+        """How this method trains."""
+        raise NotImplementedError
+
+    def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
+        """The network, not trained yet; its outputs have ``codes`` [b, bits], whose signs are the code."""
+        from methods.hashing.deep.networks.common import HashNetwork
+
+        return HashNetwork(backbone, self.bits, self.frozen_trunk)
+
+    def rate(self, progress: float) -> float:
+        """The share of the learning rate at ``progress`` (0 to 1) of the training."""
+        return 1.0

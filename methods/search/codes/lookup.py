@@ -1,0 +1,219 @@
+"""The multi-table look-up: which database codes are candidates for a query.
+
+A code of q bits is cut into q / L substrings of L bits, and each substring has a table: bucket b lists the codes whose
+substring is b. A query visits the buckets in increasing Hamming distance (the ring) from its own substring, all tables
+in each ring. It stops after the first ring in which at least N distinct items have been seen ("finish the ring"; the
+paper's supplement leaves the rule open), and keeps the N of them with the smallest distance over the whole code, ties
+by id. By the pigeonhole principle every code nearer than (q / L) (ring + 1) has been seen then (Norouzi, Punjani, Fleet
+2012, section 3), so candidates whose N-th distance is below that are ``complete``: they are exactly the N nearest.
+
+Codes learned with labels repeat heavily; `methods.search.codes.layout` stores equal ones once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import Codes, Float, Int, Words
+from methods.search.codes.layout import Distances, Distinct, asked, scan, scan_weighted, weights_of
+from methods.search.common.threads import by_queries
+
+MAX_KEY_BITS = 24
+
+Mode = Literal["tables", "scan", "auto"]
+Cut = Literal["hamming", "arrival", "asymmetric"]
+MODES, CUTS = get_args(Mode), get_args(Cut)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Direct-address tables: bucket b of table t is ``members[t, offsets[t, b] : offsets[t, b + 1]]``.
+
+    offsets int32 [tables, 2**key_bits + 1]; members, positions among the distinct codes, int32 [tables, m], ascending
+    inside a bucket.
+    """
+
+    codes: Distinct
+    key_bits: int
+    offsets: NDArray[np.int32]
+    members: NDArray[np.int32]
+
+    @cached_property
+    def few(self) -> bool:
+        """Whether judging a query by its buckets costs more than its share of a scan; by less would be to guess."""
+        from methods.search.codes import hamming
+
+        two_rings = len(self.offsets) * (1 + self.key_bits) * hamming.BUCKET_COST
+        scan = hamming.CODE_COST * self.codes.words.shape[1]
+        return hamming.CHOICE_COST + two_rings > hamming.JUDGEMENT_SHARE * scan
+
+    def nbytes(self) -> int:
+        """Bytes of codes and tables."""
+        return self.codes.nbytes() + self.offsets.nbytes + self.members.nbytes
+
+
+def substrings(words: Words, table: int, key_bits: int) -> Int:
+    """Bits [table * key_bits, (table + 1) * key_bits) of each code [words, m], int64 [m], across word borders too."""
+    word, shift = divmod(table * key_bits, 64)
+    keys = words[word] >> np.uint64(shift)
+    if shift + key_bits > 64:
+        keys = keys | words[word + 1] << np.uint64(64 - shift)
+    return (keys & np.uint64((1 << key_bits) - 1)).astype(np.int64)
+
+
+def build_tables(codes: Distinct, key_bits: int) -> Tables:
+    """The tables of the codes. ValueError: ``check_key_bits`` refuses."""
+    check_key_bits(codes.bits, key_bits)
+    count, size = codes.bits // key_bits, codes.words.shape[1]
+    offsets = np.zeros((count, 2**key_bits + 1), dtype=np.int32)
+    members = np.empty((count, size), dtype=np.int32)
+    for table in range(count):
+        keys = substrings(codes.words, table, key_bits)
+        np.cumsum(np.bincount(keys, minlength=2**key_bits), out=offsets[table, 1:])
+        # Sixteen bits are sorted by radix, which takes a tenth of the time.
+        members[table] = np.argsort(keys.astype(np.uint16) if key_bits <= 16 else keys, kind="stable")
+    return Tables(codes, key_bits, offsets, members)
+
+
+def check_key_bits(bits: int, key_bits: int) -> None:
+    """ValueError where codes of ``bits`` bits cannot be cut into substrings of ``key_bits`` bits."""
+    if bits % key_bits:
+        fitting = ", ".join(str(key) for key in range(1, min(bits, MAX_KEY_BITS) + 1) if bits % key == 0)
+        raise ValueError(
+            f"bits = {bits} is not a multiple of key_bits = {key_bits}; for {bits} bits key_bits may be {fitting}"
+        )
+
+
+class Candidates(NamedTuple):
+    """What a look-up found: ids int64 [q, n] and Hamming distances int32 [q, n], both -1 padded.
+
+    By weighted distance, ``distances`` are None. ``complete``: for how many queries these are provably the n nearest
+    codes (0 by weighted distance). ``scans``: for how many all codes were scanned.
+    """
+
+    ids: Int
+    distances: NDArray[np.int32] | None
+    complete: int
+    scans: int
+
+
+def candidates(queries: Codes, tables: Tables, n: int, mode: Mode = "tables", cut: Cut = "hamming") -> Candidates:
+    """Each query's n candidates, nearest first; with ``cut`` "arrival", the first that are seen, in that order.
+
+    ``mode``: by the "tables", by a "scan" of all codes, or "auto": what the sizes of the buckets say is cheaper.
+    Scanned candidates are always the nearest. ValueError: codes of another length, n < 1, an unknown mode or cut.
+    """
+    if cut not in ("hamming", "arrival"):
+        raise ValueError(f"cut = {cut!r}: must be hamming or arrival; see weighted_candidates for real codes")
+    words = asked(queries, tables.codes, n)
+    ids = np.empty((len(words), n), dtype=np.int64)
+    distances = np.empty((len(words), n), dtype=np.int32)
+    scanned = _scanned(words, tables, n, mode)
+    if scanned is True:  # without the detour below, which takes a tenth of a short scan's time
+        scan(words, tables.codes, ids, distances)
+        return Candidates(ids, distances, len(words), len(words))
+    from methods.search.codes import hamming
+
+    kernel = hamming.look_up_first if cut == "arrival" else hamming.look_up
+    complete: list[int] = []
+
+    def look_up(words: Words, ids: Int, distances: Distances) -> None:
+        found = by_queries(lambda part: kernel(words[part], *_arrays(tables), ids[part], distances[part]), len(words))
+        complete.extend(found)
+
+    def scan_all(words: Words, ids: Int, distances: Distances) -> None:
+        scan(words, tables.codes, ids, distances)
+        complete.append(len(words))
+
+    scans = _either(scanned, scan_all, look_up, (words,), (ids, distances))
+    return Candidates(ids, distances, sum(complete), scans)
+
+
+def weighted_candidates(real_codes: Float, queries: Codes, tables: Tables, n: int, mode: Mode = "tables") -> Candidates:
+    """As ``candidates``, nearest first by weighted distance: a bit that differs costs the query's |real code| there.
+
+    real_codes float32 [q, bits]. Up to a constant, that is minus half the inner product of the real codes and the
+    database's codes of -1 and +1 (Gordo et al., "Asymmetric distances for binary embeddings", PAMI 2014).
+    """
+    from methods.search.codes import hamming
+
+    words, weights = asked(queries, tables.codes, n), weights_of(real_codes, queries)
+    ids = np.empty((len(queries), n), dtype=np.int64)
+
+    def look_up(weights: Float, words: Words, ids: Int) -> None:
+        kernel = hamming.look_up_weighted
+        by_queries(lambda part: kernel(weights[part], words[part], *_arrays(tables), ids[part]), len(words))
+
+    def scan_all(weights: Float, words: Words, ids: Int) -> None:
+        scan_weighted(weights, words, tables.codes, ids)
+
+    scans = _either(_scanned(words, tables, n, mode), scan_all, look_up, (weights, words), (ids,))
+    return Candidates(ids, None, 0, scans)
+
+
+def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.bool_] | bool:
+    """For which queries all codes are scanned: bool [q], or one answer for all of them."""
+    if mode != "auto":
+        if mode not in MODES:
+            raise ValueError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
+        return mode == "scan"
+    if tables.few:
+        return True
+    from methods.search.codes import hamming
+
+    codes = tables.codes
+    wanted = min(n, len(codes)) * codes.words.shape[1] // max(1, len(codes))
+    scanned = np.empty(len(words), dtype=np.bool_)
+    hamming.choose_scan(words, codes.words, tables.offsets, tables.key_bits, wanted, scanned)
+    return scanned
+
+
+def _either(
+    chosen: NDArray[np.bool_] | bool, first: Callable[..., None], second: Callable[..., None], given: Any, filled: Any
+) -> int:
+    """Fill the arrays by the first function for the chosen queries and by the second for the others.
+
+    Returns how many are chosen.
+    """
+    queries = len(filled[0])
+    count = chosen * queries if isinstance(chosen, bool) else int(np.count_nonzero(chosen))
+    if count in (0, queries):
+        (first if count else second)(*given, *filled)
+        return count
+    for function, rows in ((first, np.flatnonzero(chosen)), (second, np.flatnonzero(~np.asarray(chosen)))):
+        parts = [array[rows] for array in filled]
+        function(*(array[rows] for array in given), *parts)
+        for array, part in zip(filled, parts, strict=True):
+            array[rows] = part
+    return count
+
+
+def within_radius(queries: Codes, tables: Tables, radius: int) -> tuple[Int, Int, Distances]:
+    """All items within a Hamming radius of each query, through the tables.
+
+    Returns starts int64 [q + 1], and ids int64 and distances int32 by (distance, id): query i has those from
+    ``starts[i]`` to before ``starts[i + 1]``. ValueError: radius < 0, or codes of another length.
+    """
+    from methods.search.codes import hamming
+
+    if radius < 0:
+        raise ValueError(f"radius = {radius} must be at least 0")
+    ids, distances = np.empty(len(tables.codes), np.int64), np.empty(len(tables.codes), np.int32)
+    found, near = [ids[:0]], [distances[:0]]
+    for query in asked(queries, tables.codes, 1):
+        count = hamming.within(query, *_arrays(tables), min(radius, tables.codes.bits), ids, distances)
+        found.append(ids[:count].copy())
+        near.append(distances[:count].copy())
+    starts = np.cumsum([len(some) for some in found])
+    return starts, np.concatenate(found), np.concatenate(near)
+
+
+def _arrays(tables: Tables) -> tuple[Words, Int, NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, int]:
+    codes = tables.codes
+    return codes.words, codes.starts, codes.items, tables.offsets, tables.members, codes.bits, tables.key_bits

@@ -1,0 +1,139 @@
+"""What the indexes of other libraries have in common."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import Corpus, Float, Int, Unavailable
+from methods.parameters import check_parameters
+from methods.search.common.inputs import check_k, features_of, items_of, set_parameters
+
+
+@dataclass(kw_only=True, eq=False)
+class LibraryIndex:
+    """An index over features, made by a library: a subclass is a dataclass of its parameters that wraps the library.
+
+    The subclass states ``name``, what errors call it; ``module``, what it is imported as where that is another name,
+    and ``extra``, the extra of this distribution that installs it; and gives ``_build``, ``_ask`` and ``size_bytes``.
+    It imports the library in ``_build``, by a statement: that is how the library's version gets into the keys.
+    """
+
+    name: ClassVar[str]
+    module: ClassVar[str | None] = None
+    extra: ClassVar[str] = "ann"
+    reads: ClassVar[tuple[str, ...]] = ("features",)
+    query_parameters: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        self.set_query(**{name: getattr(self, name) for name in self.query_parameters})
+
+    def check(self, dim: int | None, bits: int | None) -> None:
+        """Unavailable: the library is not installed."""
+        installed(self.module or self.name, self.extra)
+
+    def build(self, database: Corpus) -> Self:
+        """Build on the features, on all CPUs. ValueError: there are none, not one item, or what ``check`` refuses."""
+        features = items_of(database, self.name)
+        self.check(features.shape[1], None)
+        self._shape = features.shape
+        self._index: Any = self._build(features)
+        return self
+
+    def set_query(self, **parameters: Any) -> None:
+        """Set query parameters. ValueError, and nothing is set: another name, or a value that is out of bounds."""
+        set_parameters(self.name, self, parameters)
+
+    def search(self, queries: Corpus, k: int) -> Int:
+        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
+        return neighbours(self.name, self._shape, queries, k, self._ask)
+
+    def size_bytes(self) -> int:
+        """Bytes that must stay in memory to answer queries."""
+        raise NotImplementedError
+
+    def _build(self, features: Float) -> Any:
+        """The library's index of features [n, d], n >= 1. Unsuitable: too few items for the parameters."""
+        raise NotImplementedError
+
+    def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
+        """Ids [q, k] of the library's ``_index``, -1 where it finds fewer; q >= 1, and k from 1 to n."""
+        raise NotImplementedError
+
+
+def installed(module: str, extra: str = "ann") -> None:
+    """Unavailable: the module is not installed. It is not imported here."""
+    if importlib.util.find_spec(module) is None:
+        raise Unavailable(f"{module} is not installed: pip install -e '.[{extra}]'")
+
+
+def threads(rows: int) -> int:
+    """One for a single query, else as many as the calling thread has CPUs."""
+    if rows == 1:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def neighbours(
+    owner: str, shape: tuple[int, ...], queries: Corpus, k: int, ask: Callable[[Float, int], NDArray[Any]]
+) -> Int:
+    """Ids int64 [q, k] by ``ask(vectors, found)``, which is never asked for more than the n items of ``shape`` [n, d].
+
+    ``ask`` gives [q, found] with -1 where it finds fewer. ValueError: k < 1, or the queries are no features of d
+    dimensions.
+    """
+    check_k(k)
+    n, dim = shape
+    vectors = features_of(queries, owner, dim)
+    if len(vectors) == 0:
+        return np.empty((0, k), dtype=np.int64)
+    found = np.asarray(ask(vectors, min(k, n)), dtype=np.int64)
+    return found if k <= n else np.pad(found, ((0, 0), (0, k - n)), constant_values=-1)
+
+
+def as_many_as_found(
+    ask: Callable[[Float, int], NDArray[Any]], vectors: Float, k: int, fault: type[Exception]
+) -> NDArray[Any]:
+    """The neighbours [q, k] by a graph search that raises ``fault`` when it finds fewer than asked for a query.
+
+    A graph of many equal items falls into pieces; then as many are taken as it finds, and the rest is -1.
+    """
+    try:
+        return ask(vectors, k)
+    except fault:
+        return np.stack([most(partial(ask, vector), k, fault) for vector in vectors])
+
+
+def most(ask: Callable[[int], NDArray[Any]], k: int, fault: type[Exception]) -> Int:
+    """The neighbours of one query, int64 [k], -1 from where the search fails."""
+
+    def fails(wanted: int) -> bool:
+        try:
+            ask(wanted)
+        except fault:
+            return True
+        return False
+
+    found = bisect_left(range(1, k + 1), True, key=fails)
+    ids = np.full(k, -1, dtype=np.int64)
+    if found:
+        ids[:found] = ask(found)
+    return ids
+
+
+def saved_bytes(save: Callable[[Path], Any]) -> int:
+    """Bytes of what a library writes into a folder, which is then removed."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder))
+        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

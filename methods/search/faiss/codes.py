@@ -1,0 +1,177 @@
+"""faiss's indexes of binary codes: what the hash tables and scans of this project are to be measured against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import Codes, Corpus, Int, Unsuitable
+from methods.parameters import Count, Natural, TwoOrMore, check_parameters, check_values
+from methods.search.common.inputs import check_k, codes_of, only
+from methods.search.faiss import calls
+
+DEFAULTS: dict[str, dict[str, int]] = {
+    "flat": {},
+    "hash": {"key_bits": 16, "nflip": 2},
+    "multi_hash": {"tables": 2, "key_bits": 16, "nflip": 1},
+    "ivf": {"centroids": 256, "nprobe": 8},
+    "hnsw": {"m": 32, "ef_search": 64},
+}
+QUERY = ("nflip", "nprobe", "ef_search")
+
+HEAP_BELOW = 20
+"""A flat scan collects fewer neighbours than this in a heap, more by counting distances: as fast up to 10, 1.4 times as
+fast for 50, 3 for 1,000 (75,750 codes of 64 bits)."""
+
+BUCKET_BYTES = 48
+"""Of a bucket in libstdc++'s unordered_map, beside its ids: the key, a vector's three pointers, two links."""
+
+
+@dataclass(kw_only=True, eq=False)
+class FaissBinary:
+    """faiss on codes: a flat scan, one hash table or several, an inverted file, or a graph.
+
+    Each kind has its own parameters, with a default. ``hash``: the key is the first ``key_bits`` bits, and all keys are
+    looked up that differ in up to ``nflip`` bits; ``multi_hash``: so for each of ``tables`` keys, cut from the code one
+    after another; ``ivf``: ``centroids``, ``nprobe``; ``hnsw``: ``m``, ``ef_search``. The nearest come first, ties in
+    no order that faiss defines, and -1 where a kind finds fewer than k.
+    """
+
+    label = "faiss on codes"
+    reads: ClassVar[tuple[str, ...]] = ("codes",)
+
+    kind: Literal["flat", "hash", "multi_hash", "ivf", "hnsw"] = "flat"
+    key_bits: Count | None = None
+    tables: Count | None = None
+    nflip: Natural | None = None
+    centroids: Count | None = None
+    nprobe: Count | None = None
+    m: TwoOrMore | None = None
+    ef_search: Count | None = None
+    seed: Natural = 0
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        defaults = DEFAULTS[self.kind]
+        self.deterministic = self.kind != "hnsw"  # several threads build the graph in an order of their own
+        self.query_parameters: tuple[str, ...] = tuple(name for name in defaults if name in QUERY)
+        for name in dict.fromkeys(name for values in DEFAULTS.values() for name in values):
+            value = getattr(self, name)
+            if value is not None and name not in defaults:
+                own = ", ".join(defaults) or "no parameters"
+                raise ValueError(f"{name} = {value}: kind = {self.kind!r} takes {own}")
+            setattr(self, name, defaults.get(name) if value is None else value)
+        self._refuse_flips(self._values())
+        if self.kind == "flat":
+            self.query_cost = self._scan_cost
+
+    @property
+    def family(self) -> str:
+        """By what finds the codes."""
+        families = {"flat": "code scan", "ivf": "inverted file", "hnsw": "graph"}
+        return families.get(self.kind, "hash tables")
+
+    def _values(self) -> dict[str, int]:
+        """The parameters of this kind."""
+        return {name: getattr(self, name) for name in DEFAULTS[self.kind]}
+
+    def _refuse_flips(self, values: dict[str, int]) -> None:
+        if "nflip" in values and values["nflip"] > values["key_bits"]:
+            raise ValueError(f"nflip = {values['nflip']} must be at most key_bits = {values['key_bits']}")
+
+    def check(self, dim: int | None, bits: int | None) -> None:
+        """Unsuitable: the keys of all tables are longer than codes of ``bits`` bits."""
+        tables, key_bits = self._values().get("tables", 1), self._values().get("key_bits", 0)
+        if bits is not None and tables * key_bits > bits:
+            raise Unsuitable(f"tables = {tables} of key_bits = {key_bits} need longer codes than bits = {bits}")
+
+    def build(self, database: Corpus) -> Self:
+        """Train where there is something to train, and add the codes. ValueError: none. Unsuitable: too few."""
+        codes = codes_of(database, "faiss_binary")
+        least = self._values().get("centroids", 1)
+        if len(codes) < least:
+            raise Unsuitable(f"faiss_binary: {len(codes)} items are too few, kind = {self.kind!r} needs {least}")
+        self.check(None, codes.bits)
+        self._bits = codes.bits
+        index = self._made(64 * codes.words.shape[1])
+        calls.prepare(index, self.seed)
+        rows = _rows(codes)
+        if self.kind == "ivf":
+            index.train(rows)
+        index.add(rows)
+        self._index: Any = index
+        self._tune()
+        return self
+
+    def _made(self, bits: int) -> Any:
+        import faiss
+
+        values = self._values()
+        match self.kind:
+            case "hash":
+                return faiss.IndexBinaryHash(bits, values["key_bits"])
+            case "multi_hash":
+                return faiss.IndexBinaryMultiHash(bits, values["tables"], values["key_bits"])
+            case "ivf":
+                self._quantizer = faiss.IndexBinaryFlat(bits)
+                return faiss.IndexBinaryIVF(self._quantizer, bits, values["centroids"])
+            case "hnsw":
+                return faiss.IndexBinaryHNSW(bits, values["m"])
+        return faiss.IndexBinaryFlat(bits)
+
+    def set_query(self, **parameters: Any) -> None:
+        """Set the query parameter of this kind; None is its default. ValueError: another name, or a bad value."""
+        given: dict[str, Any] = {
+            name: DEFAULTS[self.kind].get(name) if value is None else value for name, value in parameters.items()
+        }
+        only(f"faiss_binary of kind = {self.kind!r}", self.query_parameters, given)
+        check_values(type(self), given)
+        self._refuse_flips(self._values() | given)
+        for name, value in given.items():
+            setattr(self, name, value)
+        if hasattr(self, "_index"):
+            self._tune()
+
+    def _tune(self) -> None:
+        values = self._values()
+        match self.kind:
+            case "hash" | "multi_hash":
+                self._index.nflip = values["nflip"]
+            case "ivf":
+                self._index.nprobe = values["nprobe"]
+            case "hnsw":
+                self._index.hnsw.efSearch = values["ef_search"]
+
+    def search(self, queries: Corpus, k: int) -> Int:
+        """See `bench.interfaces.Index`. ValueError: k < 1, or codes of another length."""
+        check_k(k)
+        rows = _rows(codes_of(queries, "faiss_binary", self._bits))
+        if self.kind == "flat":  # of an inverted file, counting finds nothing at all (faiss 1.15)
+            self._index.use_heap = k < HEAP_BELOW
+        return calls.search(self._index, rows, k)
+
+    def size_bytes(self) -> int:
+        """The index as faiss writes it; of hash tables, which it packs for that, an id a code and the buckets."""
+        import faiss
+
+        n, code_bytes = self._index.ntotal, self._index.d // 8
+        if self.kind in ("hash", "multi_hash"):
+            ids = 8 * n * self._values().get("tables", 1)
+            return int(n * code_bytes + ids + BUCKET_BYTES * self._index.hashtable_size())
+        return int(faiss.serialize_index_binary(self._index).nbytes)
+
+    def paper_bytes(self) -> int:
+        """The paper's Table 1 counts the codes alone."""
+        return int(self._index.ntotal) * self._bits // 8
+
+    def _scan_cost(self) -> tuple[float, float]:
+        """Of a flat scan: all codes once; nothing is computed in floating point."""
+        return float(self._index.ntotal * self._index.d // 8), 0.0
+
+
+def _rows(codes: Codes) -> NDArray[np.uint8]:
+    """The codes as bytes uint8 [n, 8 words], zero bits up to a multiple of 64: of other lengths faiss is slow."""
+    return codes.words.astype("<u8", copy=False).view(np.uint8)

@@ -1,0 +1,43 @@
+"""The codes' real values, before the sign is taken: what a hash code would find if it lost nothing."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import numpy as np
+
+from bench.interfaces import Corpus, Float, Int
+from methods.search.features.linear_scan import LinearScan
+
+
+class RealScan:
+    """Exact search by the cosine of the real codes: the control for what binary codes lose."""
+
+    label = "Scan of real codes"
+    family = "code scan"
+    reads: ClassVar[tuple[str, ...]] = ("real_codes",)
+    query_parameters: ClassVar[tuple[str, ...]] = ()
+
+    def build(self, database: Corpus) -> Self:
+        """Scale the real codes to unit length. ValueError: there are none."""
+        self._scan = LinearScan().build(Corpus(_unit(database)))
+        return self
+
+    def search(self, queries: Corpus, k: int) -> Int:
+        """See `bench.interfaces.Index`. ValueError: k < 1, or there are no real codes."""
+        return self._scan.search(Corpus(_unit(queries)), k)
+
+    def size_bytes(self) -> int:
+        """The real codes and their norms."""
+        return self._scan.size_bytes()
+
+    def query_cost(self) -> tuple[float, float]:
+        """As of a linear scan."""
+        return self._scan.query_cost()
+
+
+def _unit(corpus: Corpus) -> Float:
+    if corpus.real_codes is None:
+        raise ValueError("real_scan reads real codes, and the corpus has none: they exist of encoded codes alone")
+    lengths = np.sqrt(np.einsum("ij,ij->i", corpus.real_codes, corpus.real_codes, dtype=np.float64))[:, None]
+    return np.ascontiguousarray(corpus.real_codes / np.where(lengths > 0, lengths, 1), dtype=np.float32)

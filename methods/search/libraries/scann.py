@@ -1,0 +1,64 @@
+"""ScaNN (Guo et al. 2020): partitions, anisotropic quantisation in registers, exact re-ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.interfaces import Float, Int, Unsuitable
+from methods.parameters import Count
+from methods.search.common.library import LibraryIndex, saved_bytes, threads
+
+CODEWORDS = 16
+DIMENSIONS_PER_BLOCK, ANISOTROPIC_THRESHOLD = 2, 0.2
+
+
+@dataclass(kw_only=True, eq=False)
+class ScaNN(LibraryIndex):
+    """ScaNN: a partition into ``leaves``, 4-bit codes for two dimensions, ``reorder`` items compared exactly.
+
+    ``reorder`` is k where it is less. It takes no seed: two builds differ. A batch is scored in another order than a
+    single query, so that where codes tie they may differ too.
+    """
+
+    name = "scann"
+    label = "ScaNN"
+    family = "inverted file"
+    deterministic = False
+    query_parameters = ("leaves_to_search", "reorder")
+    leaves: Count = 300
+    leaves_to_search: Count = 16
+    reorder: Count = 100
+
+    def _build(self, features: Float) -> Any:
+        """Partition and codes are trained on all items. Unsuitable: fewer items than leaves or codewords."""
+        import scann
+
+        n = len(features)
+        least = max(self.leaves, CODEWORDS)
+        if n < least:
+            raise Unsuitable(f"scann: {n} items are too few for leaves = {self.leaves}; at least {least} are needed")
+        builder = scann.scann_ops_pybind.builder(features, 10, "squared_l2")
+        builder.tree(self.leaves, self.leaves_to_search, training_sample_size=n)
+        builder.score_ah(DIMENSIONS_PER_BLOCK, ANISOTROPIC_THRESHOLD, training_sample_size=n)
+        index = builder.reorder(self.reorder).set_n_training_threads(threads(n)).build()
+        index.set_num_threads(threads(n))
+        return index
+
+    def _ask(self, vectors: Float, k: int) -> Int:
+        asked = (k, max(self.reorder, k), min(self.leaves_to_search, self.leaves))
+        ids = np.full((len(vectors), k), -1, dtype=np.int64)
+        if len(vectors) == 1:
+            found = self._index.search(vectors[0], *asked)[0]
+            ids[0, : len(found)] = found
+        else:
+            found, distances = self._index.search_batched_parallel(vectors, *asked)
+            # Where fewer are found, the rest is item 0 at no distance.
+            np.copyto(ids, found.astype(np.int64), where=~np.isnan(distances))
+        return ids
+
+    def size_bytes(self) -> int:
+        """Partition, codes and features, as ScaNN writes them."""
+        return saved_bytes(lambda folder: self._index.serialize(str(folder)))
