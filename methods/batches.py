@@ -1,7 +1,7 @@
-"""Items' images as batches of tensors: read in bulk where they are an array, decoded by threads or workers elsewhere.
+"""Images as batches of tensors: an array is read in bulk, other images are decoded by threads or workers.
 
-All randomness (which crop, which flip) is a function of a seed and the batch's number, so that neither the number of
-workers nor an interruption changes a batch.
+All randomness (crop and flip) is a function of a seed and the batch's number, so that neither the number of workers nor
+an interruption changes a batch.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def in_order(count: int, batch_size: int) -> list[Int]:
 
 
 def shuffled(rows: Int, batch_size: int, rng: np.random.Generator) -> list[Int]:
-    """The rows in random order, in batches as equal as possible of at most ``batch_size``, and at least two rows.
+    """The rows in random order, in batches as equal as possible of at most ``batch_size`` and at least two rows.
 
-    Because batch normalisation can't learn from a batch of one: an odd number of rows in pairs has a batch of three.
+    Batch normalisation can't learn from a batch of one: an odd number of rows in pairs has a batch of three.
     """
     return np.array_split(rng.permutation(rows), max(1, min(-(-len(rows) // batch_size), len(rows) // 2)))
 
@@ -90,9 +90,9 @@ class ImageBatches(Dataset[Tensor]):
 
 
 def load_batches(dataset: ImageBatches, device: torch.device) -> Iterator[Tensor]:
-    """The batches in order, on the device. Workers read ahead where the device is another than this processor."""
+    """The batches in order, on the device. Workers read ahead unless the device is the processor."""
     workers = 0 if device.type == "cpu" else min(8, os.cpu_count() or 1)
-    # A generator of its own: else the loader draws a number from torch's global one.
+    # Without a generator of its own the loader draws a number from torch's global one.
     loader = DataLoader(
         dataset, batch_size=None, num_workers=workers, pin_memory=workers > 0, generator=torch.Generator()
     )

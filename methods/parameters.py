@@ -1,7 +1,7 @@
-"""Bounds of parameters, stated once: as annotations, which the harness reads before a run and the plugins check too.
+"""Bounds of parameters as annotations, which the harness reads before a run and the plugins check too.
 
-The annotations are those of ``annotated_types``, and the check of them is written out: the libraries that a plugin
-imports are in the keys of what it makes, and a new pydantic is no reason to train a network again.
+The annotations are those of ``annotated_types``, and this module checks them itself. The libraries that a plugin
+imports are in its keys, and a new pydantic is no reason to train a network again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 
 LARGEST = 2**31 - 1
-"""The integers of most libraries have 32 bits; and of whatever a number counts or weighs, more was not meant."""
+"""Most libraries keep integers in 32 bits, and a larger count or weight is a mistake."""
 
 Natural = Annotated[int, Ge(0), Le(LARGEST)]
 Count = Annotated[int, Ge(1), Le(LARGEST)]
@@ -32,22 +32,25 @@ NAMES: dict[Any, str] = {
 
 
 def check_values(plugin: type, values: Mapping[str, Any]) -> None:
-    """ValueError: a value that the annotation of the class's parameter of that name does not allow.
+    """Check parameters against the annotations of the class. Integers of numpy are integers; True and False are not.
 
-    It says the name, the value and what would be right. Integers of numpy are integers; True and False are none.
+    Raises ValueError: an annotation does not allow a value; the message has the name, the value and the right ones.
     """
     for name, value in values.items():
         check_value(name, _hints(plugin)[name], value)
 
 
 def check_value(name: str, annotation: Any, value: Any) -> None:
-    """ValueError: the annotation does not allow the value, which is called ``name``."""
+    """Check a value called ``name``.
+
+    Raises ValueError: the annotation does not allow it.
+    """
     if not _allows(annotation, value):
         raise ValueError(f"{name} = {value!r} must be {_words(annotation)}")
 
 
 def check_parameters(plugin: Any) -> None:
-    """``check_values`` of all parameters of a plugin that is a dataclass of them."""
+    """Apply ``check_values`` to all parameters of a plugin that is a dataclass of them."""
     check_values(type(plugin), {field.name: getattr(plugin, field.name) for field in fields(plugin) if field.init})
 
 
@@ -86,7 +89,7 @@ def _keeps(value: Any, bound: Any) -> bool:
 
 
 def _words(hint: Any) -> str:
-    """What a value must be."""
+    """The allowed values, in words."""
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
         bounds = " and ".join(_bound_in_words(bound) for bound in parts[1:])

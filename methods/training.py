@@ -1,9 +1,9 @@
 """One training loop for all deep methods, on Lightning Fabric: device, precision, checkpoint, exact resume, log.
 
-A training is a number of steps (epochs, or outer iterations). A step must draw its randomness from the seed and the
-step's number alone; then the checkpoint written after each step (weights, optimiser, the method's own tensors, history)
-is the whole state, and a training that was killed at any moment ends as it would have ended without: on a processor
-bit for bit, with the same number of threads.
+A training is a number of steps (epochs, or outer iterations). A step must draw its randomness from the seed and its own
+number alone. Then the checkpoint after each step (weights, optimiser, the method's own tensors, history) is the whole
+state. A training that was killed at any moment ends as an uninterrupted one, on a processor bit for bit with the same
+number of threads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ FORMAT = 1
 
 
 def make_fabric(device: str) -> Fabric:
-    """Fabric on one device ("cpu", "cuda", "auto"): mixed precision on CUDA, float32 elsewhere."""
+    """Fabric on one device ("cpu", "cuda", "auto"): mixed precision on CUDA, float32 elsewhere.
+
+    Raises ValueError: the device is of another name, or torch finds no CUDA device.
+    """
     if device not in ("cpu", "cuda", "auto"):
         raise ValueError(f"device={device!r}: must be cpu, cuda or auto")
     if device == "cuda" and not torch.cuda.is_available():
@@ -48,7 +51,7 @@ def evaluate(network: nn.Module, fabric: Fabric, batches: Iterable[Tensor]) -> I
 
 
 def write_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a file under a temporary name, then give it its name: it is whole or not there."""
+    """Let ``write`` make a file under a temporary name, then rename it, so that it is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -61,11 +64,11 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
 
 
 class Training:
-    """A network and its optimiser on a device, with all that a resume needs.
+    """A network and its optimiser on a device, with the whole state of a resume.
 
-    ``identity`` (JSON values) decides what is trained: a checkpoint of another identity is refused. ``state`` holds
-    the method's own tensors, ``history`` one row of figures per finished step. ``prefix`` starts the file names in
-    ``context.folder``: PREFIXcheckpoint.safetensors, PREFIXlog.csv, and PREFIXNAME.safetensors of what is kept.
+    ``identity`` (JSON values) decides the training: a checkpoint of another identity is refused. ``state`` holds the
+    method's own tensors, ``history`` one row of figures per finished step. ``prefix`` starts the file names in
+    ``context.folder``: PREFIXcheckpoint.safetensors, PREFIXlog.csv, and PREFIXNAME.safetensors for each kept model.
     """
 
     def __init__(
@@ -92,7 +95,7 @@ class Training:
     def run(self, steps: int, one_step: Callable[[int], dict[str, Any]], description: str) -> None:
         """Do the steps that are left; ``one_step(step)`` returns the step's figures for the log.
 
-        ValueError: the checkpoint in ``context.folder`` is of another training.
+        Raises ValueError: the checkpoint in ``context.folder`` is of another training.
         """
         self._resume()
         done = len(self.history)
@@ -101,7 +104,7 @@ class Training:
             self._save()
 
     def set_learning_rate(self, rate: float) -> None:
-        """The learning rate of the next updates; a group of parameters with a ``scale`` gets that share of it."""
+        """Set the rate of the next updates; a group of parameters with a ``scale`` gets that share of it."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
 
@@ -112,7 +115,7 @@ class Training:
         self._optimizer.step()
 
     def keep(self, name: str) -> None:
-        """Keep the network and the state as they are under a name, in ``context.folder`` where there is one."""
+        """Keep the network and the state under a name, in ``context.folder`` if there is one."""
         kept = _copied(self._tensors())
         if self._folder is None:
             self._kept[name] = kept
@@ -121,7 +124,10 @@ class Training:
             write_file(self._kept_file(self._folder, name), lambda path: save_file(kept, path, metadata))
 
     def restore(self, name: str) -> None:
-        """Go on with what was kept under a name. ValueError: nothing was."""
+        """Go on with the network and the state of this name.
+
+        Raises ValueError: nothing was kept under it.
+        """
         if self._folder is not None and (path := self._kept_file(self._folder, name)).exists():
             tensors, _ = self._read(path)
         elif name in self._kept:
@@ -131,7 +137,7 @@ class Training:
         self._load(tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What a model is: the network's weights and the method's own tensors."""
+        """The tensors of a model: the network's weights and the method's own tensors."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         return tensors | {f"state.{name}": value for name, value in self.state.items()}
 
@@ -143,7 +149,7 @@ class Training:
         self.state = {name: value.to(self.fabric.device) for name, value in _part(tensors, "state.").items()}
 
     def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """A file's tensors and metadata. ValueError: it is of another training."""
+        """A file's tensors and metadata; a file of another training is refused."""
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

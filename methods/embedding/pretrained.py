@@ -1,4 +1,4 @@
-"""Features of a pretrained backbone as they are: what the paper's non-deep hashers are given."""
+"""Features of a pretrained backbone as they are: the input of the paper's non-deep hashers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Pretrained:
     """The backbone's last maps, averaged over places: ResNet-50's 2,048 dimensions on ImageNet in the paper.
 
-    ``normalise``: features of unit length, which is what SDH's default ``sigma`` is made for (the paper does not say).
-    ``backbone``, ``weights``, ``image_size``, ``pretrain_epochs``: see `methods.backbones.BackboneChoice`. The trunk's
-    outputs come from the cache where a deep method has made them, as float16.
+    ``normalise`` scales features to unit length, for which SDH's default ``sigma`` is made (the paper does not say).
+    The other parameters are those of `methods.backbones.BackboneChoice`. Outputs of a trunk in the cache are used as
+    float16.
     """
 
     check_parameters: ClassVar[dict[str, Any]] = SMALLEST
@@ -38,10 +38,6 @@ class Pretrained:
         self._backbone: Backbone | None = None
 
     def fit(self, train: Items, context: Context) -> Self:
-        """Load the backbone, and teach it to classify the train items where ``pretrain_epochs`` says so.
-
-        ValueError: the items have no images, or the weights do not fit.
-        """
         from methods.trunk import images_of, prepare_backbone
 
         images_of(train)
@@ -51,7 +47,6 @@ class Pretrained:
         return self
 
     def embed(self, items: Items) -> Float:
-        """The features, float32 [n, dim]."""
         from torch import nn
 
         from methods.trunk import outputs

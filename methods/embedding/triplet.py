@@ -17,13 +17,22 @@ if TYPE_CHECKING:
 class Triplet:
     """Deep features of unit length, trained with the triplet loss on semi-hard triplets.
 
-    ExchNet's supplement, section 1: semi-hard sampling, ResNet-50, SGD with ``weight_decay`` 5e-4, ``learning_rate``
-    1e-5 divided by ``lr_divisor`` every ``lr_step`` epochs, 512 or 1024 dimensions. It does not state, and these are
-    choices: FaceNet's ``margin`` on squared distances and unit length; ``momentum``, ``epochs``, and batches of
-    ``images_per_class`` images of each of ``classes_per_batch`` classes, or of all where there are fewer. ``optimizer``
-    "adamw" is for short trainings.
+    "Paper" is ExchNet's supplement, section 1. For ``weights``, ``frozen_trunk`` and ``pretrain_epochs`` see
+    `methods.backbones.BackboneChoice`. ``log.csv`` and the checkpoint are in ``context.folder``.
 
-    Backbone: see `methods.backbones.BackboneChoice`. ``log.csv`` and the checkpoint are in ``context.folder``.
+    ``dim``: length of a feature (paper: 512 and 1024)
+    ``backbone``: (paper: ResNet-50)
+    ``image_size``: side in pixels (paper: not stated | choice: 224)
+    ``epochs``: epochs of the training (paper: not stated | choice: 90)
+    ``classes_per_batch``: classes of a batch, or all if there are fewer (paper: not stated | choice: 16)
+    ``images_per_class``: images of each class of a batch (paper: not stated | choice: 4)
+    ``margin``: on squared distances (paper: not stated | choice: 0.2, FaceNet's)
+    ``optimizer``: (paper: SGD | choice: "adamw" for short trainings)
+    ``learning_rate``: (paper: 1e-5)
+    ``lr_divisor``: the rate is divided by it every ``lr_step`` epochs (paper: 3)
+    ``lr_step``: (paper: 30)
+    ``momentum``: of SGD (paper: not stated | choice: 0.9)
+    ``weight_decay``: (paper: 5e-4)
     """
 
     check_parameters: ClassVar[dict[str, Any]] = {**SMALLEST, "frozen_trunk": True, "epochs": 1, "dim": 16}
@@ -52,14 +61,12 @@ class Triplet:
         self._fitted: Fitted | None = None
 
     def fit(self, train: Items, context: Context) -> Self:
-        """Train, or go on from the checkpoint in ``context.folder``. ValueError: no images, or too few classes."""
         from methods.embedding.triplet_training import fit
 
         self._fitted = fit(self, train, context)
         return self
 
     def embed(self, items: Items) -> Float:
-        """Features of unit length, float32 [n, dim]."""
         if self._fitted is None:
             raise ValueError("triplet: fit comes before embed")
         return self._fitted.embed(items)

@@ -21,7 +21,7 @@ from methods.trunk import open_inputs, outputs, prepare_backbone
 
 
 class TripletNetwork(nn.Module):
-    """The backbone's fourth stage, mean over places, linear layer, unit length; before it the trunk, if not frozen."""
+    """The trunk if it is not frozen, the backbone's fourth stage, mean over places, a linear layer, unit length."""
 
     def __init__(self, backbone: Backbone, dim: int, frozen_trunk: bool) -> None:
         super().__init__()
@@ -30,14 +30,14 @@ class TripletNetwork(nn.Module):
         self.linear = nn.Linear(backbone.feature_channels, dim)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Images, or outputs of the frozen trunk -> [b, dim]."""
+        """Images, or outputs of the frozen trunk, to features [b, dim]."""
         features = self.refinement(self.trunk(inputs)).mean((2, 3))
         return functional.normalize(self.linear(features).float(), dim=1)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network, and what it reads items with."""
+    """A trained network, and the means to read items with it."""
 
     network: TripletNetwork
     backbone: Backbone
@@ -45,13 +45,15 @@ class Fitted:
     context: Context
 
     def embed(self, items: Items) -> Float:
-        """Features of the items, float32 [n, dim]."""
         made = outputs(self.network, items, self.backbone, self.frozen_trunk, self.context, "embed")
         return np.concatenate([features.cpu().numpy() for features in made])
 
 
 def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
-    """Train the embedding. ValueError: the train items have fewer than two classes."""
+    """Train the embedding.
+
+    Raises ValueError: the train items have fewer than two classes.
+    """
     if len(np.unique(train.labels)) < 2:
         raise ValueError("triplet: the train items have one class only, there are no triplets")
     _tell_what_is_fewer(settings, train.labels, context)
@@ -62,7 +64,7 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
     values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.init}
     identity = {**values, "seed": context.seed, "train": train.fingerprint, "trunk": backbone.identity()}
     training = Training(network, _optimizer(settings, network), context, identity)
-    # FaceNet's distance is the squared one; features already have unit length.
+    # FaceNet's distance is squared; the features already have unit length.
     distance = LpDistance(normalize_embeddings=False, power=2)
     miner = TripletMarginMiner(margin=settings.margin, type_of_triplets="semihard", distance=distance)
     criterion = TripletMarginLoss(margin=settings.margin, distance=distance)
@@ -101,8 +103,8 @@ def _tell_what_is_fewer(settings: Triplet, labels: Int, context: Context) -> Non
 def class_batches(labels: Int, classes: int, images: int, rng: np.random.Generator) -> list[Int]:
     """An epoch's batches: rows int64 [classes * images], ``images`` rows of each of ``classes`` classes.
 
-    Classes take turns in random order, and so do the rows of a class (a row comes again only after all the others
-    of its class). Data with fewer classes gives smaller batches. As many batches as cover the rows once.
+    Classes take turns in random order, and so do the rows of a class: a row comes again only after all others of its
+    class. Data with fewer classes give smaller batches. There are as many batches as cover the rows once.
     """
     names, members = np.unique(labels, return_inverse=True)
     classes = min(classes, len(names))
@@ -112,7 +114,7 @@ def class_batches(labels: Int, classes: int, images: int, rng: np.random.Generat
     plan = []
     for _ in range(max(1, len(labels) // (classes * images))):
         if len(queue) < classes:
-            # Those left over come first; the new turn repeats none of them in this batch.
+            # The classes left over come first; the new turn repeats none of them in this batch.
             turn = rng.permutation(len(names)).tolist()
             queue += sorted(turn, key=lambda c: c in queue)
         chosen, queue = queue[:classes], queue[classes:]

@@ -1,10 +1,10 @@
-"""What the shallow hashers share: scikit-learn's protocol, the checks of what is given, and work by blocks of rows.
+"""The base of the shallow hashers: scikit-learn's protocol, checks of the input, and work by blocks of rows.
 
 The protocol is written out rather than inherited: scikit-learn's base classes take a second to import, and a grid is
-checked against the constructors of all the plugins it names before anything runs. That the protocol is followed is for
-scikit-learn's own ``check_estimator`` to say, in the tests.
+checked against the constructors of all its plugins before anything runs. scikit-learn's own ``check_estimator`` tests
+that the protocol is followed.
 
-Features are never copied as a whole: what depends on all rows is added up over blocks of them, in float64.
+Features are never copied as a whole: a sum over all rows is taken block by block, in float64.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Matrix = NDArray[np.floating[Any]]
 Float64 = NDArray[np.float64]
 HashFunction = Callable[[Matrix], Float64]
 
-# Of parameters: ``Positive`` has no bound that a scale of the data might exceed.
+# This ``Positive`` has no upper bound, which the scale of some data might exceed.
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
 Seed = Annotated[int, Ge(0)] | np.random.Generator | None
 
 BLOCK_ROWS = 1024
-# Of a principal axis against the largest: what has less variance is rounding.
+# A principal axis with a smaller share of the largest variance is rounding.
 LEAST_VARIANCE = 1e-12
 
 
@@ -41,19 +41,19 @@ LEAST_VARIANCE = 1e-12
 class BinaryTransformer:
     """A scikit-learn transformer of features [n, d] to codes, uint8 [n, bits] of 0 and 1.
 
-    A hasher is a dataclass of its parameters with one method, ``_fit(X, labels)``: labels are int64 [n] from 0, or
-    empty where the method is not supervised. It returns the hash function, of features [b, d] the real values float64
-    [b, bits] whose signs are the bits, which is kept as ``hash_function_``.
+    A hasher is a dataclass of its parameters with one method, ``_fit(X, labels)``. The labels are int64 [n] from 0, or
+    empty if the method is not supervised. ``_fit`` returns the hash function, which ``hash_function_`` keeps. It maps
+    features [b, d] to real values, float64 [b, bits], whose signs are the bits.
     """
 
     supervised: ClassVar[bool] = False
     bits: int
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Learn from features [n, d], float32 or float64, and from classes [n] where the method is supervised.
+        """Learn from features [n, d], float32 or float64, and from classes [n] if the method is supervised.
 
-        ValueError names what is wrong: a parameter; X with NaN or infinity, of fewer than two rows, or of equal rows
-        only; y that is missing, that does not hold classes, or that holds one class only.
+        Raises ValueError: a parameter is out of bounds; X has NaN or infinity, fewer than two rows, or equal rows only;
+        y is missing, holds no classes, or holds one class only.
         """
         check_parameters(self)
         features, labels = self._validated(X, y)
@@ -75,15 +75,14 @@ class BinaryTransformer:
         return (self.decision_function(X) >= 0).astype(np.uint8)
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[np.uint8]:
-        """``fit``, then ``transform`` of the same features."""
         return self.fit(X, y).transform(X)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name; none of them is an estimator, so ``deep`` changes nothing."""
+        """The parameters by name. None of them is an estimator, so ``deep`` changes nothing."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters by name. ValueError: there is none of that name."""
+        """Set parameters by name; an unknown name is refused."""
         known = self.get_params()
         for name, value in parameters.items():
             if name not in known:
@@ -121,7 +120,6 @@ class Projection:
     axes: Float64
 
     def __call__(self, features: Matrix) -> Float64:
-        """The values before the sign, float64 [n, bits]."""
         return (features - self.mean) @ self.axes
 
 
@@ -153,13 +151,16 @@ def principal_axes(X: Matrix, most: int) -> Projection:
 
 
 def oriented(axes: Float64) -> Float64:
-    """The axes [d, m], each with its largest entry positive: rounding does not decide where they point."""
+    """The axes [d, m], each with its largest entry positive, so that rounding does not decide their direction."""
     largest = np.abs(axes).argmax(axis=0)
     return axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
 
 
 def components_for_bits(X: Matrix, bits: int) -> Projection:
-    """Projection on as many principal axes as bits. Unsuitable: there are fewer."""
+    """Projection on as many principal axes as bits.
+
+    Raises Unsuitable: there are fewer axes.
+    """
     components = principal_axes(X, bits)
     rank = components.axes.shape[1]
     if rank < bits:

@@ -24,8 +24,10 @@ from methods.parameters import Count
 class ITQ(BinaryTransformer):
     """Principal components, rotated so that taking signs loses least; 50 ``iterations`` in the paper.
 
-    ``errors_`` float64 [iterations + 1]: the quantization error on the training data, with the random rotation and
-    after each iteration; it never rises. Unsuitable: more bits than the centred features have rank.
+    ``errors_`` float64 [iterations + 1]: the quantization error on the training data with the random rotation and after
+    each iteration; it never rises.
+
+    Raises Unsuitable: there are more bits than the rank of the centred features.
     """
 
     label = "ITQ"
@@ -51,8 +53,8 @@ def rotate(components: Projection, X: Matrix, iterations: int, random_state: See
 def find_rotation(values: Float64, rotation: Float64, iterations: int) -> tuple[Float64, Float64]:
     """Lower the error ||B - V R||^2, B = sign(V R), over orthogonal R (section 2.2); V is ``values`` [n, bits].
 
-    Each iteration takes the two minimisers in turn: B, and R = U W^T where V^T B = U S W^T. Returns R float64 [bits,
-    bits] and the errors float64 [iterations + 1], from that of the given rotation on.
+    Each iteration takes the two minimisers in turn: B, and R = U W^T with V^T B = U S W^T. Returns R float64 [bits,
+    bits] and the errors float64 [iterations + 1], the given rotation's first.
     """
     errors = [_error(values @ rotation)]
     for _ in range(iterations):

@@ -26,12 +26,12 @@ from methods.parameters import Count
 class ITQCCA(BinaryTransformer):
     """Supervised ITQ: canonical directions of features and classes, times their correlations, then the rotation.
 
-    ``regularisation`` is added to the diagonals of both covariances, 1e-4 in the authors' code; ``iterations`` and
+    ``regularisation`` is added to the diagonals of both covariances, 1e-4 in the authors' code. ``iterations`` and
     ``errors_`` are those of ``ITQ``.
 
-    Features and c classes have at most c - 1 directions of correlation above zero. The authors' code takes further
-    ones from the eigenvectors of correlation zero, and the scaling makes them columns of zeros; here they are zeros
-    from the start. So the rotation spreads c - 1 directions over any number of bits, and still lowers the error.
+    Features and c classes have at most c - 1 directions of correlation above zero. The authors' code takes further ones
+    from the eigenvectors of correlation zero, and the scaling makes them columns of zeros. Here they are zeros from the
+    start. So the rotation spreads c - 1 directions over any number of bits, and still lowers the error.
     """
 
     label = "ITQ-CCA"
@@ -52,11 +52,11 @@ class ITQCCA(BinaryTransformer):
 
 
 def canonical_directions(X: Matrix, labels: Int, regularisation: float) -> Projection:
-    """Projection on the directions that correlate with the one-hot classes, most first, times their correlations.
+    """Projection on the directions that correlate most with the one-hot classes, times their correlations.
 
-    There are min(d, classes) of them, at least one of correlation 0. With the Cholesky factors L of the features'
-    and M of the classes' covariance, regularised, and the SVD of L^-1 C M^-T = U S V^T for the covariance C between
-    the two, they are L^-T U S.
+    There are min(d, classes) of them, at least one of correlation 0. L and M are the Cholesky factors of the features'
+    and the classes' covariance, regularised. With the SVD of L^-1 C M^-T = U S V^T for the covariance C between the
+    two, the directions are L^-T U S.
     """
     mean = X.mean(axis=0, dtype=np.float64)
     shares = np.bincount(labels) / len(labels)

@@ -1,4 +1,4 @@
-"""The features of the kernel methods: how near a sample is to each of some anchors, which are samples themselves."""
+"""The features of the kernel methods: the similarity of a sample to some anchors, which are samples themselves."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ class Anchors:
 
     @classmethod
     def draw(cls, X: Matrix, count: int, sigma: float | None, rng: np.random.Generator) -> Self:
-        """``count`` rows of X as anchors, or all where there are fewer, of which it warns.
+        """``count`` rows of X as anchors, or all rows with a warning if there are fewer.
 
-        ``sigma`` None: the root of the anchors' mean squared distance. Unsuitable: the rows that are drawn are equal,
-        or the kernel would be 0, or 1, nearly everywhere.
+        With ``sigma`` None it is the root of the anchors' mean squared distance.
+
+        Raises Unsuitable: the drawn rows are equal, or the kernel would be 0, or 1, nearly everywhere.
         """
         from sklearn.metrics.pairwise import euclidean_distances
 
@@ -59,7 +60,7 @@ class Anchors:
 
 
 def _centred(rows: Matrix, points: Matrix) -> Matrix:
-    """The rows from the middle of the points on, float64: products of rows far from 0 would round their differences."""
+    """The rows minus the mean of the points, float64: products of rows far from 0 would round their differences."""
     centred: Matrix = rows.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
     return centred
 
@@ -73,5 +74,4 @@ class KernelProjection:
     offset: Float64
 
     def __call__(self, features: Matrix) -> Float64:
-        """The values before the sign, float64 [n, bits]."""
         return self.anchors.kernel(features) @ self.weights + self.offset

@@ -1,8 +1,8 @@
 """Supervised hashing with kernels (Liu, Wang, Ji, Jiang, Chang, CVPR 2012): bits that agree where the labels do.
 
-Codes H of ±1 [l, bits] for l labelled samples should have H H^T = bits S, where S is 1 for a pair of one class and -1
-for any other. Bit by bit, R = bits S - (the sum of h h^T over the bits so far) is left to explain, and the next bit
-h = sign(K a) is to have a large h^T R h. K [l, m] are kernel values with the anchors, less their means.
+Codes H of ±1 [l, bits] for l labelled samples should have H H^T = bits S, with S = 1 for a pair of one class and -1 for
+any other. Bit by bit, R = bits S - (the sum of h h^T over the bits so far) is left to explain, and the next bit h =
+sign(K a) should have a large h^T R h. K [l, m] are kernel values with the anchors, less their means.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from methods.hashing.estimator import BinaryTransformer, Float64, HashFunction, 
 from methods.hashing.kernel import Anchors, KernelProjection
 from methods.parameters import Count
 
-# Added to the diagonal of K^T K, as a share of its mean: anchors may be duplicates.
+# This share of the mean diagonal of K^T K is added to it, because anchors may be duplicates.
 RIDGE = 1e-6
 
 
@@ -25,11 +25,14 @@ RIDGE = 1e-6
 class KSH(BinaryTransformer):
     """Supervised hashing with kernels: greedy bits, each from a spectral relaxation and then a smooth descent.
 
-    As in the authors' code: 300 ``anchors`` (or all samples, where there are fewer, with a warning), a ``sigma`` found
-    from the data (None: the root of the anchors' mean squared distance; theirs is that of samples from anchors), at
-    most 500 ``iterations`` of the descent, and the coefficients from before it where their signs do better.
-    ``samples``: how many, drawn at random, are learned from; all, where there are fewer. The paper descends by
-    Nesterov's method; here L-BFGS does, which needs no step size.
+    The defaults are those of the authors' code. The paper descends by Nesterov's method; here L-BFGS does, which needs
+    no step size. The coefficients from before the descent are kept if their signs do better, as in that code.
+
+    ``anchors``: drawn from the samples; all samples, with a warning, if there are fewer (published code: 300)
+    ``samples``: drawn at random and learned from; all if there are fewer
+    ``sigma``: of the kernel; None is the root of the anchors' mean squared distance (published code: samples to
+        anchors)
+    ``iterations``: most iterations of the descent (published code: 500)
     """
 
     label = "KSH"
@@ -58,7 +61,7 @@ class KSH(BinaryTransformer):
 
 @dataclass(frozen=True)
 class Residual:
-    """R, known by the labels int64 [l] and by the codes so far [l, r]: it is used by its products and never made."""
+    """R, known by the labels int64 [l] and by the codes so far [l, r]; its products are used, and it is never made."""
 
     labels: Int
     codes: Float64
@@ -103,9 +106,9 @@ def whiten(kernel: Float64) -> Float64:
 
 
 def relax(explained: Float64, whitening: Float64, samples: int) -> Float64:
-    """The a that maximises (K a)^T R (K a) where ||K a||^2 is the number of samples, float64 [m].
+    """The a that maximises (K a)^T R (K a) for ||K a||^2 equal to the number of samples, float64 [m].
 
-    The paper's spectral relaxation. ``explained`` is (K T)^T R (K T), T the ``whitening``.
+    This is the paper's spectral relaxation. ``explained`` is (K T)^T R (K T) with T the ``whitening``.
     """
     return whitening @ np.linalg.eigh(explained)[1][:, -1] * np.sqrt(samples)
 

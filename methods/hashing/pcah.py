@@ -11,7 +11,10 @@ from methods.parameters import Count
 
 @dataclass(kw_only=True, eq=False)
 class PCAH(BinaryTransformer):
-    """Signs of the leading principal components. Unsuitable: more bits than the centred features have rank."""
+    """Signs of the leading principal components.
+
+    Raises Unsuitable: there are more bits than the rank of the centred features.
+    """
 
     label = "PCAH"
     family = "unsupervised"

@@ -1,11 +1,11 @@
 """Supervised discrete hashing (Shen, Shen, Liu, Shen, CVPR 2015): codes from which a linear classifier reads the class.
 
-Over codes B of ±1 [n, bits], classifier W [bits, classes] and projection P [m + 1, bits] of the kernel features Phi,
-in turns, each of which is exact or, for B, goes down bit by bit:
+The codes B of ±1 [n, bits], the classifier W [bits, classes] and the projection P [m + 1, bits] of the kernel features
+Phi are updated in turns. Each update is exact, or goes down bit by bit for B:
 
     ||Y - B W||^2 + classifier_ridge ||W||^2 + nu (||B - Phi P||^2 + projection_ridge ||P||^2)
 
-The one-hot classes Y are never written out: the rows of Y W^T are columns of W, B^T Y has sums of codes per class.
+The one-hot classes Y are never written out: the rows of Y W^T are columns of W, and B^T Y has sums of codes per class.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ SWEEPS = 10
 class SDH(BinaryTransformer):
     """Supervised discrete hashing: an RBF kernel on anchors, and codes learned by cyclic coordinate descent.
 
-    Defaults are those of the official code, made for L2-normalised features: ``anchors`` drawn from the samples (all,
-    with a warning, where there are fewer), ``sigma`` (None:
-    the root of the anchors' mean squared distance), ``iterations``, ``classifier_ridge`` lambda, ``nu`` and
-    ``projection_ridge`` as in the objective above; at most 10 sweeps over the bits each time. Unlike there, the sweeps
-    start from the codes there are and not from zeros: so no step raises the objective, and classes do not fall together
-    in short codes (on digits at 8 bits, mAP .96 and not .72).
+    The defaults are those of the official code, made for L2-normalised features. At most 10 sweeps over the bits are
+    made each time. The official sweeps start from zeros; here they start from the present codes. So no step raises the
+    objective, and classes do not fall together in short codes (on digits at 8 bits, mAP .96 and not .72).
 
-    ``database_codes_`` uint8 [n, bits]: the codes learned for the samples; ``transform`` gives sign(phi(x) P) to any.
+    ``anchors``: drawn from the samples; all samples, with a warning, if there are fewer
+    ``sigma``: of the kernel; None is the root of the anchors' mean squared distance
+    ``classifier_ridge``: lambda of the objective above; ``nu`` and ``projection_ridge`` stand there too
+    ``database_codes_``: uint8 [n, bits], the learned codes of the samples; ``transform`` gives sign(phi(x) P) for any
     """
 
     label = "SDH"
@@ -105,10 +105,10 @@ def fit_projection(phi: Matrix, normal: Float64, codes: Float64) -> Float64:
 
 
 def update_codes(codes: Float64, labels: Int, classifier: Float64, pull: Float64) -> Float64:
-    """Codes that lower the objective: each bit in turn at its minimiser, until none changes; ±1 float64 [n, bits], new.
+    """New codes that lower the objective, ±1 float64 [n, bits]: each bit in turn at its minimiser, until none changes.
 
-    ``pull`` is nu Phi P, [n, bits]. With the other bits fixed, b_k = sign(q_k - B_{/k} W_{/k} w_k), Q = Y W^T + pull.
-    A bit on which nothing depends stays.
+    ``pull`` is nu Phi P, [n, bits]. With the other bits fixed, b_k = sign(q_k - B_{/k} W_{/k} w_k), Q = Y W^T + pull. A
+    bit on which nothing depends stays.
     """
     codes = codes.copy()
     wanted = classifier.T[labels] + pull

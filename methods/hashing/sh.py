@@ -23,7 +23,7 @@ from methods.parameters import Count
 class Eigenfunctions:
     """The hash function sign(sin(pi / 2 + w (z - low))), z a projection of x on one principal axis for each bit.
 
-    ``low`` float64 [bits]: where the data begin on each axis; ``frequencies`` float64 [bits]: w.
+    ``low`` float64 [bits] is the smallest value of the data on each axis; ``frequencies`` float64 [bits] is w.
     """
 
     projection: Projection
@@ -31,7 +31,6 @@ class Eigenfunctions:
     frequencies: Float64
 
     def __call__(self, features: Matrix) -> Float64:
-        """The values before the sign, float64 [n, bits]."""
         return np.sin(np.pi / 2 + self.frequencies * (self.projection(features) - self.low))
 
 
@@ -39,10 +38,10 @@ class Eigenfunctions:
 class SH(BinaryTransformer):
     """Spectral hashing: the smoothest Laplacian eigenfunctions of a box that the data are taken to fill evenly.
 
-    The sides of the box are the principal axes, as many as bits or as there are, and the range of the data on each.
-    A side of length r has eigenfunctions of frequencies k pi / r, k = 1, 2, ..., whose eigenvalues are ordered as the
-    frequencies are. The lowest ones of all sides are the bits, so a long side gives several; there can be more bits
-    than features.
+    The sides of the box are the principal axes, as many as bits or as there are, with the range of the data on each. A
+    side of length r has eigenfunctions of frequencies k pi / r, k = 1, 2, ..., whose eigenvalues have the order of the
+    frequencies. The lowest ones of all sides are the bits, so a long side gives several. There can be more bits than
+    features.
     """
 
     label = "SH"

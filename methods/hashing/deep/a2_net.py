@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class A2Net(AlternatingHasher):
-    """A2-Net: bits as attributes, from which the features can be rebuilt, learned in turns as ADSH.
+    """A2-Net: bits are attributes from which the features can be rebuilt, learned in turns as in ADSH.
 
-    The paper could not be read here. Network, losses and defaults follow aassxun/DSH_Analysis, of the same laboratory:
-    40 ``iterations`` of 30 ``epochs``, batches of 16, ``learning_rate`` 1e-4 divided by 10 at iteration 35; the
-    reconstruction and decorrelation losses come in from ``refine_from`` of the iterations on, with weight 1 each. That
-    code has as many attention maps as bits; ``parts`` = 4, as in ExchNet, costs a tenth of it at 48 bits.
+    The paper could not be read here. "Published code" is aassxun/DSH_Analysis, of the same laboratory. The other
+    parameters are those of `AlternatingHasher`.
+
+    ``iterations``: outer iterations (published code: 40)
+    ``epochs``: epochs of an iteration (published code: 30)
+    ``batch_size``: images of a batch (published code: 16)
+    ``learning_rate``: of the new layers, divided by 10 at 87.5 % (published code: 1e-4, iteration 35 of 40)
+    ``momentum``: of SGD (published code: 0.9)
+    ``weight_decay``: (published code: 1e-4)
+    ``quantisation``: gamma of ADSH (published code: 200)
+    ``parts``: attention maps (published code: one for each bit | choice: 4, which cost a tenth of it at 48 bits)
+    ``refine_from``: share of the training before the next two losses come in (published code: 0.875 | choice: 0.5)
+    ``reconstruction``: weight of the reconstruction loss (published code: 1)
+    ``decorrelation``: weight of the decorrelation loss (published code: 1)
     """
 
     label = "A²-Net"
@@ -38,17 +48,15 @@ class A2Net(AlternatingHasher):
     decorrelation: NotNegative = 1.0
 
     def rate(self, progress: float) -> float:
-        """Divided by 10 at 87.5 %."""
         return 1.0 if progress < 0.875 else 0.1
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """Parts and whole, and one matrix W that encodes and decodes."""
         from methods.hashing.deep.networks.a2_net import A2NetNetwork
 
         return A2NetNetwork(backbone, self.parts, self.bits, self.frozen_trunk)
 
     def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
-        """||x - W^T u||^2 per feature, and the distance of U^T U from b I, divided by b and the bits."""
+        """The error ||x - W^T u||^2 per feature, and the distance of U^T U from b I over b and the bits."""
         import torch
 
         weight = 1.0 if progress >= self.refine_from else 0.0

@@ -16,11 +16,21 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class ADSH(AlternatingHasher):
-    """ADSH: a network for queries, free codes for the database, learned in turns.
+    """ADSH: a network codes the queries, free codes stand for the database, and both are learned in turns.
 
-    The paper's: 50 ``iterations`` of 3 ``epochs`` on 2,000 ``samples``, ``quantisation`` gamma = 200, weight decay
-    5e-4, batches of 64, similar pairs weighted as much as dissimilar ones. From the authors' jiangqy/ADSH-AAAI2018
-    (PyTorch): ``learning_rate`` 1e-3, divided by 10 every 10 iterations.
+    "Published code" is the authors' jiangqy/ADSH-AAAI2018, in PyTorch. The hash loss is divided by (images x codes x
+    bits / 12), as in aassxun/DSH_Analysis; the published code divides by (images x codes). The other parameters are
+    those of `AlternatingHasher`.
+
+    ``iterations``: outer iterations (paper: 50)
+    ``epochs``: epochs of an iteration (paper: 3)
+    ``samples``: train items of an iteration (paper: 2,000)
+    ``batch_size``: images of a batch (paper: 64)
+    ``learning_rate``: of the new layers, divided by 10 at each fifth (published code: 1e-3, every 10 iterations)
+    ``momentum``: of SGD (published code: 0 | choice: 0.9)
+    ``weight_decay``: (paper: 5e-4)
+    ``quantisation``: gamma (paper: 200)
+    ``class_weighting``: similar pairs weigh as much as dissimilar ones (paper: yes)
     """
 
     label = "ADSH"
@@ -28,11 +38,9 @@ class ADSH(AlternatingHasher):
     quantisation: NotNegative = 200.0
 
     def rate(self, progress: float) -> float:
-        """Divided by 10 at each fifth."""
         return 0.1 ** int(5 * progress)
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """With tanh."""
         from methods.hashing.deep.networks.common import HashNetwork
 
         return HashNetwork(backbone, self.bits, self.frozen_trunk, bounded=True)

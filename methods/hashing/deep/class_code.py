@@ -1,8 +1,8 @@
 """The trivial baseline: a classifier, and one fixed code per class.
 
-Where the database is the labelled training set, its mAP is about the classifier's accuracy at any number of bits
-(Sablayrolles, Douze, Usunier, Jégou, "How should we evaluate supervised hashing?", ICASSP 2017): what a supervised
-hasher gains by this protocol must be read beside it.
+Where the database is the labelled training set, the mAP of this baseline is about the classifier's accuracy at any
+number of bits (Sablayrolles, Douze, Usunier, Jégou, "How should we evaluate supervised hashing?", ICASSP 2017). The
+gain of a supervised hasher under that protocol must be read beside it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 class ClassCode(EpochHasher):
     """Trivial baseline: a classifier and one fixed code per class; the database is coded by its labels.
 
-    Settings are a choice: those of an ordinary fine-tuning.
+    The settings are those of an ordinary fine-tuning. The other parameters are those of `DeepHasher`.
+
+    ``epochs``: epochs of the training (choice: 30)
+    ``learning_rate``: of the classifier, along half a cosine (choice: 0.01)
     """
 
     label = "Class code"
@@ -34,11 +37,9 @@ class ClassCode(EpochHasher):
     learning_rate: Positive = 0.01
 
     def rate(self, progress: float) -> float:
-        """Half a cosine."""
         return 0.5 * (1 + float(np.cos(np.pi * progress)))
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """A classifier that knows the codes."""
         import torch
 
         from methods.hashing.deep.networks.codebooks import random_codebook
@@ -48,7 +49,6 @@ class ClassCode(EpochHasher):
         return ClassCodeNetwork(backbone, torch.from_numpy(codebook), self.frozen_trunk)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy."""
         from torch.nn import functional
 
         return {"cross_entropy": functional.cross_entropy(batch.made.scores.float(), batch.classes)}

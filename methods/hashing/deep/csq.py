@@ -21,9 +21,16 @@ if TYPE_CHECKING:
 class CSQ(EpochHasher):
     """CSQ: outputs are drawn to their class's hash centre, a row of a Hadamard matrix.
 
-    Defaults are those of the authors' code: Adam, ``learning_rate`` 1e-3 for the hash layer and a hundredth of it for
-    the backbone, times 0.7 every ninth of 90 epochs, batches of 64, ``quantisation`` lambda 0.05 with (|h| - 1)^2 (the
-    paper has log cosh(|h| - 1)). The pairwise term that the code adds is not in the paper and not here.
+    "Published code" is the authors' yuanli2333/Hadamard-Matrix-for-hashing. Its pairwise loss is not in the paper and
+    not here. Its head has three layers, and here it has one. The other parameters are those of `DeepHasher`.
+
+    ``epochs``: epochs of the training (published code: 90)
+    ``batch_size``: images of a batch (published code: 64)
+    ``optimizer``: (published code: Adam)
+    ``learning_rate``: of the hash layer, times 0.7 at each ninth (published code: 1e-3, every 10 epochs)
+    ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.01)
+    ``weight_decay``: (published code: 0)
+    ``quantisation``: lambda, the weight of (|h| - 1)^2 (published code: 0.05; paper: log cosh(|h| - 1) in its place)
     """
 
     label = "CSQ"
@@ -39,11 +46,9 @@ class CSQ(EpochHasher):
         self._centres: Tensor | None = None
 
     def rate(self, progress: float) -> float:
-        """0.7 to the power of the ninths that are done."""
         return 0.7 ** int(9 * progress)
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """With tanh."""
         import torch
 
         from methods.hashing.deep.networks.codebooks import hadamard_codebook

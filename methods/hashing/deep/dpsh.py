@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 class DPSH(EpochHasher):
     """DPSH: likelihood of the pairwise labels, each batch against the outputs of all train items.
 
-    Defaults are those of the authors' jiangqy/DPSH-pytorch: SGD without momentum, ``learning_rate`` 0.05 divided by 10
-    every third of 150 epochs, batches of 128, and ``quantisation`` eta = 10, as for CIFAR-10 in the paper.
+    "Published code" is the authors' jiangqy/DPSH-pytorch. The other parameters are those of `DeepHasher`.
+
+    ``epochs``: epochs of the training (published code: 150)
+    ``batch_size``: images of a batch (published code: 128)
+    ``learning_rate``: divided by 10 at each third of the training (published code: 0.05, every 50 epochs)
+    ``momentum``: of SGD (published code: 0)
+    ``weight_decay``: (published code: 1e-5)
+    ``quantisation``: eta (paper: 10 on CIFAR-10 | published code: 10)
     """
 
     label = "DPSH"
@@ -31,7 +37,6 @@ class DPSH(EpochHasher):
     quantisation: NotNegative = 10.0
 
     def rate(self, progress: float) -> float:
-        """Divided by 10 at each third."""
         return 0.1 ** int(3 * progress)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 class DSH(EpochHasher):
     """DSH: contrastive loss on all pairs of a batch, outputs pulled to -1 and +1.
 
-    The paper's: ``regularisation`` alpha = 0.01, margin m = 2 bits, batches of 200, SGD with momentum 0.9, weight decay
-    0.004, ``learning_rate`` 0.001 that falls by 40 % seven times. Its 150,000 updates from random weights are longer
-    than a pretrained backbone needs; ``epochs`` = 100 is a choice. The paper's loss is a sum over pairs; here it is
-    the mean.
+    The paper's loss is a sum over pairs, and here it is the mean. The margin m is 2 bits, as in the paper. The other
+    parameters are those of `DeepHasher`.
+
+    ``epochs``: epochs (paper: 150,000 updates from random weights | choice: 100, enough for a pretrained backbone)
+    ``batch_size``: images of a batch (paper: 200)
+    ``learning_rate``: times 0.6 at each eighth of the training (paper: 0.001, which falls by 40 % seven times)
+    ``momentum``: of SGD (paper: 0.9)
+    ``weight_decay``: (paper: 0.004)
+    ``regularisation``: alpha (paper: 0.01)
     """
 
     label = "DSH"
@@ -32,13 +37,12 @@ class DSH(EpochHasher):
     regularisation: NotNegative = 0.01
 
     def rate(self, progress: float) -> float:
-        """0.6 to the power of the eighths that are done."""
         return 0.6 ** int(8 * progress)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. (4): d / 2 for a similar pair, max(m - d, 0) / 2 for any other, d = ||b - b'||^2; alpha |||b| - 1||_1."""
         outputs = batch.made.codes.float()
-        # Not by matrix products: a pair's own distance must be exactly zero, and with it its gradient.
+        # Matrix products would round: the distance of an item from itself must be exactly zero, and so its gradient.
         distances = (outputs[:, None] - outputs).square().sum(dim=2)
         same = batch.classes[:, None] == batch.classes
         contrast = distances.where(same, (2 * self.bits - distances).clamp(min=0)) / 2

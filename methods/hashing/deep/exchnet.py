@@ -20,20 +20,31 @@ if TYPE_CHECKING:
 class ExchNet(AlternatingHasher):
     """ExchNet: attention parts exchanged with class anchors, free codes for the train items.
 
-    The paper's: ``parts`` M, ``iterations``, ``epochs`` per iteration, ``samples`` per iteration, ``batch_size``,
-    ``learning_rate`` (divided by 10 at 60 % and 80 % of the iterations), ``weight_decay``, ``channel_margin`` t, and
-    ``exchange_from``, the share of the iterations before exchanging starts (1: never). The paper does not state, and
-    these are choices: ``momentum``; ``image_size``; ``spatial_weight`` lambda and ``channel_weight`` gamma, 1 beside a
-    hash loss that is divided by (images x codes x bits / 12), as in aassxun/DSH_Analysis; ``class_weighting``. It has
-    no quantisation term. Readings: ``diversity_pairs`` "ordered" is Eqs. (5) and (7) as printed (twice the mean
-    distance), ``aggregation`` of Eq. (5) over channels is "sum" in the text.
+    "Published code" is aassxun/DSH_Analysis, an implementation by others; the authors published none. The attention is
+    a pretrained copy of stage four at stride 1 (reading: the paper says "without downsample convolutions"). The hash
+    loss is divided by (images x codes x bits / 12), as in the published code. The paper has no quantisation loss. It
+    computes the anchors at the end of an iteration. Nothing that they depend on changes before the next iteration
+    starts, so they are computed there. The hash layer's inputs are many and not centred: a ``learning_rate`` above
+    about 0.005 can drive all outputs to zero, and then nothing is learned. The other parameters are those of
+    `AlternatingHasher`.
 
-    ``anchor_samples``: train items per class that an anchor is the mean of (drawn anew each iteration; None: all,
-    Eq. 18). The paper computes anchors at the end of an iteration: nothing that they depend on changes between there
-    and the start of the next, so that they are computed where they are used.
-
-    The hash layer's inputs are many and not centred: a ``learning_rate`` above about 0.005 can drive all outputs to
-    zero, from where nothing is learned.
+    ``iterations``: outer iterations (paper: 100)
+    ``epochs``: epochs of an iteration (paper: 20)
+    ``samples``: train items of an iteration (paper: 2,000; 4,000 on NABirds and VegFru; reading: of an iteration)
+    ``batch_size``: images of a batch (paper: 64)
+    ``learning_rate``: divided by 10 at 60 % and at 80 % of the iterations (paper: 1e-3, iterations 60 and 80)
+    ``momentum``: of SGD (paper: not stated | published code: 0.9)
+    ``weight_decay``: (paper: 1e-4)
+    ``image_size``: side in pixels (paper: not stated | published code: 224)
+    ``parts``: M, the number of attention maps (paper: 4)
+    ``spatial_weight``: lambda (paper: not stated | published code: 1)
+    ``channel_weight``: gamma (paper: not stated | published code: 1)
+    ``channel_margin``: t (paper: 0.4)
+    ``class_weighting``: similar pairs weigh as much as dissimilar ones (paper: not stated | published code: yes)
+    ``diversity_pairs``: "ordered" is Eqs. (5) and (7) as printed, twice the mean distance (reading: unordered)
+    ``aggregation``: over channels in Eq. (5) (paper: sum | published code: mean)
+    ``exchange_from``: share of the iterations without exchange, 1 for never (paper: 0.5 | published code: 0.875)
+    ``anchor_samples``: train items per class in an anchor, drawn anew each iteration; None for all (paper: all, Eq. 18)
     """
 
     label = "ExchNet"
@@ -49,17 +60,14 @@ class ExchNet(AlternatingHasher):
     anchor_samples: Count | None = None
 
     def rate(self, progress: float) -> float:
-        """Divided by 10 at 60 % and at 80 %."""
         return 0.01 if progress >= 0.8 else 0.1 if progress >= 0.6 else 1.0
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """Parts and whole, and a hash layer that sees both."""
         from methods.hashing.deep.networks.exchnet import ExchNetNetwork
 
         return ExchNetNetwork(backbone, self.parts, self.bits, self.frozen_trunk)
 
     def learning(self, train: Items, context: Context) -> Alternation:
-        """In turns."""
         import numpy as np
 
         learned = super().learning(train, context)
@@ -69,7 +77,7 @@ class ExchNet(AlternatingHasher):
         return learned
 
     def prepare(self, learning: Alternation, step: int) -> Tensor | None:
-        """The anchors of this iteration, from the one on in which parts are exchanged."""
+        """The anchors of this iteration; None before parts are exchanged."""
         from methods.hashing.deep.networks.exchnet import anchors
 
         if step < self.exchange_from * self.iterations:

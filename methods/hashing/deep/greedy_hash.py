@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 class GreedyHash(EpochHasher):
     """GreedyHash: classification from the signs of the codes, the gradient passing through the sign unchanged.
 
-    Defaults are those of the authors' ssppp/GreedyHash: SGD with momentum 0.9, ``learning_rate`` 1e-3 divided by 10 at
-    epoch 30 of 50, weight decay 5e-4, batches of 32, ``regularisation`` alpha 0.1.
+    "Published code" is the authors' ssppp/GreedyHash with its settings for CIFAR-10. The other parameters are those of
+    `DeepHasher`.
+
+    ``epochs``: epochs of the training (published code: 50)
+    ``batch_size``: images of a batch (published code: 32)
+    ``learning_rate``: divided by 10 at 60 % of the training (published code: 1e-3, epoch 30)
+    ``momentum``: of SGD (published code: 0.9)
+    ``weight_decay``: (published code: 5e-4)
+    ``regularisation``: alpha (published code: 0.1)
     """
 
     label = "GreedyHash"
@@ -33,11 +40,9 @@ class GreedyHash(EpochHasher):
     regularisation: NotNegative = 0.1
 
     def rate(self, progress: float) -> float:
-        """Divided by 10 at 60 %."""
         return 1.0 if progress < 0.6 else 0.1
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """With a classifier of the signs."""
         from methods.hashing.deep.networks.common import HashNetwork
 
         return HashNetwork(backbone, self.bits, self.frozen_trunk, classes=classes)

@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 class HashNet(EpochHasher):
     """HashNet: weighted likelihood of the pairwise labels, tanh(beta u) approaching the sign as beta grows.
 
-    Defaults are those of the authors' thuml/HashNet (PyTorch): SGD with Nesterov momentum, rate 3e-4 for the backbone
-    and ten times that for the hash layer, halved five times, weight decay 5e-4, a = 10 / bits, and beta =
-    sqrt(1 + ``continuation`` x progress), where 0.005 an update for 10,000 updates is 50. ``pairs``: each batch against
-    the last outputs of all train items ("memory") or within itself ("batch"). The authors' is the latter, with batches
-    of 36: with as many classes as fine-grained data have, these hold hardly a similar pair, and training is reported
-    to stand still (thuml/HashNet#38); the implementations that converge on such data use a memory, so does the default.
-    Weights balance similar and dissimilar pairs, as in Eq. (2); the authors' code asks for the number of classes.
+    "Published code" is the authors' thuml/HashNet, in PyTorch. Eq. (2) weighs similar and dissimilar pairs alike, and
+    so does this hasher; the published code asks for the number of classes. A batch of 36 images of fine-grained data
+    holds hardly a similar pair, and training is reported to stand still (thuml/HashNet#38). The implementations that
+    converge on such data use a memory, so it is the default. The other parameters are those of `DeepHasher`.
+
+    ``epochs``: epochs of the training (published code: 10,000 updates | choice: 100)
+    ``batch_size``: images of a batch (published code: 36)
+    ``optimizer``: (published code: SGD with Nesterov momentum 0.9)
+    ``learning_rate``: of the hash layer, halved at each fifth (published code: 3e-3, every 2,000 updates)
+    ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.1)
+    ``weight_decay``: (published code: 5e-4)
+    ``continuation``: beta is sqrt(1 + continuation x progress) (published code: 0.005 an update, 50 after 10,000)
+    ``pairs``: of a batch with itself, or with the last outputs of all items (published code: batch | choice: memory)
     """
 
     label = "HashNet"
@@ -38,7 +44,6 @@ class HashNet(EpochHasher):
     pairs: Literal["memory", "batch"] = "memory"
 
     def rate(self, progress: float) -> float:
-        """Halved at each fifth."""
         return 0.5 ** int(5 * progress)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -23,9 +23,18 @@ if TYPE_CHECKING:
 class OrthoHash(EpochHasher):
     """OrthoHash: cross-entropy of the cosine similarities to fixed random codes, one per class, with a margin.
 
-    Defaults are those of the authors' code: Adam, ``learning_rate`` 1e-4 divided by 10 at 80 % of 100 epochs, weight
-    decay 5e-4, batches of 256, ``scale`` 8, ``margin`` 0.2 taken from the right class's cosine; batch normalisation
-    behind the hash layer balances the bits.
+    "Published code" is the authors' kamwoh/orthohash. Batch normalisation behind the hash layer balances the bits. The
+    codes are spread out by `random_codebook`; those of the published code are independent draws. The other parameters
+    are those of `DeepHasher`.
+
+    ``epochs``: epochs of the training (published code: 100)
+    ``batch_size``: images of a batch (published code: 256)
+    ``optimizer``: (published code: Adam)
+    ``learning_rate``: divided by 10 at 80 % of the training (published code: 1e-4)
+    ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.1 | choice: 1)
+    ``weight_decay``: (published code: 5e-4)
+    ``scale``: of the cosines (published code: 8)
+    ``margin``: taken from the cosine of the right class (published code: 0.2)
     """
 
     label = "OrthoHash"
@@ -42,11 +51,9 @@ class OrthoHash(EpochHasher):
         self._codebook: Tensor | None = None
 
     def rate(self, progress: float) -> float:
-        """Divided by 10 at 80 %."""
         return 1.0 if progress < 0.8 else 0.1
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """With batch normalisation."""
         import torch
 
         from methods.hashing.deep.networks.codebooks import random_codebook

@@ -22,10 +22,22 @@ if TYPE_CHECKING:
 class SEMICON(AlternatingHasher):
     """SEMICON: attention maps one after the other, each suppressing the last one's places; channels interact.
 
-    Learned in turns as ADSH. Defaults are those of the authors' aassxun/SEMICON: 40 ``iterations`` of 30 ``epochs``,
-    batches of 16, SGD with Nesterov momentum 0.91, ``learning_rate`` 2.5e-4 (5e-4 for VegFru and NABirds) divided by 10
-    at iteration 35, gamma 200, and the ``suppression`` alpha = 0.15 of the code (the paper prints 0.3). Each of the
-    three parts gets a sixth of the bits, the whole image the rest.
+    The codes are learned in turns as in ADSH. Each of the three parts gets a sixth of the bits, and the whole image
+    gets the rest. "Published code" is the authors' aassxun/SEMICON. The rate is divided by 10 at 87.5 % of the
+    training, as in aassxun/DSH_Analysis; the published code does so at 90 % of 50 iterations, and never in 40. The
+    other parameters are those of `AlternatingHasher`.
+
+    ``bits``: at least 6
+    ``iterations``: outer iterations (published code: 40 on CUB and Aircraft, 50 on the other sets)
+    ``epochs``: epochs of an iteration (published code: 30)
+    ``samples``: train items of an iteration (published code: 2,000, and 4,000 on VegFru and NABirds)
+    ``batch_size``: images of a batch (published code: 16)
+    ``optimizer``: (published code: SGD with Nesterov momentum)
+    ``learning_rate``: of the new layers (published code: 2.5e-4, and 5e-4 on VegFru and NABirds)
+    ``momentum``: of SGD (published code: 0.91)
+    ``weight_decay``: (published code: 1e-4)
+    ``quantisation``: gamma of ADSH (published code: 200)
+    ``suppression``: alpha (paper: 0.3 | published code: 0.15)
     """
 
     label = "SEMICON"
@@ -40,11 +52,9 @@ class SEMICON(AlternatingHasher):
     suppression: NotNegative = 0.15
 
     def rate(self, progress: float) -> float:
-        """Divided by 10 at 87.5 %."""
         return 1.0 if progress < 0.875 else 0.1
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """Three suppressed parts and the whole, each with a hash layer of its own."""
         from methods.hashing.deep.networks.semicon import SEMICONNetwork
 
         return SEMICONNetwork(backbone, self.bits, self.suppression, self.frozen_trunk)

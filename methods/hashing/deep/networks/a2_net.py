@@ -12,7 +12,7 @@ from methods.hashing.deep.networks.common import PartFeatures
 
 
 class A2Outputs(NamedTuple):
-    """What the network makes of b images."""
+    """The network's outputs for b images."""
 
     codes: Tensor  # tanh outputs u, [b, bits]
     features: Tensor  # parts and whole x, [b, (M + 1) C']
@@ -20,7 +20,7 @@ class A2Outputs(NamedTuple):
 
 
 class A2NetNetwork(nn.Module):
-    """x = parts and whole, u = tanh(W x), and x rebuilt as W^T u."""
+    """x = parts and whole, u = tanh(W x), and W^T u rebuilds x."""
 
     new_layers = ("hash_layer", "parts.attention.1")
 
@@ -30,7 +30,6 @@ class A2NetNetwork(nn.Module):
         self.hash_layer = nn.Linear((parts + 1) * backbone.feature_channels, bits, bias=False)
 
     def forward(self, inputs: Tensor) -> A2Outputs:
-        """Codes, and the two sides of the reconstruction."""
         seen = self.parts(inputs)
         features = torch.cat([seen.local.flatten(1), seen.whole], dim=1)
         codes = torch.tanh(self.hash_layer(features))

@@ -1,4 +1,4 @@
-"""One code per class, as far apart as may be: the targets of the methods that learn towards fixed codes."""
+"""Codebooks: one code per class, as far apart as may be, for the methods that learn towards fixed codes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ TRIES = 200
 
 
 def random_codebook(classes: int, bits: int, rng: np.random.Generator) -> Float:
-    """Random codes ±1 [classes, bits]: each is the one of TRIES draws that is farthest from its nearest predecessor.
+    """Random codes ±1 float32 [classes, bits], each the draw out of TRIES that is farthest from its nearest
+    predecessor.
 
-    Unsuitable: more classes than codes of that length.
+    Raises Unsuitable: there are more classes than codes of that length.
     """
     if bits < 31 and classes > 2**bits:
         raise Unsuitable(f"bits={bits}: {classes} classes need {classes} codes, there are {2**bits}")
@@ -24,15 +25,15 @@ def random_codebook(classes: int, bits: int, rng: np.random.Generator) -> Float:
         chosen[number] = draws[nearest.argmin()]
     if len(np.unique(chosen, axis=0)) == classes:
         return chosen
-    # So many classes that draws repeat: a sample of all codes without repetition.
+    # The draws repeat because there are so many classes: all codes are sampled without repetition.
     numbers = rng.choice(2**bits, classes, replace=False)
     return ((numbers[:, None] >> np.arange(bits) & 1) * 2 - 1).astype(np.float32)
 
 
 def hadamard_codebook(classes: int, bits: int, rng: np.random.Generator) -> Float:
-    """CSQ's hash centres, ±1 [classes, bits]: rows of a Hadamard matrix and their negatives, where there are enough.
+    """CSQ's hash centres, ±1 float32 [classes, bits]: rows of a Hadamard matrix and their negatives.
 
-    Elsewhere (a length that is no power of two, more classes than 2 bits) random codes, as CSQ's section 3.2 says.
+    A length that is no power of two, or more classes than 2 bits, gets random codes, as CSQ's section 3.2 says.
     """
     if bits & (bits - 1) or classes > 2 * bits:
         return random_codebook(classes, bits, rng)

@@ -11,14 +11,14 @@ from methods.backbones.backbone import Backbone, initialise
 
 
 class Outputs(NamedTuple):
-    """What a network makes of b images."""
+    """A network's outputs for b images."""
 
-    codes: Tensor  # their signs are the codes, [b, bits]
+    codes: Tensor  # real values whose signs are the codes, [b, bits]
     scores: Tensor | None = None  # of the classes, [b, classes]
 
 
 class Features(nn.Module):
-    """Pooled features of the fourth stage, [b, feature_channels]; with ``frozen_trunk``, of the trunk's output."""
+    """Pooled features of the fourth stage, [b, feature_channels], from images or from the output of a frozen trunk."""
 
     def __init__(self, backbone: Backbone, frozen_trunk: bool) -> None:
         super().__init__()
@@ -26,15 +26,16 @@ class Features(nn.Module):
         self.stage_four = backbone.stage_four(2)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Images, or the trunk's output, to features."""
         return self.stage_four(self.trunk(inputs)).mean((2, 3))
 
 
 class HashNetwork(nn.Module):
-    """Features, and a linear hash layer. ``balanced``: batch normalisation behind it; ``bounded``: tanh.
+    """Features, and a linear hash layer.
 
-    ``classes``: also scores of so many classes, linear in the signs of the codes, through which the gradient passes as
-    if they were the outputs themselves (GreedyHash).
+    ``balanced``: batch normalisation follows the hash layer.
+    ``bounded``: tanh follows the hash layer.
+    ``classes``: if not 0, the network also scores so many classes, linearly in the signs of the codes. The gradient
+        passes through the signs as if they were the outputs themselves (GreedyHash).
     """
 
     new_layers = ("hash_layer", "classifier")
@@ -51,7 +52,6 @@ class HashNetwork(nn.Module):
         self.classifier = nn.Linear(bits, classes, bias=False) if classes else None
 
     def forward(self, inputs: Tensor) -> Outputs:
-        """Real-valued codes, and scores."""
         codes = self.hash_layer(self.features(inputs))
         if self.bounded:
             codes = torch.tanh(codes)
@@ -62,9 +62,9 @@ class HashNetwork(nn.Module):
 
 
 class ClassCodeNetwork(nn.Module):
-    """A classifier; the code of an image is the codebook's for the class with the highest score.
+    """A classifier; an image is coded by the codebook's code of the class with the highest score.
 
-    ``database_codebook``: ±1 float32 [classes, bits], which is also what the labelled database is coded by.
+    ``database_codebook``: ±1 float32 [classes, bits], which codes the labelled database too.
     """
 
     new_layers = ("classifier",)
@@ -77,13 +77,12 @@ class ClassCodeNetwork(nn.Module):
         self.database_codebook: Tensor
 
     def forward(self, inputs: Tensor) -> Outputs:
-        """Scores, and the code of the best class."""
         scores = self.classifier(self.features(inputs))
         return Outputs(self.database_codebook[scores.argmax(dim=1)], scores)
 
 
 class Parts(NamedTuple):
-    """What is seen of b images with M parts."""
+    """The parts of b images, M each."""
 
     attention: Tensor  # maps A, [b, M, h, w]
     maps: Tensor  # part maps F, [b, M, C', h', w']
@@ -94,8 +93,8 @@ class Parts(NamedTuple):
 class PartFeatures(nn.Module):
     """Attention maps -> parts refined by one shared network, the whole by another: ExchNet's Eqs. (1)-(4).
 
-    With ``frozen_trunk`` the input is the trunk's output E, else images. ``attention``: E to maps [b, M, h, w]; without
-    one, the fourth stage at stride 1, and its channels to ``parts`` maps.
+    The input is images, or the trunk's output E if the trunk is frozen. ``attention`` maps E to [b, M, h, w]. The
+    default is the fourth stage at stride 1, whose channels become ``parts`` maps.
     """
 
     def __init__(self, backbone: Backbone, parts: int, frozen_trunk: bool, attention: nn.Module | None = None) -> None:
@@ -107,11 +106,10 @@ class PartFeatures(nn.Module):
         self.global_refinement = backbone.stage_four(2)
 
     def forward(self, inputs: Tensor) -> Parts:
-        """Parts and whole."""
         maps = self.trunk(inputs)
         attention = self.attention(maps)
         batch, parts = attention.shape[:2]
-        # Channels last: [b, 1, h, w, C] * [b, M, h, w, 1], and all parts of all images are one batch.
+        # With channels last, [b, 1, h, w, C] * [b, M, h, w, 1] makes one batch of all parts of all images.
         masked = maps.permute(0, 2, 3, 1)[:, None] * attention[..., None]
         refined = self.local_refinement(masked.flatten(0, 1).permute(0, 3, 1, 2))
         local = refined.mean((2, 3)).unflatten(0, (batch, parts))
@@ -122,7 +120,7 @@ class PartFeatures(nn.Module):
 def attention_head(channels: int, parts: int) -> nn.Module:
     """Channels to ``parts`` maps: 1x1 convolution, normalisation and ReLU, so that maps are >= 0 and unbounded.
 
-    ExchNet's paper does not say how; this is as in the independent implementation aassxun/DSH_Analysis.
+    ExchNet's paper does not say how; aassxun/DSH_Analysis does it so.
     """
     head = nn.Sequential(nn.Conv2d(channels, parts, 1, bias=False), nn.BatchNorm2d(parts), nn.ReLU())
     initialise(head)

@@ -15,12 +15,12 @@ from methods.backbones.backbone import Backbone
 from methods.hashing.deep.networks.common import PartFeatures
 from methods.hashing.deep.training.learning import ANCHORS, Learning
 
-# Keeps the gradient of a distance finite where the distance is zero.
+# It keeps the gradient of a distance finite where the distance is zero.
 TINY = 1e-12
 
 
 class ExchNetOutputs(NamedTuple):
-    """What the network makes of b images with M parts."""
+    """The network's outputs for b images with M parts."""
 
     codes: Tensor  # tanh outputs û, [b, bits]
     attention: Tensor  # maps A, [b, M, h, w]
@@ -29,10 +29,7 @@ class ExchNetOutputs(NamedTuple):
 
 
 class ExchNetNetwork(nn.Module):
-    """Parts and whole -> tanh of a linear layer.
-
-    With ``frozen_trunk`` its input is E, the output of the backbone's trunk, else images.
-    """
+    """Parts and whole -> tanh of a linear layer. The input is images, or the output E of a frozen trunk."""
 
     new_layers = ("hash_layer", "parts.attention.1")
 
@@ -44,7 +41,7 @@ class ExchNetNetwork(nn.Module):
     def forward(
         self, inputs: Tensor, anchors: Tensor | None = None, generator: torch.Generator | None = None
     ) -> ExchNetOutputs:
-        """Eqs. (1)-(4), (8), (12). ``anchors`` [b, M, C'] of the images' classes: exchanged with, in training only."""
+        """Eqs. (1)-(4), (8), (12). In training, ``anchors`` [b, M, C'] of the images' classes are exchanged with."""
         seen = self.parts(inputs)
         used = seen.local
         if self.training and anchors is not None:
@@ -54,7 +51,7 @@ class ExchNetNetwork(nn.Module):
 
 
 def exchange(local: Tensor, anchors: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Eq. (8): each part feature [b, M, C'] is kept or replaced by its class's anchor, with probability 1/2 each."""
+    """Eq. (8): a part feature [b, M, C'] is kept or replaced by its class's anchor, each with probability 1/2."""
     keep = torch.rand(local.shape[:2], generator=generator) >= 0.5
     return torch.where(keep.to(local.device)[..., None], local, anchors.to(local.dtype))
 
@@ -63,9 +60,9 @@ def hellinger(logits: Tensor, ordered_pairs: bool) -> Tensor:
     """Mean pairwise Hellinger distance of the parts' softmax distributions: logits [b, M, d] -> [b], in 0..1.
 
     Eqs. (5) and (7) print a sum over all ordered pairs divided by the number of unordered ones, which is twice the
-    mean: that is ``ordered_pairs``.
+    mean. ``ordered_pairs`` selects that.
     """
-    # exp(x / 2) of the log keeps the square root's gradient finite where a probability is 0.
+    # exp(x / 2) of the logarithm keeps the square root's gradient finite where a probability is 0.
     roots = torch.exp(torch.log_softmax(logits, dim=2) / 2)
     pairs = list(combinations(range(logits.shape[1]), 2))
     first, second = (list(side) for side in zip(*pairs, strict=True))
@@ -77,7 +74,7 @@ def hellinger(logits: Tensor, ordered_pairs: bool) -> Tensor:
 def spatial_loss(maps: Tensor, aggregation: str, ordered_pairs: bool) -> Tensor:
     """Eq. (5), L_sp per image [b], of part maps F [b, M, C', h', w']: parts should look at different places.
 
-    ``aggregation``: over channels, "sum" as the paper says, or "mean".
+    ``aggregation``: "sum" over channels as in the paper, or "mean".
     """
     over = maps.float().sum(dim=2) if aggregation == "sum" else maps.float().mean(dim=2)
     return 1 - hellinger(over.flatten(2), ordered_pairs)
@@ -98,7 +95,10 @@ def anchors(learning: Learning, per_class: int | None, step: int) -> Tensor:
 
 
 def class_means(batches: Iterable[tuple[Tensor, Int]], class_count: int) -> Tensor:
-    """Means per class of (features [b, M, C'], classes int64 [b]) batches: [classes, M, C'], 0 for an empty class."""
+    """Means per class, [classes, M, C'], of batches (features [b, M, C'], classes int64 [b]); 0 for an empty class.
+
+    Raises ValueError: there are no batches.
+    """
     sums: Tensor | None = None
     counts = np.zeros(class_count, np.int64)
     for features, classes in batches:
@@ -113,7 +113,7 @@ def class_means(batches: Iterable[tuple[Tensor, Int]], class_count: int) -> Tens
 
 
 def some_of_each(rows: Int, classes: Int, per_class: int, key: tuple[int, ...]) -> Int:
-    """At most ``per_class`` rows of each class (classes by row), drawn by the key."""
+    """At most ``per_class`` rows of each class, drawn by the key; ``classes`` are given by row."""
     mixed = np.random.default_rng(key).permutation(rows)
     order = mixed[np.argsort(classes[mixed], kind="stable")]
     sizes = np.bincount(classes[order])

@@ -12,7 +12,7 @@ PARTS = 3
 
 
 class SEMICONNetwork(nn.Module):
-    """Three parts and the whole, refined with interacting channels; bits // 6 of each part, the rest of the whole."""
+    """Three parts and the whole, with interacting channels. A part has bits // 6 bits, the whole has the rest."""
 
     new_layers = ("hash_layers", "parts.attention.heads")
 
@@ -29,7 +29,7 @@ class SEMICONNetwork(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Outputs:
-        """tanh outputs: the bits of the whole, then those of each part."""
+        """tanh outputs [b, bits]: the bits of the whole, then those of each part."""
         seen = self.parts(inputs)
         features = [seen.whole, *seen.local.unbind(dim=1)]
         codes = [layer(feature) for layer, feature in zip(self.hash_layers, features, strict=True)]
@@ -37,7 +37,7 @@ class SEMICONNetwork(nn.Module):
 
 
 class SuppressedAttention(nn.Module):
-    """Maps one after the other: what a map attends to is weakened, and the rest strengthened, before the next."""
+    """Maps one after the other; the places of a map are weakened, and the rest is strengthened, before the next."""
 
     def __init__(self, backbone: Backbone, suppression: float) -> None:
         super().__init__()
@@ -57,8 +57,8 @@ class SuppressedAttention(nn.Module):
 def mask(attention: Tensor, suppression: float) -> Tensor:
     """An attention map [b, 1, h, w] as a mask around 1, in 0..2: (softmax - mean) / std^alpha + 1.
 
-    The authors' code takes the standard deviation over the whole batch; here it is each image's own, so that the code
-    of an image does not depend on what it is encoded with.
+    The authors' code takes the standard deviation over the whole batch. Here each image has its own, so that the code
+    of an image does not depend on the other images of its batch.
     """
     share = attention.float().flatten(1).softmax(dim=1)
     spread = share.std(dim=1, keepdim=True).clamp_min(1e-12) ** suppression
@@ -66,7 +66,9 @@ def mask(attention: Tensor, suppression: float) -> Tensor:
 
 
 class ChannelInteraction(nn.Module):
-    """Attention between channels [b, C, h, w], first inside groups of neighbours, then, shuffled, across the groups."""
+    """Attention between channels [b, C, h, w], first inside groups of neighbours, then across the groups after a
+    shuffle.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -79,14 +81,15 @@ class ChannelInteraction(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps of the same shape."""
         mixed = _attend(self.inside(maps), self.groups, self.width) + maps
         mixed = self.norm(_shuffle(mixed, self.groups, self.width))
         return _shuffle(_attend(self.across(mixed.relu()), self.width, self.groups), self.width, self.groups) + mixed
 
 
 def _attend(triple: Tensor, groups: int, width: int) -> Tensor:
-    """Queries, keys and values [b, 3 C, h, w] of C = groups x width channels; attention between a group's channels."""
+    """Attention between a group's channels. ``triple`` holds queries, keys and values [b, 3 C, h, w], C = groups x
+    width.
+    """
     batch, _, height, breadth = triple.shape
     queries, keys, values = triple.reshape(batch, 3, groups, width, height * breadth).unbind(dim=1)
     products = queries @ keys.transpose(-2, -1) * width**-0.5
@@ -100,9 +103,8 @@ def _shuffle(maps: Tensor, groups: int, width: int) -> Tensor:
 
 
 def _with_interaction(stage: nn.Module, backbone: Backbone) -> nn.Module:
-    """A fourth stage with interacting channels behind each block, but the first, that ends in its full width.
-
-    A stage of one block has them behind that.
+    """A fourth stage with interacting channels behind each block of full width except the first, or behind its only
+    block.
     """
     blocks = list(stage.children()) if isinstance(stage, nn.Sequential) else [stage]
     maps = torch.zeros(1, backbone.trunk_channels, 4, 4)

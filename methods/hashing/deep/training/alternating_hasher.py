@@ -1,4 +1,4 @@
-"""Deep hashers that are trained in turns: the network, on a sample, and free codes of all train items."""
+"""Deep hashers that are trained in turns: the network on a sample, and free codes of all train items."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class AlternatingHasher(DeepHasher):
-    """Trained in turns: ``iterations`` times, the network on ``samples`` items for ``epochs``, then the free codes.
+    """Trained in turns: ``iterations`` times, the network for ``epochs`` and then the free codes. See `DeepHasher`.
 
-    ``class_weighting``: the target of a pair of different classes, see ``code_update``. ``quantisation``: gamma of
-    ADSH, the weight of the distance between an output and the item's free code.
+    ``samples``: train items that the network is trained on in an iteration.
+    ``class_weighting``: the target of a pair of different classes, see ``code_update``.
+    ``quantisation``: gamma of ADSH, the weight of the distance between an output and the item's free code.
     """
 
     family = "deep, asymmetric"
@@ -32,15 +33,14 @@ class AlternatingHasher(DeepHasher):
     quantisation: NotNegative = 0.0
 
     def learning(self, train: Items, context: Context) -> Alternation:
-        """In turns."""
         from methods.hashing.deep.training.alternation import Alternation
 
         return Alternation(self, train, context)
 
     def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
-        """The method's own weighted terms of the loss, beside the hash loss: means over the batch."""
+        """The method's own weighted terms beside the hash loss, means over the batch."""
         return {}
 
     def prepare(self, learning: Alternation, step: int) -> Tensor | None:
-        """What the network needs besides the images in this iteration, by class: [classes, ...]."""
+        """The network's second input in this iteration, by class, [classes, ...]; None if there is none."""
         return None

@@ -1,4 +1,4 @@
-"""Training in turns, after ADSH (Jiang & Li, AAAI 2018): the network on a sample, then the codes of all."""
+"""Training in turns, after ADSH (Jiang & Li, AAAI 2018): the network on a sample, then the codes of all items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from methods.hashing.deep.training.learning import CODES, STEP, Learning, MeanTe
 
 
 class HashLoss(NamedTuple):
-    """sum_j (u . v_j - q S_j)^2 against all n codes V in O(q^2) per image: what V and S contribute, as sums over V.
+    """sum_j (u . v_j - q S_j)^2 against all n codes V in O(q^2) per image, from sums over V.
 
     It is u^T (V^T V) u - 2 q u . (sum_j S_j v_j) + q^2 sum_j S_j^2: Eq. (5) of ADSH, Eq. (11) of ExchNet.
     """
@@ -27,7 +27,7 @@ class HashLoss(NamedTuple):
     squares: Tensor  # sum_j S_cj^2, [classes]
 
     def __call__(self, outputs: Tensor, classes: Tensor) -> Tensor:
-        """The sum over all codes, for each output [b, q] of an image of these classes [b]: [b]."""
+        """The sum over all codes, [b], for outputs [b, q] of images of ``classes`` [b]."""
         outputs = outputs.float()
         bits = outputs.shape[1]
         squared = ((outputs @ self.gram) * outputs).sum(dim=1)
@@ -36,10 +36,10 @@ class HashLoss(NamedTuple):
 
 
 class Alternation(Learning):
-    """A step is an outer iteration.
+    """A training in turns; a step is an outer iteration.
 
-    V is ``training.state["codes"]``, int8 [n, q], for all train items: of those that are held out it depends on their
-    labels alone. It starts at random and not at zero, as ADSH's does: with V = 0 the hash loss has no gradient.
+    V is ``training.state["codes"]``, int8 [n, q], for all train items. The codes of held-out items depend on their
+    labels alone. V starts at random and not at zero, as ADSH's does: with V = 0 the hash loss has no gradient.
     """
 
     method: AlternatingHasher
@@ -52,11 +52,9 @@ class Alternation(Learning):
         self.training.state["codes"] = torch.from_numpy(start.astype(np.int8))
 
     def database_codes(self) -> Float:
-        """V."""
         return self.training.state["codes"].cpu().numpy().astype(np.float32)
 
     def step(self, step: int) -> dict[str, Any]:
-        """One outer iteration."""
         method = self.method
         given = method.prepare(self, step)
         rng = np.random.default_rng((self.seed, STEP, step))
@@ -76,7 +74,7 @@ class Alternation(Learning):
     def _train_network(
         self, step: int, rows: Int, hash_loss: HashLoss, given: Tensor | None, rng: np.random.Generator
     ) -> tuple[Float, dict[str, float]]:
-        """Epochs over the sampled rows. Returns U, the outputs in the last epoch, [m, q], and the mean loss terms."""
+        """Train on the sampled rows. Returns the outputs U of the last epoch, [m, q], and the mean loss terms."""
         method, device = self.method, self.training.fabric.device
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         outputs = np.empty((len(rows), method.bits), np.float32)
@@ -98,7 +96,7 @@ class Alternation(Learning):
         return outputs, means.means()
 
     def _terms(self, made: Any, classes: Tensor, rows: Int, hash_loss: HashLoss, progress: float) -> dict[str, Tensor]:
-        """The weighted terms, means over the batch. The hash loss is divided by (codes x bits / 12), as DSHA does."""
+        """The weighted terms, means over the batch. The hash loss is over (codes x bits / 12), as in DSH_Analysis."""
         method = self.method
         scale = 12 / (method.bits * len(self.classes))
         terms = {"hash_loss": scale * hash_loss(made.codes, classes).mean()}

@@ -1,11 +1,11 @@
 """The free database codes V of ADSH and its kin: their targets, the objective, and the bit-by-bit update.
 
-The similarity matrix S (outputs x items) is never made: S has one value where labels agree and one where they differ,
+The similarity matrix S (outputs x items) is never made. It has one value where labels agree and one where they differ,
 so every product with it is a sum per class.
 
-Class weighting, as in ADSH (Jiang & Li 2018) and in the code derived from it: +1 for a pair of one class and
--r for any other, r = (pairs of one class) / (other pairs), in place of -1. It is the target that is weighted, not the
-term, so that S sums to zero; the update below is exact for any two values, because it only sees S in S^T U.
+Class weighting is that of ADSH (Jiang & Li 2018) and of the code derived from it: +1 for a pair of one class, and for
+any other -r with r = (pairs of one class) / (other pairs), in place of -1. It weighs the target and not the term, so
+that S sums to zero. The update below is exact for any two values, because it sees S in S^T U alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from methods.hashing.descent import sweep
 
 
 def dissimilar_target(output_counts: Int, code_counts: Int, class_weighting: bool) -> float:
-    """S of a pair of different classes: -1, or -r with class weighting. Counts: int64 [classes] of each side."""
+    """S of a pair of different classes: -1, or -r with class weighting. The counts are int64 [classes] of each side."""
     if not class_weighting:
         return -1.0
     same = int(output_counts @ code_counts)
@@ -32,7 +32,7 @@ def class_sums(values: Float, classes: Int, count: int) -> Float:
 
 
 def similarity_sums(values: Float, classes: Int, count: int, dissimilar: float) -> Float:
-    """For each class c the sum over rows j of S_cj values_j, float32 [count, d]: the rows of S^T U that differ."""
+    """The sum over rows j of S_cj values_j for each class c, float32 [count, d]: the rows of S^T U that differ."""
     sums = class_sums(values, classes, count)
     return (1 - dissimilar) * sums + dissimilar * sums.sum(axis=0)
 
@@ -51,10 +51,11 @@ def objective(outputs: Float, output_classes: Int, codes: Float, code_classes: I
 def update_codes(
     outputs: Float, output_classes: Int, codes: Float, code_classes: Int, dissimilar: float, pull: Float | float = 0.0
 ) -> Float:
-    """One sweep over the bits, each set to its minimiser with the others fixed; codes ±1 float32 [n, q], new.
+    """One sweep over the bits: each is set to its minimiser with the others fixed. Returns new ±1 codes, float32 [n,
+    q].
 
-    Outputs U float32 [m, q]; classes int64 from 0; ``pull`` [n, q]: gamma times the output of each item that has one
-    and 0 elsewhere, for a term gamma ||v_i - u_i||^2 (ADSH's Eq. 10). With Q = S^T U the minimiser is V_k =
+    Outputs U are float32 [m, q], and classes int64 from 0. ``pull`` [n, q] is gamma times the output of each item that
+    has one, and 0 elsewhere, for a term gamma ||v_i - u_i||^2 (ADSH's Eq. 10). With Q = S^T U the minimiser is V_k =
     sign(q Q_k + pull_k - V_{/k} U_{/k}^T U_k); ExchNet's Eq. (17) prints its negative. A bit on which nothing depends
     stays.
     """

@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class EpochHasher(DeepHasher):
-    """Trained by mini-batches over all train items, for ``epochs``. A method gives its ``loss``."""
+    """Trained by mini-batches over all train items, for ``epochs``. A method gives its ``loss``. See `DeepHasher`."""
 
     family = "deep"
     epochs: Count = 50
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The weighted terms of the loss of a batch: what is minimised is their sum."""
+        """The weighted terms of the loss of a batch; the training minimises their sum."""
         raise NotImplementedError
 
     def learning(self, train: Items, context: Context) -> Learning:
-        """By mini-batches."""
         from methods.hashing.deep.training.epochs import EpochLearning
 
         return EpochLearning(self, train, context)

@@ -1,4 +1,4 @@
-"""Training by mini-batches over all train items, with a memory of the outputs that each item last had."""
+"""Training by mini-batches over all train items, with a memory of each item's last outputs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from methods.hashing.deep.training.learning import STEP, Learning, MeanTerms
 
 
 class Batch(NamedTuple):
-    """What a loss is computed from: b images, beside all n items that are learned from."""
+    """A loss's arguments: b images, beside all n items that are learned from."""
 
-    made: Any  # what the network made of the images; made.codes [b, bits]
-    classes: Tensor  # of the images, [b]
-    memory: Tensor  # outputs of all items when last seen, these images' included, zero at first; constants, [n, bits]
-    memory_classes: Tensor  # [n]
-    progress: float  # of the training, 0 to 1
+    made: Any  # the network's outputs for the images; made.codes [b, bits]
+    classes: Tensor  # classes of the images, [b]
+    memory: Tensor  # last outputs of all items, these images included, zero at first; constants, [n, bits]
+    memory_classes: Tensor  # classes of all items, [n]
+    progress: float  # share of the training that is done, 0 to 1
 
 
 class EpochLearning(Learning):
-    """A step is an epoch."""
+    """A training by mini-batches; a step is an epoch."""
 
     method: EpochHasher
 
@@ -38,12 +38,11 @@ class EpochLearning(Learning):
         self.training.state["memory"] = torch.zeros(len(self.rows), method.bits, device=device)
 
     def database_codes(self) -> Float | None:
-        """What the network itself says of the labels, where it has a code per class."""
+        """The network's own codes of the labels, ±1 float32 [n, bits]; None if it has no code per class."""
         codebook: Tensor | None = getattr(self.network, "database_codebook", None)
         return None if codebook is None else codebook.cpu().numpy()[self.classes]
 
     def step(self, step: int) -> dict[str, Any]:
-        """One epoch."""
         memory = self.training.state["memory"]
         rng = np.random.default_rng((self.seed, STEP, step))
         plan = shuffled(np.arange(len(self.rows)), self.method.batch_size, rng)

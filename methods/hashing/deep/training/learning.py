@@ -1,4 +1,4 @@
-"""What all deep trainings share: held-out items, the network and its optimiser, encoding, and which model is kept."""
+"""The base of all deep trainings: held-out items, the network and its optimiser, encoding, and the kept models."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from methods.hashing.deep.training.settings import DeepHasher
 from methods.training import Training, evaluate
 from methods.trunk import EVALUATION_BATCH, open_inputs, outputs, prepare_backbone
 
-# The first part of a random stream's key: what is drawn from it.
+# The first part of a random stream's key names the draws.
 CODES, SPLIT, STEP, ANCHORS, CODEBOOK = range(5)
 COLUMNS: dict[str, Model] = {"held_out_map": "best_on_validation", "oracle_map": "oracle"}
 
 
 class Learning:
-    """One training. ``rows``: the items whose images are learned from; ``held_out``: the others.
+    """One training. It learns from the images of ``rows``; ``held_out`` are the other train items.
 
-    ValueError: one class only, or items without images. Unsuitable: no item can be held out, as `set_aside` does.
+    Raises ValueError: the items are of one class only, or have no images.
+
+    Raises Unsuitable: `set_aside` can hold no item out.
     """
 
     steps: int
@@ -56,42 +58,40 @@ class Learning:
         return held_out, rows
 
     def fits(self, name: str, there: int, what: str) -> None:
-        """Say ``what`` comes of it where a parameter is above what is there."""
+        """Say ``what`` follows if a parameter is above the number that is there."""
         if getattr(self.method, name) > there:
             self.context.say(f"{name}={getattr(self.method, name)}: {what}")
 
     def run(self) -> None:
-        """All steps that are left; then the last network is a model like the others."""
+        """Do the steps that are left, and keep the last network as a model."""
         name = f"{type(self.method).__name__.lower()}, {self.method.bits} bits: steps"
         self.training.run(self.steps, self._one_step, name)
         self.training.keep("last")
 
     def step(self, step: int) -> dict[str, Any]:
-        """Do one step; its figures for the log."""
+        """Do one step. Returns its figures for the log."""
         raise NotImplementedError
 
     def database_codes(self) -> Float | None:
-        """The free codes of all train items, ±1 [n, bits]; None: the method has none."""
+        """The free codes of all train items, ±1 float32 [n, bits]; None if the method has none."""
         return None
 
     def use(self, model: Model) -> None:
-        """Go on with this model. ValueError: it was not kept."""
+        """Go on with this model, which must have been kept."""
         self.training.restore(model)
 
     def encode(self, items: Items) -> Codes:
-        """Codes of any items with images."""
         return Codes.pack(self.encode_real(items))
 
     def encode_real(self, items: Items) -> Float:
-        """The values whose signs are the codes, float32 [n, bits]."""
         return _values(self.outputs(items))
 
     def outputs(self, items: Items) -> Iterator[Any]:
-        """What the network makes of any items, batch by batch."""
+        """The network's outputs for the items, batch by batch."""
         return outputs(self.network, items, self.backbone, self.method.frozen_trunk, self.context, "encode")
 
     def evaluate(self, rows: Int) -> Iterator[tuple[Int, Any]]:
-        """Rows of the train items, and what the network makes of them, un-augmented, batch by batch."""
+        """Rows of the train items and the network's outputs for their un-augmented images, batch by batch."""
         plan = [rows[batch] for batch in in_order(len(rows), EVALUATION_BATCH)]
         return zip(plan, evaluate(self.network, self.training.fabric, self.inputs.batches(plan)), strict=True)
 
@@ -102,7 +102,7 @@ class Learning:
         return {**figures, **self._judge(step)}
 
     def _judge(self, step: int) -> dict[str, Any]:
-        """The mAP that decides which network is kept, where it is due; the best so far is kept."""
+        """The mAP that decides which network is kept, if it is due; the best network so far is kept."""
         scores: dict[str, Any] = {}
         due = (step + 1) % self.method.validate_every == 0 or step + 1 == self.steps
         if self.method.validation:
@@ -118,7 +118,9 @@ class Learning:
         return scores
 
     def _held_out_map(self) -> float:
-        """mAP of the held-out items' codes against the others': free codes where the method has them, else encoded."""
+        """mAP of the held-out items' codes against the others' free codes, or encoded codes if the method has no free
+        ones.
+        """
         free = self.database_codes()
         database = Codes.pack(free[self.rows]) if free is not None else self._encoded(self.rows)
         queries = self._encoded(self.held_out)
@@ -129,9 +131,9 @@ class Learning:
 
 
 def set_aside(classes: Int, count: int, rng: np.random.Generator) -> tuple[Int, Int]:
-    """Rows of the items that are held out, ``count`` or a quarter of all at most, and of the others; both ascending.
+    """Rows of the held-out items, ``count`` or a quarter of all at most, and of the others; both ascending.
 
-    One item of each class is never held out: what it looks like is to be learned. ``classes``: int64 [n] from 0.
+    One item of each class is never held out, so that its looks are learned. ``classes`` are int64 [n] from 0.
     """
     order = rng.permutation(len(classes))
     last_of_class = len(order) - 1 - np.unique(classes[order[::-1]], return_index=True)[1]
@@ -148,13 +150,11 @@ class MeanTerms:
         self._items = 0
 
     def add(self, terms: dict[str, Tensor], items: int) -> None:
-        """The terms of a batch of so many items."""
         for name, value in terms.items():
             self._totals[name] = self._totals.get(name, torch.zeros(())) + value.detach() * items
         self._items += items
 
     def means(self) -> dict[str, float]:
-        """The means."""
         return {name: value.item() / self._items for name, value in self._totals.items()}
 
 
@@ -163,7 +163,7 @@ def _values(batches: Iterable[Any]) -> Float:
 
 
 def _optimizer(method: DeepHasher, network: nn.Module) -> torch.optim.Optimizer:
-    """The method's optimiser; parameters that were copied from the backbone are a group with their own rate."""
+    """The method's optimiser. Parameters copied from the backbone are a group with their own rate."""
     new_layers: tuple[str, ...] = getattr(network, "new_layers", ())
     groups: dict[float, list[nn.Parameter]] = {1.0: []}
     for name, parameter in network.named_parameters():

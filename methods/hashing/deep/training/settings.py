@@ -1,11 +1,11 @@
-"""What all deep hashers have in common: their parameters, and how they are fitted and asked for codes.
+"""The base of all deep hashers: their parameters, their fit, and their codes.
 
-A method is a dataclass (its parameters, with the paper's values as defaults), its loss, its schedule and, where it has
+A method is a dataclass (its parameters, with the paper's values as defaults), its loss, its schedule and, if it has
 one, its code update. There are two ways to train: by mini-batches over all train items (``epoch_hasher``), and in turns
-the network, on a sample, and free codes of all train items (``alternating_hasher``). They are modules of their own, so
-that a change of one way leaves the results of the other as they are. Inheritance is used for one reason: the parameters
-of a plugin are those of its constructor, and a dataclass inherits them. torch is imported where it is used, so that a
-grid's errors come at once.
+the network, on a sample, and free codes of all train items (``alternating_hasher``). They are separate modules, so that
+a change of one leaves the results of the other as they are. Inheritance is used for one reason: the parameters of a
+plugin are those of its constructor, and a dataclass inherits them. torch is imported in functions, so that a grid's
+errors come at once.
 """
 
 from __future__ import annotations
@@ -26,15 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class DeepHasher:
-    """The parameters and members that every deep hasher has.
+    """The parameters and members of every deep hasher.
 
-    Backbone: see ``methods.backbones.BackboneChoice``. ``learning_rate`` is that of the new layers; what is copied from
-    the backbone learns at ``backbone_rate`` times it. ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam".
-    Numbers of items, as ``batch_size``, are bounds: where there are fewer, these are taken, and ``Context.say`` tells.
-    ``validation``: train items set aside by seed, a quarter of all at most and not the last of a class, whose images
-    are not trained on (but a trunk pretrained on the train items has seen them); every ``validate_every`` steps, and
-    after the last, their mAP against the other train items is taken, and the best network is kept as the model
-    "best_on_validation". ``log.csv`` and the checkpoint are in ``context.folder``.
+    A number of items, such as ``batch_size``, is a bound: `Context.say` tells if there are fewer. ``log.csv`` and the
+    checkpoint are in ``context.folder``. ``backbone`` and the four parameters after it are those of
+    `methods.backbones.BackboneChoice`.
+
+    ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam"
+    ``learning_rate``: the rate of the new layers
+    ``backbone_rate``: the rate of the layers copied from the backbone, over that of the new ones
+    ``validation``: train items held out by seed, a quarter of all at most and never the last of a class. The training
+        does not see their images, but a trunk pretrained on the train items has. The network with their best mAP
+        against the other train items is kept as the model "best_on_validation".
+    ``validate_every``: steps from one such mAP to the next; the last step has one too
     """
 
     check_parameters: ClassVar[dict[str, Any]] = {
@@ -65,43 +69,38 @@ class DeepHasher:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """The models that its training ends with."""
         return ("last", "best_on_validation", "oracle") if self.validation else ("last", "oracle")
 
     def fit(self, train: Items, context: Context) -> Self:
-        """Train, or go on from the checkpoint in ``context.folder``. ValueError: no images, or too few items."""
+        """Train, or go on from the checkpoint in ``context.folder``."""
         self._learned = self.learning(train, context)
         self._learned.run()
         self.use("last")
         return self
 
     def use(self, model: Model) -> None:
-        """Encode with this model of the training. ValueError: it has no such model."""
         learned = self.after_fit()
         learned.use(model)
         codes = learned.database_codes()
         self.database_codes_ = None if codes is None else Codes.pack(codes)
 
     def encode(self, items: Items) -> Codes:
-        """Codes of any items with images."""
         return self.after_fit().encode(items)
 
     def encode_real(self, items: Items) -> Float:
-        """The values whose signs are the codes, float32 [n, bits]."""
         return self.after_fit().encode_real(items)
 
     def after_fit(self) -> Learning:
-        """The training that was done. ValueError: none."""
+        """The finished training; ``fit`` must have been called."""
         if self._learned is None:
             raise ValueError(f"{type(self).__name__}: fit comes before encode")
         return self._learned
 
     def learning(self, train: Items, context: Context) -> Learning:
-        """How this method trains."""
         raise NotImplementedError
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        """The network, not trained yet; its outputs have ``codes`` [b, bits], whose signs are the code."""
+        """The untrained network; its outputs have ``codes`` [b, bits], whose signs are the code."""
         from methods.hashing.deep.networks.common import HashNetwork
 
         return HashNetwork(backbone, self.bits, self.frozen_trunk)
