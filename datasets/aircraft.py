@@ -18,10 +18,10 @@ OFFICIAL = Counts(classes=100, train=6_667, test=3_333)
 class Aircraft(ImageSet):
     """FGVC-Aircraft: 100 aircraft variants, 6,667 train (trainval) and 3,333 test photographs (2.75 GB).
 
-    ``data_dir`` holds ``fgvc-aircraft-2013b``; None is the folder ``aircraft`` of the cache. ``download``:
-    fetch the archive where it is missing. ``full``: insist on the published numbers. Images are whole, as
-    torchvision's: the publisher advises to cut off the copyright notice in the lowest 20 rows, the ExchNet
-    paper says nothing of it. Train items are the database, test items the queries.
+    ``data_dir`` holds ``fgvc-aircraft-2013b``; None is the folder ``aircraft`` of the cache. ``download`` fetches a
+    missing archive. ``full`` insists on the published numbers. Images are whole, as torchvision's. The publisher
+    advises to cut off the copyright notice in the lowest 20 rows, and the ExchNet paper says nothing of it. Train items
+    are the database, test items the queries.
     """
 
     dataset_name = "aircraft"
@@ -40,11 +40,7 @@ class Aircraft(ImageSet):
         self.full = full
 
     def fingerprint(self) -> str:
-        """A hash of the images' names, sizes, times of change and labels. ValueError: as ``load``.
-
-        Where the images come from the publisher's archive, its versioned name stands for them: torchvision
-        has no checksum of it.
-        """
+        """The files' hash, or the versioned name of the publisher's archive, of which torchvision has no checksum."""
         if self.data_dir is None or self.download:
             return FOLDER
         return self.files(self.data_dir).fingerprint()
@@ -77,7 +73,7 @@ class Aircraft(ImageSet):
 
 
 def _listing(path: Path, classes: list[str]) -> Listing:
-    """The images of a list. ValueError names the line of a class that is not among ``classes``."""
+    """The images of a list; a class that is not among ``classes`` is refused, with its line."""
     number = {name: label for label, name in enumerate(classes)}
     table = read_table(path, "IMAGE_ID VARIANT")
     for image, variant in table.entries.items():

@@ -1,4 +1,4 @@
-"""Archives that others unpack for us: no file of theirs ends up outside the folder that it was meant for."""
+"""Archives that other libraries unpack: none of their files ends up outside the folder that it was meant for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def unpacked_inside() -> Iterator[None]:
-    """Inside, whoever unpacks a tar archive stays in the folder it names: tarfile's filter "data" (PEP 706).
+    """Inside, a tar archive is unpacked into its folder and nowhere else: tarfile's filter "data" (PEP 706).
 
-    torchvision asks for no filter, and before Python 3.14 none is the default. ValueError: this Python has no filter.
+    torchvision asks for no filter, and before Python 3.14 none is the default.
+
+    Raises ValueError: this Python has no filter.
     """
     if not hasattr(tarfile, "data_filter"):
         raise ValueError("this Python can't unpack an archive safely: use 3.11.4 or newer, or unpack it yourself")

@@ -1,4 +1,4 @@
-"""Arrays of numbers of any type, in memory or in a file, to vectors float32 and labels; what gets lost is said."""
+"""Arrays of numbers of any type, in memory or in a file, to vectors float32 and labels; remarks tell the losses."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 from bench.interfaces import Float
 
 BLOCK_BYTES = 2**24
-"""Of float32 vectors that are read and checked at a time."""
+"""Bytes of float32 vectors that are read and checked at a time."""
 EXACT = 2**24
-"""Whole numbers up to it are the same in float32; of those beyond it not all are."""
+"""float32 holds every whole number up to this one, and not every one beyond."""
 COARSE = 1e-3
-"""Of a column's range: where float32's steps are wider than this, the differences between rows are no longer true."""
+"""Share of a column's range: with wider steps of float32, the differences between rows are no longer true."""
 
 Convert = Callable[[NDArray[Any], int], Float]
-"""Rows of a source, of any numbers, and the number of the first of them, to as many float32 rows."""
+"""A function of a block of rows of any numbers, and of the number of its first row, to float32 rows."""
 
 
 def check_vectors(where: str, vectors: Any) -> None:
-    """ValueError unless an array, or one that is still in a file, is real numbers [n, d] and not empty."""
+    """Raises ValueError: an array, in memory or in a file, is not real numbers [n, d] with n and d above 0."""
     _check_kind(where, vectors, "biuf", "numbers [n, d]", 2)
     if 0 in vectors.shape:
         raise ValueError(f"{where}: {list(vectors.shape)}, must hold at least one vector of at least one dimension")
 
 
 def check_labels(where: str, labels: Any, count: int) -> None:
-    """ValueError unless an array, or one that is still in a file, is integers [count]."""
+    """Raises ValueError: an array, in memory or in a file, is not integers [count]."""
     _check_kind(where, labels, "biu", "integers [n]", 1)
     if len(labels) != count:
         raise ValueError(f"{where}: {len(labels)} labels for {count} vectors")
@@ -41,10 +41,11 @@ def _check_kind(where: str, array: Any, kinds: str, right: str, dimensions: int)
 
 
 def read_vectors(where: str, source: Any) -> tuple[Float, list[str]]:
-    """The vectors of an array, or of one that is still in a file, float32 [n, d], and remarks on what got lost.
+    """The vectors of an array, in memory or in a file, float32 [n, d], and remarks on the losses.
 
-    What is float32 already, row by row in memory, is given back as it is. ValueError names the row and column of a
-    value that is not finite or is beyond float32.
+    An array that is float32 already, row by row in memory, is returned as it is.
+
+    Raises ValueError: a value is not finite or is beyond float32; the message names its row and column.
     """
     check_vectors(where, source)
     if isinstance(source, np.ndarray) and source.dtype == np.float32:
@@ -72,7 +73,10 @@ def converted(source: Any, convert: Convert) -> Float:
 
 
 def to_float32(where: str, block: NDArray[Any], first_row: int) -> Float:
-    """The block as float32. ValueError: a value is not finite or beyond float32; ``first_row``: number of its first."""
+    """The block as float32; ``first_row`` is the number of its first row.
+
+    Raises ValueError: a value is not finite or is beyond float32.
+    """
     check_finite(where, block, first_row)
     with np.errstate(over="ignore"):
         vectors: Float = block.astype(np.float32)
@@ -83,9 +87,9 @@ def to_float32(where: str, block: NDArray[Any], first_row: int) -> Float:
 def check_finite(
     where: str, vectors: NDArray[Any], first_row: int, why: str = "; must be finite", named: NDArray[Any] | None = None
 ) -> None:
-    """ValueError names the first value that is NaN or infinite; ``first_row`` is the number of the first row.
+    """Raises ValueError: a value is NaN or infinite; the message names the first, and ``why`` it is wrong.
 
-    ``named``: the array whose value is named in its place, and ``why`` it is wrong.
+    ``first_row`` is the number of the first row. ``named``: the array whose value is named in its place.
     """
     bad = ~np.isfinite(vectors)
     if bad.any():
@@ -101,7 +105,7 @@ def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
 
 
 class Losses:
-    """What is lost where numbers of another type become float32: seen block by block."""
+    """The losses of numbers of another type that become float32, seen block by block."""
 
     def __init__(self, where: str, dtype: np.dtype[Any]) -> None:
         self.where, self.dtype = where, dtype
@@ -110,7 +114,6 @@ class Losses:
         self.high: NDArray[np.float64] | None = None
 
     def watch(self, block: NDArray[Any]) -> None:
-        """Look at more rows."""
         if np.can_cast(self.dtype, np.float32):
             return
         if self.dtype.kind in "iu":
@@ -120,7 +123,7 @@ class Losses:
         self.high = high if self.high is None else np.maximum(self.high, high)
 
     def remarks(self) -> list[str]:
-        """A sentence for whole numbers that are rounded, and one for columns whose differences are."""
+        """A sentence on rounded whole numbers, and one on columns with rounded differences."""
         said = []
         if self.beyond:
             said.append(

@@ -1,4 +1,4 @@
-"""What every data set is checked for before anything is trained on it: its folder, classes, labels, ids."""
+"""The checks of every data set before anything is trained on it: its folder, classes, labels, ids."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from bench.interfaces import Context, Items, SplitName
 
 
 def one_line(error: Exception) -> str:
-    """What an error of another library says, in one line."""
+    """The message of another library's error, in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def file_hash(paths: Iterable[Path]) -> str:
-    """One hash of the names and contents of files, read in blocks. ValueError: one can't be read."""
+    """One hash of the names and contents of files, read in blocks.
+
+    Raises ValueError: a file can't be read.
+    """
     digest = blake2b(digest_size=16)
     for path in paths:
         try:
@@ -31,7 +34,10 @@ def file_hash(paths: Iterable[Path]) -> str:
 
 
 def needed_folder(data_dir: Path | None, holding: str) -> Path:
-    """The data folder, which must hold ``holding``. ValueError: it was not given, or does not exist."""
+    """The data folder, which must hold ``holding``.
+
+    Raises ValueError: it was not given, or does not exist.
+    """
     if data_dir is None:
         raise ValueError(f"--data-dir is needed: a folder holding {holding}")
     if not data_dir.is_dir():
@@ -40,7 +46,10 @@ def needed_folder(data_dir: Path | None, holding: str) -> Path:
 
 
 def folder_or_cache(data_dir: Path | None, name: str, context: Context) -> Path:
-    """The data folder, or without one the folder ``name`` of the cache. ValueError: there is no cache either."""
+    """The data folder; the default is the folder ``name`` of the cache.
+
+    Raises ValueError: there is no cache either.
+    """
     if data_dir is not None:
         return data_dir
     if context.cache is None:
@@ -49,13 +58,16 @@ def folder_or_cache(data_dir: Path | None, name: str, context: Context) -> Path:
 
 
 def check_count(path: Path, found: int, what: str, expected: int) -> None:
-    """ValueError: ``path`` lists another number of ``what`` than its publisher's."""
+    """Raises ValueError: ``path`` lists another number of ``what`` than its publisher's."""
     if found != expected:
         raise ValueError(f"{path}: {found} {what}, must be {expected} (full = false allows any number)")
 
 
 def pick(splits: Mapping[str, Items], name: SplitName) -> Items:
-    """The items of a split. ValueError: no such split, or the data set is not loaded yet."""
+    """The items of a split.
+
+    Raises ValueError: there is no such split, or the data set is not loaded yet.
+    """
     if not splits:
         raise ValueError(f"split {name!r} was asked for before load()")
     if name not in splits:
@@ -64,9 +76,10 @@ def pick(splits: Mapping[str, Items], name: SplitName) -> Items:
 
 
 def check_items(source: str, classes: Sequence[str] | None, database: Items, query: Items) -> None:
-    """Check the two splits of ``source``; ``classes`` is None where there are no labels.
+    """Check the two splits of ``source``; ``classes`` is None if there are no labels.
 
-    ValueError: fewer than two classes, an empty split, a label out of range, an id in both splits.
+    Raises ValueError: there are fewer than two classes, a split is empty, a label is out of range, or an id is in both
+    splits.
     """
     if classes is not None and len(classes) < 2:
         raise ValueError(f"{source}: {len(classes)} class: retrieval by label needs at least 2")

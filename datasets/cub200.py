@@ -1,4 +1,4 @@
-"""CUB-200-2011 (Wah, Branson, Welinder, Perona, Belongie, 2011) as it is published, and how to read its lists."""
+"""CUB-200-2011 (Wah, Branson, Welinder, Perona, Belongie, 2011) as published, and the reader of its lists."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OFFICIAL = Counts(classes=200, train=5_994, test=5_794)
 class Cub200(ImageSet):
     """CUB-200-2011: 200 species of birds, 5,994 train and 5,794 test photographs (1.1 GB).
 
-    ``data_dir`` holds ``CUB_200_2011``, the folder of the publisher's archive. ``full``: insist on the
-    published numbers. Train items are the database, test items the queries.
+    ``data_dir`` holds ``CUB_200_2011``, the folder of the publisher's archive. ``full`` insists on the published
+    numbers. Train items are the database, test items the queries.
     """
 
     dataset_name = "cub200"
@@ -34,9 +34,10 @@ class Cub200(ImageSet):
 def read_by_image(root: Path, official: Counts | None) -> ImageSplits:
     """The images of ``images.txt``, in its order, with labels and split from the lists beside it.
 
-    The classes are those of ``classes.txt``, in its order, that have an image; a split flag of 1 is train.
-    ValueError names the list and line of an image that another list lacks, of an unknown class or flag, or the
-    list that disagrees with the ``official`` numbers.
+    The classes are those of ``classes.txt``, in its order, that have an image. A split flag of 1 is train.
+
+    Raises ValueError: a list lacks an image of another, a class or flag is unknown, or a list disagrees with the
+    ``official`` numbers. The message names the list and the line.
     """
     images = read_table(root / "images.txt", "IMAGE_ID PATH")
     labels = read_table(root / "image_class_labels.txt", "IMAGE_ID CLASS_ID")
@@ -58,7 +59,7 @@ def read_by_image(root: Path, official: Counts | None) -> ImageSplits:
 
 
 def _check_lists(images: Table, labels: Table, flags: Table, names: Table) -> None:
-    """ValueError: an image is not in all three lists, or its class or flag is none."""
+    """Refuse an image that is not in all three lists, and an unknown class or flag."""
     for other in (labels, flags):
         for listed, lacking in ((images, other), (other, images)):
             for image in listed.entries:

@@ -1,4 +1,4 @@
-"""Encoded images to the pixels that an image viewer shows: turned upright, on white where they are transparent."""
+"""Encoded images to the pixels that an image viewer shows: turned upright, on white if they are transparent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 NO_PICTURES = frozenset({"EPS", "MPEG"})
-"""Formats that the library opens and doesn't decode itself: programs for Ghostscript, and films."""
+"""Formats that Pillow opens and doesn't decode itself: programs for Ghostscript, and films."""
 
 WHITE = {"I": 65535, "I;16": 65535, "I;16B": 65535, "I;16L": 65535, "I;16N": 65535, "F": 1}
 """The value of white in grey images of more than 8 bits, by Pillow's mode; black is 0."""
 
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
-"""The tag of a TIFF that says what 0 is, and its value for white: Pillow heeds it up to 8 bits."""
+"""The tag of a TIFF that says what 0 is, and its value for white; Pillow heeds it up to 8 bits."""
 
 
 @cache
@@ -39,8 +39,10 @@ def decode(content: bytes, *, reduced: bool = False) -> NDArray[np.uint8]:
     """The pixels of an encoded image, uint8 [height, width, 3], RGB; of several pictures the first.
 
     Grey of 16 bits keeps the upper 8, as Pillow does with colours of 16 bits. Colour profiles are not applied.
-    ``reduced``: at an eighth of the size where the format allows it (JPEG), which reads all of it in less than half the
-    time. Raises what Pillow makes of damage; ValueError: grey whose black and white are not known.
+    ``reduced`` decodes at an eighth of the size if the format allows it (JPEG), in less than half the time, and reads
+    the whole file.
+
+    Raises ValueError: the black and white of a grey image are not known. Pillow's errors on damage pass through.
     """
     from PIL import Image
 
@@ -58,20 +60,16 @@ def decode(content: bytes, *, reduced: bool = False) -> NDArray[np.uint8]:
 
 
 def _upright(image: Image) -> Image:
-    """The image, turned as its EXIF data say."""
     from PIL import ImageOps
 
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # whatever damaged EXIF data make their reader stumble over: viewers show such an image as it is
+    except Exception:  # damaged EXIF data make their reader raise anything; viewers show such an image as it is
         return image
 
 
 def _shallow(image: Image, inverted: bool) -> Image:
-    """A grey image of more than 8 bits with the upper 8 of them, ``inverted`` where 0 is white.
-
-    ValueError: a value is not from black to white.
-    """
+    """The upper 8 bits of a deeper grey image, ``inverted`` if 0 is white; values beyond black or white are refused."""
     from PIL import Image
 
     values, white = np.asarray(image), WHITE[image.mode]

@@ -1,4 +1,4 @@
-"""Image files: found below a folder, decoded when they are asked for, and all tried once before anything is trained."""
+"""Image files: found below a folder, decoded on access, and all tried once before anything is trained."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def checked_hashes(
 ) -> Iterator[bytes]:
     """Content hashes of ``count`` encoded images, each decoded once, on all cores and with progress.
 
-    ``read(position)`` gives an image's bytes, ``where(position)`` names it in the ValueError raised when it
-    cannot be read or decoded.
+    ``read(position)`` gives an image's bytes, and ``where(position)`` names it in an error.
+
+    Raises ValueError: an image cannot be read or decoded.
     """
 
     def check(start: int) -> list[bytes]:
@@ -48,7 +49,7 @@ def _checked_hash(read: Callable[[int], bytes], where: Callable[[int], str], pos
     try:
         content = read(position)
         decode(content, reduced=True)
-    except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
+    except Exception as error:  # a damaged file makes a decoder raise anything
         reason = "no known format" if isinstance(error, UnidentifiedImageError) else one_line(error)
         raise ValueError(f"{where(position)}: not a readable image ({reason})") from error
     return content_hash(content)
@@ -75,20 +76,21 @@ class Listing:
     labels: list[int]
 
     def items(self, first_id: int, fingerprint: str) -> Items:
-        """The items; ids count from ``first_id``."""
         ids = np.arange(first_id, first_id + len(self.paths), dtype=np.int64)
         labels = np.array(self.labels, dtype=np.int64)
         return Items(ids, labels, fingerprint, images=FileImages(self.paths))
 
     def hashes(self, context: Context) -> Iterator[bytes]:
-        """Content hashes of the files. ValueError: one cannot be read or decoded."""
         return checked_hashes(
             lambda i: self.paths[i].read_bytes(), lambda i: str(self.paths[i]), len(self.paths), context
         )
 
 
 def state(path: Path) -> str:
-    """A file's size and time of change. ValueError: it can't be read, or is no file."""
+    """A file's size and time of change.
+
+    Raises ValueError: the path can't be read, or is not a file.
+    """
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
@@ -99,7 +101,7 @@ def state(path: Path) -> str:
 
 
 def is_hidden(path: Path, root: Path) -> bool:
-    """Whether a path below ``root`` is one that systems put beside the user's: .DS_Store, __MACOSX and the like."""
+    """Whether a path below ``root`` is a system's and not the user's: .DS_Store, __MACOSX and the like."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(root).parts)
 
 
@@ -109,9 +111,11 @@ def is_image(path: Path) -> bool:
 
 
 def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """All files of a folder and of the folders in it, in the order of names. ValueError: a folder can't be read.
+    """All files of a folder and of the folders in it, in the order of names.
 
-    Links are followed, but not back into a folder that holds the link: ``above`` are those that were entered already.
+    Links are followed, but not back into a folder that holds the link. ``above`` are the folders entered already.
+
+    Raises ValueError: a folder can't be read.
     """
     here = above | {folder.resolve(), *(() if above else folder.resolve().parents)}
     try:
@@ -128,12 +132,12 @@ def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files of a folder and of the folders in it, hidden ones left out, in the order of names."""
+    """The image files of a folder and of the folders in it, without hidden ones, in the order of names."""
     return [path for path in files_below(folder) if is_image(path) and not is_hidden(path, folder)]
 
 
 def left_out(root: Path, used: Collection[Path]) -> list[str]:
-    """A remark on the files below ``root`` that are not ``used``, if there are any: how many of which kind."""
+    """A remark on the files below ``root`` that are not ``used``, if there are any: their number by kind."""
     rest = [path for path in files_below(root) if path not in used]
     if not rest:
         return []

@@ -21,10 +21,9 @@ CLASSES, TRAIN_PER_CLASS, TEST_PER_CLASS = 101, 750, 250
 class Food101(ImageSet):
     """Food-101: 101 dishes, 75,750 train and 25,250 test photographs (5 GB).
 
-    ``data_dir`` holds ``food-101/meta`` (train and test, .json or .txt) and ``food-101/images/CLASS/ID.jpg``;
-    None is the folder ``food101`` of the cache. ``download``: fetch the archive where it is missing.
-    ``full``: insist on 101 classes of 750 and 250 images. Train items are the database, test items the
-    queries.
+    ``data_dir`` holds ``food-101/meta`` (train and test, .json or .txt) and ``food-101/images/CLASS/ID.jpg``; None is
+    the folder ``food101`` of the cache. ``download`` fetches a missing archive. ``full`` insists on 101 classes of 750
+    and 250 images. Train items are the database, test items the queries.
     """
 
     dataset_name = "food101"
@@ -43,10 +42,7 @@ class Food101(ImageSet):
         self.full = full
 
     def fingerprint(self) -> str:
-        """A hash of the images' names, sizes, times of change and labels. ValueError: as ``load``.
-
-        Where the images come from the publisher's archive, its MD5 stands for them.
-        """
+        """The files' hash, or the MD5 of the publisher's archive if the images come from it."""
         if self.data_dir is None or self.download:
             return f"food-101-{ARCHIVE_MD5}"
         return self.files(self.data_dir).fingerprint()
@@ -78,7 +74,7 @@ class Food101(ImageSet):
 
 
 def _read_split(root: Path, split: str) -> list[str]:
-    """The names CLASS/ID that the split's .json (by class) or .txt (one a line) lists."""
+    """The names CLASS/ID in the split's .json (by class) or .txt (one a line)."""
     as_json, as_text = root / "meta" / f"{split}.json", root / "meta" / f"{split}.txt"
     if as_json.is_file():
         try:

@@ -1,4 +1,4 @@
-"""The files of ann-benchmarks: vectors in HDF5 with the distance that they are compared by, mostly without labels."""
+"""The files of ann-benchmarks: vectors in HDF5 with the name of their distance, mostly without labels."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ REFUSED = {
     **dict.fromkeys(("ip", "dot", "dot_product", "inner_product", "mips"), INNER_PRODUCT),
     "jaccard": "is a distance of sets, whose order no Euclidean one is",
 }
-"""Distances of such files that are not served, and why."""
+"""Distances of such files that are not served, each with the reason."""
 
 
 class HDF5(VectorSet):
     """Feature vectors in an HDF5 file in the layout of ann-benchmarks: train, test, with or without labels.
 
-    Data sets ``train`` and ``test``, numbers of any real type [n, d], read as float32. ``train_labels`` and
-    ``test_labels``, integers [n] of any type and from 0, are read where they stand; without both the items have no
-    labels. Attribute ``distance``: "euclidean"; "angular", "cosine" or "normalized": every row is then divided by its
-    length, so that the Euclidean order is that of the angles, but a row of zeros stays as it is; or "hamming", whose
-    order among rows of 0 and 1 is the Euclidean one. ``neighbors`` and ``distances`` are not read: exact neighbours are
-    found here. Train items are the database, test items the queries.
+    Data sets ``train`` and ``test`` are numbers of any real type [n, d], read as float32. ``train_labels`` and
+    ``test_labels`` are integers [n] of any type and from 0. Without both the items have no labels. ``neighbors`` and
+    ``distances`` are not read: exact neighbours are found here. Train items are the database, test items the queries.
 
-    ``name``: which file of the folder, without .hdf5; None where there is one only. ``twins_allowed``: see
-    ``TrainTest``.
+    The attribute ``distance`` is "euclidean", "angular", "cosine", "normalized" or "hamming". For the middle three
+    every row is divided by its length, so that the Euclidean order is that of the angles; a row of zeros stays as it
+    is. The order of "hamming" among rows of 0 and 1 is the Euclidean one.
+
+    ``name``: the file of the folder, without .hdf5; None if there is only one. ``twins_allowed``: see ``TrainTest``.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class HDF5(VectorSet):
 
     @property
     def labelled(self) -> bool:
-        """Whether the file has labels; True where it can't be read, of which ``fingerprint`` or ``load`` tells."""
+        """Whether the file has labels; True for an unreadable file, which ``fingerprint`` or ``load`` reports."""
         try:
             with _opened(self._path()) as file:
                 return any(name in file for name in LABELS)
@@ -63,18 +63,16 @@ class HDF5(VectorSet):
 
     @property
     def dataset_name(self) -> str | None:
-        """The file's name without .hdf5; None where it can't be told which that is."""
+        """The file's name without .hdf5; None if there is no such file, or more than one."""
         try:
             return self._path().stem
         except ValueError:
             return None
 
     def fingerprint(self) -> str:
-        """A hash of the file. ValueError: no folder, no such file in it, or several and no name."""
         return file_hash([self._path()])
 
     def part(self, name: PartName) -> Part:
-        """The vectors, checked, and labels. ValueError names the file, its data set, the row and the column."""
         with _opened(self._path()) as file:
             data = _data(file, name)
             vectors, remarks = READERS[_distance(file)](_where(data), data)
@@ -97,7 +95,7 @@ class HDF5(VectorSet):
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """The file, open for reading. ValueError: it is none of HDF5, or what is read of it is damaged."""
+    """The file, open for reading; one that is not HDF5, or is damaged, is refused."""
     import h5py
 
     try:
@@ -105,12 +103,12 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except ValueError:
         raise
-    except Exception as error:  # a damaged file makes the library raise what it stumbles over
+    except Exception as error:  # a damaged file makes the library raise anything
         raise ValueError(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
 
 
 def _data(file: h5py.File, name: str) -> h5py.Dataset:
-    """A data set of the file. ValueError: there is none of that name, or it holds no array."""
+    """A data set of the file; a missing one, or one without an array, is refused."""
     data = file.get(name)
     if getattr(data, "shape", None) is None:
         raise ValueError(f"{file.filename}: no data set {name}; there are: {', '.join(file) or 'none'}")
@@ -122,7 +120,7 @@ def _where(data: h5py.Dataset) -> str:
 
 
 def _distance(file: h5py.File) -> str:
-    """The attribute ``distance``. ValueError: it is missing, or not one whose order is Euclidean."""
+    """The attribute ``distance``; a missing one, or one whose order is not Euclidean, is refused."""
     value: Any = file.attrs.get("distance")
     plain = value.item() if isinstance(value, np.generic) else value
     distance = plain.decode(errors="replace") if isinstance(plain, bytes) else plain
@@ -134,7 +132,7 @@ def _distance(file: h5py.File) -> str:
 
 
 def _by_angle(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:
-    """The vectors at unit length. Rows of zeros, which have no direction, stay as they are, and are remarked."""
+    """The vectors at unit length. Rows of zeros have no direction: they stay as they are, and a remark counts them."""
     check_vectors(where, data)
     zeros: list[int] = []
 
@@ -152,10 +150,10 @@ def _by_angle(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:
 
 
 def unit_length(rows: NDArray[Any]) -> tuple[Float, NDArray[np.intp]]:
-    """Rows of finite numbers divided by their lengths, float32 [n, d], and the places of those that are all zero."""
+    """Rows of finite numbers divided by their lengths, float32 [n, d], and the positions of all-zero rows, [z]."""
     wide = rows.astype(np.float64)
     largest = np.abs(wide).max(axis=1)
-    # By a power of 2 first, which is exact: the squares of the largest and the smallest numbers have no float64.
+    # A power of 2 divides exactly; the squares of the largest and the smallest numbers have no float64.
     wide = np.ldexp(wide, -np.frexp(largest)[1][:, None])
     lengths = np.sqrt(np.einsum("nd,nd->n", wide, wide))
     zero = np.flatnonzero(largest == 0)
@@ -164,7 +162,7 @@ def unit_length(rows: NDArray[Any]) -> tuple[Float, NDArray[np.intp]]:
 
 
 def _bits(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:
-    """Vectors of 0 and 1. ValueError names another value."""
+    """Vectors of 0 and 1; another value is refused."""
     check_vectors(where, data)
 
     def convert(block: NDArray[Any], first_row: int) -> Float:
@@ -187,4 +185,4 @@ READERS: dict[str, Callable[[str, Any], tuple[Float, list[str]]]] = {
     "normalized": _by_angle,
     "hamming": _bits,
 }
-"""How the vectors of a data set are read, by the attribute ``distance``."""
+"""The reader of a data set's vectors, by the attribute ``distance``."""

@@ -13,11 +13,11 @@ from datasets.lists import read_lines
 class ImageFolder(ImageSet):
     """Image files in a folder per class: train/CLASS/ and test/CLASS/, or a split file.
 
-    Files of every format that Pillow decodes are used, those in folders inside a class's too, hidden ones not.
-    ``split_file``: lines ``relative/path/of/image train`` or ``... test``, paths relative to the data folder
-    and starting with the class; a relative ``split_file`` is looked for in the data folder. Classes are
-    sorted by name. What the folder holds and is not used is in ``remarks``. Train items are the database, test items
-    the queries. ``twins_allowed``: see ``TrainTest``.
+    Files of every format that Pillow decodes are used, also in folders inside a class's; hidden ones are not.
+    ``split_file`` has lines ``relative/path/of/image train`` or ``... test``. The paths are relative to the data folder
+    and start with the class. A relative ``split_file`` is looked for in the data folder. Classes are sorted by name.
+    ``remarks`` tell the unused files of the folder. Train items are the database, test items the queries.
+    ``twins_allowed``: see ``TrainTest``.
     """
 
     holding = "train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg with a split_file"
@@ -33,13 +33,12 @@ class ImageFolder(ImageSet):
         self.split_file = split_file
 
     def files(self, folder: Path) -> ImageSplits:
-        """The images that the split file names, in its order, or those in the folders, in the order of names."""
+        """The images of the split file, in its order, or those of the folders, in the order of names."""
         if self.split_file is not None:
             return _by_list(folder, folder / self.split_file)
         return _by_folder(folder, self.holding)
 
     def unused(self, splits: ImageSplits) -> list[str]:
-        """A remark on the files of the folder that are in no split, if there are any."""
         lists = [] if self.split_file is None else [splits.root / self.split_file]
         return left_out(splits.root, {*splits.train.paths, *splits.test.paths, *lists})
 
@@ -64,7 +63,7 @@ def _by_folder(root: Path, holding: str) -> ImageSplits:
 
 
 def _class_folders(folder: Path) -> list[Path]:
-    """The folders in a folder, hidden ones left out, in the order of names. ValueError: it can't be read."""
+    """The folders in a folder, without hidden ones, in the order of names."""
     try:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path, folder))
     except OSError as error:
@@ -95,7 +94,7 @@ def _by_list(root: Path, split_file: Path) -> ImageSplits:
 
 
 def _entry(root: Path, where: str, line: str) -> tuple[PurePosixPath, str]:
-    """The image of a line, relative to ``root``, and its split. ValueError: there is none such."""
+    """The image of a line, relative to ``root``, and its split; a line without either is refused."""
     text, part = line.rsplit(maxsplit=1) if len(line.split(maxsplit=1)) > 1 else (line, "")
     name = PurePosixPath(text)
     if part not in ("train", "test") or len(name.parts) < 2 or name.is_absolute() or ".." in name.parts:

@@ -1,4 +1,4 @@
-"""Image files with a split into train and test: what the sets of photographs and a folder of images have in common."""
+"""Image files with a split into train and test: the base of the sets of photographs and of a folder of images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ImageSplits:
     def fingerprint(self) -> str:
         """A hash of the classes, and of the images' names, sizes, times of change and labels, in order.
 
-        ValueError: an image is missing.
+        Raises ValueError: an image is missing.
         """
         digest = blake2b(os.fsencode("\0".join(self.classes)), digest_size=16)
         for listing in (self.train, self.test):
@@ -41,14 +41,14 @@ class ImageSplits:
 
 
 class Counts(NamedTuple):
-    """How many classes, train images and test images a publisher's split has."""
+    """The numbers of classes, train images and test images of a publisher's split."""
 
     classes: int
     train: int
     test: int
 
     def check(self, splits: ImageSplits, where: tuple[Path, Path, Path]) -> None:
-        """ValueError: other numbers; ``where`` are the files that list classes, train and test images."""
+        """Raises ValueError: the numbers differ; ``where`` are the files that list classes, train and test images."""
         found = (len(splits.classes), len(splits.train.paths), len(splits.test.paths))
         named = ("classes", "train images", "test images")
         for path, number, what, expected in zip(where, found, named, self, strict=True):
@@ -56,9 +56,9 @@ class Counts(NamedTuple):
 
 
 class ImageSet(TrainTest, ABC):
-    """Train items as database, test items as queries; a subclass says in ``files`` which images these are.
+    """Train items as database, test items as queries; a subclass's ``files`` lists the images.
 
-    ``data_dir`` holds what ``holding`` says.
+    ``data_dir`` holds the files that ``holding`` names.
     """
 
     content = "images"
@@ -66,18 +66,19 @@ class ImageSet(TrainTest, ABC):
 
     @abstractmethod
     def files(self, folder: Path) -> ImageSplits:
-        """The images of the data folder as their publisher lists them. ValueError names what is wrong and where."""
+        """The images of the data folder as their publisher lists them.
+
+        Raises ValueError: a list or folder is wrong; the message names it and the line.
+        """
 
     def unused(self, splits: ImageSplits) -> list[str]:
-        """Remarks on what the folder holds beside the splits; none where its publisher's lists say what is used."""
+        """Remarks on files beside the splits; none for a publisher's lists, which say what is used."""
         return []
 
     def fingerprint(self) -> str:
-        """A hash of the images' names, sizes, times of change and labels. ValueError: as ``load``."""
         return self.files(needed_folder(self.data_dir, self.holding)).fingerprint()
 
     def load(self, context: Context) -> Self:
-        """List the files, decode each once. ValueError names the folder, class, line or image at fault."""
         splits = self.files(self._folder(context))
         fingerprint = self.fingerprint()
         database = splits.train.items(0, f"{fingerprint}/train")
@@ -90,11 +91,11 @@ class ImageSet(TrainTest, ABC):
         return self._keep(str(splits.root), splits.classes, database, query, hashes, context, remarks)
 
     def _folder(self, context: Context) -> Path:
-        """The data folder; a set that can be downloaded has it done here."""
+        """The data folder; a set that can be downloaded is downloaded here."""
         return needed_folder(self.data_dir, self.holding)
 
     def _publishers(self, folder: Path, name: str) -> Path:
-        """The publisher's folder inside the data folder. ValueError: it is not there."""
+        """The publisher's folder inside the data folder, which must be there."""
         if not (folder / name).is_dir():
             raise ValueError(f"{folder / name}: no such folder; --data-dir must hold {self.holding}")
         return folder / name

@@ -1,4 +1,4 @@
-"""Labels as people number or name them to labels 0, 1, ... of the classes that occur."""
+"""Labels of any numbering, or names, to labels 0, 1, ... of the classes that occur."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ def number_classes(
 ) -> tuple[tuple[str, ...], Int, Int]:
     """The classes that occur, ascending, and both splits' labels as positions in these, int64 [n].
 
-    A class is called by its label, or where there are ``names`` by the name at the label's place. So neither time nor
-    memory follows the largest label. ValueError: a label is below 0, which commonly says that there is none, or has no
-    name; one split has texts and the other has numbers.
+    A class is called by its label, or by the name at the label's place if there are ``names``. So neither time nor
+    memory follows the largest label.
+
+    Raises ValueError: a label is below 0, which commonly stands for none, or has no name; one split has texts and the
+    other has numbers.
     """
     if (database.dtype.kind in "iub") != (query.dtype.kind in "iub"):
         raise ValueError(f"{source}: labels of one split are texts, and of the other numbers; must be of one kind")
@@ -29,7 +31,7 @@ def number_classes(
         if labels.dtype.kind in "iub":
             _check_numbers(f"{source}: {name}", labels, names)
     found = [np.unique(labels, return_inverse=True) for labels in (database, query)]
-    # As Python's numbers: no integer type of numpy holds those of int64 and of uint64.
+    # Python's numbers hold int64 and uint64 together; no integer type of numpy does.
     occurring = sorted({value for unique, _ in found for value in unique.tolist()})
     number = {value: position for position, value in enumerate(occurring)}
     first, second = (

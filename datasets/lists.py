@@ -12,27 +12,26 @@ LINE_END = re.compile("\r\n|\r|\n")
 
 @dataclass(frozen=True)
 class Table:
-    """The lines ``KEY VALUE`` of a list: values by key, in the order of the file, and the line that each is on."""
+    """The lines ``KEY VALUE`` of a list: values by key, in the order of the file, and the line of each."""
 
     path: Path
     entries: dict[str, str]
     lines: dict[str, int]
 
     def fault(self, key: str, reason: str) -> ValueError:
-        """An error that names the line of a key."""
         return ValueError(f"{self.path}, line {self.lines[key]}: {reason}")
 
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text, stripped, in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; any line ends.
 
-    ValueError: no such file, or the line that is in another encoding.
+    Raises ValueError: the file can't be read, or a line is in another encoding.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    # In this order: the mark of UTF-32 begins with that of UTF-16.
+    # UTF-32 comes first, because its mark begins with that of UTF-16.
     marks = {BOM_UTF32_LE: "utf-32", BOM_UTF32_BE: "utf-32", BOM_UTF16_LE: "utf-16", BOM_UTF16_BE: "utf-16"}
     encoding = next((marks[mark] for mark in marks if content.startswith(mark)), "utf-8-sig")
     try:
@@ -50,9 +49,9 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_table(path: Path, form: str) -> Table:
-    """The lines of a list, empty ones left out; the key ends at the first space, the value may hold more.
+    """The lines of a list without empty ones; the key ends at the first space, and the value may hold more.
 
-    ``form`` names key and value in the ValueError: the file can't be read, a line has no value, a key comes twice.
+    Raises ValueError: the file can't be read, a line has no value, or a key comes twice; ``form`` names key and value.
     """
     table = Table(path, {}, {})
     for number, line in enumerate(read_lines(path), start=1):

@@ -13,9 +13,9 @@ OFFICIAL = Counts(classes=555, train=23_929, test=24_633)
 class NABirds(ImageSet):
     """NABirds: 555 categories of birds, 23,929 train and 24,633 test photographs.
 
-    ``data_dir`` holds ``nabirds``, the folder of the publisher's archive. Its class ids number a hierarchy of
-    1,011; labels count the 555 that have images. ``full``: insist on the published numbers. Train items are
-    the database, test items the queries.
+    ``data_dir`` holds ``nabirds``, the folder of the publisher's archive. Its class ids number a hierarchy of 1,011;
+    labels count the 555 that have images. ``full`` insists on the published numbers. Train items are the database, test
+    items the queries.
     """
 
     dataset_name = "nabirds"
@@ -26,5 +26,4 @@ class NABirds(ImageSet):
         self.full = full
 
     def files(self, folder: Path) -> ImageSplits:
-        """Classes that have images in the order of classes.txt, images in that of images.txt."""
         return read_by_image(self._publishers(folder, "nabirds"), OFFICIAL if self.full else None)

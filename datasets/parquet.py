@@ -28,10 +28,10 @@ HOLDING = "train-*.parquet and test-*.parquet"
 class Parquet(TrainTest):
     """Images in Parquet files, Hugging Face layout: train-*.parquet and test-*.parquet.
 
-    Column ``image_column``: encoded images, binary or as a struct with ``bytes``, or with a ``path`` from the file's
-    own folder where there are no bytes. Column ``label_column``: integers, of which the schema metadata (key
-    ``huggingface``, a ``ClassLabel``) may hold the names, or texts. The classes are those that occur. Train items are
-    the database, test items the queries. ``twins_allowed``: see ``TrainTest``.
+    ``image_column`` holds encoded images, binary or as a struct with ``bytes``. A row without bytes has a ``path`` from
+    the file's own folder. ``label_column`` holds texts or integers; the schema metadata (key ``huggingface``, a
+    ``ClassLabel``) may name the integers. The classes are those that occur. Train items are the database, test items
+    the queries. ``twins_allowed``: see ``TrainTest``.
     """
 
     content = "images"
@@ -49,9 +49,7 @@ class Parquet(TrainTest):
         self.label_column = label_column
 
     def fingerprint(self) -> str:
-        """A hash of the shards' names and contents, of the columns, and of the names, sizes and times of change of the
-        images that stand in files. ValueError: no folder, no shard of a split in it, or one that can't be read.
-        """
+        """A hash of the columns, of the shards' names and contents, and of the state of images that stand in files."""
         shards = [*self._shards("train"), *self._shards("test")]
         digest = blake2b(f"{file_hash(shards)}\0{self.image_column}\0{self.label_column}".encode(), digest_size=16)
         for shard in shards:
@@ -60,7 +58,6 @@ class Parquet(TrainTest):
         return digest.hexdigest()
 
     def load(self, context: Context) -> Self:
-        """Read the shards, decode every image once. ValueError names the file and row of what is wrong."""
         fingerprint, source = self.fingerprint(), str(self.data_dir)
         train, test = (self._read(name) for name in ("train", "test"))
         if train.names != test.names:
@@ -82,7 +79,6 @@ class Parquet(TrainTest):
         return _read(self._shards(split), self.image_column, self.label_column)
 
     def _unused(self) -> list[str]:
-        """A remark on the folder's other Parquet files, if there are any."""
         used = [*self._shards("train"), *self._shards("test")]
         rest = sorted(path.name for path in used[0].parent.glob("*.parquet") if path not in used)
         return [f"Parquet files of the folder that are not used: {len(rest):,}, first {rest[0]}"] if rest else []
@@ -90,7 +86,7 @@ class Parquet(TrainTest):
 
 @dataclass(frozen=True)
 class ArrowImages:
-    """Encoded images by position: in a chunked Arrow column of bytes, or, of these rows, in files."""
+    """Encoded images by position: in a chunked Arrow column of bytes, or in a file for the rows of ``files``."""
 
     column: pa.ChunkedArray
     files: dict[int, Path]
@@ -102,7 +98,6 @@ class ArrowImages:
         return decode(self.encoded(position))
 
     def encoded(self, position: int) -> bytes:
-        """The bytes of an encoded image."""
         if position in self.files:
             return self.files[position].read_bytes()
         content: bytes = self.column[position].as_py()
@@ -111,7 +106,7 @@ class ArrowImages:
 
 @dataclass(frozen=True)
 class Shards:
-    """One split: encoded images, labels [n], the names of labels (empty: none given), where a row stands."""
+    """One split: encoded images, labels [n], the labels' names (empty if there are none), and the place of a row."""
 
     images: ArrowImages
     labels: Labels
@@ -119,17 +114,15 @@ class Shards:
     where: Callable[[int], str]
 
     def items(self, first_id: int, fingerprint: str, labels: Int) -> Items:
-        """The items; ids count from ``first_id``."""
         ids = np.arange(first_id, first_id + len(labels), dtype=np.int64)
         return Items(ids, labels, fingerprint, images=self.images)
 
     def hashes(self, context: Context) -> Iterator[bytes]:
-        """Content hashes of the encoded images. ValueError: one cannot be read or decoded."""
         return checked_hashes(self.images.encoded, self.where, len(self.images), context)
 
 
 def _read(paths: Sequence[Path], image: str, label: str) -> Shards:
-    """The shards of one split, in order. ValueError: a file or one of its columns is not as it should be."""
+    """The shards of one split, in order, each with the same class names and kind of labels."""
     import pyarrow as pa
 
     shards = [read_shard(path, image, label) for path in paths]

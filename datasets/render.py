@@ -69,7 +69,7 @@ def _shape(kind: int, u: float, v: float) -> float:
 
 @numba.njit(cache=True, nogil=True)
 def _detail(variant: int, distance: float, u: float, v: float) -> float:
-    """Signed distance, in part radii, to the region that a variant paints in its second colour."""
+    """Signed distance, in part radii, to the region of a variant's second colour."""
     if variant == 1:
         return distance + 0.2
     if variant == 2:
@@ -98,7 +98,7 @@ def _background(canvas: Float, colour: Float, wave: Float) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _span(centre: float, reach: float, size: int) -> tuple[int, int]:
-    """The rows (or columns) that a shape may touch, a pixel of soft edge included."""
+    """The rows (or columns) that a shape may touch, with a pixel of soft edge."""
     return max(0, int((centre - reach) * size - 1)), min(size, int((centre + reach) * size + 2))
 
 

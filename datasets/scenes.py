@@ -1,7 +1,7 @@
-"""Random draws behind the synthetic images: the parts that a class shows, and how each image shows them.
+"""Random draws behind the synthetic images: the parts of a class, and their look in each image.
 
-Kept apart from the renderer so that all randomness is drawn by numpy, block by block, from seeds: the images
-then do not depend on the number of threads.
+The draws are apart from the renderer, so that numpy makes them all, block by block, from seeds. The images then do not
+depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -35,13 +35,16 @@ CLASS_PARTS = 4
 
 @dataclass(frozen=True)
 class Scenes:
-    """What the renderer needs for m images; lengths are fractions of the image side, colours are in [0, 1].
+    """The renderer's input for m images; lengths are fractions of the image side, colours are in [0, 1]. All float32.
 
-    parts [m, t, 4]: x, y, radius, glyph (type * len(VARIANTS) + variant), the class's own parts first; angles
-    [m, t]; colours [m, t, 2, 3]: of the part and of its detail; discs [m, 2, 3]: x, y, radius of the plate
-    and of the occluder (radius 0: none); surfaces [m, 3, 3]: colours of background, plate, occluder; light
-    [m, 3]: gain and its slope along x and y; waves [m, 4]: the background's texture (frequencies, phase,
-    height); noise [m, size, size, 3], added last. All float32.
+    ``parts`` [m, t, 4]: x, y, radius, glyph (type * len(VARIANTS) + variant), the class's own parts first
+    ``angles`` [m, t]
+    ``colours`` [m, t, 2, 3]: of the part and of its detail
+    ``discs`` [m, 2, 3]: x, y, radius of the plate and of the occluder (radius 0: none)
+    ``surfaces`` [m, 3, 3]: colours of background, plate, occluder
+    ``light`` [m, 3]: gain and its slope along x and y
+    ``waves`` [m, 4]: the background's texture (frequencies, phase, height)
+    ``noise`` [m, size, size, 3]: added last
     """
 
     parts: Float
@@ -57,8 +60,8 @@ class Scenes:
 def class_glyphs(count: int, family_size: int, seed: int) -> Int:
     """The four glyphs (part type and variant) of each class, int64 [count, 4].
 
-    Classes come in families of ``family_size``: the classes of a family show the same four part types, and
-    each differs from its family's first class in the variants of one or two of them.
+    Classes come in families of ``family_size``. The classes of a family show the same four part types, and each differs
+    from its family's first class in the variants of one or two of them.
     """
     rng = np.random.default_rng([seed, 0])
     families = -(-count // family_size)
@@ -77,7 +80,7 @@ def class_glyphs(count: int, family_size: int, seed: int) -> Int:
 
 
 def draw(glyphs: Int, size: int, difficulty: Mapping[str, float], distractors: int, rng: np.random.Generator) -> Scenes:
-    """Scenes of images that show the class parts ``glyphs`` (int64 [m, 4]); everything else is random."""
+    """Scenes of images that show the class parts ``glyphs`` (int64 [m, 4]); the rest is random."""
     m, t = len(glyphs), CLASS_PARTS + distractors
     centre = rng.uniform(0.46, 0.54, size=(m, 2))
     zoom = rng.uniform(0.9, 1.0, size=(m, 1))

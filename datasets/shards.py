@@ -1,4 +1,4 @@
-"""One Parquet file of images: its columns, checked for their types and for what is missing."""
+"""One Parquet file of images: its columns, with checks of their types and of missing values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shard:
-    """Encoded images (null in the rows of ``files``), labels [n], and the names of labels (empty: none given)."""
+    """Encoded images (null in the rows of ``files``), labels [n], and the labels' names (empty if there are none)."""
 
     images: pa.ChunkedArray
     files: dict[int, Path]
@@ -30,7 +30,10 @@ class Shard:
 
 
 def read_shard(path: Path, image: str, label: str) -> Shard:
-    """The columns ``image`` and ``label`` of a file. ValueError names it and the column or row that is wrong."""
+    """The columns ``image`` and ``label`` of a file.
+
+    Raises ValueError: a column or row is wrong; the message names the file and the column or row.
+    """
     with _readable(path):
         schema = _schema(path, image, label)
         columns = _read(path, [image, label])
@@ -47,9 +50,9 @@ def read_shard(path: Path, image: str, label: str) -> Shard:
 
 
 def image_files(path: Path, image: str) -> dict[int, Path]:
-    """The files that hold a shard's images, by row; none where all of its rows hold them themselves.
+    """The files that hold a shard's images, by row; empty if every row holds its own.
 
-    ValueError: see ``read_shard``.
+    Raises ValueError: see ``read_shard``.
     """
     with _readable(path):
         _schema(path, image)
@@ -61,7 +64,7 @@ def image_files(path: Path, image: str) -> dict[int, Path]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Inside, what the library makes of a damaged file is a ValueError of one line."""
+    """Inside, the library's error on a damaged file becomes a ValueError of one line."""
     import pyarrow as pa
 
     try:
@@ -73,13 +76,13 @@ def _readable(path: Path) -> Iterator[None]:
 def _read(path: Path, columns: list[str]) -> dict[str, pa.ChunkedArray]:
     import pyarrow.parquet as pq
 
-    # As a file of its own: read_table takes a folder like split=train for a column.
+    # read_table takes a folder like split=train for a column; ParquetFile reads the file alone.
     table = pq.ParquetFile(path).read(columns=columns)
     return {name: table[name] for name in columns}
 
 
 def _schema(path: Path, image: str, label: str | None = None) -> pa.Schema:
-    """The file's schema. ValueError: a column is not there, or of a type that is not read."""
+    """The file's schema; a missing column, or one of an unreadable type, is refused."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -125,7 +128,7 @@ def _is_text(found: pa.DataType) -> bool:
 
 
 def _contents(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The encoded images of a column, null where there are none."""
+    """The encoded images of a column, null in a row without one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -137,7 +140,7 @@ def _contents(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _files(shard: Path, column: pa.ChunkedArray, contents: pa.ChunkedArray) -> dict[int, Path]:
-    """The files of the rows without bytes, beside the shard. ValueError: there is no path, or it leads out of there."""
+    """The files of the rows without bytes, beside the shard; a missing path, or one that leads out, is refused."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -178,7 +181,7 @@ def _all_bytes(path: Path, image: str) -> bool:
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, path: Path, label: str) -> tuple[str, ...]:
-    """The names of the feature ``label``, where the schema's metadata have them."""
+    """The names of the feature ``label`` in the schema's metadata; empty if there are none."""
     text = (metadata or {}).get(b"huggingface")
     if text is None:
         return ()

@@ -1,9 +1,9 @@
-"""The default data: images made on the spot, at Food-101's scale, so that everything runs without a download.
+"""The default data: procedural images at Food-101's scale, so that everything runs without a download.
 
-Fine-grained by construction. All classes show parts of one vocabulary (``scenes.TYPES`` x
-``scenes.VARIANTS``) on a plate; a class is defined by the variants of its four parts alone, and differs from
-the nearest classes in one or two of them. Place, size, rotation, colour, light, background, occluder,
-distractors and noise are drawn per image and say nothing of the class.
+The classes are fine-grained by construction. All show parts of one vocabulary (``scenes.TYPES`` x ``scenes.VARIANTS``)
+on a plate. The variants of its four parts alone define a class, and it differs from the nearest classes in one or two
+of them. Place, size, rotation, colour, light, background, occluder, distractors and noise are drawn per image and say
+nothing of the class.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from datasets.checks import pick
 from datasets.train_test import TrainTest
 from datasets.twins import content_hash
 
-# Raise it when the images made from the same parameters change.
+# Raise this number when the images made from the same parameters change.
 FORMAT = 1
 BLOCK = 1024
 MAX_FAMILY = 67  # a first class, and the 12 + 54 ways to change the variants of one or two of its four parts
@@ -36,12 +36,13 @@ MAX_FAMILY = 67  # a first class, and the 12 + 54 ways to change the variants of
 class SyntheticFood101(TrainTest):
     """Procedural fine-grained images at Food-101's scale, made in seconds: no download.
 
-    ``class_count`` classes in families of ``family_size``, whose classes show the same part types in other
-    variants; ``distractors``: parts per image that are not of its class (0 to 4); ``radius_low`` and
-    ``radius_high``: part radius as a fraction of the image side; ``detail``: contrast of what tells variants
-    apart (0: nothing, 1: black and white); ``colour_jitter``: 0 makes every part darker than its plate, 1
-    gives it any colour; ``occlusion``: probability that a blob covers some place; ``noise``: standard
-    deviation, in units of white.
+    ``class_count``: classes, in families of ``family_size`` that show the same part types in other variants
+    ``distractors``: parts per image that are not of its class (0 to 4)
+    ``radius_low``, ``radius_high``: bounds of a part's radius as a fraction of the image side
+    ``detail``: contrast between variants (0: none, 1: black and white)
+    ``colour_jitter``: 0 makes every part darker than its plate, 1 gives it any colour
+    ``occlusion``: probability that a blob covers some place
+    ``noise``: standard deviation, in units of white
     """
 
     content = "images"
@@ -100,7 +101,6 @@ class SyntheticFood101(TrainTest):
         self._parts: dict[str, Float] = {}
 
     def fingerprint(self) -> str:
-        """A hash of the parameters and of the format of the images."""
         counts = (self.image_size, self.class_count, self.train_per_class, self.query_per_class)
         identity = (
             FORMAT,
@@ -113,7 +113,6 @@ class SyntheticFood101(TrainTest):
         return blake2b(repr(identity).encode(), digest_size=16).hexdigest()
 
     def load(self, context: Context) -> Self:
-        """Make the images, or open those kept in ``context.cache``."""
         labels = self._labels()
         if context.cache is None:
             images, parts = self._empty(None)
@@ -132,9 +131,9 @@ class SyntheticFood101(TrainTest):
         return self._keep("synthetic_food101", self.classes, items["train"], items["query"], hashes, context)
 
     def parts(self, name: SplitName) -> Float:
-        """Where the parts are: float32 [n, 4 + distractors, 4], the class's own four first.
+        """The positions of the parts: float32 [n, 4 + distractors, 4], the class's own four first.
 
-        x, y (fractions of the image side from the top left), radius (likewise), and glyph: part type (index
+        They are x, y (fractions of the image side from the top left), radius (likewise), and glyph: part type (index
         into ``scenes.TYPES``) * 4 + variant (index into ``scenes.VARIANTS``).
         """
         pick(self._items, name)
@@ -149,7 +148,7 @@ class SyntheticFood101(TrainTest):
         return np.concatenate(labels)
 
     def _cached(self, cache: Path, labels: Int, context: Context) -> tuple[NDArray[np.uint8], Float]:
-        """Images and part positions, memory-mapped from the cache; made there first if need be."""
+        """Images and part positions, memory-mapped from the cache, and made there first if they are missing."""
         kept = cache / f"synthetic-{self.fingerprint()}"
         if not kept.is_dir():
             cache.mkdir(parents=True, exist_ok=True)
@@ -203,7 +202,7 @@ def _hashes(images: NDArray[np.uint8]) -> Iterable[bytes]:
 
 
 def _publish(made: Path, kept: Path) -> None:
-    """Give finished files their name; another process may have been faster, with the same content."""
+    """Rename finished files; another process may have been faster, with the same content."""
     try:
         made.rename(kept)
     except OSError:

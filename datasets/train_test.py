@@ -1,4 +1,4 @@
-"""A split into train and test, as all data sets here have it: train items are the database, test items the queries."""
+"""A split into train and test, the base of all data sets here: train items are the database, test items the queries."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from datasets.twins import Hashes, twins
 class TrainTest:
     """Train items as database, test items as queries; a subclass's ``load`` reads them and lets ``_keep`` check them.
 
-    ``twins_allowed``: the largest share of the queries, 0 to 1, whose content may stand in the database too; more are
-    refused. None refuses none. Their number is in ``shared_with_database``, and with whatever else a reader of the
-    figures must know of the data in ``remarks``, both after ``load``.
+    ``twins_allowed``: the largest share of the queries, 0 to 1, whose content may stand in the database too. None
+    allows any share. After ``load``, ``shared_with_database`` is their number, and ``remarks`` tell whatever a reader
+    of the figures must know of the data.
     """
 
     train_in_database = True
@@ -34,7 +34,6 @@ class TrainTest:
         self._items: dict[str, Items] = {}
 
     def split(self, name: SplitName) -> Items:
-        """The items of a split; train is the database."""
         return pick(self._items, name)
 
     def _keep(
@@ -47,10 +46,7 @@ class TrainTest:
         context: Context,
         remarks: Sequence[str] = (),
     ) -> Self:
-        """Check the items of ``source`` and hold them. ``classes`` is None where there are no labels.
-
-        ValueError: see ``check_items``, or there are more twins than are allowed.
-        """
+        """Check the items of ``source`` and hold them, or refuse them. ``classes`` is None if there are no labels."""
         check_items(source, classes, database, query)
         found = twins(database, query, hashes, context)
         found.check(source, self.twins_allowed)
@@ -62,7 +58,7 @@ class TrainTest:
 
 
 def _strangers(classes: Sequence[str], database: Items, query: Items) -> list[str]:
-    """A remark on queries of a class of which the database has no item, if there are any."""
+    """A remark on queries of classes without an item in the database, if there are any."""
     rows = np.flatnonzero(~np.isin(query.labels, database.labels))
     if not len(rows):
         return []

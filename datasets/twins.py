@@ -1,4 +1,4 @@
-"""Queries that stand in the database too: found by what they hold, said, and refused where the user asks for it."""
+"""Twins: queries that stand in the database too, found by their content, told, and refused if the user asks for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Self
 from bench.interfaces import Context, Items
 
 FEW = 0.005
-"""Official splits hold a few twins (Food-101 at 64x64: 22 of 25,247 queries); more than this share is too many."""
+"""Official splits hold a few twins (Food-101 at 64x64: 22 of 25,247 queries); a larger share than this is too many."""
 
 Hashes = tuple[Iterable[bytes], Iterable[bytes]]
 """Content hashes of the database and of the queries, one an item, in order."""
@@ -50,13 +50,12 @@ class Twins:
         return f"{share}, first query item {self.query} = database item {self.database}"
 
     def check(self, source: str, allowed: float | None) -> None:
-        """ValueError: a larger share of the queries than is ``allowed``; None is any."""
+        """Raises ValueError: a larger share of the queries than ``allowed`` are twins; None allows any."""
         if allowed is not None and self.count > allowed * self.queries:
             what = f"{self.count} of {self.queries} queries stand in the database too"
             raise ValueError(f"{source}: {what} ({self}); twins_allowed = {allowed}")
 
     def remarks(self) -> list[str]:
-        """What a reader must know of them: nothing where there are none."""
         if not self.count:
             return []
         many = f": {self}. They flatter every figure (twins_allowed = {FEW} refuses so many)"
@@ -67,8 +66,8 @@ class Twins:
 def twins(database: Items, query: Items, hashes: Hashes, context: Context) -> Twins:
     """The queries that stand in the database.
 
-    The count is kept in ``context.cache`` under the items' fingerprints, and ``hashes``, best made on demand, are then
-    not asked for again.
+    ``context.cache`` keeps the count under the items' fingerprints. ``hashes``, best made on demand, are then not read
+    again.
     """
     if context.cache is None:
         return Twins.of(hashes)
@@ -83,7 +82,7 @@ def twins(database: Items, query: Items, hashes: Hashes, context: Context) -> Tw
 
 
 def _write(path: Path, text: str) -> None:
-    """Write under a name of this process, then rename: a reader sees all of it or nothing."""
+    """Write under a name of this process, then rename, so that a reader sees all of it or nothing."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text)
     temporary.replace(path)

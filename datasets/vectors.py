@@ -1,4 +1,4 @@
-"""Ready-made feature vectors: what an embedder would have computed, with labels or without, read from .npy files."""
+"""Ready-made feature vectors, as an embedder computes them, with labels or without, read from .npy files."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ HOLDING = f"{' and '.join(FILES)}, and {' and '.join(LABEL_FILES)} or none of th
 
 @dataclass(frozen=True)
 class Part:
-    """Vectors float32 [n, d] and, where there are any, their labels, integers [n]. ``where`` names them in an error.
+    """Vectors float32 [n, d] and, if there are any, their labels, integers [n].
 
-    ``remarks``: what was lost or could not be done where they were read.
+    ``where`` names them in an error. ``remarks`` tell the losses and troubles of reading.
     """
 
     where: str
@@ -37,37 +37,37 @@ class Part:
     remarks: list[str]
 
     def items(self, first_id: int, fingerprint: str, labels: Int | None) -> Items:
-        """The items; ids count from ``first_id``. Every label is -1 where there are none."""
+        """The items; ids count from ``first_id``. Without labels every label is -1."""
         count = len(self.vectors)
         ids = np.arange(first_id, first_id + count, dtype=np.int64)
         every = np.full(count, -1, dtype=np.int64) if labels is None else labels
         return Items(ids, every, fingerprint, vectors=self.vectors)
 
     def hashes(self) -> Iterator[bytes]:
-        """Content hashes of the vectors, in order."""
         return (content_hash(row.tobytes()) for row in self.vectors)
 
 
 class VectorSet(TrainTest, ABC):
-    """Vectors as database (train) and queries (test), with labels or without; a subclass says where they are."""
+    """Vectors as database (train) and queries (test), with labels or without; a subclass reads them."""
 
     content = "vectors"
 
     @property
     @abstractmethod
     def labelled(self) -> bool:
-        """Whether there are labels; True where the files can't be read, of which ``fingerprint`` or ``load`` tells."""
+        """Whether there are labels; True for unreadable files, which ``fingerprint`` or ``load`` reports."""
 
     @abstractmethod
-    def fingerprint(self) -> str:
-        """A hash of the files' names and contents. ValueError: one is missing."""
+    def fingerprint(self) -> str: ...
 
     @abstractmethod
     def part(self, name: PartName) -> Part:
-        """The vectors, checked, and labels. ValueError names the file, the row and the column of what is wrong."""
+        """The checked vectors, and labels.
+
+        Raises ValueError: a value is wrong; the message names its file, row and column.
+        """
 
     def load(self, context: Context) -> Self:
-        """Read the files. ValueError names the file, the row and the column of what is wrong."""
         fingerprint, source = self.fingerprint(), str(self.data_dir)
         train, test = self.part("train"), self.part("test")
         columns = [part.vectors.shape[1] for part in (train, test)]
@@ -86,9 +86,9 @@ class VectorSet(TrainTest, ABC):
 class Vectors(VectorSet):
     """Feature vectors in .npy files: train.npy, test.npy, and with labels train_labels.npy, test_labels.npy.
 
-    Vectors are numbers of any real type [n, d], read as float32: what is that already is mapped into memory and not
-    copied (but in Fortran order it is). Labels are integers [n] of any type and from 0, with or without gaps; they are
-    the classes' names. Without both files of labels the items have none. ``twins_allowed``: see ``TrainTest``.
+    Vectors are numbers of any real type [n, d], read as float32. float32 vectors in C order are mapped into memory and
+    not copied. Labels are integers [n] of any type and from 0, with or without gaps, and name the classes. Without both
+    files of labels the items have none. ``twins_allowed``: see ``TrainTest``.
     """
 
     def __init__(self, *, data_dir: Path | None = None, twins_allowed: float | None = None) -> None:
@@ -96,18 +96,15 @@ class Vectors(VectorSet):
 
     @property
     def labelled(self) -> bool:
-        """Whether there are files of labels; True where a file is missing, of which ``fingerprint`` tells."""
         try:
             return len(self._paths()) > len(FILES)
         except ValueError:
             return True
 
     def fingerprint(self) -> str:
-        """A hash of the files. ValueError: no folder, or a file is missing."""
         return file_hash(self._paths())
 
     def part(self, name: PartName) -> Part:
-        """The vectors, checked, and labels. ValueError names the file, the row and the column of what is wrong."""
         folder = needed_folder(self.data_dir, HOLDING)
         path, labels_path = folder / f"{name}.npy", folder / f"{name}_labels.npy"
         vectors, remarks = read_vectors(str(path), _array(path))
@@ -118,7 +115,7 @@ class Vectors(VectorSet):
         return Part(str(path), vectors, labels, remarks)
 
     def _paths(self) -> list[Path]:
-        """The files that there are. ValueError: no folder, or a file is missing."""
+        """The files of the set, which must all be there."""
         folder = needed_folder(self.data_dir, HOLDING)
         labelled = any((folder / name).is_file() for name in LABEL_FILES)
         paths = [folder / name for name in (FILES + LABEL_FILES if labelled else FILES)]
@@ -129,8 +126,8 @@ class Vectors(VectorSet):
 
 
 def _array(path: Path) -> NDArray[Any]:
-    """The array of a .npy file, mapped into memory. ValueError: unreadable."""
+    """The array of a .npy file, mapped into memory; an unreadable file is refused."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # a damaged header makes its reader raise what it stumbles over
+    except Exception as error:  # a damaged header makes its reader raise anything
         raise ValueError(f"{path}: not a readable .npy file without pickles ({one_line(error)})") from error

@@ -1,4 +1,4 @@
-"""VegFru (Hou, Feng, Wang, ICCV 2017) as it is published, with its official train and test lists."""
+"""VegFru (Hou, Feng, Wang, ICCV 2017) as published, with its official train and test lists."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class VegFru(ImageSet):
     """VegFru: 200 vegetables and 92 fruits, 29,200 train and 116,931 test photographs.
 
     ``data_dir`` holds ``vegfru``, a folder with the publisher's ``vegfru_list``, ``veg200_images`` and
-    ``fru92_images``. The 14,600 images of vegfru_val.txt are left out. ``full``: insist on the published
-    numbers. Train items are the database, test items the queries.
+    ``fru92_images``. The 14,600 images of vegfru_val.txt are not used. ``full`` insists on the published numbers. Train
+    items are the database, test items the queries.
     """
 
     dataset_name = "vegfru"
@@ -46,7 +46,7 @@ class VegFru(ImageSet):
 
 
 def _number(table: Table, path: str, text: str) -> int:
-    """A class's number. ValueError names the line where it is none."""
+    """A class's number; a text that is not one is refused, with its line."""
     if not text.isdecimal():
         raise table.fault(path, f"label {text!r}, must be a whole number")
     return int(text)
