@@ -1,4 +1,4 @@
-"""What the indexes accept, checked in one place: errors in words, and no copy of what is already as it should be."""
+"""The checks of an index's inputs: errors in words, and no copy of a well-formed array."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from methods.parameters import Count, check_value, check_values
 
 
 def check_k(k: int) -> None:
-    """ValueError: k, the number of neighbours that are asked for, is not an integer of at least 1."""
+    """Raises ValueError: k, the number of neighbours, is not an integer of at least 1."""
     check_value("k", Count, k)
 
 
 def only(owner: str, allowed: tuple[str, ...], given: dict[str, Any]) -> None:
-    """ValueError: a query parameter is given that is not among the allowed."""
+    """Raises ValueError: a query parameter is not among the allowed ones."""
     unknown = [name for name in given if name not in allowed]
     if unknown:
         known = f"the query parameters {', '.join(allowed)}" if allowed else "no query parameters"
@@ -24,7 +24,10 @@ def only(owner: str, allowed: tuple[str, ...], given: dict[str, Any]) -> None:
 
 
 def set_parameters(owner: str, index: Any, given: dict[str, Any]) -> None:
-    """Set query parameters of an index. ValueError, and nothing is set: another name, or a value out of bounds."""
+    """Set query parameters of an index, all of them or none.
+
+    Raises ValueError: a name is unknown, or a value is out of bounds.
+    """
     only(owner, index.query_parameters, given)
     check_values(type(index), given)
     for name, value in given.items():
@@ -32,9 +35,9 @@ def set_parameters(owner: str, index: Any, given: dict[str, Any]) -> None:
 
 
 def features_of(corpus: Corpus, owner: str, dim: int | None = None) -> Float:
-    """The corpus's features, C-contiguous: the same memory where they already are.
+    """The corpus's features, C-contiguous, not copied if they already are.
 
-    ValueError: there are none, or they are not float32 [n, d], or d is not ``dim``.
+    Raises ValueError: there are none, they are not float32 [n, d], or d is not ``dim``.
     """
     features = corpus.features
     if features is None:
@@ -47,7 +50,10 @@ def features_of(corpus: Corpus, owner: str, dim: int | None = None) -> Float:
 
 
 def items_of(database: Corpus, owner: str) -> Float:
-    """The features that an index is built on, as `features_of` gives them. ValueError: there is not one item."""
+    """The features that an index is built on, as `features_of` gives them.
+
+    Raises ValueError: there is not one item.
+    """
     features = features_of(database, owner)
     if len(features) == 0:
         raise ValueError(f"{owner} cannot be built on an empty database")
@@ -55,7 +61,10 @@ def items_of(database: Corpus, owner: str) -> Float:
 
 
 def codes_of(corpus: Corpus, owner: str, bits: int | None = None) -> Codes:
-    """The corpus's codes, C-contiguous. ValueError: there are none, or they have other than ``bits`` bits."""
+    """The corpus's codes, C-contiguous.
+
+    Raises ValueError: there are none, or their number of bits is not ``bits``.
+    """
     codes = corpus.codes
     if codes is None:
         raise ValueError(f"{owner} searches codes, and the corpus has none")

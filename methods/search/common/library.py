@@ -1,4 +1,4 @@
-"""What the indexes of other libraries have in common."""
+"""The base of the indexes made by other libraries."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from methods.search.common.inputs import check_k, features_of, items_of, set_par
 class LibraryIndex:
     """An index over features, made by a library: a subclass is a dataclass of its parameters that wraps the library.
 
-    The subclass states ``name``, what errors call it; ``module``, what it is imported as where that is another name,
-    and ``extra``, the extra of this distribution that installs it; and gives ``_build``, ``_ask`` and ``size_bytes``.
-    It imports the library in ``_build``, by a statement: that is how the library's version gets into the keys.
+    ``name``: the library in error messages
+    ``module``: the module to import, if it has another name
+    ``extra``: the extra of this distribution that installs the library
+
+    The subclass also gives ``_build``, ``_ask`` and ``size_bytes``, which counts the index as the library writes it. It
+    imports the library in ``_build``, by a statement: that puts the library's version into the keys.
     """
 
     name: ClassVar[str]
@@ -40,11 +43,14 @@ class LibraryIndex:
         self.set_query(**{name: getattr(self, name) for name in self.query_parameters})
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Unavailable: the library is not installed."""
+        """Raises Unavailable: the library is not installed."""
         installed(self.module or self.name, self.extra)
 
     def build(self, database: Corpus) -> Self:
-        """Build on the features, on all CPUs. ValueError: there are none, not one item, or what ``check`` refuses."""
+        """Build on the features, on all CPUs.
+
+        Raises ValueError: the database has no features or no item, or ``check`` refuses.
+        """
         features = items_of(database, self.name)
         self.check(features.shape[1], None)
         self._shape = features.shape
@@ -52,34 +58,34 @@ class LibraryIndex:
         return self
 
     def set_query(self, **parameters: Any) -> None:
-        """Set query parameters. ValueError, and nothing is set: another name, or a value that is out of bounds."""
         set_parameters(self.name, self, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
         return neighbours(self.name, self._shape, queries, k, self._ask)
 
     def size_bytes(self) -> int:
-        """Bytes that must stay in memory to answer queries."""
         raise NotImplementedError
 
     def _build(self, features: Float) -> Any:
-        """The library's index of features [n, d], n >= 1. Unsuitable: too few items for the parameters."""
+        """The library's index of features [n, d], n >= 1.
+
+        Raises Unsuitable: there are too few items for the parameters.
+        """
         raise NotImplementedError
 
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
-        """Ids [q, k] of the library's ``_index``, -1 where it finds fewer; q >= 1, and k from 1 to n."""
+        """Ids [q, k] of the library's ``_index``, -1 if it finds fewer; q >= 1, and k from 1 to n."""
         raise NotImplementedError
 
 
 def installed(module: str, extra: str = "ann") -> None:
-    """Unavailable: the module is not installed. It is not imported here."""
+    """Raises Unavailable: the module is not installed. It is not imported here."""
     if importlib.util.find_spec(module) is None:
         raise Unavailable(f"{module} is not installed: pip install -e '.[{extra}]'")
 
 
 def threads(rows: int) -> int:
-    """One for a single query, else as many as the calling thread has CPUs."""
+    """One for a single query, else the number of the calling thread's CPUs."""
     if rows == 1:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -88,10 +94,11 @@ def threads(rows: int) -> int:
 def neighbours(
     owner: str, shape: tuple[int, ...], queries: Corpus, k: int, ask: Callable[[Float, int], NDArray[Any]]
 ) -> Int:
-    """Ids int64 [q, k] by ``ask(vectors, found)``, which is never asked for more than the n items of ``shape`` [n, d].
+    """Ids int64 [q, k] by ``ask(vectors, found)``, whose ``found`` is at most the n items of ``shape`` [n, d].
 
-    ``ask`` gives [q, found] with -1 where it finds fewer. ValueError: k < 1, or the queries are no features of d
-    dimensions.
+    ``ask`` returns [q, found], with -1 for a missing neighbour.
+
+    Raises ValueError: k is below 1, or the queries are not features of d dimensions.
     """
     check_k(k)
     n, dim = shape
@@ -105,9 +112,9 @@ def neighbours(
 def as_many_as_found(
     ask: Callable[[Float, int], NDArray[Any]], vectors: Float, k: int, fault: type[Exception]
 ) -> NDArray[Any]:
-    """The neighbours [q, k] by a graph search that raises ``fault`` when it finds fewer than asked for a query.
+    """The neighbours [q, k] by a graph search that raises ``fault`` when it finds fewer for a query.
 
-    A graph of many equal items falls into pieces; then as many are taken as it finds, and the rest is -1.
+    A graph of many equal items falls into pieces. Then each query takes as many as are found, and the rest is -1.
     """
     try:
         return ask(vectors, k)
@@ -133,7 +140,7 @@ def most(ask: Callable[[int], NDArray[Any]], k: int, fault: type[Exception]) -> 
 
 
 def saved_bytes(save: Callable[[Path], Any]) -> int:
-    """Bytes of what a library writes into a folder, which is then removed."""
+    """Bytes that a library writes into a folder, which is then removed."""
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder))
         return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

@@ -11,8 +11,8 @@ TASKS_PER_THREAD = 8
 
 
 def by_queries(work: Callable[[slice], T], queries: int) -> list[T]:
-    """``work`` on slices that cover the queries, in order: in the calling thread where it is one, else on as many
-    threads as numba may use.
+    """``work`` on slices that cover the queries, in order. A single query runs in the calling thread, several run on
+    all of numba's threads.
     """
     if queries == 1:
         return [work(slice(0, 1))]

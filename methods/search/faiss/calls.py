@@ -1,4 +1,4 @@
-"""How faiss is called: a single query on one thread, a batch as matrix products, settings put back as they were."""
+"""Calls of faiss: a single query on one thread, a batch as matrix products, and global settings restored."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from bench.interfaces import Int, Unsuitable
 
 GEMM_QUERIES = 20
 """A matrix product pays from about this many queries on. faiss's own threshold is 128,000 values, 250 queries of 512
-dimensions: 240 of them take ten times as long."""
+dimensions: 240 of them take ten times as long.
+"""
 
 UNSUITABLE = ("should be a multiple of", "cannot output", "should be at least as large as")
-"""What faiss says of dimensions that it cannot divide, or are too few to project on, and of too few items."""
+"""faiss's messages for dimensions that it cannot divide, or are too few to project on, and for too few items."""
 
 
 def search(index: Any, queries: NDArray[Any], k: int) -> Int:
-    """Ids int64 [q, k], -1 where faiss finds fewer; float32 queries [q, d], or uint8 [q, d / 8] of a binary index."""
+    """Ids int64 [q, k], -1 if faiss finds fewer; float32 queries [q, d], or uint8 [q, d / 8] of a binary index."""
     import faiss
 
     threads, threshold = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold

@@ -1,4 +1,4 @@
-"""faiss's indexes of binary codes: what the hash tables and scans of this project are to be measured against."""
+"""faiss's indexes of binary codes, against which this project's hash tables and scans are measured."""
 
 from __future__ import annotations
 
@@ -23,21 +23,25 @@ DEFAULTS: dict[str, dict[str, int]] = {
 QUERY = ("nflip", "nprobe", "ef_search")
 
 HEAP_BELOW = 20
-"""A flat scan collects fewer neighbours than this in a heap, more by counting distances: as fast up to 10, 1.4 times as
-fast for 50, 3 for 1,000 (75,750 codes of 64 bits)."""
+"""A flat scan collects fewer neighbours than this in a heap, more by counting distances. Counting is as fast up to 10,
+1.4 times as fast for 50, and 3 times for 1,000 (75,750 codes of 64 bits).
+"""
 
 BUCKET_BYTES = 48
-"""Of a bucket in libstdc++'s unordered_map, beside its ids: the key, a vector's three pointers, two links."""
+"""Bytes of a bucket in libstdc++'s unordered_map beside its ids: the key, a vector's three pointers, two links."""
 
 
 @dataclass(kw_only=True, eq=False)
 class FaissBinary:
     """faiss on codes: a flat scan, one hash table or several, an inverted file, or a graph.
 
-    Each kind has its own parameters, with a default. ``hash``: the key is the first ``key_bits`` bits, and all keys are
-    looked up that differ in up to ``nflip`` bits; ``multi_hash``: so for each of ``tables`` keys, cut from the code one
-    after another; ``ivf``: ``centroids``, ``nprobe``; ``hnsw``: ``m``, ``ef_search``. The nearest come first, ties in
-    no order that faiss defines, and -1 where a kind finds fewer than k.
+    Each ``kind`` has its own parameters with defaults. The nearest codes come first, with ties in no defined order, and
+    -1 stands for a missing neighbour.
+
+    ``hash``: the key is the first ``key_bits`` bits, and all keys are looked up that differ in up to ``nflip`` bits
+    ``multi_hash``: the same for each of ``tables`` keys, cut from the code one after another
+    ``ivf``: ``centroids``, ``nprobe``
+    ``hnsw``: ``m``, ``ef_search``
     """
 
     label = "faiss on codes"
@@ -70,12 +74,10 @@ class FaissBinary:
 
     @property
     def family(self) -> str:
-        """By what finds the codes."""
         families = {"flat": "code scan", "ivf": "inverted file", "hnsw": "graph"}
         return families.get(self.kind, "hash tables")
 
     def _values(self) -> dict[str, int]:
-        """The parameters of this kind."""
         return {name: getattr(self, name) for name in DEFAULTS[self.kind]}
 
     def _refuse_flips(self, values: dict[str, int]) -> None:
@@ -83,13 +85,12 @@ class FaissBinary:
             raise ValueError(f"nflip = {values['nflip']} must be at most key_bits = {values['key_bits']}")
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Unsuitable: the keys of all tables are longer than codes of ``bits`` bits."""
+        """Raises Unsuitable: the keys of all tables are longer than codes of ``bits`` bits."""
         tables, key_bits = self._values().get("tables", 1), self._values().get("key_bits", 0)
         if bits is not None and tables * key_bits > bits:
             raise Unsuitable(f"tables = {tables} of key_bits = {key_bits} need longer codes than bits = {bits}")
 
     def build(self, database: Corpus) -> Self:
-        """Train where there is something to train, and add the codes. ValueError: none. Unsuitable: too few."""
         codes = codes_of(database, "faiss_binary")
         least = self._values().get("centroids", 1)
         if len(codes) < least:
@@ -123,7 +124,10 @@ class FaissBinary:
         return faiss.IndexBinaryFlat(bits)
 
     def set_query(self, **parameters: Any) -> None:
-        """Set the query parameter of this kind; None is its default. ValueError: another name, or a bad value."""
+        """Set the query parameter of this kind; None is its default.
+
+        Raises ValueError: the kind has no such parameter, or the value is out of bounds.
+        """
         given: dict[str, Any] = {
             name: DEFAULTS[self.kind].get(name) if value is None else value for name, value in parameters.items()
         }
@@ -146,7 +150,6 @@ class FaissBinary:
                 self._index.hnsw.efSearch = values["ef_search"]
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or codes of another length."""
         check_k(k)
         rows = _rows(codes_of(queries, "faiss_binary", self._bits))
         if self.kind == "flat":  # of an inverted file, counting finds nothing at all (faiss 1.15)
@@ -154,7 +157,7 @@ class FaissBinary:
         return calls.search(self._index, rows, k)
 
     def size_bytes(self) -> int:
-        """The index as faiss writes it; of hash tables, which it packs for that, an id a code and the buckets."""
+        """The index as faiss writes it; of hash tables, which faiss packs for that, an id a code and the buckets."""
         import faiss
 
         n, code_bytes = self._index.ntotal, self._index.d // 8
@@ -164,14 +167,13 @@ class FaissBinary:
         return int(faiss.serialize_index_binary(self._index).nbytes)
 
     def paper_bytes(self) -> int:
-        """The paper's Table 1 counts the codes alone."""
+        """The codes alone, which the paper's Table 1 counts."""
         return int(self._index.ntotal) * self._bits // 8
 
     def _scan_cost(self) -> tuple[float, float]:
-        """Of a flat scan: all codes once; nothing is computed in floating point."""
         return float(self._index.ntotal * self._index.d // 8), 0.0
 
 
 def _rows(codes: Codes) -> NDArray[np.uint8]:
-    """The codes as bytes uint8 [n, 8 words], zero bits up to a multiple of 64: of other lengths faiss is slow."""
+    """The codes as bytes uint8 [n, 8 words], with zero bits up to a multiple of 64: faiss is slow on other lengths."""
     return codes.words.astype("<u8", copy=False).view(np.uint8)

@@ -16,16 +16,20 @@ from methods.search.faiss import calls
 
 ATTRIBUTES = {"nprobe": "nprobe", "ef_search": "efSearch", "k_factor": "k_factor", "qb": "qb"}
 GRAPHS = ("HNSW", "NSG")
-"""Built on several threads, in an order of their own."""
+"""Indexes that several threads build in varying order."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Faiss(LibraryIndex):
     """Any faiss index by its factory string: "Flat", "IVF300,PQ128x4fs,RFlat", "HNSW32", "IVF300,RaBitQ,RFlat" ...
 
-    ``nprobe``: lists visited; ``ef_search``: nodes kept in a graph search; ``k_factor``: times k candidates are
-    refined; ``qb``: bits of a query's values (RaBitQ). None is faiss's own default. ``seed`` is that of clusterings and
-    graphs. Inside a composed index the outermost part that has a parameter takes it.
+    None is faiss's own default. In a composed index the outermost part that has a parameter takes it.
+
+    ``nprobe``: lists visited
+    ``ef_search``: nodes kept in a graph search
+    ``k_factor``: k times this many candidates are refined
+    ``qb``: bits of a query's values (RaBitQ)
+    ``seed``: of clusterings and graphs
     """
 
     name = "faiss"
@@ -47,7 +51,6 @@ class Faiss(LibraryIndex):
 
     @property
     def family(self) -> str:
-        """By what finds the items: lists, a graph, or a scan of vectors or of their codes."""
         if "IVF" in self.factory:
             return "inverted file"
         if any(graph in self.factory for graph in GRAPHS):
@@ -55,9 +58,11 @@ class Faiss(LibraryIndex):
         return "exact" if self.factory == "Flat" else "code scan"
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: faiss makes no such index, or the index lacks a parameter that is set.
+        """Raises ValueError: faiss makes no such index, or the index lacks a given parameter.
 
-        Unsuitable: it makes none of ``dim`` dimensions. Unavailable: no GPU that it can use, with ``device = "cuda"``.
+        Raises Unsuitable: faiss makes no such index of ``dim`` dimensions.
+
+        Raises Unavailable: ``device`` is "cuda", and faiss finds no GPU.
         """
         if self.device == "cuda":
             import faiss
@@ -70,7 +75,7 @@ class Faiss(LibraryIndex):
             self._refuse_missing(_holders(self._made(dim)), self._chosen())
 
     def _refuse_unreadable(self) -> None:
-        """ValueError: what no dimension makes a factory string."""
+        """Refuse a string of which faiss makes no index in any dimension."""
         try:
             self._made(64)
         except ValueError as fault:
@@ -95,7 +100,6 @@ class Faiss(LibraryIndex):
             raise ValueError(f"{missing[0]} = {values[missing[0]]}: the index {self.factory!r} has none")
 
     def _build(self, features: Float) -> Any:
-        """The index is trained on the database. ValueError: faiss cannot, and why."""
         n, dim = features.shape
         index = self._made(dim)
         for part in calls.parts(index):
@@ -119,7 +123,10 @@ class Faiss(LibraryIndex):
         return faiss.index_cpu_to_gpu(self._resources, 0, index)
 
     def set_query(self, **parameters: Any) -> None:
-        """Set query parameters; None is faiss's default. ValueError: no such parameter, or the index has none."""
+        """Set query parameters; None is faiss's default.
+
+        Raises ValueError: the name is unknown, or the index has no such parameter.
+        """
         only(self.name, self.query_parameters, parameters)
         built = hasattr(self, "_found")
         if built:
@@ -133,19 +140,17 @@ class Faiss(LibraryIndex):
         return calls.search(self._index, vectors, k)
 
     def size_bytes(self) -> int:
-        """See `methods.search.faiss.calls.size_bytes`."""
         import faiss
 
         return calls.size_bytes(self._index if self.device == "cpu" else faiss.index_gpu_to_cpu(self._index))
 
     def _scan_cost(self) -> tuple[float, float]:
-        """Of a flat index: all features once; a multiplication and an addition per value."""
         n, dim = self._shape
         return 4.0 * n * dim, 2.0 * n * dim
 
 
 def _holders(index: Any) -> dict[str, Any]:
-    """The outermost part of the index that has each query parameter, where one has it."""
+    """The outermost part of the index that has each query parameter, if one has it."""
     holders: dict[str, Any] = {}
     for part in calls.parts(index):
         for name, attribute in ATTRIBUTES.items():

@@ -1,6 +1,6 @@
 """IVFADC (Jégou, Douze, Schmid 2011, section IV): inverted lists over product-quantised residuals, by faiss.
 
-The paper's "PQ" row: 300 coarse centroids and 8 bytes a code; its nprobe is not stated. Nothing is re-ranked.
+The paper's "PQ" row has 300 coarse centroids and 8 bytes a code; its nprobe is not stated. Nothing is re-ranked.
 """
 
 from __future__ import annotations
@@ -33,12 +33,11 @@ class IVFADC(LibraryIndex):
     seed: Natural = 0
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Unsuitable: ``code_bytes`` does not divide the features' dimension."""
+        """Raises Unsuitable: ``code_bytes`` does not divide the features' dimension."""
         if dim is not None and dim % self.code_bytes:
             raise Unsuitable(f"code_bytes = {self.code_bytes} must divide the features' dimension, {dim}")
 
     def _build(self, features: Float) -> Any:
-        """The quantisers are trained on the database. Unsuitable: fewer items than centroids or codewords."""
         import faiss
 
         n, dim = features.shape
@@ -56,7 +55,6 @@ class IVFADC(LibraryIndex):
         return index
 
     def set_query(self, **parameters: Any) -> None:
-        """Set ``nprobe``, the number of lists visited. ValueError: not from 1 to ``centroids``, or another name."""
         nprobe = parameters.get("nprobe")
         if isinstance(nprobe, int) and nprobe > self.centroids:
             raise ValueError(f"nprobe = {nprobe} must be an integer from 1 to centroids = {self.centroids}")
@@ -68,11 +66,10 @@ class IVFADC(LibraryIndex):
         return calls.search(self._index, vectors, k)
 
     def size_bytes(self) -> int:
-        """See `methods.search.faiss.calls.size_bytes`."""
         return calls.size_bytes(self._index)
 
     def paper_bytes(self) -> int:
-        """The paper's Table 1 agrees with one codebook of 256 float32 words, neither codes nor centroids."""
+        """One codebook of 256 float32 words, without codes and centroids, with which the paper's Table 1 agrees."""
         return CODEBOOK * self._index.d * 4
 
     def query_cost(self) -> tuple[float, float]:

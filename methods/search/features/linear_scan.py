@@ -1,8 +1,8 @@
 """The baseline of every speed-up: exact search over all features, at the speed that this machine allows.
 
-A single query reads the features once, which bounds its time by the memory; a batch is a matrix product (BLAS). Either
-only excludes rows: distances are measured in float64 from differences, so the two agree, and far from the origin, where
-products exclude little, a batch is a scan for each of its queries.
+A single query reads the features once, so the memory bounds its time; a batch is a matrix product (BLAS). Either only
+excludes rows. Distances are measured in float64 from differences, so the two agree. Far from the origin products
+exclude little, and a batch is a scan for each of its queries.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LinearScan:
     query_parameters: ClassVar[tuple[str, ...]] = ()
 
     def build(self, database: Corpus) -> Self:
-        """Keep the features, without a copy, and their squared norms. ValueError: a value is not finite."""
+        """Keep the features, without a copy, and their squared norms, which must be finite."""
         from methods.search.features import kernels
 
         self._kernels: Any = kernels
@@ -34,7 +34,6 @@ class LinearScan:
         return self
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1."""
         check_k(k)
         vectors = features_of(queries, "linear_scan", self._features.shape[1])
         ids = np.full((len(vectors), k), -1, dtype=np.int64)
@@ -53,11 +52,10 @@ class LinearScan:
         return ids
 
     def size_bytes(self) -> int:
-        """The features and their norms."""
         return self._features.nbytes + self._norms.nbytes
 
     def paper_bytes(self) -> int:
-        """The paper's Table 1 counts the features."""
+        """The features, which the paper's Table 1 counts."""
         return self._features.nbytes
 
     def query_cost(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Scores of all rows for a batch of queries as matrix products, and what they exclude however they were rounded."""
+"""Scores of all rows for a batch of queries as matrix products, and bounds on their rounding to exclude rows by."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LARGEST = float(np.finfo(np.float32).max) / 2**28
 
 
 def products(features: Float, vectors: Float) -> Iterator[tuple[slice, Float]]:
-    """Products of the queries [q, d] and all rows [n, d], by blocks: which queries, and float32 [block, n].
+    """Products of the queries [q, d] and all rows [n, d], by blocks: the block's queries, and float32 [block, n].
 
-    A block's memory is used again for the next.
+    The next block uses the same memory.
     """
     block = max(1, min(BLOCK_QUERIES, len(vectors), BLOCK_BYTES // (4 * max(1, len(features)))))
     made = np.empty((block, len(features)), dtype=np.float32)
@@ -37,12 +37,13 @@ def _relative_error(dim: int) -> float:
 
 
 def lowered_norms(features: Float) -> Float:
-    """Squared norms of rows [n, d] less what rounding changes, float32 [n]; -inf where no bound holds.
+    """Squared norms of rows [n, d] less their rounding errors, float32 [n]; -inf where no bound holds.
 
     With x a row, y a query, and u float32's unit roundoff, the product's error is at most du / (1 - du) |x| |y| for any
-    order of summation (Higham 2002, 3.1); as 2 |x| |y| <= |x|^2 + |y|^2, it is a part of the norms, as are the rounding
-    of these and of the score. 2 (d + 16) u bounds the sum where du < 1/8 and |x|^2 is far from overflow.
-    ValueError: a value that is not finite.
+    order of summation (Higham 2002, 3.1). As 2 |x| |y| <= |x|^2 + |y|^2, it is a part of the norms, and so are the
+    rounding of these and of the score. 2 (d + 16) u bounds the sum if du < 1/8 and |x|^2 is far from overflow.
+
+    Raises ValueError: a value is not finite.
     """
     norms = np.einsum("ij,ij->i", features, features, dtype=np.float64)
     if not np.isfinite(norms).all():
@@ -53,10 +54,10 @@ def lowered_norms(features: Float) -> Float:
 
 
 def margins(vectors: Float) -> NDArray[np.float64]:
-    """What a squared distance is multiplied by, and what is added, to exclude by a score: float64 [q, 2].
+    """The factor and the summand that turn a squared distance into a score to exclude by: float64 [q, 2].
 
     A row is farther than the square root of r if its lowered norm less twice its product exceeds factor r + summand.
-    The factor covers what rounds in r and in the distance; the summand is less the query's lowered norm, and covers
+    The factor covers the rounding of r and of the distance. The summand is minus the query's lowered norm, and covers
     values that are lost below float32's smallest normal number.
     """
     dim, limits = vectors.shape[1], np.finfo(np.float32)
@@ -68,7 +69,9 @@ def margins(vectors: Float) -> NDArray[np.float64]:
 def compare(kernel: Any, features: Float, norms: Float, vectors: Float, *per_query: Any) -> None:
     """``kernel(features, norms, queries, products, margins, *per_query)`` on parts of the queries, on all threads.
 
-    ``norms`` are the features' `lowered_norms`. ValueError: a query is not finite.
+    ``norms`` are the features' `lowered_norms`.
+
+    Raises ValueError: a query is not finite.
     """
     allowed = margins(vectors)
     multiplied = np.where(np.isfinite(allowed[:, 1:]), vectors, np.float32(0))

@@ -1,4 +1,4 @@
-"""The codes' real values, before the sign is taken: what a hash code would find if it lost nothing."""
+"""The codes' real values, before the sign is taken: the result of a hash code that lost nothing."""
 
 from __future__ import annotations
 
@@ -19,20 +19,16 @@ class RealScan:
     query_parameters: ClassVar[tuple[str, ...]] = ()
 
     def build(self, database: Corpus) -> Self:
-        """Scale the real codes to unit length. ValueError: there are none."""
         self._scan = LinearScan().build(Corpus(_unit(database)))
         return self
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or there are no real codes."""
         return self._scan.search(Corpus(_unit(queries)), k)
 
     def size_bytes(self) -> int:
-        """The real codes and their norms."""
         return self._scan.size_bytes()
 
     def query_cost(self) -> tuple[float, float]:
-        """As of a linear scan."""
         return self._scan.query_cost()
 
 

@@ -1,8 +1,8 @@
 """Re-ranking: the candidates of any index in order of the Euclidean distance of their features.
 
-A candidate costs a row at a random place of memory, so the three differ in how much of it they read. ``Float32`` reads
-all of it. ``Float16`` reads half, and its order is that of the rounded features. ``Int8`` reads a quarter or less, and
-then the float32 rows of the few that this leaves in doubt: its result is that of ``Float32``.
+A candidate costs a row at a random place of memory, so the three rerankers differ in the share that they read.
+``Float32`` reads all of the row. ``Float16`` reads half, and its order is that of the rounded features. ``Int8`` reads
+a quarter or less, and then the float32 rows of the few candidates in doubt: its result is that of ``Float32``.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ LARGEST_CODE, LARGEST_QUERY_CODE, LARGEST_INT32 = 127, 2**15 - 1, 2**31 - 1
 EPSILON, TINY = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)
 
 GEMM_SHARE = 1 / 16
-"""Of the database: with more candidates than this, a batch is cheaper as a matrix product with all rows, whose 2 d
-operations a row take about a sixteenth of the time that a row at a random place takes to arrive."""
+"""Share of the database: with more candidates, a batch is cheaper as a matrix product with all rows. Its 2 d operations
+a row take about a sixteenth of the time that a row at a random place takes to arrive.
+"""
 
 LINE, LEFT_OUT, SAMPLE_ROWS = 64, 0.005, 16_384
-"""Int8 keeps whole cache lines of leading dimensions that leave out this share of the variance at most, judged by some
-of the rows: any axes give the same ids, better ones sooner."""
+"""Int8 keeps whole cache lines of leading dimensions, which leave out at most this share of the variance, judged by
+some of the rows. Any axes give the same ids, better ones sooner.
+"""
 
 
 def _checked(queries: Float, candidates: Int, k: int, dim: int) -> tuple[Float, Int, Int]:
-    """Queries and candidates as the kernels take them, and ids to be filled. ValueError: they do not fit."""
+    """Queries and candidates as the kernels take them, and ids to fill in; ill-fitting ones are refused."""
     vectors = features_of(Corpus(queries), "re-ranking", dim)
     if k < 1:
         raise ValueError(f"k = {k} must be at least 1")
@@ -48,7 +50,6 @@ class Float32:
     """Exact distances of the float32 features, read in place: in float64, from differences."""
 
     def build(self, features: Float) -> Self:
-        """Keep the features, without a copy."""
         from methods.search.features import kernels
 
         self._kernels: Any = kernels
@@ -57,7 +58,6 @@ class Float32:
         return self
 
     def nearest(self, queries: Float, candidates: Int, k: int) -> Int:
-        """See `bench.interfaces.Reranker`. ValueError: arguments that do not fit each other or the features."""
         vectors, some, ids = _checked(queries, candidates, k, self._features.shape[1])
         if len(vectors) > 1 and some.shape[1] > GEMM_SHARE * len(self._features):
             self._by_products(vectors, some, ids)
@@ -73,7 +73,6 @@ class Float32:
         compare(self._kernels.rerank_by_products, self._features, self._norms, vectors, candidates, ids)
 
     def size_bytes(self) -> int:
-        """The features."""
         return self._features.nbytes
 
     def query_cost(self, candidates: int) -> tuple[float, float]:
@@ -85,14 +84,17 @@ class Float32:
 class Float16:
     """Distances of the features rounded to float16: half the bytes. ``on_disk``: in a temporary file, mapped.
 
-    With ``on_disk`` the database may be larger than memory: what is asked for often stays in the page cache.
+    With ``on_disk`` the database may be larger than memory: the rows read often stay in the page cache.
     """
 
     def __init__(self, *, on_disk: bool = False) -> None:
         self.on_disk = on_disk
 
     def build(self, features: Float) -> Self:
-        """Round the features, in blocks. Unsuitable: a value is beyond float16's range of 65,504."""
+        """Round the features, in blocks.
+
+        Raises Unsuitable: a value is beyond float16's range of 65,504.
+        """
         from methods.search.features import kernels
 
         self._kernels: Any = kernels
@@ -113,17 +115,15 @@ class Float16:
         return self
 
     def nearest(self, queries: Float, candidates: Int, k: int) -> Int:
-        """See `bench.interfaces.Reranker`, by the rounded features; the queries are not rounded."""
         vectors, some, ids = _checked(queries, candidates, k, self._rows.shape[1])
         by_queries(lambda part: self._kernels.rerank(self._rows, vectors[part], some[part], ids[part]), len(ids))
         return ids
 
     def size_bytes(self) -> int:
-        """The rounded features; none where they are on disk, and may be dropped from memory."""
+        """The rounded features; none on disk, where they may be dropped from memory."""
         return 0 if self.on_disk else self._rows.nbytes
 
     def query_cost(self, candidates: int) -> tuple[float, float]:
-        """The candidates' rows once; 3 operations a dimension."""
         dim = self._rows.shape[1]
         return 2.0 * candidates * dim, 3.0 * candidates * dim
 
@@ -132,11 +132,11 @@ class Float16:
 class Int8:
     """Provably the result of Float32, by int8 rows first, of the leading principal ``dims`` where these say enough.
 
-    A feature x is rotated to its principal axes where fewer than all dimensions are kept, and its leading part rounded
-    to int8 with one step per dimension. What the rounding changes, and how long the part left out is, is known of each
-    row; so a candidate whose distance cannot be among the k smallest is told from its int8 row, and only the others'
-    float32 rows are read. ``dims``: None takes as many as hold nearly all of the variance, in steps of a cache line.
-    After a search, ``read_share_`` is the share of the candidates whose float32 row was read.
+    A feature x is rotated to its principal axes if fewer than all dimensions are kept, and its leading part is rounded
+    to int8 with one step per dimension. The rounding error and the norm of the part left out are known of each row. So
+    the int8 row tells a candidate whose distance cannot be among the k smallest, and only the others' float32 rows are
+    read. ``dims`` None takes as many dimensions as hold nearly all of the variance, in steps of a cache line. After a
+    search, ``read_share_`` is the share of the candidates whose float32 row was read.
     """
 
     dims: Count | None = None
@@ -169,12 +169,12 @@ class Int8:
         self._bounds = np.array([largest_query, *norms, self._about[:, 2].max(initial=0)], dtype=np.float64)
         return self
 
-    @np.errstate(over="ignore", invalid="ignore")  # What overflows excludes nothing.
+    @np.errstate(over="ignore", invalid="ignore")  # An overflow excludes nothing.
     def _leading(self, rows: Float) -> Float:
         return rows if self._axes is None else rows @ self._axes
 
     def _rest(self, rows: Float, leading: Float) -> NDArray[np.float64]:
-        """The norm of what is left out of each row, float64."""
+        """The norm of the part left out of each row, float64."""
         if self._axes is None:
             return np.zeros(len(rows))
         whole = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
@@ -182,18 +182,17 @@ class Int8:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _rounded(self, rows: Float) -> tuple[NDArray[np.int8], Float]:
-        """int8 rows, and of each its squared norm, its distance from the true leading part, and the rest's norm."""
+        """int8 rows; the squared norm of each, its distance from the true leading part, and the norm of the rest."""
         leading = self._leading(rows)
         small = np.rint(leading / self._steps).clip(-LARGEST_CODE, LARGEST_CODE).astype(np.int8)
         restored = small * self._steps.astype(np.float64)
         norms = np.einsum("ij,ij->i", restored, restored)
         errors = np.sqrt(((leading - restored) ** 2).sum(axis=1))
-        # Float32 rounding of the rotation, and of these three numbers themselves.
+        # The errors grow by the float32 rounding of the rotation and of these three numbers themselves.
         errors += 4 * EPSILON * (np.sqrt(norms) + errors) * np.sqrt(rows.shape[1])
         return small, np.stack([norms, errors, self._rest(rows, leading)], axis=1).astype(np.float32)
 
     def nearest(self, queries: Float, candidates: Int, k: int) -> Int:
-        """See `bench.interfaces.Reranker`: the ids that Float32 gives."""
         vectors, some, ids = _checked(queries, candidates, k, self._features.shape[1])
         small, about = self._asked(vectors)
         kernel, given = self._kernels.rerank_int8, (self._features, self._small, self._about)
@@ -204,7 +203,7 @@ class Int8:
         return ids
 
     def _asked(self, vectors: Float) -> tuple[NDArray[np.int16], Float]:
-        """The queries as int16, and what the kernel needs to know of each."""
+        """The queries as int16, and the kernel's four numbers for each."""
         leading = np.ascontiguousarray(self._leading(vectors))
         small = np.empty(leading.shape, dtype=np.int16)
         about = np.empty((len(vectors), 4), dtype=np.float32)
@@ -212,21 +211,22 @@ class Int8:
         return small, about
 
     def size_bytes(self) -> int:
-        """The features, the int8 rows and what is known of each, and the axes."""
+        """The features, the int8 rows with their three numbers each, and the axes."""
         axes = 0 if self._axes is None else self._axes.nbytes
         return self._features.nbytes + self._small.nbytes + self._about.nbytes + self._steps.nbytes + axes
 
     def query_cost(self, candidates: int) -> tuple[float, float]:
-        """The int8 rows and what is known of each; 2 operations a dimension. The float32 rows depend on the query."""
+        """The int8 rows and their three numbers; 2 operations a dimension. The float32 rows depend on the query."""
         kept = self._small.shape[1]
         return candidates * (kept + 12.0), 2.0 * candidates * kept
 
 
 def _principal_axes(features: Float, dims: int | None) -> Float | None:
-    """The ``dims`` axes of largest second moment, float32 [d, dims], or those that hold enough; None: all dimensions.
+    """The ``dims`` axes of largest second moment, float32 [d, dims], or enough axes; None for all dimensions.
 
-    About the origin, so that a rotation is all it takes; what is enough goes by the variance, as distances do. Far from
-    the origin all dimensions are enough: the mean would be one axis, of steps too coarse for the differences along it.
+    The moment is about the origin, so that a rotation is enough. The variance decides how many axes are enough, as it
+    does for distances. Far from the origin all dimensions are kept: the mean would be one axis, with steps too coarse
+    for the differences along it.
     """
     dim = features.shape[1]
     if len(features) == 0 or dim <= (LINE if dims is None else dims):

@@ -17,7 +17,7 @@ from methods.search.common.threads import by_queries
 class Annoy(LibraryIndex):
     """Annoy: random-projection trees; ``search_k`` items are compared exactly.
 
-    The trees are shared out among the CPUs, so the forest depends on the seed and on how many there are.
+    The CPUs share out the trees, so the forest depends on the seed and on the number of CPUs.
     """
 
     name = "annoy"
@@ -53,5 +53,4 @@ class Annoy(LibraryIndex):
         return ids
 
     def size_bytes(self) -> int:
-        """The trees and their copy of the features, as Annoy writes them."""
         return self._bytes

@@ -16,8 +16,7 @@ from methods.search.common.library import LibraryIndex, as_many_as_found, thread
 class Hnswlib(LibraryIndex):
     """HNSW by hnswlib: ``m`` links a node, ``ef`` nodes kept while searching.
 
-    ``ef`` is k where it is less. Several threads build the graph in an order of their own: the seed alone decides it
-    only where there is one CPU.
+    ``ef`` below k counts as k. Several threads build the graph in varying order: the seed alone decides it on one CPU.
     """
 
     name = "hnswlib"
@@ -48,5 +47,4 @@ class Hnswlib(LibraryIndex):
         return found
 
     def size_bytes(self) -> int:
-        """The graph and its copy of the features, as hnswlib writes them."""
         return int(self._index.index_file_size())

@@ -19,8 +19,8 @@ LEAST_DIM, DIM_STEP = 64, 32
 class LoRANN(LibraryIndex):
     """LoRANN: 8-bit reduced-rank regression in ``clusters``, ``points_to_rerank`` items compared exactly.
 
-    ``points_to_rerank`` is k where it is less; ``global_dim``: dimensions that the queries are reduced to, a multiple
-    of 32 (None: all). It takes no seed: two builds differ.
+    ``points_to_rerank`` below k counts as k. ``global_dim`` is the number of dimensions that the queries are reduced
+    to, a multiple of 32 (None: all). LoRANN takes no seed: two builds differ.
     """
 
     name = "lorann"
@@ -37,7 +37,6 @@ class LoRANN(LibraryIndex):
     points_to_rerank: Count = 100
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Unavailable: lorann is not installed. Unsuitable: too few dimensions."""
         super().check(dim, bits)
         least = max(LEAST_DIM, self.rank + 1, self.global_dim or 0)
         if dim is not None and dim < least:
@@ -46,7 +45,6 @@ class LoRANN(LibraryIndex):
             )
 
     def _build(self, features: Float) -> Any:
-        """The features are kept, without a copy. Unsuitable: too few items."""
         import lorann
 
         n = len(features)
@@ -64,5 +62,4 @@ class LoRANN(LibraryIndex):
         return found
 
     def size_bytes(self) -> int:
-        """Clusters, regressions and features, as LoRANN writes them."""
         return saved_bytes(lambda folder: self._index.save(str(folder / "index")))

@@ -18,7 +18,7 @@ from methods.search.common.library import LibraryIndex, saved_bytes
 class MRPT(LibraryIndex):
     """Random-projection trees by MRPT: an item that ``votes`` of ``n_trees`` trees find is compared exactly.
 
-    It takes no seed: two builds differ.
+    MRPT takes no seed: two builds differ.
     """
 
     name = "mrpt"
@@ -32,7 +32,6 @@ class MRPT(LibraryIndex):
     votes: Count = 2
 
     def _build(self, features: Float) -> Any:
-        """The features are kept, without a copy. Unsuitable: too few items."""
         import mrpt
 
         n = len(features)
@@ -43,7 +42,6 @@ class MRPT(LibraryIndex):
         return index
 
     def set_query(self, **parameters: Any) -> None:
-        """Set ``votes``. ValueError: not from 1 to ``n_trees``, or another name."""
         votes = parameters.get("votes")
         if isinstance(votes, int) and votes > self.n_trees:
             raise ValueError(f"votes = {votes} must be at most n_trees = {self.n_trees}")

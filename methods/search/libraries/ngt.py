@@ -28,7 +28,7 @@ class NGT(LibraryIndex):
     epsilon: Annotated[float, Ge(-1)] = 0.1
 
     def _build(self, features: Float) -> Any:
-        """NGT makes an index in a folder, which is not needed once it is in memory."""
+        """NGT makes an index in a folder, which is not needed once the index is in memory."""
         import ngtpy
 
         made = []
@@ -59,5 +59,4 @@ class NGT(LibraryIndex):
         return ids
 
     def size_bytes(self) -> int:
-        """Graph, tree and features, as NGT writes them."""
         return self._bytes

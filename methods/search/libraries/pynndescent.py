@@ -49,7 +49,7 @@ class PyNNDescent(LibraryIndex):
 
 
 def _bytes(value: Any) -> int:
-    """Of an array, or of the arrays in a sequence or a sparse matrix."""
+    """Bytes of an array, or of the arrays in a sequence or a sparse matrix."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, tuple | list):

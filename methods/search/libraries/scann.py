@@ -19,8 +19,8 @@ DIMENSIONS_PER_BLOCK, ANISOTROPIC_THRESHOLD = 2, 0.2
 class ScaNN(LibraryIndex):
     """ScaNN: a partition into ``leaves``, 4-bit codes for two dimensions, ``reorder`` items compared exactly.
 
-    ``reorder`` is k where it is less. It takes no seed: two builds differ. A batch is scored in another order than a
-    single query, so that where codes tie they may differ too.
+    ``reorder`` below k counts as k. ScaNN takes no seed: two builds differ. A batch is scored in another order than a
+    single query, so their answers may differ where codes tie.
     """
 
     name = "scann"
@@ -33,7 +33,6 @@ class ScaNN(LibraryIndex):
     reorder: Count = 100
 
     def _build(self, features: Float) -> Any:
-        """Partition and codes are trained on all items. Unsuitable: fewer items than leaves or codewords."""
         import scann
 
         n = len(features)
@@ -55,10 +54,9 @@ class ScaNN(LibraryIndex):
             ids[0, : len(found)] = found
         else:
             found, distances = self._index.search_batched_parallel(vectors, *asked)
-            # Where fewer are found, the rest is item 0 at no distance.
+            # ScaNN fills up the missing neighbours with item 0 at distance NaN.
             np.copyto(ids, found.astype(np.int64), where=~np.isnan(distances))
         return ids
 
     def size_bytes(self) -> int:
-        """Partition, codes and features, as ScaNN writes them."""
         return saved_bytes(lambda folder: self._index.serialize(str(folder)))

@@ -1,7 +1,7 @@
 """Space-partitioning trees on PCA features: the paper's baselines (ExchNet, supplement section 1).
 
-The tree answers exactly, in the reduced space; nothing is re-ranked on the full features. scikit-learn's trees do not
-define the order of equally distant neighbours.
+The tree answers exactly in the reduced space, and nothing is re-ranked on the full features. scikit-learn's trees do
+not define the order of equally distant neighbours.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from methods.search.common.library import LibraryIndex
 
 @dataclass(kw_only=True, eq=False)
 class _Tree(LibraryIndex):
-    """What the two trees share: everything but the name of the structure."""
+    """The base of the two trees: everything but the name of the structure."""
 
     module = "sklearn"
     family = "tree"
@@ -27,15 +27,15 @@ class _Tree(LibraryIndex):
     leaf_size: Count = 40
 
     def _build(self, features: Float) -> Any:
-        """The tree, after a PCA of the database (none where the features are short enough)."""
+        """The tree, after a PCA of the database unless its features are short enough."""
         import sklearn.neighbors
         from sklearn.decomposition import PCA
 
         self._projection: NDArray[np.float64] | None = None
         if features.shape[1] > self.pca_dim:
             pca = PCA(min(self.pca_dim, len(features)), svd_solver="covariance_eigh").fit(features)
-            # Float64, and then rounded: products in float32 differ with the rows that are multiplied together, and with
-            # them the order of items that are equally near.
+            # The products are float64 and then rounded: in float32 they would differ with the rows multiplied together,
+            # and so would the order of equally near items.
             self._projection = np.ascontiguousarray(pca.components_.T, dtype=np.float64)
             self._mean: NDArray[np.float64] = pca.mean_ @ self._projection
         tree = getattr(sklearn.neighbors, type(self).__name__)
@@ -54,12 +54,11 @@ class _Tree(LibraryIndex):
         return [np.asarray(array) for array in self._index.get_arrays()]
 
     def size_bytes(self) -> int:
-        """The tree's arrays and the projection."""
         extra = 0 if self._projection is None else self._projection.nbytes + self._mean.nbytes
         return self.paper_bytes() + extra
 
     def paper_bytes(self) -> int:
-        """The paper's Table 1 counts the tree's arrays."""
+        """The tree's arrays, which the paper's Table 1 counts."""
         return sum(array.nbytes for array in self._arrays())
 
 

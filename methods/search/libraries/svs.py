@@ -1,6 +1,6 @@
 """SVS (Aguerrebere et al. 2023, Intel): the Vamana graph of DiskANN in memory, over float32 features.
 
-Its compressed vectors (LVQ, LeanVec) are left out: on other processors than Intel's they end the process.
+Its compressed vectors (LVQ, LeanVec) are not used: on other processors than Intel's they end the process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from methods.search.common.library import LibraryIndex, saved_bytes, threads
 class SVS(LibraryIndex):
     """Vamana graph by SVS: ``degree`` links a node, ``search_window`` nodes kept while searching.
 
-    ``search_window`` is k where it is less. It takes no seed.
+    ``search_window`` is at least k. SVS takes no seed.
     """
 
     name = "svs"
@@ -45,11 +45,11 @@ class SVS(LibraryIndex):
             self._index.num_threads = workers
         found, distances = self._index.search(vectors, k)
         ids = found.astype(np.int64)
-        # Where fewer are found, the rest is item 0 at distance 0. It is one answer, at most, and only if it is there.
+        # SVS fills up the missing neighbours with item 0 at distance 0. Item 0 is one answer at most, and only if it
+        # equals the query.
         zero = (ids == 0) & (distances == 0)
         ids[zero & (zero.cumsum(axis=1) > (vectors == self._first).all(axis=1)[:, None])] = -1
         return ids
 
     def size_bytes(self) -> int:
-        """The graph and its copy of the features, as SVS writes them."""
         return saved_bytes(lambda to: self._index.save(str(to / "config"), str(to / "graph"), str(to / "data")))

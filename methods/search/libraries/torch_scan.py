@@ -13,18 +13,19 @@ from methods.search.common.threads import by_queries
 from methods.search.features.products import lowered_norms, margins
 
 BLOCK_BYTES = 256 * 2**20
-"""A block's scores take at most this much."""
+"""Largest size of a block's scores."""
 
 SPARE = 10
-"""Rows beyond the k best by products that are measured too: the first that is not tells whether that was enough."""
+"""Rows beyond the k best by products that are measured too: the first unmeasured one tells whether that was enough."""
 
 
 @dataclass(kw_only=True, eq=False)
 class TorchScan(LibraryIndex):
     """Exact neighbours by torch, as matrix products, on a GPU or the CPU.
 
-    The products only exclude rows, as `methods.search.features.products` says; the others are measured on the CPU in
-    float64, from differences. Where the products do not tell, as far from the origin, a scan there answers the query.
+    The products only exclude rows, as `methods.search.features.products` says. The other rows are measured on the CPU
+    in float64, from differences. A query whose products do not tell, such as one far from the origin, is answered by a
+    scan there.
     """
 
     name = "torch_scan"
@@ -34,14 +35,13 @@ class TorchScan(LibraryIndex):
     device: Literal["cuda", "cpu"] = "cuda"
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Unavailable: ``device = "cuda"`` without a GPU."""
         import torch
 
         if self.device == "cuda" and not torch.cuda.is_available():
             raise Unavailable("device = 'cuda': torch finds no GPU on this machine")
 
     def _build(self, features: Float) -> Any:
-        """The features on the device, with their squared norms. ValueError: a value is not finite."""
+        """The features on the device, with their squared norms; a value that is not finite is refused."""
         import torch
 
         from methods.search.features import kernels
@@ -50,7 +50,7 @@ class TorchScan(LibraryIndex):
         self._rows = features
         norms = lowered_norms(features)
         copied = torch.tensor(features, device=self.device)
-        copied[torch.tensor(np.isinf(norms), device=self.device)] = 0  # Their products might overflow.
+        copied[torch.tensor(np.isinf(norms), device=self.device)] = 0  # The products of these rows might overflow.
         self._norms: Any = torch.tensor(norms, device=self.device)
         return copied
 
@@ -68,7 +68,7 @@ class TorchScan(LibraryIndex):
         return ids
 
     def _fill(self, vectors: Float, ids: Int) -> None:
-        """The nearest of a block of queries."""
+        """Fill in the nearest rows of a block of queries."""
         allowed = margins(vectors)
         multiplied = np.where(np.isfinite(allowed[:, 1:]), vectors, np.float32(0))
         asked = self._torch.tensor(multiplied, device=self.device)
@@ -90,9 +90,8 @@ class TorchScan(LibraryIndex):
             by_queries(scan, len(left))
 
     def size_bytes(self) -> int:
-        """The features, on the device and where they are measured, and their norms."""
+        """The features, on the device and in memory for measuring, and their norms."""
         return int(self._rows.nbytes + self._index.nbytes + self._norms.nbytes)
 
     def query_cost(self) -> tuple[float, float]:
-        """All features once; a multiplication and an addition per value."""
         return float(self._index.nbytes), 2.0 * self._index.numel()

@@ -1,4 +1,4 @@
-"""USearch (Unum): a small-world graph over features in the number format of choice."""
+"""USearch (Unum): a small-world graph over features in a selectable number format."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LENGTH_TOLERANCE = 1e-3
 class USearch(LibraryIndex):
     """HNSW by USearch, ``dtype`` f32, f16 or i8: ``m`` links a node, ``ef`` nodes kept while searching.
 
-    i8 keeps the direction of a vector and drops its length, so it is for features of unit length (any one length).
-    ``ef`` is k where it is less. USearch takes no seed; its graph depends on the order in which the CPUs insert.
+    i8 keeps the direction of a vector and drops its length, so the features must have one length. ``ef`` below k counts
+    as k. USearch takes no seed; its graph depends on the order in which the CPUs insert.
     """
 
     name = "usearch"
@@ -33,7 +33,7 @@ class USearch(LibraryIndex):
     ef: Count = 64
 
     def _build(self, features: Float) -> Any:
-        """Unsuitable: ``dtype = "i8"`` and features of different lengths."""
+        """Raises Unsuitable: ``dtype`` is "i8" and the features have different lengths."""
         from usearch.index import Index
 
         if self.dtype == "i8":
@@ -61,5 +61,4 @@ class USearch(LibraryIndex):
         return ids
 
     def size_bytes(self) -> int:
-        """The graph and its copy of the features, as USearch writes them."""
         return int(self._index.serialized_length)

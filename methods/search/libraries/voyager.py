@@ -17,8 +17,7 @@ from methods.search.common.library import LibraryIndex, as_many_as_found, thread
 class Voyager(LibraryIndex):
     """HNSW by Voyager: ``m`` links a node, ``ef`` nodes kept while searching.
 
-    ``ef`` is k where it is less. Several threads build the graph in an order of their own: the seed alone decides it
-    only where there is one CPU.
+    ``ef`` below k counts as k. Several threads build the graph in varying order: the seed alone decides it on one CPU.
     """
 
     name = "voyager"
@@ -52,10 +51,9 @@ class Voyager(LibraryIndex):
         return found
 
     def size_bytes(self) -> int:
-        """The graph and its copy of the features, as Voyager writes them."""
         return len(self._index.as_bytes())
 
 
 def _writable(features: Float) -> Float:
-    """The features themselves, or a copy where they must not be written to: Voyager accepts no such array."""
+    """The features, or a copy of read-only ones, which Voyager does not accept."""
     return np.require(features, requirements="W")
