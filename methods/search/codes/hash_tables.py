@@ -1,7 +1,7 @@
-"""The paper's search: multi-table look-up of the codes. What it finds is for a re-ranking to put in order.
+"""The paper's search: multi-table look-up of the codes, whose candidates a reranker puts in order.
 
-ExchNet (ECCV 2020), section 4.2 and supplement section 1: ``key_bits`` is its L; its N is the number of neighbours that
-are asked for.
+ExchNet (ECCV 2020), section 4.2 and supplement section 1: ``key_bits`` is its L, and the number of neighbours asked for
+is its N.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from methods.search.common.inputs import codes_of
 class HashTables:
     """Hash tables over substrings of the code: the N that are found first, nearest code first.
 
-    ``mode``, ``cut``: see `methods.search.codes.lookup.candidates`; the cut "asymmetric" is by weighted distance.
-    ``collapse``: equal codes are stored once, where they repeat. After a search, ``complete_share_`` is the share of
-    its queries whose answers were provably the nearest codes, ``scan_share_`` of those for which all were scanned.
+    ``mode`` and ``cut`` are those of `methods.search.codes.lookup.candidates`; the cut "asymmetric" is by weighted
+    distance. ``collapse`` stores equal codes once if they repeat. After a search, ``complete_share_`` is the share of
+    its queries whose answers were provably the nearest codes, and ``scan_share_`` the share for which all codes were
+    scanned.
     """
 
     label = "Hash tables"
@@ -51,12 +52,11 @@ class HashTables:
         self.reads: tuple[str, ...] = ("codes", "real_codes") if self.cut == "asymmetric" else ("codes",)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """ValueError: a code length that ``key_bits`` does not divide."""
+        """Raises ValueError: ``key_bits`` does not divide the code length."""
         if bits is not None:
             check_key_bits(bits, self.key_bits)
 
     def build(self, database: Corpus) -> Self:
-        """Build the tables. ValueError: no codes, or their length does not fit."""
         codes = codes_of(database, "hash_tables")
         if len(codes) == 0:
             raise ValueError("hash_tables cannot be built on an empty database")
@@ -64,7 +64,6 @@ class HashTables:
         return self
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, other codes than the database's, or no real codes."""
         codes = codes_of(queries, "hash_tables", self._tables.codes.bits)
         if self.cut != "asymmetric":
             found = candidates(codes, self._tables, k, self.mode, self.cut)
@@ -80,13 +79,12 @@ class HashTables:
         return found.ids
 
     def size_bytes(self) -> int:
-        """Codes and tables."""
         return self._tables.nbytes()
 
     def paper_bytes(self) -> int:
-        """The paper's Table 1 counts the codes alone, each item's."""
+        """The codes of all items alone, which the paper's Table 1 counts."""
         return len(self._tables.codes) * self._tables.codes.bits // 8
 
     def query_cost(self) -> tuple[float, float]:
-        """Floor: the two offsets of one bucket a table. How many codes are read depends on how many are asked for."""
+        """The floor: two offsets of one bucket in each table. The number of codes to read depends on N."""
         return 8.0 * len(self._tables.offsets), 0.0

@@ -1,4 +1,4 @@
-"""Linear scans of the codes: the control beside every hash table, which has to beat them."""
+"""Linear scans of the codes: the control beside every hash table."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from methods.search.common.inputs import codes_of
 def top_n(query_codes: Codes, database_codes: Codes, n: int) -> tuple[Int, Distances]:
     """The n nearest database codes of each query in Hamming distance, exactly; ties go to the smaller id.
 
-    Returns ids int64 [q, n] and distances int32 [q, n], both -1 where the database has fewer than n codes. A single
-    query runs in the calling thread, several are shared among numba's threads. ValueError: n < 1, or codes of
-    different lengths.
+    Returns ids int64 [q, n] and distances int32 [q, n], both -1 if the database has fewer than n codes. A single query
+    runs in the calling thread, several are shared among numba's threads.
+
+    Raises ValueError: n is below 1, or the codes differ in length.
     """
     return _top_n(query_codes, as_they_are(database_codes), n)
 
@@ -39,7 +40,7 @@ def _top_n(queries: Codes, database: Distinct, n: int) -> tuple[Int, Distances]:
 
 
 class HammingScan:
-    """Exact nearest codes by a linear popcount scan. ``collapse``: equal codes are stored once, where they repeat."""
+    """Exact nearest codes by a linear popcount scan. ``collapse``: equal codes are stored once if they repeat."""
 
     label = "Hamming scan"
     family = "code scan"
@@ -50,21 +51,18 @@ class HammingScan:
         self.collapse = collapse
 
     def build(self, database: Corpus) -> Self:
-        """Lay the codes out. ValueError: there are none."""
         codes = codes_of(database, "hamming_scan")
         self._codes: Distinct = distinct(codes) if self.collapse else as_they_are(codes)
         return self
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1, or codes of another length."""
         return _top_n(codes_of(queries, "hamming_scan", self._codes.bits), self._codes, k)[0]
 
     def size_bytes(self) -> int:
-        """The codes."""
         return self._codes.nbytes()
 
     def paper_bytes(self) -> int:
-        """The codes, each item's."""
+        """The codes of all items."""
         return len(self._codes) * self._codes.bits // 8
 
     def query_cost(self) -> tuple[float, float]:
@@ -81,12 +79,10 @@ class AsymmetricScan:
     query_parameters: ClassVar[tuple[str, ...]] = ()
 
     def build(self, database: Corpus) -> Self:
-        """Lay the codes out. ValueError: there are none."""
         self._codes: Distinct = distinct(codes_of(database, "asymmetric_scan"))
         return self
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`; ties go to the smaller id. ValueError: k < 1, other codes, or no real codes."""
         codes = codes_of(queries, "asymmetric_scan", self._codes.bits)
         words, weights = asked(codes, self._codes, k), weights_of(queries.real_codes, codes)
         ids = np.empty((len(codes), k), dtype=np.int64)
@@ -94,7 +90,6 @@ class AsymmetricScan:
         return ids
 
     def size_bytes(self) -> int:
-        """The codes."""
         return self._codes.nbytes()
 
     def query_cost(self) -> tuple[float, float]:
