@@ -34,10 +34,7 @@ def file_hash(paths: Iterable[Path]) -> str:
 
 
 def needed_folder(data_dir: Path | None, holding: str) -> Path:
-    """The data folder, which must hold ``holding``.
-
-    Raises ValueError: it was not given, or does not exist.
-    """
+    """The data folder, which must be given, exist and hold ``holding``."""
     if data_dir is None:
         raise ValueError(f"--data-dir is needed: a folder holding {holding}")
     if not data_dir.is_dir():
@@ -46,10 +43,7 @@ def needed_folder(data_dir: Path | None, holding: str) -> Path:
 
 
 def folder_or_cache(data_dir: Path | None, name: str, context: Context) -> Path:
-    """The data folder; the default is the folder ``name`` of the cache.
-
-    Raises ValueError: there is no cache either.
-    """
+    """The data folder, or the folder ``name`` of the cache; there must be one of the two."""
     if data_dir is not None:
         return data_dir
     if context.cache is None:
@@ -64,10 +58,7 @@ def check_count(path: Path, found: int, what: str, expected: int) -> None:
 
 
 def pick(splits: Mapping[str, Items], name: SplitName) -> Items:
-    """The items of a split.
-
-    Raises ValueError: there is no such split, or the data set is not loaded yet.
-    """
+    """The items of a split of a loaded data set, which must have it."""
     if not splits:
         raise ValueError(f"split {name!r} was asked for before load()")
     if name not in splits:

@@ -124,10 +124,7 @@ class Training:
             write_file(self._kept_file(self._folder, name), lambda path: save_file(kept, path, metadata))
 
     def restore(self, name: str) -> None:
-        """Go on with the network and the state of this name.
-
-        Raises ValueError: nothing was kept under it.
-        """
+        """Go on with the network and the state that were kept under a name."""
         if self._folder is not None and (path := self._kept_file(self._folder, name)).exists():
             tensors, _ = self._read(path)
         elif name in self._kept:

@@ -93,10 +93,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load a state dict that must fit exactly.
-
-    Raises ValueError: it does not fit; the message names the source.
-    """
+    """Load a state dict of a file or wheel ``source``, which must fit exactly."""
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

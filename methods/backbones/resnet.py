@@ -17,10 +17,7 @@ STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """ResNet-18 or -50, cut behind layer3.
-
-    Raises ValueError: the weights can't be downloaded or read, or don't fit.
-    """
+    """ResNet-18 or -50, cut behind layer3."""
     with seeded(seed):
         network = torchvision.models.get_model(choice.name, weights=None)
     channels = network.fc.in_features

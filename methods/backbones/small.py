@@ -37,10 +37,7 @@ class Residual(nn.Module):
 
 
 def load(choice: BackboneChoice, seed: int) -> Backbone:
-    """The small network. A weights file has the names ``first_stages.*`` and ``last_stage.*``.
-
-    Raises ValueError: the weights can't be read or don't fit.
-    """
+    """The small network. A weights file has the names ``first_stages.*`` and ``last_stage.*``."""
     network = nn.ModuleDict()
     with seeded(seed):
         network["first_stages"] = nn.Sequential(

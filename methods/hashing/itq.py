@@ -24,10 +24,8 @@ from methods.parameters import Count
 class ITQ(BinaryTransformer):
     """Principal components, rotated so that taking signs loses least; 50 ``iterations`` in the paper.
 
-    ``errors_`` float64 [iterations + 1]: the quantization error on the training data with the random rotation and after
-    each iteration; it never rises.
-
-    Raises Unsuitable: there are more bits than the rank of the centred features.
+    There must be as many components as bits. ``errors_`` float64 [iterations + 1] is the quantization error on the
+    training data with the random rotation and after each iteration; it never rises.
     """
 
     label = "ITQ"

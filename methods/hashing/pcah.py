@@ -11,10 +11,7 @@ from methods.parameters import Count
 
 @dataclass(kw_only=True, eq=False)
 class PCAH(BinaryTransformer):
-    """Signs of the leading principal components.
-
-    Raises Unsuitable: there are more bits than the rank of the centred features.
-    """
+    """Signs of the leading principal components, of which there must be as many as bits."""
 
     label = "PCAH"
     family = "unsupervised"

@@ -60,7 +60,7 @@ class FaissBinary:
     def __post_init__(self) -> None:
         check_parameters(self)
         defaults = DEFAULTS[self.kind]
-        self.deterministic = self.kind != "hnsw"  # several threads build the graph in an order of their own
+        self.deterministic = self.kind != "hnsw"  # several threads build the graph in varying order
         self.query_parameters: tuple[str, ...] = tuple(name for name in defaults if name in QUERY)
         for name in dict.fromkeys(name for values in DEFAULTS.values() for name in values):
             value = getattr(self, name)
@@ -152,7 +152,7 @@ class FaissBinary:
     def search(self, queries: Corpus, k: int) -> Int:
         check_k(k)
         rows = _rows(codes_of(queries, "faiss_binary", self._bits))
-        if self.kind == "flat":  # of an inverted file, counting finds nothing at all (faiss 1.15)
+        if self.kind == "flat":  # counting finds nothing at all in an inverted file (faiss 1.15)
             self._index.use_heap = k < HEAP_BELOW
         return calls.search(self._index, rows, k)
 

@@ -11,7 +11,7 @@ from methods.search.features.linear_scan import LinearScan
 
 
 class RealScan:
-    """Exact search by the cosine of the real codes: the control for what binary codes lose."""
+    """Exact search by the cosine of the real codes: the control for the loss of binary codes."""
 
     label = "Scan of real codes"
     family = "code scan"
