@@ -69,7 +69,7 @@ def size_bytes(index: Any) -> int:
 
 
 def refusal(what: str, fault: RuntimeError) -> ValueError:
-    """faiss's refusal of ``what``, without the place in its source: Unsuitable for the data, ValueError for the rest."""
+    """faiss's refusal of ``what``, without the place in its source: Unsuitable for the data, else ValueError."""
     words = str(fault).rpartition(".cpp:")[2].partition(": ")[2] or str(fault)
     kind = Unsuitable if any(word in words for word in UNSUITABLE) else ValueError
     return kind(f"{what}: {words}")
