@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -55,6 +56,15 @@ class Cell:
         return f"{choice.describe()} + {self.rerank.describe()} of {self.candidates} candidates"
 
 
+@dataclass(frozen=True, eq=False)
+class KeyedCell:
+    """A cell of a run, with the keys under which its record and its answers are stored: one object a cell."""
+
+    cell: Cell
+    record: str
+    search: str
+
+
 @dataclass(frozen=True)
 class Grid:
     """A checked grid on one data set, expanded. ``dataset_name``: see `bench.grids.naming`."""
@@ -80,3 +90,13 @@ def to_json(grid: Grid) -> str:
 def from_json(text: str) -> Grid:
     """The grid of ``to_json``."""
     return TypeAdapter(Grid).validate_json(text)
+
+
+def as_cell(fields: dict[str, Any]) -> Cell:
+    """The cell that ``dataclasses.asdict`` has written, from another process."""
+    return _cells().validate_python(fields)
+
+
+@cache
+def _cells() -> TypeAdapter[Cell]:
+    return TypeAdapter(Cell)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from bench.grids.cells import Cell, Grid
-from bench.plans.units import Gathered, Planned, Unit, Watch
+from bench.grids.cells import Cell, Grid, KeyedCell
+from bench.plans.units import Gathered, Planned, Unit
 from bench.plugins.choices import Choice, Role
-from bench.records import book, keys
+from bench.records import book
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline, Stage
 from bench.store.entries import Store
@@ -25,46 +24,41 @@ VALUE = 40
 
 @dataclass(frozen=True)
 class Schedule:
-    """Names the units of a grid's cells, which are named by their position. ``worker``: in what plugins run."""
+    """Names the units of a grid's cells. ``cells``: all of the grid, in order. ``worker``: in what plugins run."""
 
     pipeline: Pipeline
     results: Store
+    cells: Sequence[KeyedCell]
     worker: str
-    _units: dict[tuple[str, int], Unit] = field(default_factory=dict, init=False, repr=False)
+    _units: dict[tuple[str, KeyedCell], Unit] = field(default_factory=dict, init=False, repr=False)
     _items: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
-    def keys(self) -> list[str]:
-        """The keys of the cells' records, in their order."""
-        return [keys.key(self.pipeline, cell) for cell in self.pipeline.grid.cells]
-
-    def groups(self, timed: list[int]) -> list[list[int]]:
+    def groups(self, timed: Iterable[KeyedCell]) -> list[list[KeyedCell]]:
         """The cells that are compared with each other."""
-        groups: dict[Any, list[int]] = {}
-        for position in timed:
-            groups.setdefault(self._compared_by(position), []).append(position)
+        groups: dict[Any, list[KeyedCell]] = {}
+        for cell in timed:
+            groups.setdefault(self._compared_by(cell.cell), []).append(cell)
         return list(groups.values())
 
-    def _compared_by(self, position: int) -> tuple[Any, ...]:
+    def _compared_by(self, cell: Cell) -> tuple[Any, ...]:
         """What cells that are compared have in common: protocol, seed and set of features."""
-        cell = self._cell(position)
         features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
         return cell.protocol, cell.seed, features
 
-    def reference(self, group: Sequence[int]) -> int:
+    def reference(self, group: Sequence[KeyedCell]) -> KeyedCell:
         """The cell that the others are compared with: the linear scan, or else the first, of these and the finished."""
-        common = self._compared_by(group[0])
+        common = self._compared_by(group[0].cell)
         known = [
-            (cell.index.name != "linear_scan", position)
-            for position, cell in enumerate(self.pipeline.grid.cells)
-            if cell.index is not None
-            and self._compared_by(position) == common
-            and (position in group or book.status(self.results, self.keys[position]) == "ok")
+            cell
+            for cell in self.cells
+            if cell.cell.index is not None
+            and self._compared_by(cell.cell) == common
+            and (cell in group or book.status(self.results, cell.record) == "ok")
         ]
-        return min(known)[1]
+        return min(known, key=lambda cell: cell.cell.index is None or cell.cell.index.name != "linear_scan")
 
     def plan(
-        self, cells: Sequence[int], sound: Callable[[str, str], bool], has: Callable[[Stage], bool]
+        self, cells: Sequence[KeyedCell], sound: Callable[[str, str], bool], has: Callable[[Stage], bool]
     ) -> tuple[Planned, ...]:
         """What is still to be done for the cells.
 
@@ -73,49 +67,42 @@ class Schedule:
         self._count()
         gathered = Gathered()
         if cells and not sound("labels", self.pipeline.labels_key):
-            gathered.need(self.labels(), [self.keys[position] for position in cells])
-        for position in cells:
-            for number, stage in enumerate(self.pipeline.stages(self._cell(position))):
+            gathered.need(self.labels(), [cell.record for cell in cells])
+        for cell in cells:
+            for stage in self.pipeline.stages(cell.cell):
                 if not has(stage):
-                    gathered.need(self.stage(position, number), [self.keys[position]])
-            if self._cell(position).index is None:
-                gathered.need(self.rank(position), [self.keys[position]])
-        for group in self.groups([position for position in cells if self._cell(position).index is not None]):
+                    gathered.need(self.stage(cell, stage), [cell.record])
+            if cell.cell.index is None:
+                gathered.need(self.rank(cell), [cell.record])
+        for group in self.groups(cell for cell in cells if cell.cell.index is not None):
             self._search(gathered, group)
-            for position in group:
-                self._judge(gathered, position, sound)
+            for cell in group:
+                self._judge(gathered, cell, sound)
         return gathered.planned()
 
-    def _search(self, gathered: Gathered, group: Sequence[int]) -> None:
+    def _search(self, gathered: Gathered, group: Sequence[KeyedCell]) -> None:
         """The answers and the replicates that a group lacks, in turns with the reference's."""
         reference, measure = self.reference(group), self.pipeline.grid.measure
-        keys = [self.keys[position] for position in group]
-        for position in dict.fromkeys([reference, *group]):
-            if not self.results.has("neighbours", self._search_key(position)):
-                gathered.need(self.answer(position), keys if position == reference else [self.keys[position]])
+        records = [cell.record for cell in group]
+        for cell in dict.fromkeys([reference, *group]):
+            if not self.results.has("neighbours", cell.search):
+                gathered.need(self.answer(cell), records if cell is reference else [cell.record])
         for number in range(measure.replicates):
-            lacking = [one for one in group if not self.results.has("replicates", f"{self._search_key(one)}-{number}")]
+            lacking = [cell for cell in group if not self.results.has("replicates", f"{cell.search}-{number}")]
             arms = dict.fromkeys([reference, *lacking] if lacking else [])
-            for position in arms:
-                of = keys if position == reference else [self.keys[position]]
-                gathered.repeat(self.round(position), of, measure.rounds)
-            for position in {self.build(position).key: position for position in reversed(arms)}.values():
-                gathered.repeat(self.start(), keys)
-                gathered.repeat(self.build(position), keys)
+            for cell in arms:
+                gathered.repeat(self.round(cell), records if cell is reference else [cell.record], measure.rounds)
+            for cell in {self.build(cell).key: cell for cell in reversed(arms)}.values():
+                gathered.repeat(self.start(), records)
+                gathered.repeat(self.build(cell), records)
 
-    def _judge(self, gathered: Gathered, position: int, sound: Callable[[str, str], bool]) -> None:
+    def _judge(self, gathered: Gathered, cell: KeyedCell, sound: Callable[[str, str], bool]) -> None:
         """What a search's record takes, once it is measured."""
-        cell, key = self._cell(position), self.keys[position]
-        if cell.embedder is not None and not sound("exact", self.pipeline.exact_key(cell)):
-            gathered.need(self.exact(position), [key])
-        if cell.hasher is not None:
-            gathered.need(self.map(position), [key])
-        gathered.need(self.judge(position), [key])
-
-    def asked(self, what: str, cell: int | None = None) -> Unit | None:
-        """The unit that a request to a worker is; None where it takes next to no time."""
-        kinds = {"build": self.build, "answer": self.answer, "round": self.round}
-        return kinds[what](cell) if cell is not None and what in kinds else None
+        if cell.cell.embedder is not None and not sound("exact", self.pipeline.exact_key(cell.cell)):
+            gathered.need(self.exact(cell), [cell.record])
+        if cell.cell.hasher is not None:
+            gathered.need(self.map(cell), [cell.record])
+        gathered.need(self.judge(cell), [cell.record])
 
     def start(self) -> Unit:
         """Start a worker that will hold an index."""
@@ -128,25 +115,25 @@ class Schedule:
         settings = self._data() | _prefixed("dataset", grid.dataset.parameters)
         return Unit(f"labels {key}", f"labels {grid.dataset.name}", settings, title=f"read {grid.dataset_name}")
 
-    def stage(self, position: int, number: int) -> Unit:
-        """Make one of a cell's stages, by its position among them."""
-        cell = self._cell(position)
-        stage = list(self.pipeline.stages(cell))[number]
+    def stage(self, keyed: KeyedCell, stage: Stage) -> Unit:
+        """Make one of a cell's stages."""
+        cell = keyed.cell
         roles: list[Role] = [role for role in CODING if getattr(cell, role) is not None]
-        choice: Choice = getattr(cell, roles[number])
+        role = next(role for role, one in zip(roles, self.pipeline.stages(cell), strict=True) if one.key == stage.key)
+        choice: Choice = getattr(cell, role)
         settings = self._data() | {"protocol": cell.protocol, "device": self.pipeline.context.device}
         settings |= _prefixed(choice.name, choice.parameters)
-        if roles[number] == "hasher" and cell.input is not None:
+        if role == "hasher" and cell.input is not None:
             settings |= {"input": cell.input.name} | _prefixed("input", cell.input.parameters)
         family = f"{stage.kind} {choice.name}"
-        return Unit(f"{stage.kind} {stage.key}", family, settings, self._size(), self._titled(cell, roles[number]))
+        return Unit(f"{stage.kind} {stage.key}", family, settings, self._size(), self._titled(cell, role))
 
-    def build(self, position: int) -> Unit:
+    def build(self, keyed: KeyedCell) -> Unit:
         """Build a cell's index, in one replicate; cells that differ in query parameters share it."""
-        return self._once("build", position, self._build)
+        return self._once("build", keyed, self._build)
 
-    def _build(self, position: int) -> Unit:
-        cell = self._cell(position)
+    def _build(self, keyed: KeyedCell) -> Unit:
+        cell = keyed.cell
         assert cell.index is not None
         queried = indexes.searcher(cell).query_parameters
         fixed = {name: value for name, value in cell.index.parameters.items() if name not in queried}
@@ -156,62 +143,59 @@ class Schedule:
         title = f"build {self._titled(cell, 'index')}"
         return Unit(f"build {key}", f"build {cell.index.name}", settings, self._size(), title, timed=True)
 
-    def answer(self, position: int) -> Unit:
+    def answer(self, keyed: KeyedCell) -> Unit:
         """Search all queries."""
-        return self._once("answer", position, self._answer)
+        return self._once("answer", keyed, self._answer)
 
-    def _answer(self, position: int) -> Unit:
-        cell = self._cell(position)
+    def _answer(self, keyed: KeyedCell) -> Unit:
+        cell = keyed.cell
         title = f"search {self._titled(cell, 'index')}"
         settings = self._searching(cell)
-        return Unit(f"answer {self._search_key(position)}", "answer", settings, self._size(self._queries()), title)
+        return Unit(f"answer {keyed.search}", "answer", settings, self._size(self._queries()), title)
 
-    def round(self, position: int) -> Unit:
+    def round(self, keyed: KeyedCell) -> Unit:
         """One round of one replicate."""
-        return self._once("round", position, self._round)
+        return self._once("round", keyed, self._round)
 
-    def _round(self, position: int) -> Unit:
+    def _round(self, keyed: KeyedCell) -> Unit:
         measure = self.pipeline.grid.measure
         batches = measure.batch_seconds / measure.rounds
-        settings = self._searching(self._cell(position)) | {
+        settings = self._searching(keyed.cell) | {
             "queries_per_round": measure.queries_per_round,
             "seconds": batches,
         }
-        key, title = f"round {self._search_key(position)}", "search and timing"
+        key, title = f"round {keyed.search}", "search and timing"
         least = 2 * batches  # on all threads and on one
         return Unit(key, "round", settings, self._size(), title, shown=False, timed=True, least=least)
 
-    def rank(self, position: int) -> Unit:
+    def rank(self, keyed: KeyedCell) -> Unit:
         """Rank the whole database for all queries, and write the record."""
-        cell = self._cell(position)
+        cell = keyed.cell
         title = f"rank by {self._titled(cell, 'hasher' if cell.hasher else 'embedder')}"
         settings, size = self._data() | _coding(cell), self._size(self._items.get("query"))
-        return Unit(f"rank {self.keys[position]}", "rank", settings, size, title)
+        return Unit(f"rank {keyed.record}", "rank", settings, size, title)
 
-    def exact(self, position: int) -> Unit:
+    def exact(self, keyed: KeyedCell) -> Unit:
         """Find the exact neighbours that cells with these features are judged by."""
-        cell = self._cell(position)
+        cell = keyed.cell
         key, title = self.pipeline.exact_key(cell), self._titled(cell, "embedder")
         settings = self._data() | {"embedder": _named(cell.embedder), "k": self.pipeline.grid.k}
         return Unit(f"exact {key}", "exact", settings, self._size(self._queries()), title)
 
-    def map(self, position: int) -> Unit:
+    def map(self, keyed: KeyedCell) -> Unit:
         """The mAP of the codes that a cell searches, over all queries."""
-        cell = self._cell(position)
+        cell = keyed.cell
         settings = self._data() | {"hasher": _named(cell.hasher), "database_codes": cell.database_codes}
         stages = " ".join(stage.key for stage in self.pipeline.stages(cell))  # features too: cells are judged by these
         key = f"map {stages} {cell.protocol} {cell.model} {cell.database_codes}"
         title = f"mAP of {self._titled(cell, 'hasher')}"
         return Unit(key, "map", settings, self._size(self._items.get("query")), title)
 
-    def judge(self, position: int) -> Unit:
+    def judge(self, keyed: KeyedCell) -> Unit:
         """Judge a search's answers, and write its record."""
-        settings = self._data() | _coding(self._cell(position)) | {"k": self.pipeline.grid.k}
-        title = f"judge {self._titled(self._cell(position), 'index')}"
-        return Unit(f"judge {self.keys[position]}", "judge", settings, self._size(), title, minor=True)
-
-    def _cell(self, position: int) -> Cell:
-        return self.pipeline.grid.cells[position]
+        settings = self._data() | _coding(keyed.cell) | {"k": self.pipeline.grid.k}
+        title = f"judge {self._titled(keyed.cell, 'index')}"
+        return Unit(f"judge {keyed.record}", "judge", settings, self._size(), title, minor=True)
 
     def _titled(self, cell: Cell, role: Role) -> str:
         """A plugin of a cell for a person: its name, dimension and bits, and in what it differs within the grid."""
@@ -246,17 +230,10 @@ class Schedule:
             for of, alike in found.items()
         }
 
-    def _once(self, kind: str, position: int, make: Callable[[int], Unit]) -> Unit:
-        if (kind, position) not in self._units:
-            self._units[kind, position] = make(position)
-        return self._units[kind, position]
-
-    def _search_key(self, position: int) -> str:
-        return self._search_keys[position]
-
-    @cached_property
-    def _search_keys(self) -> list[str]:
-        return [keys.search_key(self.pipeline, cell) for cell in self.pipeline.grid.cells]
+    def _once(self, kind: str, cell: KeyedCell, make: Callable[[KeyedCell], Unit]) -> Unit:
+        if (kind, cell) not in self._units:
+            self._units[kind, cell] = make(cell)
+        return self._units[kind, cell]
 
     def _data(self) -> dict[str, Any]:
         return {"data": self.pipeline.dataset_fingerprint}
@@ -285,39 +262,6 @@ class Schedule:
         measure = self.pipeline.grid.measure
         every = measure.queries or self._items.get("query")
         return every if every is None or measure.split == "all" else every / 2
-
-
-class Watched:
-    """A worker, as `bench.workers.process.Child` is one, some of whose requests are units of work."""
-
-    def __init__(self, worker: Any, schedule: Schedule, watch: Watch) -> None:
-        """``worker`` is started."""
-        self._worker, self._schedule, self._watch = worker, schedule, watch
-        self._rounds: set[tuple[int, ...]] = set()
-
-    @property
-    def gone(self) -> bool:
-        """Whether it has ended."""
-        return bool(self._worker.gone)
-
-    def ask(self, what: str, **parameters: Any) -> Any:
-        """The worker's answer."""
-        unit = self._schedule.asked(what, parameters.get("cell"))
-        if unit is not None and "rows" in parameters:
-            round_ = (parameters["cell"], *parameters["rows"])
-            if round_ in self._rounds:  # others disturbed it: nobody could plan that it is taken again
-                unit = replace(unit, key=f"{unit.key} again")
-            self._rounds.add(round_)
-        with nullcontext() if unit is None else self._watch.doing(unit):
-            return self._worker.ask(what, **parameters)
-
-    def resident_bytes(self) -> int:
-        """The memory that it takes."""
-        return int(self._worker.resident_bytes())
-
-    def end(self) -> None:
-        """End it. It may be called again."""
-        self._worker.end()
 
 
 def writing(grids: Sequence[Grid]) -> Planned:

@@ -31,7 +31,7 @@ GROUPS: dict[Kind, str] = {
     "dataset": "bench.datasets",
     "embedder": "bench.embedders",
     "hasher": "bench.hashers",
-    "index": "bench.timing.indexes",
+    "index": "bench.indexes",
     "reranker": "bench.rerankers",
 }
 

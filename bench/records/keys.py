@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.grids.cells import Cell, Grid
+from bench.grids.cells import Cell, Grid, KeyedCell
 from bench.plugins import registry
 from bench.plugins.choices import ROLES, Choice, Role
 from bench.stages.pipeline import Pipeline
 from bench.store.identity import digest, room_identity, source_identity
 
 SEARCH_ROLES: tuple[Role, ...] = ("index", "rerank")
+
+
+def keyed(pipeline: Pipeline) -> list[KeyedCell]:
+    """The cells of the grid, in their order, with their keys."""
+    return [KeyedCell(cell, key(pipeline, cell), search_key(pipeline, cell)) for cell in pipeline.grid.cells]
 
 
 def key(pipeline: Pipeline, cell: Cell) -> str:

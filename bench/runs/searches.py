@@ -6,24 +6,26 @@ All is stored under the search's own key, which says what is asked of which inde
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from bench.grids.cells import Cell
+from bench.grids.cells import KeyedCell
 from bench.interfaces import Float, Int
 from bench.quality.neighbours import check_neighbours
-from bench.records import keys, rows
+from bench.records import rows
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Entry, Store
 from bench.timing import indexes, statistics
 from bench.timing.load import LOADED, UNSTABLE
 from bench.timing.machine import Rates, machine_rates
-from bench.timing.replicates import THREADS, Arm, Place, Replicate, Replicates, Times
+from bench.timing.places import Arm, IndexWorker, Place, Places
+from bench.timing.replicates import THREADS, Replicate, Times, take
 from bench.workers.limits import Failure
 
 TIMES = tuple(field.name for field in dataclasses.fields(Times))
@@ -31,48 +33,92 @@ TIMES = tuple(field.name for field in dataclasses.fields(Times))
 
 @dataclass(frozen=True)
 class Searches:
-    """Makes and reads what was measured of cells. ``start``: starts a worker. Cells are named by their position."""
+    """Makes and reads what was measured of cells. ``start`` starts a worker."""
 
     pipeline: Pipeline
     results: Store
-    start: Callable[[], Any]
-    stop: Callable[[int, Failure], None]
-    """Takes the position of a cell that has failed, and why."""
+    start: Callable[[], IndexWorker]
 
-    def __call__(self, cells: Sequence[int], reference: int) -> list[int]:
-        """Take the answers and replicates that are missing, in turns with the reference's. Returns who has them all."""
-        corpora, measure, track = Corpora(self.pipeline), self.pipeline.grid.measure, self.pipeline.context.track
-        builds = {
-            at: indexes.build_key(self._cell(at), corpora.key(self._cell(at)))
-            for at in dict.fromkeys([reference, *cells])
+    def complete(self, cells: Sequence[KeyedCell], reference: KeyedCell) -> Iterator[tuple[KeyedCell, Failure | None]]:
+        """Take the answers and replicates that are missing, in turns with the reference's.
+
+        Yields each cell once: with its failure, as soon as there is one, or at the end with None.
+        """
+        corpora, measure = Corpora(self.pipeline), self.pipeline.grid.measure
+        arms = {
+            cell: Arm(cell, indexes.build_key(cell.cell, corpora.key(cell.cell)))
+            for cell in dict.fromkeys([reference, *cells])
         }
-        first, *_ = arms = [Arm(at, build) for at, build in builds.items()]
-        queries = len(self.pipeline.query_rows(self._cell(reference)))
-        replicates = Replicates(self.start, self._answer, measure, queries, track)
-        own = [arm for arm in arms if arm.cell in cells]
-        for number in track(range(measure.replicates), "timed replicates", measure.replicates):
-            missing = [arm for arm in own if arm.failure is None and not self._kept(arm, number)]
-            if missing:
-                taken = replicates(list(dict.fromkeys([first, *missing])), number)
-                for arm in missing:
-                    if arm.cell in taken:
-                        self._keep(arm, number, taken[arm.cell])
-                    if arm.failure is not None:
-                        self.stop(arm.cell, arm.failure)
-        return [arm.cell for arm in own if arm.failure is None]
+        lost = set[KeyedCell]()
+        for number in self.pipeline.context.track(range(measure.replicates), "timed replicates", measure.replicates):
+            missing = [cell for cell in cells if cell not in lost and not self._kept(cell, number)]
+            if not missing:
+                continue
+            asked = [arms[cell] for cell in dict.fromkeys([reference, *missing]) if cell not in lost]
+            taken = self._replicate(asked, number)
+            for cell in missing:
+                outcome = taken[arms[cell]]
+                failure = outcome if isinstance(outcome, Failure) else self._keep(cell, number, outcome)
+                if failure is not None:
+                    lost.add(cell)
+                    yield cell, failure
+            if isinstance(taken.get(arms[reference]), Failure):
+                lost.add(reference)
+        yield from ((cell, None) for cell in cells if cell not in lost)
 
-    def neighbours(self, position: int) -> Int:
-        """What the cell's index answered, ids int64 [queries, k]. FileNotFoundError: it was not asked yet."""
-        return self.results.read("neighbours", self._keys[position]).arrays["neighbours"]
+    def _replicate(self, arms: Sequence[Arm], number: int) -> dict[Arm, Replicate | Failure]:
+        """Replicate ``number`` of all arms.
 
-    def columns(self, position: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        As many are timed in turns as fit into memory. The first that lives is the reference and takes part each time,
+        so that all can be compared through it; where nothing fits beside it, the others are timed without.
+        """
+        measure, track = self.pipeline.grid.measure, self.pipeline.context.track
+        queries = len(self.pipeline.query_rows(arms[0].cell.cell))
+        done: dict[Arm, Replicate | Failure] = {}
+        waiting, together = list(arms), True
+        while waiting:
+            alive = [arm for arm in arms if not isinstance(done.get(arm), Failure)]
+            first = alive[:1] if together else []
+            with ExitStack() as processes:
+                group = [*first, *(arm for arm in waiting if arm not in first)]
+                places, failures = self._stand(group, Places(self.start, processes))
+                new = take(places, measure, queries, number, track) | failures
+            done = new | {arm: known for arm, known in done.items() if not isinstance(new.get(arm), Failure)}
+            together = together and [place.arm for place in places] != first
+            waiting = [arm for arm in waiting if arm not in done]
+        return done
+
+    def _stand(self, arms: Sequence[Arm], standing: Places) -> tuple[list[Place], dict[Arm, Failure]]:
+        """Build and ask one index after another until memory is short. Returns which stand, and which failed."""
+        places: list[Place] = []
+        failures: dict[Arm, Failure] = {}
+        for arm in self.pipeline.context.track(arms, "build and search", len(arms)):
+            try:
+                place = standing.stand(arm)
+                if place is None:
+                    break
+                self._answer(place)
+            except Failure as failure:
+                failures[arm] = failure
+            else:
+                places.append(place)
+        return places, failures
+
+    def neighbours(self, cell: KeyedCell) -> Int:
+        """What the cell's index answered, ids int64 [queries, k].
+
+        Raises FileNotFoundError: it was not asked yet.
+        """
+        return self.results.read("neighbours", cell.search).arrays["neighbours"]
+
+    def columns(self, cell: KeyedCell) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a record says of the costs of a cell whose replicates are all there; and its times as arrays, those of
         `Times` with the replicates first, and the ``queries`` int32 [replicates, rounds, queries].
         """
-        cell, entries = self._cell(position), self._replicates(position)
-        costs = self.results.meta("neighbours", self._keys[position])["costs"]
+        entries = self._replicates(cell)
+        costs = self.results.meta("neighbours", cell.search)["costs"]
         times = {name: np.stack([entry.arrays[name] for entry in entries]) for name in TIMES}
-        all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell, index=None)))
+        all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell.cell, index=None)))
         columns = {
             **costs,
             **_building(entries),
@@ -87,9 +133,9 @@ class Searches:
             columns |= {"floor_ms": floor, "floor_percent": 100 * floor / columns["latency_ms_p50"]}
         return columns, {**times, "queries": np.stack([entry.arrays["queries"] for entry in entries])}
 
-    def environment(self, position: int) -> dict[str, Any]:
+    def environment(self, cell: KeyedCell) -> dict[str, Any]:
         """What stood behind the process that answered."""
-        machine: dict[str, Any] = self.results.meta("neighbours", self._keys[position])["environment"]
+        machine: dict[str, Any] = self.results.meta("neighbours", cell.search)["environment"]
         return machine
 
     @cached_property
@@ -97,56 +143,49 @@ class Searches:
         """What this machine can do, measured once a run."""
         return machine_rates()
 
-    @cached_property
-    def _keys(self) -> list[str]:
-        return [keys.search_key(self.pipeline, cell) for cell in self.pipeline.grid.cells]
-
-    def _cell(self, position: int) -> Cell:
-        return self.pipeline.grid.cells[position]
-
     def _answer(self, place: Place) -> None:
-        """Search all queries, where that was not done, and keep what came back if it is what an answer must be."""
-        key, cell = self._keys[place.arm.cell], self._cell(place.arm.cell)
-        if self.results.find("neighbours", key) is not None:
+        """Search all queries, where that was not done, and keep what came back.
+
+        Raises Failure: the process gives no answer, or one that is none.
+        """
+        cell = place.arm.cell
+        if self.results.find("neighbours", cell.search) is not None:
             return
-        path = self.results.work(f"{key}.npy")
+        path = self.results.work(f"{cell.search}.npy")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            costs = place.ask("settle")
-            answer = place.ask("answer", path=str(path.absolute()))
-            if costs is None or answer is None:
-                return
+            costs, answered = place.worker.settle(cell), place.worker.answer(cell, str(path.absolute()))
             neighbours = np.load(path, allow_pickle=False)
-            queries, items = len(self.pipeline.query_rows(cell)), len(self.pipeline.database_rows(cell))
+            queries, items = len(self.pipeline.query_rows(cell.cell)), len(self.pipeline.database_rows(cell.cell))
             check_neighbours(neighbours, queries, self.pipeline.grid.k, items)
         except ValueError as reason:
-            place.arm.failure = Failure("error", str(reason))
-            return
+            raise Failure("error", str(reason)) from reason
         finally:
             path.unlink(missing_ok=True)
-        machine = answer.pop("environment")
-        meta = {"costs": rows.plain({**costs, **answer}), "environment": machine}
-        self.results.write("neighbours", key, meta, {"neighbours": neighbours})
+        columns = vars(costs) | vars(answered)
+        machine = columns.pop("environment")
+        meta = {"costs": rows.plain(columns), "environment": machine}
+        self.results.write("neighbours", cell.search, meta, {"neighbours": neighbours})
 
-    def _kept(self, arm: Arm, number: int) -> bool:
-        return self.results.find("replicates", f"{self._keys[arm.cell]}-{number}") is not None
+    def _kept(self, cell: KeyedCell, number: int) -> bool:
+        return self.results.find("replicates", f"{cell.search}-{number}") is not None
 
-    def _keep(self, arm: Arm, number: int, replicate: Replicate) -> None:
-        """Store an arm's replicate, if it is what it should be."""
+    def _keep(self, cell: KeyedCell, number: int, replicate: Replicate) -> Failure | None:
+        """Store a cell's replicate. Returns why it is not what it should be, if so."""
         if replicate.cpu_per_wall > THREADS:
             reason = f"a single query took {replicate.cpu_per_wall:.2f} threads, and was to be answered on one"
-            arm.failure = Failure("error", reason)
-            return
-        reference = [self._keys[replicate.reference], self._cell(replicate.reference).describe()]
-        meta = {name: getattr(replicate, name) for name in ("sentinel_drift", "cpu_per_wall", "others", "notes")}
+            return Failure("error", reason)
+        reference = replicate.reference.cell
+        meta = {name: getattr(replicate, name) for name in ("sentinel_drift", "cpu_per_wall", "others")}
+        meta |= {"notes": vars(replicate.built), "reference": [reference.search, reference.cell.describe()]}
         arrays = {**vars(replicate.times), "queries": replicate.queries}
         arrays |= {f"reference_{name}": times for name, times in vars(replicate.reference_times).items()}
-        key = f"{self._keys[arm.cell]}-{number}"
-        self.results.write("replicates", key, meta | {"reference": reference}, arrays)
+        self.results.write("replicates", f"{cell.search}-{number}", meta, arrays)
+        return None
 
-    def _replicates(self, position: int) -> list[Entry]:
+    def _replicates(self, cell: KeyedCell) -> list[Entry]:
         numbers = range(self.pipeline.grid.measure.replicates)
-        return [self.results.read("replicates", f"{self._keys[position]}-{number}") for number in numbers]
+        return [self.results.read("replicates", f"{cell.search}-{number}") for number in numbers]
 
 
 def _times(times: dict[str, Float], queries_in_set: int) -> dict[str, float]:

@@ -7,7 +7,6 @@ them a table shows is decided by the tune half's, which stand beside them as ``t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -26,12 +25,12 @@ FAMILY = [*SECTION, "seed", *VARIANT, "index", "rerank"]
 
 
 def finish(run: Run) -> dict[str, str]:
-    """Finish a grid's cells: those of its tune half first, where it has one. See ``Run`` for what comes back."""
+    """Finish a grid's cells: those of its tune half first, where it has one. Returns what ``Run.finish`` does."""
     if run.pipeline.grid.measure.split != "tune/report":
-        return run()
+        return run.finish()
     tuning = _tuning(run)
-    tuning()
-    return replace(run, left_out=dict(_left_out(tuning)))()
+    tuning.finish()
+    return replace(run, left_out=_left_out(tuning, run)).finish()
 
 
 def plan(run: Run) -> Plan:
@@ -41,7 +40,7 @@ def plan(run: Run) -> Plan:
     tuning = _tuning(run)
     before = tuning.plan()
     if not before.open:
-        return replace(run, left_out=dict(_left_out(tuning))).plan()
+        return replace(run, left_out=_left_out(tuning, run)).plan()
     after = run.plan()
     made = {one.unit.key for one in before.units}
     perhaps = (replace(one, perhaps=True) for one in after.units if one.unit.key not in made)
@@ -77,19 +76,23 @@ def _qualities(pipeline: Pipeline) -> tuple[str, str]:
     return f"recall_at_{pipeline.grid.k}", f"precision_at_{pipeline.grid.k}"
 
 
-def _left_out(tuning: Run) -> Iterator[tuple[int, Failure]]:
-    """The searches that are not worth the report half: which failed, and which are dominated by one of their family."""
+def _left_out(tuning: Run, report: Run) -> dict[str, Failure]:
+    """The records of the report half that are not worth their time, and why: cells that failed on the tune half, and
+    those that another setting of their family dominates there.
+    """
     cells = frame_of(tuning.pipeline, tuning.results)
+    cells["report"] = [cell.record for cell in report.cells]
     cells = cells[cells["index"].notna()]
-    for position, row in cells[cells["status"] != "ok"].iterrows():
-        yield int(str(position)), Failure(row["status"], f"on the tune half: {row['reason']}")
-    done = cells[cells["status"] == "ok"]
+    done, others = cells[cells["status"] == "ok"], cells[cells["status"] != "ok"]
+    left_out = {
+        row["report"]: Failure(row["status"], f"on the tune half: {row['reason']}") for _, row in others.iterrows()
+    }
     for _, family in done.groupby(FAMILY, dropna=False):
         kept = pd.Series(False, index=family.index)
         for quality in _qualities(tuning.pipeline):
             if quality in family and family[quality].notna().all():
                 for cost in (LATENCY, THROUGHPUT):
                     kept |= front(cost_of(family, cost), family[quality])
-        for position in family.index[~kept]:
-            reason = "on the tune half another setting of this index is as good and as fast, and better in one"
-            yield int(position), Failure("pruned", reason)
+        reason = "on the tune half another setting of this index is as good and as fast, and better in one"
+        left_out |= {record: Failure("pruned", reason) for record in family.loc[~kept, "report"]}
+    return left_out

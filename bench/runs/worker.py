@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from bench.grids.cells import Cell, Grid, from_json, to_json
+from bench.grids.cells import Grid, as_cell, from_json, to_json
 from bench.interfaces import Context, Index
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
@@ -18,15 +18,15 @@ from bench.store.entries import Store
 from bench.system.environment import environment
 from bench.system.files import room_for
 from bench.timing import indexes, latency
+from bench.timing.latency import Round
 from bench.timing.load import OtherLoad
+from bench.timing.places import Answered, Built, Costs
 
 SHOWN_EVERY = 0.2
 """Seconds between two reports of progress."""
 
-
 BUILDS = 20
 """Of one index, one after another, where they are soon done."""
-
 
 OVERHEAD_QUERIES = 500
 """Queries over which the harness's own time is found."""
@@ -39,7 +39,7 @@ def set_up(grid: Grid, store: Path, device: str) -> dict[str, Any]:
 
 
 class Worker:
-    """What a child can be asked for: its public methods. Cells are named by their position in the grid."""
+    """What a child can be asked for: its public methods. A cell comes as ``dataclasses.asdict`` writes it."""
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         """``send``: takes a message for the parent."""
@@ -50,9 +50,6 @@ class Worker:
         context = Context(device=device, cache=Path(store), track=self._track, say=self._say)
         self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say), context, self._say)
         self._corpora = Corpora(self._pipeline)
-
-    def _cell(self, position: int) -> Cell:
-        return self._pipeline.grid.cells[position]
 
     def _say(self, line: str) -> None:
         self._send({"say": line})
@@ -73,43 +70,39 @@ class Worker:
         """Load the data set, and store its labels."""
         self._pipeline.labels()
 
-    def make(self, cell: int, stage: int) -> None:
-        """One of the stages of a cell, by its position among them."""
-        list(self._pipeline.stages(self._cell(cell)))[stage].make()
+    def make(self, cell: dict[str, Any], stage: str) -> None:
+        """Make the stage of the cell that has this key."""
+        next(one for one in self._pipeline.stages(as_cell(cell)) if one.key == stage).make()
 
-    def build(self, cell: int) -> dict[str, Any]:
+    def build(self, cell: dict[str, Any]) -> Built:
         """Build the cell's index, again and again where that is soon done; what it took."""
-        chosen = self._cell(cell)
+        chosen = as_cell(cell)
         database, self._queries = self._corpora.of(chosen)
         indexes.warm_up(chosen, database)
         _reset_peak()
         repeated_for = self._pipeline.grid.measure.batch_seconds
         unique, peak, load = _unique_bytes(), _peak_bytes(), OtherLoad(repeated_for)
         self._index, seconds = indexes.built(chosen, database)
-        notes = {"build_bytes": _unique_bytes() - unique, "build_peak_bytes": _peak_bytes() - peak}
+        stays, most = _unique_bytes() - unique, _peak_bytes() - peak
         taken = [seconds]
         while len(taken) < BUILDS and sum(taken) < repeated_for:
             del self._index
             self._index, seconds = indexes.built(chosen, database)
             taken.append(seconds)
-        return {**notes, "build_seconds": float(np.median(taken)), "others": load.cores()}
+        return Built(float(np.median(taken)), stays, most, load.cores())
 
-    def settle(self, cell: int) -> dict[str, Any]:
+    def settle(self, cell: dict[str, Any]) -> Costs:
         """Set the cell's query parameters; the sizes and costs that go with them."""
         index: Any = self._set(cell)
         read, operations = index.query_cost() if hasattr(index, "query_cost") else (None, None)
-        return {
-            "index_bytes": index.size_bytes(),
-            "paper_bytes": index.paper_bytes() if hasattr(index, "paper_bytes") else None,
-            "bytes_per_query": read,
-            "flops_per_query": operations,
-        }
+        paper_bytes = index.paper_bytes() if hasattr(index, "paper_bytes") else None
+        return Costs(index.size_bytes(), paper_bytes, read, operations)
 
-    def _set(self, cell: int) -> Index:
-        indexes.set_query(self._cell(cell), self._index)
+    def _set(self, cell: dict[str, Any]) -> Index:
+        indexes.set_query(as_cell(cell), self._index)
         return self._index
 
-    def answer(self, cell: int, path: str) -> dict[str, Any]:
+    def answer(self, cell: dict[str, Any], path: str) -> Answered:
         """Search all queries in one call, on all threads; the neighbours go to a file, as the index gave them."""
         index, k = self._set(cell), self._pipeline.grid.k
         before = _unique_bytes()
@@ -119,18 +112,14 @@ class Worker:
             raise ValueError(f"search returned {type(neighbours).__name__}, expected an array int64 [q, k]")
         with room_for(Path(path)):
             np.save(path, neighbours, allow_pickle=False)
-        return {
-            "complete_share": complete,
-            "search_bytes": search_bytes,
-            "overhead_ms": latency.overhead_ms(self._queries.part(0, OVERHEAD_QUERIES), k),
-            "environment": environment(),
-        }
+        overhead = latency.overhead_ms(self._queries.part(0, OVERHEAD_QUERIES), k)
+        return Answered(complete, search_bytes, overhead, environment())
 
-    def round(self, cell: int, rows: list[int]) -> dict[str, Any]:
+    def round(self, cell: dict[str, Any], rows: list[int]) -> Round:
         """One round of latencies and batches."""
         index, grid = self._set(cell), self._pipeline.grid
         seconds = grid.measure.batch_seconds / grid.measure.rounds
-        return vars(latency.one_round(index, self._queries, np.asarray(rows, dtype=np.int64), grid.k, seconds))
+        return latency.one_round(index, self._queries, np.asarray(rows, dtype=np.int64), grid.k, seconds)
 
 
 def _unique_bytes() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.workers.limits import Failure, Limits, Say, Show, failed
+from bench.workers.limits import Failure, Limits, Say, Show
 from bench.workers.serving import as_line, worker_class
 
 
@@ -34,7 +34,7 @@ class Local:
         try:
             return json.loads(as_line({"answer": getattr(self._worker, what)(**parameters)}))["answer"]
         except Exception as fault:
-            raise Failure(**failed(fault)) from fault
+            raise Failure.of(fault) from fault
 
     def resident_bytes(self) -> int:
         """It takes no memory but this process's."""

@@ -25,6 +25,9 @@ Show = Callable[[str, int | None, int | None], None]
 """Takes how far a stage has come: what it is, steps done (None: it is over), and steps in all, where that is known."""
 
 
+TAIL = 8
+"""Entries of a traceback that are kept."""
+
 RESERVE = 0.1
 """Of all memory, and at least LEAST_RESERVE bytes: what a child must leave free by default."""
 
@@ -45,6 +48,18 @@ class Failure(Exception):
         self.tail = tail or []
         self.final = final
 
+    @classmethod
+    def of(cls, fault: BaseException) -> Failure:
+        """What a fault says in a record; a failure itself stays as it is."""
+        if isinstance(fault, Failure):
+            return fault
+        if isinstance(fault, Unavailable | Unsuitable):
+            return cls("skipped", str(fault), final=isinstance(fault, Unsuitable))
+        if is_full(fault):
+            return cls("full", str(fault))
+        status: Status = "memory" if isinstance(fault, MemoryError) else "error"
+        return cls(status, f"{type(fault).__name__}: {fault}", traceback.format_exception(fault)[-TAIL:])
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -62,8 +77,32 @@ class Limits:
                 raise ValueError(f"a limit of {value:g} {what} must be above 0 and finite")
 
 
+class Asked(Protocol):
+    """What answers requests: a process, or a worker in this one."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended."""
+        ...
+
+    def ask(self, what: str, **parameters: Any) -> Any:
+        """The answer of a method of its worker, in JSON's types.
+
+        Raises Failure: there is none.
+        """
+        ...
+
+    def resident_bytes(self) -> int:
+        """The memory that it takes."""
+        ...
+
+    def end(self) -> None:
+        """End it. It may be called again."""
+        ...
+
+
 class Starter(Protocol):
-    """Starts what can be asked as a ``Child`` can."""
+    """Starts what answers requests."""
 
     def __call__(
         self,
@@ -71,7 +110,7 @@ class Starter(Protocol):
         limits: Limits,
         say: Say,
         show: Show,
-    ) -> Any:
+    ) -> Asked:
         """A worker that is set up."""
         ...
 
@@ -80,23 +119,3 @@ def free_memory() -> int:
     """What is free now, less a reserve."""
     memory = psutil.virtual_memory()
     return int(memory.available - max(LEAST_RESERVE, RESERVE * memory.total))
-
-
-TAIL = 8
-"""Entries of a traceback that are kept."""
-
-
-def failed(fault: BaseException) -> dict[str, Any]:
-    """What a fault says in a record: status, reason, and the end of the traceback."""
-    if isinstance(fault, Unavailable):
-        return {"status": "skipped", "reason": str(fault)}
-    if isinstance(fault, Unsuitable):
-        return {"status": "skipped", "reason": str(fault), "final": True}
-    if is_full(fault):
-        return {"status": "full", "reason": str(fault)}
-    status = "memory" if isinstance(fault, MemoryError) else "error"
-    return {
-        "status": status,
-        "reason": f"{type(fault).__name__}: {fault}",
-        "tail": traceback.format_exception(fault)[-TAIL:],
-    }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import faulthandler
 import json
 import os
@@ -18,20 +19,25 @@ from typing import Any
 
 import numpy as np
 
-from bench.workers.limits import failed
+from bench.workers.limits import Failure
 
 KILL_WITH_PARENT, ADOPT_ORPHANS = 1, 36
 """Of Linux's prctl: PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER."""
 
 
 def as_line(message: dict[str, Any]) -> str:
-    """A message as JSON; numpy's numbers as Python's. TypeError: it holds what no record can."""
+    """A message as JSON; numpy's numbers as Python's, dataclasses as their fields.
+
+    Raises TypeError: it holds what no record can.
+    """
     return json.dumps(message, default=_python) + "\n"
 
 
 def _python(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
+    if dataclasses.is_dataclass(value):
+        return vars(value)
     raise TypeError(f"{type(value).__name__} where a number is expected")
 
 
@@ -58,7 +64,7 @@ def serve(requests: int, answers: int) -> None:
                     worker = worker_class(request.pop("worker"))(send)
                 send({"answer": getattr(worker, request.pop("do"))(**request)})
             except Exception as fault:
-                send({"failed": failed(fault)})
+                send({"failed": vars(Failure.of(fault))})
             if os.getpid() != owner:
                 os._exit(0)
 

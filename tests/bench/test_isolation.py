@@ -11,8 +11,11 @@ import psutil
 import pytest
 
 from bench.grids import grid_file
+from bench.interfaces import Context
 from bench.plugins.choices import Choice
 from bench.runs.worker import set_up
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
 from bench.workers import limits, process
 from bench.workers.forkserver import Forkserver
 from bench.workers.in_process import Local
@@ -77,10 +80,13 @@ def start(tmp_path, launch):
         if hasher is not None:
             hashed = {"hasher": Choice("toy_chaos_hasher", hasher), "model": "last", "database_codes": "encoded"}
             cell = dataclasses.replace(cell, embedder=None, index=None, **hashed)
-        setup = set_up(dataclasses.replace(grid, cells=(cell,)), tmp_path, "cpu")
         own = {"launch": launch} if kind is Child else {}
-        started.append(kind(setup, limits or Limits(seconds=60), say, show, **own))
-        return started[-1]
+        alone = dataclasses.replace(grid, cells=(cell,))
+        worker = kind(set_up(alone, tmp_path, "cpu"), limits or Limits(seconds=60), say, show, **own)
+        worker.cell = dataclasses.asdict(cell)
+        worker.stage = next(iter(Pipeline(alone, Store(tmp_path), Context()).stages(cell))).key
+        started.append(worker)
+        return worker
 
     yield starter
     for worker in started:
@@ -96,10 +102,10 @@ def failure(worker, what, **parameters):
 @pytest.mark.parametrize("kind", [Child, Local])
 def test_a_worker_answers_and_its_numbers_are_pythons(start, tmp_path, kind):
     worker = start(kind)
-    assert worker.ask("build", cell=0)["build_seconds"] > 0
-    costs = worker.ask("settle", cell=0)
+    assert worker.ask("build", cell=worker.cell)["build_seconds"] > 0
+    costs = worker.ask("settle", cell=worker.cell)
     assert costs["index_bytes"] == 180 * 16 * 4 and type(costs["index_bytes"]) is int
-    answer = worker.ask("answer", cell=0, path=str(tmp_path / "ids.npy"))
+    answer = worker.ask("answer", cell=worker.cell, path=str(tmp_path / "ids.npy"))
     assert answer["overhead_ms"] > 0 and (tmp_path / "ids.npy").is_file()
 
 
@@ -113,7 +119,7 @@ def test_a_worker_answers_and_its_numbers_are_pythons(start, tmp_path, kind):
 )
 def test_an_exception_is_a_failure_with_its_traceback_and_the_worker_goes_on(start, kind, does, status, reason):
     worker = start(kind, at_build=does)
-    found = failure(worker, "build", cell=0)
+    found = failure(worker, "build", cell=worker.cell)
     assert found.status == status and found.reason.startswith(reason)
     assert f"in {does}" in "".join(found.tail) and reason in found.tail[-1]
     assert not worker.gone and worker.ask("labels") is None
@@ -132,7 +138,7 @@ def test_an_exception_is_a_failure_with_its_traceback_and_the_worker_goes_on(sta
 )
 def test_each_way_to_end_has_its_reason(start, does, reason, word):
     child = start(at_build=does)
-    found = failure(child, "build", cell=0)
+    found = failure(child, "build", cell=child.cell)
     assert (found.status, found.reason) == ("error", reason)
     assert word in "\n".join(found.tail) and child.gone
     assert failure(child, "labels").reason == "the process ended with an earlier request"
@@ -147,25 +153,28 @@ def test_a_child_that_was_killed_while_it_had_nothing_to_do_is_missed_at_the_nex
 @pytest.mark.parametrize(("does", "heard"), [("hang", True), ("hang_deaf", False)])
 def test_a_child_that_hangs_is_ended_and_says_where_it_stood_if_it_can(start, does, heard):
     child = start(limits=Limits(seconds=4), at_build=does)
-    found = failure(child, "build", cell=0)
+    found = failure(child, "build", cell=child.cell)
     assert (found.status, found.reason) == ("timeout", "not finished after 4 s")
     assert ("in hang" in "\n".join(found.tail)) == heard and child.gone
 
 
 @pytest.mark.parametrize("does", ["eat", "eat_apart"])
 def test_a_child_that_takes_too_much_memory_is_ended_wherever_it_takes_it(start, does):
-    found = failure(start(limits=Limits(bytes=5 * 10**8), at_build=does), "build", cell=0)
+    child = start(limits=Limits(bytes=5 * 10**8), at_build=does)
+    found = failure(child, "build", cell=child.cell)
     assert found.status == "memory" and found.reason.endswith("more than the 0.50 GB that it may")
 
 
 def test_memory_that_processes_share_counts_once(start):
     """Five times 134 MB, and the interpreter."""
-    assert start(limits=Limits(bytes=5 * 10**8), at_build="share").ask("build", cell=0)["build_seconds"] > 0.5
+    child = start(limits=Limits(bytes=5 * 10**8), at_build="share")
+    assert child.ask("build", cell=child.cell)["build_seconds"] > 0.5
 
 
 def test_without_a_limit_a_child_may_take_what_is_free_when_it_starts(start, monkeypatch):
     monkeypatch.setattr(process, "free_memory", lambda: 3 * 10**8)
-    found = failure(start(limits=Limits(), at_build="eat"), "build", cell=0)
+    child = start(limits=Limits(), at_build="eat")
+    found = failure(child, "build", cell=child.cell)
     assert found.status == "memory" and "the 0.30 GB" in found.reason
 
 
@@ -180,26 +189,27 @@ def test_a_reserve_is_left_free(monkeypatch):
 def test_megabytes_on_standard_output_and_error_are_no_answers_and_are_not_kept(start, monkeypatch):
     monkeypatch.setattr(process, "LOG_BYTES", 2**20)
     child = start(at_build="chatter", at_search="leave")
-    assert child.ask("build", cell=0)["build_seconds"] > 0
+    assert child.ask("build", cell=child.cell)["build_seconds"] > 0
     monkeypatch.setattr(process, "TICK", 0)
     child.ask("labels")
     assert os.fstat(child._log.fileno()).st_blocks * 512 < 2**20
-    found = failure(child, "answer", cell=0, path="/no/such")
+    found = failure(child, "answer", cell=child.cell, path="/no/such")
     assert "exit code 0" in found.reason and len(found.tail) <= process.TAIL_LINES
 
 
 def test_what_it_wrote_last_is_in_the_failure(start):
-    found = failure(start(at_build="chatter", at_search="leave"), "round", cell=0, rows=[0])
+    child = start(at_build="chatter", at_search="leave")
+    found = failure(child, "round", cell=child.cell, rows=[0])
     assert found.reason.startswith("AttributeError")
     child = start(at_build="chatter", at_search="be_killed")
-    child.ask("build", cell=0)
-    assert "y" * 2000 in failure(child, "round", cell=0, rows=[0]).tail
+    child.ask("build", cell=child.cell)
+    assert "y" * 2000 in failure(child, "round", cell=child.cell, rows=[0]).tail
 
 
 @pytest.mark.parametrize("does", ["fork", "daemon"])
 def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, does):
     child = start(at_build=does)
-    assert child.ask("build", cell=0)["build_seconds"] > 0
+    assert child.ask("build", cell=child.cell)["build_seconds"] > 0
     left = head_of(child).children(recursive=True)
     assert len(left) == 2 and any(process.is_running() for process in left)
     child.end()
@@ -208,39 +218,39 @@ def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, d
 
 def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
     child = start(at_build="fork", at_search="leave")
-    child.ask("build", cell=0)
+    child.ask("build", cell=child.cell)
     left = [head_of(child), *head_of(child).children(recursive=True)]
     assert len(left) == 3
-    assert "exit code 0" in failure(child, "round", cell=0, rows=[0]).reason
+    assert "exit code 0" in failure(child, "round", cell=child.cell, rows=[0]).reason
     assert not psutil.wait_procs(left, timeout=60)[1]
 
 
 def test_a_plugin_that_comes_back_twice_is_answered_once(start):
     child = start(at_build="fork_and_return")
-    assert child.ask("build", cell=0)["build_seconds"] > 0
+    assert child.ask("build", cell=child.cell)["build_seconds"] > 0
     assert child.ask("labels") is None
-    assert set(child.ask("settle", cell=0)) >= {"index_bytes"}
+    assert set(child.ask("settle", cell=child.cell)) >= {"index_bytes"}
 
 
 def test_requests_and_answers_may_be_larger_than_a_pipe(start):
     child = start()
-    child.ask("build", cell=0)
+    child.ask("build", cell=child.cell)
     rows = [number % 36 for number in range(30_000)]
     assert len(str(rows)) > 2**16
-    found = child.ask("round", cell=0, rows=rows)
+    found = child.ask("round", cell=child.cell, rows=rows)
     assert len(found["latency_ms"]) == len(rows) and min(found["latency_ms"]) > 0
 
 
 def test_a_request_that_is_not_read_times_out(start):
     child = start(limits=Limits(seconds=4))
     head_of(child).suspend()
-    assert failure(child, "round", cell=0, rows=[0] * 100_000).status == "timeout"
+    assert failure(child, "round", cell=child.cell, rows=[0] * 100_000).status == "timeout"
 
 
 def test_lines_and_progress_come_through_and_a_bar_does_not_outlive_the_child(start):
     said, shown = [], []
     child = start(hasher={"at_step": "leave"}, say=said.append, show=lambda *progress: shown.append(progress))
-    assert "exit code 0" in failure(child, "make", cell=0, stage=0).reason
+    assert "exit code 0" in failure(child, "make", cell=child.cell, stage=child.stage).reason
     assert any(line.startswith("load toy_clusters") for line in said)
     steps = [done for description, done, total in shown if (description, total) == ("chaos", 5)]
     assert steps == [0, 1, 2] and shown[-1] == ("chaos", None, None)
@@ -250,7 +260,7 @@ def test_lines_and_progress_come_through_and_a_bar_does_not_outlive_the_child(st
 def test_a_bar_ends_where_a_stage_raises(start, kind):
     shown = []
     worker = start(kind, hasher={"at_step": "refuse"}, show=lambda *progress: shown.append(progress))
-    assert failure(worker, "make", cell=0, stage=0).reason == "RuntimeError: chaos on purpose"
+    assert failure(worker, "make", cell=worker.cell, stage=worker.stage).reason == "RuntimeError: chaos on purpose"
     assert shown[-1] == ("chaos", None, 5) and not worker.gone
 
 
@@ -279,14 +289,15 @@ def test_ending_twice_is_ending_once_and_an_ended_worker_answers_nothing(start):
 
 def test_workers_in_one_process_share_nothing(start):
     first, second = start(Local), start(Local)
-    first.ask("build", cell=0)
-    assert failure(second, "settle", cell=0).reason.startswith("AttributeError")
+    first.ask("build", cell=first.cell)
+    assert failure(second, "settle", cell=second.cell).reason.startswith("AttributeError")
     second.end()
-    assert first.ask("settle", cell=0)["index_bytes"] == 180 * 16 * 4
+    assert first.ask("settle", cell=first.cell)["index_bytes"] == 180 * 16 * 4
 
 
 PARENT = """
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from bench.grids import grid_file
 from bench.runs.worker import set_up
@@ -298,7 +309,7 @@ launch = Forkserver() if sys.argv[2] == "forked" else spawn
 grid = grid_file.load(sys.argv[1])
 child = Child(set_up(grid, Path(sys.argv[1]).parent, "cpu"), Limits(), launch=launch)
 print("ready", flush=True)
-child.ask("build", cell=0)
+child.ask("build", cell=asdict(grid.cells[0]))
 """
 
 

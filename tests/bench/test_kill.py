@@ -62,7 +62,7 @@ cache = folder / "cache"
 cache.mkdir(parents=True, exist_ok=True)
 pipeline = Pipeline(grid_file.load(sys.argv[1]), Store(cache), Context(cache=cache))
 print("ready", flush=True)
-failed = Run(pipeline, Store(folder / "out"))()
+failed = Run(pipeline, Store(folder / "out")).finish()
 write_parquet(Store(folder / "out"))
 sys.exit("; ".join(failed.values()) or None)
 """

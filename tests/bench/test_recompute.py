@@ -79,12 +79,12 @@ def rows(run):
     return frame_of(run.pipeline, run.results).to_dict("records")
 
 
-@pytest.mark.parametrize("again", [lambda run: run(), lambda run: run.recompute()[1]])
+@pytest.mark.parametrize("again", [lambda run: run.finish(), lambda run: run.recompute()[1]])
 def test_after_a_change_of_the_metrics_what_is_stored_is_only_judged_again(
     make_run, other_metrics, only_judging, again
 ):
     run = make_run()
-    assert run() == {}
+    assert run.finish() == {}
     before = rows(run)
     other_metrics()
     only_judging()
@@ -103,7 +103,7 @@ def test_after_a_change_of_the_metrics_what_is_stored_is_only_judged_again(
 
 def test_a_record_that_is_judged_again_tells_of_the_machine_and_the_samples_of_its_times(make_run, other_metrics):
     run = make_run()
-    run()
+    run.finish()
     searched = run.pipeline.grid.cells[0]
     old = run.results.read("records", keys.key(run.pipeline, searched))
     other_metrics()
@@ -125,7 +125,7 @@ def test_what_is_missing_is_left_to_a_run(make_run, only_judging):
 @pytest.mark.parametrize("kind", ["neighbours", "records"])
 def test_a_cell_whose_answers_or_times_are_gone_is_left_to_a_run(make_run, other_metrics, kind):
     run = make_run()
-    run()
+    run.finish()
     searched = run.pipeline.grid.cells[0]
     key = {"neighbours": keys.search_key, "records": keys.key}[kind](run.pipeline, searched)
     (run.results.path(kind, key) / "entry.json").write_text("")
@@ -136,7 +136,7 @@ def test_a_cell_whose_answers_or_times_are_gone_is_left_to_a_run(make_run, other
 
 def test_damaged_codes_are_not_trained_again_to_be_judged(make_run, other_metrics, only_judging):
     run = make_run()
-    run()
+    run.finish()
     codes = run.pipeline.codes_key(run.pipeline.grid.cells[0])
     (run.pipeline.store.path("codes", codes) / "last-query.npy").write_bytes(b"")
     other_metrics()

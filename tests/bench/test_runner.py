@@ -72,7 +72,7 @@ def files(folder):
 def test_a_run_finishes_every_cell_with_quality_and_time(make_run, vectors_dir):
     run = make_run()
     assert frame(run)["status"].isna().all()
-    assert run() == {}
+    assert run.finish() == {}
     cells = frame(run)
     assert (cells["status"] == "ok").all() and len(cells) == 5
     exact = cells[cells["index"] == "linear_scan"].iloc[0]
@@ -91,21 +91,21 @@ def test_a_run_finishes_every_cell_with_quality_and_time(make_run, vectors_dir):
 
 
 def test_a_finished_grid_does_nothing_on_the_second_run(make_run, tmp_path):
-    make_run()()
+    make_run().finish()
     before = files(tmp_path)
-    assert make_run(start=None)() == {}
+    assert make_run(start=None).finish() == {}
     assert before == files(tmp_path)
 
 
 def test_grids_share_what_is_already_made(make_run, tmp_path):
-    make_run()()
-    make_run(settings=["candidates=30"])()
+    make_run().finish()
+    make_run(settings=["candidates=30"]).finish()
     assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n"
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_seed_others(make_run, tmp_path):
     first = make_run()
-    first()
+    first.finish()
     other = make_run(settings=["seeds=[1]"])
     other()
     assert not frame(first)["recall_at_10"].equals(frame(other)["recall_at_10"])
@@ -133,7 +133,7 @@ crash = [false, true]
 
 def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_run):
     run = make_run(FAILING)
-    failed = run()
+    failed = run.finish()
     cells = frame(run).set_index(["embedder", "index"])
     assert len(failed) == 3 and (cells["status"] == "ok").sum() == 5
     reasons = dict(zip(cells.index, cells["reason"], strict=True))
@@ -147,16 +147,16 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_ru
 
 def test_the_record_of_a_failed_cell_holds_the_end_of_the_traceback(make_run):
     run = make_run(FAILING)
-    (key,) = [key for key, described in run().items() if "out of memory" in described]
+    (key,) = [key for key, described in run.finish().items() if "out of memory" in described]
     traceback = "".join(run.results.meta(book.KIND, key)["traceback"])
     assert "toy_plugins.py" in traceback and traceback.endswith("MemoryError: the toy is out of memory\n")
 
 
 def test_a_failed_cell_keeps_its_reason_and_is_tried_again_only_where_that_is_asked_for(make_run, tmp_path):
-    failed = make_run(FAILING)()
+    failed = make_run(FAILING).finish()
     before = files(tmp_path / "out")
-    assert make_run(start=None)() == failed and files(tmp_path / "out") == before
-    assert make_run(retry_failed=True)() == failed
+    assert make_run(start=None).finish() == failed and files(tmp_path / "out") == before
+    assert make_run(retry_failed=True).finish() == failed
     changed = {path for path, written in files(tmp_path / "out").items() if before.get(path) != written}
     assert {path.parent.name for path in changed if path.parent.parent.name == "records"} == set(failed)
 
@@ -165,12 +165,12 @@ def test_what_failed_once_may_succeed_when_it_is_tried_again(make_run, monkeypat
     from toy_plugins import WrongIds
 
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_wrong_ids"'
-    assert len(make_run(cells)()) == 1
+    assert len(make_run(cells).finish()) == 1
     answer = np.arange(10, dtype=np.int64)
     monkeypatch.setattr(WrongIds, "search", lambda self, queries, k: np.tile(answer, (len(queries), 1)))
-    assert len(make_run()()) == 1
+    assert len(make_run().finish()) == 1
     run = make_run(retry_failed=True)
-    assert run() == {} and (frame(run)["status"] == "ok").all()
+    assert run.finish() == {} and (frame(run)["status"] == "ok").all()
 
 
 def test_a_search_on_more_than_one_thread_fails_and_is_measured_anew_when_it_is_tried_again(make_run, monkeypatch):
@@ -182,9 +182,9 @@ def test_a_search_on_more_than_one_thread_fails_and_is_measured_anew_when_it_is_
 
     with monkeypatch.context() as patched:
         patched.setattr(latency, "one_round", wide)
-        failed = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')()
+        failed = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"').finish()
     assert list(failed.values()) == ["toy_scan(): a single query took 1.70 threads, and was to be answered on one"]
-    assert make_run(retry_failed=True)() == {}
+    assert make_run(retry_failed=True).finish() == {}
 
 
 def test_an_interruption_in_the_timed_replicates_keeps_the_finished_ones(make_run, tmp_path):
@@ -195,11 +195,11 @@ def test_an_interruption_in_the_timed_replicates_keeps_the_finished_ones(make_ru
             yield step
 
     with pytest.raises(KeyboardInterrupt):
-        make_run(track=interrupted)()
+        make_run(track=interrupted).finish()
     kept = files(tmp_path / "out" / "replicates")
     assert sum(path.name == "latency_ms.npy" for path in kept) == 5
     run = make_run()
-    assert run() == {} and (frame(run)["status"] == "ok").all()
+    assert run.finish() == {} and (frame(run)["status"] == "ok").all()
     assert files(tmp_path / "out" / "replicates").items() >= kept.items()
 
 
@@ -211,11 +211,11 @@ def test_an_interruption_after_a_replicate_keeps_the_reasons_of_what_failed_in_i
             yield step
 
     with pytest.raises(KeyboardInterrupt):
-        make_run(FAILING, track=interrupted)()
+        make_run(FAILING, track=interrupted).finish()
     run = make_run()
     assert frame(run)["status"].fillna("").tolist() == [""] * 5 + ["error", "error", "memory"]
     asked = []
-    assert len(make_run(say=asked.append)()) == 3
+    assert len(make_run(say=asked.append).finish()) == 3
     assert not [line for line in asked if line.startswith(("error", "memory"))]
 
 
@@ -233,11 +233,11 @@ def test_an_interruption_inside_a_replicate_keeps_the_answers_and_ends_every_wor
             yield step
 
     with pytest.raises(KeyboardInterrupt):
-        make_run(track=interrupted, start=started)()
+        make_run(track=interrupted, start=started).finish()
     assert workers and all(worker.gone for worker in workers)
     assert not (tmp_path / "out" / "replicates").exists() and not list((tmp_path / "out" / "work").iterdir())
     kept = files(tmp_path / "out" / "neighbours")
-    assert make_run()() == {} and files(tmp_path / "out" / "neighbours") == kept
+    assert make_run().finish() == {} and files(tmp_path / "out" / "neighbours") == kept
 
 
 LIGHT = """
@@ -298,7 +298,7 @@ def ranked(run):
 
 def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_run, vectors_dir):
     run = make_run(RANKINGS)
-    assert run() == {}
+    assert run.finish() == {}
     cells = ranked(run)
     assert len(cells) == 5 and (cells["status"] == "ok").all() and cells["latency_ms_p50"].isna().all()
     codes, features = cells[cells["hasher"].notna()], cells.iloc[-1]
@@ -318,7 +318,7 @@ def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_
 def test_the_map_of_searched_codes_is_over_all_queries_however_few_are_searched(make_run):
     settings = ["latency.queries=7", "bits=12", "key_bits=4"]
     run = make_run('[[cells]]\nhasher = "toy_signs"\nbits = 12', settings=settings)
-    run()
+    run.finish()
     cells = frame(run)
     values = cells.loc[cells["hasher"].notna(), "map"]
     assert len(values) == 3 and values.nunique() == 1
@@ -333,11 +333,11 @@ def test_finished_rankings_are_not_ranked_again_and_killed_ones_are(make_run, tm
             yield step
 
     with pytest.raises(KeyboardInterrupt):
-        make_run(RANKINGS, track=interrupted)()
+        make_run(RANKINGS, track=interrupted).finish()
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "records").rglob("entry.json")}
     assert len(kept) == 3
     run = make_run(RANKINGS)
-    assert run() == {} and (frame(run)["status"] == "ok").all()
+    assert run.finish() == {} and (frame(run)["status"] == "ok").all()
     assert all(path.stat().st_mtime_ns == changed for path, changed in kept.items())
     assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n" * 3
 
@@ -347,7 +347,7 @@ def test_unseen_queries_search_their_protocols_database(make_run):
     unseen = unseen.replace('["encoded", "learned"]', '"encoded"')
     search = '[[cells]]\nprotocol = "unseen"\nembedder = "identity"\nindex = "linear_scan"\n'
     run = make_run(unseen + search)
-    assert run() == {}
+    assert run.finish() == {}
     cells = frame(run)
     labels = run.pipeline.labels().arrays
     held_out = run.pipeline.unseen()
@@ -367,7 +367,7 @@ def test_unseen_queries_search_their_protocols_database(make_run):
 def test_a_hasher_that_fails_is_fitted_once_and_fails_only_its_own_cells(make_run, tmp_path):
     failing = '[[cells]]\nhasher = "toy_failing_hasher"\nprotocol = ["unseen", "unseen_all"]\n'
     run = make_run(failing + RANKINGS)
-    failed = run()
+    failed = run.finish()
     cells = frame(run)
     assert len(failed) == 2 and (cells["status"] == "error").sum() == 2
     reasons = cells.loc[cells["status"] == "error", "reason"]
@@ -391,7 +391,7 @@ def test_encoding_a_query_and_training_count_every_network_once(make_run):
         candidates = 20
         """
     )
-    run()
+    run.finish()
     cells = run.pipeline.grid.cells[-2:]
     stages = {stage.kind: stage for stage in run.pipeline.stages(cells[0])}
     spent = [run.pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
@@ -432,7 +432,7 @@ candidates = [10, 400]
 
 def test_a_re_ranked_cell_orders_the_candidates_by_features(make_run):
     run = make_run(RERANKED)
-    assert run() == {}
+    assert run.finish() == {}
     some, every = (row for row in frame(run).to_dict("records") if row["index"] == "toy_scan")
     assert every["recall_at_10"] == 1 and some["recall_at_10"] < 1
     assert every["precision_at_10"] == frame(run)["precision_at_10"].iloc[0]
@@ -443,7 +443,7 @@ def test_a_re_ranked_cell_orders_the_candidates_by_features(make_run):
 
 
 def test_a_parameter_of_the_reranker_and_the_number_of_candidates_are_part_of_the_record(make_run):
-    make_run(RERANKED)()
+    make_run(RERANKED).finish()
     for change in ("toy_reranker.step=0.5", "candidates=20"):
         assert frame(make_run(RERANKED, settings=[change]))["status"].isna().iloc[-1]
 
@@ -467,7 +467,7 @@ reach = 400
 
 def test_a_search_on_codes_alone_has_recall_by_hamming_distance_and_one_with_features_by_these(make_run, vectors_dir):
     run = make_run(ON_CODES)
-    assert run() == {}
+    assert run.finish() == {}
     cells = frame(run).iloc[5:]
     assert (cells["status"] == "ok").all() and cells["dim"].isna().tolist() == [True] * 4 + [False]
     half, exact, half_real, real, with_features = cells["recall_at_10"]
@@ -494,7 +494,7 @@ needed_by = "build"
 
 def test_a_cell_that_this_machine_cannot_run_is_skipped_with_its_reason_and_makes_no_stage(make_run, tmp_path):
     run = make_run(SKIPPED)
-    assert run() == {}
+    assert run.finish() == {}
     cells = frame(run)
     assert cells["status"].tolist() == ["ok"] * 5 + ["skipped"] * 3
     assert set(cells["reason"].iloc[5:]) == {"toy_library is not installed: pip install toy_library"}
@@ -502,11 +502,11 @@ def test_a_cell_that_this_machine_cannot_run_is_skipped_with_its_reason_and_make
 
 
 def test_a_skipped_cell_is_looked_at_again_by_the_next_run(make_run, monkeypatch):
-    make_run(SKIPPED)()
+    make_run(SKIPPED).finish()
     assert (frame(make_run(SKIPPED))["status"] == "skipped").sum() == 3
     monkeypatch.setattr("toy_plugins.Scan.installed", True)
     run = make_run(SKIPPED)
-    assert run() == {} and (frame(run)["status"] == "ok").all()
+    assert run.finish() == {} and (frame(run)["status"] == "ok").all()
 
 
 TOO_FEW = """
@@ -521,15 +521,15 @@ reach = [200, 400]
 def test_a_cell_that_the_data_are_too_few_for_is_skipped_and_not_built_again(make_run, monkeypatch):
     said = []
     run = make_run(TOO_FEW, say=said.append)
-    assert run() == {}
+    assert run.finish() == {}
     cells = frame(run).iloc[5:]
     assert cells["status"].tolist() == ["skipped"] * 2
     (reason,) = set(cells["reason"])
     assert reason.endswith("items are too few for a toy scan of more") and any(reason in line for line in said)
     builds: list[int] = []
     monkeypatch.setattr("toy_plugins.Scan.builds", builds)
-    assert make_run(TOO_FEW)() == {} and builds == []
-    assert make_run(TOO_FEW, retry_failed=True)() == {} and builds
+    assert make_run(TOO_FEW).finish() == {} and builds == []
+    assert make_run(TOO_FEW, retry_failed=True).finish() == {} and builds
 
 
 def test_what_a_training_says_of_the_data_is_shown_and_stands_in_the_rows_of_all_that_use_it(make_run, monkeypatch):
@@ -543,14 +543,14 @@ def test_what_a_training_says_of_the_data_is_shown_and_stands_in_the_rows_of_all
     monkeypatch.setattr(Signs, "fit", fit)
     said = []
     run = make_run(ON_CODES, say=said.append)
-    run()
+    run.finish()
     remarks = frame(run)["remarks"]
     assert remarks.iloc[5:].tolist() == ["toy_signs: bits=16: a toy can tell"] * 5 and remarks.iloc[:1].isna().all()
 
 
 def test_more_candidates_than_items_are_all_items_and_the_row_says_so(make_run):
     run = make_run(RERANKED, settings=["candidates=[400, 5000]"])
-    run()
+    run.finish()
     cells = frame(run)
     reranked = cells[cells["rerank"].notna()]
     items = int(cells["database_items"].iloc[0])
@@ -612,7 +612,7 @@ def test_indexes_that_differ_only_in_what_is_set_afterwards_are_built_once(make_
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nreach = [100, 400]\nblock = [1, 2]\n'
     once = ["latency.batch_seconds=1e-9"]
     run = make_run(cells + 'rerank = "toy_reranker"\ncandidates = [10, 20]', settings=once)
-    assert run() == {}
+    assert run.finish() == {}
     # In each of the two replicates, each of the two blocks once to warm up and once for all.
     assert built == [400] * 8
 
@@ -634,7 +634,7 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
 
     monkeypatch.setattr(latency, "one_round", slower)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
-    assert run() == {}
+    assert run.finish() == {}
     assert ratios(run)["ratio"].tolist() == pytest.approx([1, 2, 2, 2, 2, 3])
     assert ratios(run)["ratio_low"].tolist() == pytest.approx(ratios(run)["ratio_high"].tolist())
     cells = frame(run)
@@ -646,7 +646,7 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
 
 
 def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_stays_as_it_is(make_run, monkeypatch):
-    make_run()()
+    make_run().finish()
     before = files(make_run().results.root)
     one_round = latency.one_round
 
@@ -656,7 +656,7 @@ def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_s
 
     monkeypatch.setattr(latency, "one_round", slower)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
-    assert run() == {}
+    assert run.finish() == {}
     assert ratios(run).loc["toy_scan", "ratio"] == pytest.approx(3)
     assert frame(run)["ratio_to"].iloc[-1] == "linear_scan()"
     assert files(run.results.root).items() >= before.items()
@@ -670,7 +670,7 @@ def test_without_the_linear_scan_the_first_that_lives_is_what_the_others_are_com
 
     monkeypatch.setattr(LinearScan, "search", broken)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
-    assert list(run().values()) == ["linear_scan(): RuntimeError: no scan today"]
+    assert list(run.finish().values()) == ["linear_scan(): RuntimeError: no scan today"]
     assert frame(run)["status"].tolist() == ["error"] + ["ok"] * 5
     assert ratios(run)["ratio"].iloc[1] == 1 and (ratios(run)["ratio"].iloc[2:] > 0).all()
     assert set(frame(run)["ratio_to"].iloc[1:]) == {"hash_tables(key_bits=8) + float32() of 20 candidates"}
@@ -684,7 +684,7 @@ def test_a_check_that_fails_only_now_is_a_record(make_run, monkeypatch):
 
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
     monkeypatch.setattr(Scan, "check", refuse)
-    assert list(run().values()) == ["toy_scan(): ValueError: toy_scan: the device is gone"]
+    assert list(run.finish().values()) == ["toy_scan(): ValueError: toy_scan: the device is gone"]
     assert frame(run)["status"].tolist() == ["ok"] * 5 + ["error"]
 
 
@@ -698,7 +698,7 @@ def test_learned_codes_that_a_hasher_does_not_have_fail_their_own_cell_alone(mak
         field = "codes"
         """
     )
-    (described,) = run().values()
+    (described,) = run.finish().values()
     assert "database_codes = 'learned': toy_guesses learned no database codes" in described
     assert frame(run)["status"].tolist() == ["ok"] * 5 + ["error", "ok"]
 
@@ -713,7 +713,7 @@ def test_numbers_of_numpy_and_not_a_number_become_json(make_run, monkeypatch):
     monkeypatch.setattr(Scan, "size_bytes", lambda self: np.int64(7))
     monkeypatch.setattr(Scan, "query_cost", lambda self: (np.float32("nan"), np.inf), raising=False)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
-    assert run() == {}
+    assert run.finish() == {}
     row = frame(run).iloc[-1]
     assert row["index_bytes"] == 7 and np.isnan(row["floor_ms"])
     for path in run.results.root.rglob("entry.json"):
@@ -722,7 +722,7 @@ def test_numbers_of_numpy_and_not_a_number_become_json(make_run, monkeypatch):
 
 def test_one_replicate_has_a_ratio_with_an_endless_interval(make_run):
     run = make_run(settings=["latency.replicates=1"])
-    assert run() == {}
+    assert run.finish() == {}
     assert (ratios(run)["ratio"] > 0).all() and ratios(run)["ratio_high"].isna().all()
 
 
@@ -734,13 +734,13 @@ def test_data_that_cannot_be_read_end_the_run_with_the_reason(make_run, vectors_
 
     monkeypatch.setattr(Vectors, "load", broken)
     with pytest.raises(ValueError, match="the data set can't be read: ValueError: row 7 is not finite"):
-        make_run()()
+        make_run().finish()
     assert not (tmp_path / "out").exists()
 
 
 def test_a_record_names_the_machine_the_libraries_and_the_load_behind_its_numbers(make_run):
     run = make_run()
-    run()
+    run.finish()
     for key in run.results.keys("records"):
         meta = run.results.meta("records", key)
         machine = meta["environment"]

@@ -178,16 +178,16 @@ def test_a_disk_that_is_full_at_some_moment_fails_no_cell(make_run, tmp_path, mo
 
     with monkeypatch.context() as patched, pytest.raises(DiskFull):
         patched.setattr(os, "fsync", full_after_some)
-        make_run([])()
+        make_run([]).finish()
     run = make_run([])
     assert not list(tmp_path.rglob(f"{TEMPORARY}*"))
     assert set(frame(run)["status"].dropna()) <= {"ok"}
-    assert run() == {} and (frame(run)["status"] == "ok").all()
+    assert run.finish() == {} and (frame(run)["status"] == "ok").all()
 
 
 def test_whatever_is_damaged_is_named_and_made_again(make_run):
     run, said = make_run([]), []
-    run()
+    run.finish()
     before = frame(run)
     stores = (run.pipeline.store, run.results)
     entries = [(store, kind, key) for store in stores for kind in store.kinds() for key in store.keys(kind)]
@@ -196,7 +196,7 @@ def test_whatever_is_damaged_is_named_and_made_again(make_run):
         largest.write_bytes(largest.read_bytes()[:-9])
     assert not any(store.is_sound(kind, key) for store, kind, key in entries)
     again = make_run(said)
-    assert again() == {}
+    assert again.finish() == {}
     assert all(store.is_sound(kind, key) for store, kind, key in entries)
     for store, kind, key in entries:
         assert any(str(store.path(kind, key)) in line and "made again" in line for line in said), kind

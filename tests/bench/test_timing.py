@@ -1,12 +1,19 @@
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from bench.grids.cells import KeyedCell
 from bench.grids.measure import Measure
-from bench.timing import replicates
+from bench.interfaces import untracked
+from bench.runs.searches import Searches
+from bench.timing import places
+from bench.timing.latency import Round
 from bench.timing.load import RETAKES
-from bench.timing.replicates import Arm, Replicates
+from bench.timing.places import Arm, Built
 from bench.workers.limits import Failure
 
 QUERIES = 30
@@ -49,22 +56,25 @@ class Fake:
     def __init__(self, machine, number):
         self.machine, self.number, self.gone = machine, number, False
 
-    def ask(self, what, cell, **parameters):
+    def ask(self, what, cell, rows=None):
         if self.gone:
             raise Failure("error", "the process ended with an earlier request")
-        self.machine.asked.append((what, cell, self.number, parameters.get("rows")))
+        self.machine.asked.append((what, cell, self.number, rows))
         if self.machine.ended_by_now(self.machine.deaths, what, cell):
             self.gone = True
             raise Failure("timeout", f"{what} of {cell} hung")
         if self.machine.ended_by_now(self.machine.refusals, what, cell):
             raise Failure("error", f"{what} of {cell} refused")
-        if what == "build":
-            return {"build_seconds": float(self.number), "others": self.machine.build_load}
+
+    def build(self, keyed):
+        self.ask("build", keyed.cell)
+        return Built(float(self.number), 0, 0, self.machine.build_load)
+
+    def round(self, keyed, rows):
+        self.ask("round", keyed.cell, rows)
         others = self.machine.others.pop(0) if self.machine.others else 0.0
-        times = [1.0 + cell + row / 1000 for row in parameters["rows"]]
-        batch = {"batch_ms": sum(times[:1]) / 4, "batch_one_thread_ms": sum(times[:1]) / 2}
-        watched = {"sentinel_ms": 1.0 + others, "cpu_per_wall": 1.0 + cell / 10, "others": others}
-        return {"latency_ms": times, **batch, **watched}
+        times = [1.0 + keyed.cell + row / 1000 for row in rows]
+        return Round(times, times[0] / 4, times[0] / 2, 1.0 + others, 1.0 + keyed.cell / 10, others)
 
     def resident_bytes(self):
         return 1
@@ -74,18 +84,47 @@ class Fake:
 
 
 def arms(builds):
-    """An arm for each letter, in one process where letters are the same."""
-    return [Arm(cell, build) for cell, build in enumerate(builds)]
+    """An arm for each letter, in one process where letters are the same. Its cell is its number."""
+    return [Arm(KeyedCell(number, "", ""), build) for number, build in enumerate(builds)]
+
+
+@dataclass(frozen=True)
+class Asked(Searches):
+    """Searches that ask the queries as ``ready`` says."""
+
+    ready: Callable = lambda place: None
+
+    def _answer(self, place):
+        self.ready(place)
 
 
 @pytest.fixture
 def replicate(monkeypatch):
-    def make(machine, arms, rounds=2, number=0, ready=lambda place: None, **options):
-        monkeypatch.setattr(replicates, "free_memory", machine.free)
-        measure = Measure(rounds=rounds, queries_per_round=4)
-        return Replicates(machine.start, ready, measure, QUERIES, **options)(arms, number)
+    """One replicate of arms on a machine, by cell. What failed is there as its reason."""
+
+    def make(machine, arms, number=0, ready=lambda place: None, track=untracked, queries=QUERIES, **measure):
+        monkeypatch.setattr(places, "free_memory", machine.free)
+        settings = Measure(**{"rounds": 2, "queries_per_round": 4} | measure)
+        pipeline = SimpleNamespace(
+            grid=SimpleNamespace(measure=settings),
+            context=SimpleNamespace(track=track),
+            query_rows=lambda cell: range(queries),
+        )
+        outcomes = Asked(pipeline, None, machine.start, ready)._replicate(arms, number)
+        return {
+            arm.cell.cell: one.reason if isinstance(one, Failure) else replace(one, reference=one.reference.cell.cell)
+            for arm, one in outcomes.items()
+        }
 
     return make
+
+
+def failures(done):
+    return {cell: one for cell, one in done.items() if isinstance(one, str)}
+
+
+def taken(done):
+    return {*done} - {*failures(done)}
 
 
 def test_arms_are_asked_in_turns_forwards_and_then_backwards(replicate):
@@ -108,9 +147,9 @@ def test_every_arm_of_a_round_is_asked_the_same_queries_and_other_rounds_and_rep
 
 
 @pytest.mark.parametrize(("queries", "timed"), [(5, 3), (1, 1), (2, 1), (30, 9)])
-def test_a_round_leaves_queries_for_its_warm_up_where_there_are_two(queries, timed):
+def test_a_round_leaves_queries_for_its_warm_up_where_there_are_two(replicate, queries, timed):
     machine = Machine()
-    Replicates(machine.start, lambda place: None, Measure(rounds=1, queries_per_round=9), queries)(arms("a"), 0)
+    replicate(machine, arms("a"), queries=queries, rounds=1, queries_per_round=9)
     assert len(set(machine.asked[-1][-1])) == timed and set(machine.asked[-1][-1]) <= {*range(queries)}
 
 
@@ -122,7 +161,7 @@ def test_a_replicate_holds_the_times_by_round_and_those_of_the_first_arm_in_the_
     assert own.latency_ms == pytest.approx(np.stack([2 + row / 1000 for row in rows]))
     assert own.batch_ms == pytest.approx(own.latency_ms[:, 0] / 4)
     assert own.batch_one_thread_ms == pytest.approx(own.latency_ms[:, 0] / 2)
-    assert own.build_seconds == 1.0 and done[1].notes["build_seconds"] == 1.0
+    assert own.build_seconds == 1.0 and done[1].built.build_seconds == 1.0
     assert {times.dtype for times in vars(own).values()} == {np.dtype(np.float32)} and own.latency_ms.shape == (2, 4)
     assert done[1].reference == done[0].reference == 0
     assert done[1].reference_times is done[0].times
@@ -184,15 +223,11 @@ def test_the_processes_of_a_batch_end_before_the_next_is_built(replicate):
     assert alive == [1, 2, 1, 2, 1, 2]
 
 
-def failures(arms):
-    return {arm.cell: arm.failure.reason for arm in arms if arm.failure is not None}
-
-
 def test_a_build_that_fails_fails_the_arms_that_share_it_and_no_others(replicate):
     machine, all_arms = Machine(refusals={("build", 1): 0}), arms("abcb")
     done = replicate(machine, all_arms)
-    assert failures(all_arms) == {1: "build of 1 refused", 3: "build of 1 refused"}
-    assert set(done) == {0, 2} and not machine.alive()
+    assert failures(done) == {1: "build of 1 refused", 3: "build of 1 refused"}
+    assert taken(done) == {0, 2} and not machine.alive()
     assert [cell for what, cell, *_ in machine.asked if what == "build"] == [0, 1, 2]
 
 
@@ -207,15 +242,15 @@ def test_a_process_that_cannot_be_started_fails_its_arm(replicate):
 
     machine.start = start_one
     done = replicate(machine, all_arms)
-    assert failures(all_arms) == {1: "no process can be started"} and set(done) == {0}
+    assert failures(done) == {1: "no process can be started"} and taken(done) == {0}
 
 
 @pytest.mark.parametrize("round_", [0, 1])
 def test_an_arm_that_dies_takes_no_other_of_its_process_with_it(replicate, round_):
     machine, all_arms = Machine(deaths={("round", 1): round_}), arms("abbb")
     done = replicate(machine, all_arms)
-    assert failures(all_arms) == {1: "round of 1 hung"} and set(done) == {0, 2, 3}
-    assert all(one.times.latency_ms.shape == (2, 4) for one in done.values()) and not machine.alive()
+    assert failures(done) == {1: "round of 1 hung"} and taken(done) == {0, 2, 3}
+    assert all(done[cell].times.latency_ms.shape == (2, 4) for cell in taken(done)) and not machine.alive()
     # The others are timed in a new process, in turns with the first arm.
     assert {child for what, cell, child, _ in machine.asked if (what, cell) == ("build", 2)} == {3}
     assert machine.rounds()[-6:] == [0, 2, 3, 3, 2, 0] and {done[2].reference, done[3].reference} == {0}
@@ -223,20 +258,20 @@ def test_an_arm_that_dies_takes_no_other_of_its_process_with_it(replicate, round
 
 def test_an_arm_that_dies_before_it_is_timed_takes_no_other_with_it(replicate):
     machine, all_arms = Machine(deaths={("search", 1): 0}), arms("abbc")
-    done = replicate(machine, all_arms, ready=lambda place: place.ask("search", rows=[]))
-    assert failures(all_arms) == {1: "search of 1 hung"} and set(done) == {0, 2, 3} and not machine.alive()
+    done = replicate(machine, all_arms, ready=lambda place: place.worker.ask("search", place.arm.cell.cell))
+    assert failures(done) == {1: "search of 1 hung"} and taken(done) == {0, 2, 3} and not machine.alive()
 
 
 def test_arms_of_one_process_that_die_one_after_another_fail_by_themselves(replicate):
     machine, all_arms = Machine(deaths={("round", cell): 0 for cell in (1, 2, 3)}), arms("abbbb")
     done = replicate(machine, all_arms)
-    assert failures(all_arms) == {cell: f"round of {cell} hung" for cell in (1, 2, 3)} and set(done) == {0, 4}
+    assert failures(done) == {cell: f"round of {cell} hung" for cell in (1, 2, 3)} and taken(done) == {0, 4}
 
 
 def test_an_arm_that_refuses_a_round_leaves_its_process_to_the_others(replicate):
     machine, all_arms = Machine(refusals={("round", 1): 1}), arms("abb")
     done = replicate(machine, all_arms)
-    assert failures(all_arms) == {1: "round of 1 refused"} and set(done) == {0, 2}
+    assert failures(done) == {1: "round of 1 refused"} and taken(done) == {0, 2}
     assert len(machine.children) == 2
 
 
@@ -244,20 +279,15 @@ def test_an_arm_that_refuses_a_round_leaves_its_process_to_the_others(replicate)
 def test_where_the_first_arm_fails_the_next_that_lives_stands_for_it(replicate, faults):
     machine, all_arms = Machine(**faults), arms("abc")
     done = replicate(machine, all_arms)
-    assert set(failures(all_arms)) == {0} and set(done) == {1, 2}
-    assert {one.reference for one in done.values()} == {1}
-
-
-def test_arms_that_have_failed_before_are_not_asked(replicate):
-    machine, all_arms = Machine(), arms("ab")
-    all_arms[0].failure = Failure("error", "earlier")
-    assert set(replicate(machine, all_arms)) == {1} and {cell for _, cell, *_ in machine.asked} == {1}
+    assert set(failures(done)) == {0} and taken(done) == {1, 2}
+    assert {done[cell].reference for cell in (1, 2)} == {1}
 
 
 def test_where_all_fail_nothing_is_done(replicate):
     all_arms = arms("aab")
     machine = Machine(deaths={("build", 0): 0, ("build", 2): 0})
-    assert replicate(machine, all_arms) == {} and len(failures(all_arms)) == 3 and not machine.alive()
+    done = replicate(machine, all_arms)
+    assert not taken(done) and len(done) == 3 and not machine.alive()
 
 
 @pytest.mark.parametrize("moment", ["build and search", "timed rounds", "ready"])
@@ -271,7 +301,7 @@ def test_an_interruption_ends_every_process(replicate, moment):
             yield step
 
     def ready(place):
-        if moment == "ready" and place.arm.cell == 1:
+        if moment == "ready" and place.arm.cell.cell == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -106,7 +106,7 @@ class SlowerCoder(Coder):
     slower = {SLOWDOWN}
 '''
 POINTS = """
-[bench.timing.indexes]
+[bench.indexes]
 twin_a = twins:Twin
 twin_b = twins:Twin
 slower = twins:Slower
@@ -158,7 +158,7 @@ def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Es
     results, cache = Store(folder / f"results-{number}"), folder / f"cache-{number}"
     pipeline = Pipeline(plan, Store(cache), Context(cache=cache), lambda line: None)
     with Forkserver(["bench.runs.worker"]) as launch:
-        failed = Run(pipeline, results, lambda line: None, start=partial(Child, launch=launch))()
+        failed = Run(pipeline, results, lambda line: None, start=partial(Child, launch=launch)).finish()
     if failed:
         raise RuntimeError(f"the experiment failed: {failed}")
     first, twin, slower, *coders = [results.read(KIND, key(pipeline, cell)).arrays for cell in plan.cells]

@@ -317,7 +317,7 @@ def test_a_search_without_labels_has_recall_and_time_but_no_precision(tmp_path, 
     plan = grid_file.load(write_grid(tmp_path, GRID), Options(data_dir=tmp_path / "data"))
     pipeline = Pipeline(plan, Store(tmp_path / "cache"), Context(cache=tmp_path / "cache"), lambda _: None)
     run = Run(pipeline, Store(tmp_path / "out"), lambda _: None, start=Local)
-    assert run() == {}
+    assert run.finish() == {}
     cells = frame_of(pipeline, run.results)
     assert (cells["status"] == "ok").all() and len(cells) == 5
     scan, few, every = cells["recall_at_10"].iloc[:3]
@@ -340,7 +340,7 @@ def test_what_the_data_set_remarks_is_on_the_screen_and_under_the_table(tmp_path
     pipeline = Pipeline(plan, Store(tmp_path / "cache"), Context(cache=tmp_path / "cache"), lambda _: None)
     said: list[str] = []
     run = Run(pipeline, Store(tmp_path / "out"), said.append, start=Local)
-    run()
+    run.finish()
     write_report([pipeline], run.results, tmp_path / "report")
     table = (tmp_path / "report" / "table.tex").read_text()
     for remark in (

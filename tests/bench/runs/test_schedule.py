@@ -9,9 +9,10 @@ import pytest
 from bench.grids import grid_file
 from bench.grids.grid_file import Options
 from bench.interfaces import Context
-from bench.plans.schedule import Watched
+from bench.plans.units import Unit
 from bench.runs import tuning
 from bench.runs.run import Run
+from bench.runs.watched import Watched
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.timing.machine import Rates
@@ -92,14 +93,14 @@ def test_what_is_planned_is_what_is_done(make_run):
     run = make_run(RANKINGS)
     plan = run.plan()
     assert plan.cells == len(plan.open) == 10
-    assert run() == {}
+    assert run.finish() == {}
     seldom = {key: 1 for key in run.watch.done if key.startswith(("exact", "map"))}  # what is known is only read again
     assert times(plan.units) == {**run.watch.done, **seldom}
     assert set(run.watch.finished) == plan.open
 
 
 def test_a_finished_run_has_nothing_left_and_a_new_cell_only_its_own(make_run):
-    make_run()()
+    make_run().finish()
     again = make_run().plan()
     assert not again.open and not again.units and again.cells == 5
     more = make_run(settings=["candidates=[20,30,50]"])
@@ -107,7 +108,7 @@ def test_a_finished_run_has_nothing_left_and_a_new_cell_only_its_own(make_run):
     assert len(plan.open) == 2 and {one.unit.family for one in plan.units} == {
         *("start", "build linear_scan", "build hash_tables", "answer", "round", "map", "judge"),
     }
-    assert more() == {}
+    assert more.finish() == {}
     done = {key: count for key, count in more.watch.done.items() if not key.startswith(("exact", "map"))}
     assert done == {key: count for key, count in times(plan.units).items() if not key.startswith("map")}
 
@@ -123,12 +124,12 @@ def test_an_interrupted_run_goes_on_with_what_it_had_planned_less_what_is_done(m
 
     first = make_run(watch=Interrupting())
     with pytest.raises(KeyboardInterrupt):
-        first()
+        first.finish()
     second = make_run()
     plan = second.plan()
     kinds = {one.unit.family.split()[0] for one in plan.units}
     assert "labels" not in kinds and "codes" not in kinds and "round" in kinds
-    assert second() == {}
+    assert second.finish() == {}
     rounds = {key: count for key, count in second.watch.done.items() if key.startswith("round")}
     assert rounds == {key: count for key, count in times(plan.units).items() if key.startswith("round")}
 
@@ -137,7 +138,7 @@ def test_after_the_labels_are_read_the_sizes_are_known(make_run):
     run = make_run()
     before = {one.unit.key: one.unit.size for one in run.plan().units}
     assert set(before.values()) == {None}
-    run()
+    run.finish()
     after, _ = run.watch.plans
     sizes = {one.unit.family.split()[0]: one.unit.size for one in after}
     assert sizes["build"] == 400 and sizes["answer"] == 400 * 60 and sizes["start"] is None and "labels" not in sizes
@@ -148,14 +149,14 @@ def test_cells_that_fail_end_and_what_cannot_run_is_not_planned(make_run):
     plan = run.plan()
     assert (plan.cells, plan.left_out, len(plan.open)) == (8, 1, 7)
     assert all(any(key in one.cells for one in plan.units) for key in plan.open)
-    assert len(run()) == 2
+    assert len(run.finish()) == 2
     assert len(set(run.watch.finished)) == 8 and set(run.watch.finished) > plan.open
     assert (make_run().plan().left_out, make_run().plan().units) == (1, ())
 
 
 def test_once_a_training_has_failed_nothing_is_planned_for_its_cells(make_run):
     run = make_run('[[cells]]\nembedder = "toy_failing"\nindex = "linear_scan"\n')
-    assert len(run()) == 1
+    assert len(run.finish()) == 1
     before, after = (
         {key: count for key, count in times(plan).items() if key.startswith("start")} for plan in run.watch.plans
     )
@@ -207,7 +208,7 @@ def test_a_long_value_in_a_title_is_cut_and_stays_one_line(make_run):
 def test_the_place_of_a_log_is_a_detail_unless_the_training_fails(make_run, tmp_path, monkeypatch):
     said = []
     run = make_run(say=said.append)
-    run()
+    run.finish()
     assert "fit toy_signs (bits = 16)" in said and not any(str(tmp_path) in line for line in said)
     assert any(str(tmp_path / "cache" / "work") in line for line in run.watch.details)
 
@@ -220,7 +221,7 @@ def test_a_training_that_was_begun_is_gone_on_with_and_not_learned_from(make_run
     folder = run.pipeline.store.work(codes.key)
     folder.mkdir(parents=True)
     (folder / "log.csv").write_text("step\n")
-    run()
+    run.finish()
     assert "go on with toy_signs (bits = 16)" in said and run.watch.unlearned == ["toy_signs (bits = 16)"]
 
 
@@ -232,29 +233,34 @@ def test_a_training_that_fails_says_where_its_log_is(make_run, tmp_path, monkeyp
     said = []
     monkeypatch.setattr("toy_plugins.Failing.fit", failing)
     run = make_run(FAILING, say=said.append)
-    run()
+    run.finish()
     (line,) = [line for line in said if "log in" in line]
     assert line.startswith(f"toy_failing: failed, log in {tmp_path / 'cache' / 'work'}")
 
 
 def test_a_round_that_is_taken_again_is_a_unit_of_its_own():
     class Answering:
-        gone = False
+        def build(self, cell):
+            return f"built {cell}"
 
-        def ask(self, what, **parameters):
-            return what, parameters
+        def settle(self, cell):
+            return f"settled {cell}"
+
+        def round(self, cell, rows):
+            return cell, rows
 
     class Schedule:
-        def asked(self, what, cell):
-            from bench.plans.units import Unit
+        def build(self, cell):
+            return Unit(f"build {cell}", "build", {})
 
-            return None if what == "settle" else Unit(f"{what} {cell}", what, {})
+        def round(self, cell):
+            return Unit(f"round {cell}", "round", {})
 
     watch = Noted()
     worker = Watched(Answering(), Schedule(), watch)
     order = [(cell, rows) for cell in (0, 1) for rows in ([1, 2], [3, 4])] * 2
     random.Random(0).shuffle(order)
-    assert worker.ask("build", cell=0) == ("build", {"cell": 0}) and worker.ask("settle", cell=0)
+    assert worker.build(0) == "built 0" and worker.settle(0) == "settled 0"
     for cell, rows in order:
-        assert worker.ask("round", cell=cell, rows=rows) == ("round", {"cell": cell, "rows": rows})
+        assert worker.round(cell, rows) == (cell, rows)
     assert watch.done == {"build 0": 1, "round 0": 2, "round 1": 2, "round 0 again": 2, "round 1 again": 2}

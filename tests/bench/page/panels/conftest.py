@@ -43,7 +43,7 @@ def finish(tmp_path, third_party, monkeypatch):
         plan = grid_file.load(str(path), Options(data_dir=data_dir))
         pipeline = Pipeline(plan, Store(cache, unheard), Context(cache=cache), unheard)
         results = Store(tmp_path / "out", unheard)
-        assert Run(pipeline, results, unheard, start=Local)() == {}
+        assert Run(pipeline, results, unheard, start=Local).finish() == {}
         cells = tidy(pipeline, results)
         return SimpleNamespace(
             pipeline=pipeline, results=results, cells=cells, stored=Stored(pipeline, results, cells), root=tmp_path

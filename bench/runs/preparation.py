@@ -1,0 +1,123 @@
+"""What cells need before they are ranked or searched: the labels, features and codes, made where they are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.grids.cells import KeyedCell
+from bench.grids.checks import ask_index
+from bench.plans.schedule import Schedule
+from bench.plans.units import Watch
+from bench.runs.remote import Remote
+from bench.stages.pipeline import Pipeline, Stage
+from bench.system.files import DiskFull
+from bench.workers.limits import Failure, Say
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Makes stages, each in a process that ``start`` starts for it alone. ``left_out``: see `bench.runs.run.Run`."""
+
+    pipeline: Pipeline
+    schedule: Schedule
+    start: Callable[[], Remote]
+    say: Say
+    watch: Watch
+    left_out: Mapping[str, Failure]
+    _verified: set[tuple[str, str]] = field(default_factory=set)
+    _made: dict[str, Failure | None] = field(default_factory=dict)
+
+    def labels(self, cells: Sequence[KeyedCell]) -> None:
+        """Load the data set where its labels are missing, and say what it remarks.
+
+        Raises ValueError: it can't be read, its classes can't be split as a protocol asks for, or a cell has no query.
+        Raises DiskFull.
+        """
+        if not self.sound("labels", self.pipeline.labels_key):
+            try:
+                with self.watch.doing(self.schedule.labels()), self._worker() as worker:
+                    worker.labels()
+            except Failure as failure:
+                if failure.status == "full":
+                    raise DiskFull(failure.reason) from failure
+                raise ValueError(f"the data set can't be read: {failure.reason}") from failure
+        for remark in self.pipeline.labels().meta["remarks"]:
+            self.say(f"{self.pipeline.grid.dataset_name}: {remark}")
+        asked = [cell.cell for cell in cells]
+        if any(cell.protocol != "seen" for cell in asked):
+            self.pipeline.unseen()
+        for cell in {cell.protocol: cell for cell in asked if cell.index is not None}.values():
+            if not len(self.pipeline.query_rows(cell)):
+                half = self.pipeline.grid.measure.split
+                raise ValueError(
+                    f"measure.split: the {half} half of the {cell.protocol} queries is empty; it takes two of them"
+                )
+
+    def stages(self, cell: KeyedCell) -> None:
+        """Make the features and codes of a cell that are missing.
+
+        Raises Failure: the cell is left out, or one of them can't be made. Raises ValueError, Unavailable: its index
+        does not suit it.
+        """
+        if cell.record in self.left_out:
+            raise self.left_out[cell.record]
+        ask_index(cell.cell)
+        for stage in self.pipeline.stages(cell.cell):
+            if stage.key not in self._made and not self.has(stage):
+                self._made[stage.key] = self._make(cell, stage, self.pipeline.store.work(stage.key))
+            if (known := self._made.get(stage.key)) is not None:
+                raise known
+
+    def is_able(self, cell: KeyedCell) -> bool:
+        """Whether nothing stops a cell before anything of it is made."""
+        try:
+            ask_index(cell.cell)
+        except Exception:
+            return False
+        return cell.record not in self.left_out
+
+    def sound(self, kind: str, key: str) -> bool:
+        """Whether an entry of the cache is as it was written; once it is, it is not looked at again."""
+        if (kind, key) not in self._verified and self.pipeline.store.is_sound(kind, key):
+            self._verified.add((kind, key))
+        return (kind, key) in self._verified
+
+    def has(self, stage: Stage) -> bool:
+        """Whether the cache has a stage as it was written, with all that the cell reads of it."""
+        if not self.sound(stage.kind, stage.key):
+            return False
+        return stage.holds(self.pipeline.store.meta(stage.kind, stage.key))
+
+    def has_all(self, cell: KeyedCell) -> bool:
+        """Whether the cache has all stages of a cell."""
+        return all(map(self.has, self.pipeline.stages(cell.cell)))
+
+    def _make(self, cell: KeyedCell, stage: Stage, folder: Path) -> Failure | None:
+        """Make a stage of a cell. Returns why that failed. ``folder``: where a training keeps its log."""
+        unit, begun = self.schedule.stage(cell, stage), _holds_files(folder)
+        self.say(f"{'go on with' if begun else 'fit'} {unit.title}")
+        self.watch.detail(f"{unit.title}: log in {folder}")
+        try:
+            with self.watch.doing(unit, counts=not begun), self._worker() as worker:
+                worker.make(cell, stage.key)
+        except Failure as failure:
+            if _holds_files(folder):
+                self.say(f"{unit.title}: failed, log in {folder}")
+            return failure
+        return None
+
+    @contextmanager
+    def _worker(self) -> Iterator[Remote]:
+        """A process that is started for one request alone."""
+        worker = self.start()
+        try:
+            yield worker
+        finally:
+            worker.end()
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())

@@ -1,0 +1,83 @@
+"""The records of cells: of what was measured and judged, and of why a cell failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.grids.cells import KeyedCell
+from bench.plans.units import Watch
+from bench.records import book, rows
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.system.environment import environment
+from bench.system.files import DiskFull
+from bench.workers.limits import Failure, Say
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes records. ``say`` gets a line for each failure; of cells that are skipped for one reason, for the first."""
+
+    pipeline: Pipeline
+    results: Store
+    say: Say
+    watch: Watch
+    _said: set[str] = field(default_factory=set)
+
+    def attempt(self, cell: KeyedCell, work: Callable[[], None]) -> bool:
+        """Whether a cell's work could be done; where not, its record says why.
+
+        Raises DiskFull: there is no room for what the work makes.
+        """
+        try:
+            work()
+        except Exception as fault:
+            self.failed(cell, Failure.of(fault))
+            return False
+        return True
+
+    def failed(self, cell: KeyedCell, failure: Failure) -> None:
+        """Write why a cell did not finish.
+
+        Raises DiskFull: that is why, and no cell can.
+        """
+        if failure.status == "full":
+            raise DiskFull(failure.reason) from failure
+        described = f"{cell.cell.describe()}: {failure.reason}"
+        columns = {"status": failure.status, "reason": failure.reason, "described": described}
+        self.write(cell, columns, {}, {}, traceback=failure.tail, final=failure.final)
+        if failure.status != "skipped" or failure.reason not in self._said:
+            self.say(f"{failure.status}: {described}")
+        self._said.add(failure.reason)
+
+    def write(
+        self, cell: KeyedCell, columns: dict[str, Any], quality: dict[str, Any], arrays: dict[str, Any], **more: Any
+    ) -> None:
+        """Write a cell's record: ``columns``, those of its ``quality``, arrays, and ``more`` that is no column."""
+        now = book.now()
+        meta = {
+            "row": rows.plain({**rows.base_row(self.pipeline, cell.cell), **quality, **columns}),
+            "quality": list(quality),
+            "search": cell.search,
+            "grid": self.pipeline.grid.name,
+            "cell": str(cell.cell),
+            "described": cell.cell.describe(),
+            "finished": now,
+            "judged": now,
+            "libraries": self._libraries(cell),
+            "environment": environment(),
+            "load_at_end": os.getloadavg(),
+        }
+        self.results.write(book.KIND, cell.record, {**meta, **more}, arrays)
+        self.watch.ended(cell.record)
+
+    def _libraries(self, cell: KeyedCell) -> dict[str, str]:
+        """The versions behind the features and codes of a cell; those behind its answers are of its environment."""
+        found: dict[str, str] = {}
+        for stage in self.pipeline.stages(cell.cell):
+            if self.pipeline.store.has(stage.kind, stage.key):
+                found |= self.pipeline.store.meta(stage.kind, stage.key).get("libraries", {})
+        return found

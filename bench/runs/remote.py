@@ -1,0 +1,55 @@
+"""The requests to a worker as methods: what `bench.runs.worker` does, asked for from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from bench.grids.cells import KeyedCell
+from bench.timing.latency import Round
+from bench.timing.places import Answered, Built, Costs
+from bench.workers.limits import Asked
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A worker that is set up. Each request raises `bench.workers.limits.Failure` where it gets no answer."""
+
+    process: Asked
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended."""
+        return self.process.gone
+
+    def labels(self) -> None:
+        """Load the data set, and store its labels."""
+        self.process.ask("labels")
+
+    def make(self, cell: KeyedCell, stage: str) -> None:
+        """Make the stage of the cell that has this key."""
+        self.process.ask("make", cell=asdict(cell.cell), stage=stage)
+
+    def build(self, cell: KeyedCell) -> Built:
+        """Build the cell's index."""
+        return Built(**self.process.ask("build", cell=asdict(cell.cell)))
+
+    def settle(self, cell: KeyedCell) -> Costs:
+        """Set the query parameters of the cell."""
+        return Costs(**self.process.ask("settle", cell=asdict(cell.cell)))
+
+    def answer(self, cell: KeyedCell, path: str) -> Answered:
+        """Search all queries, and write the neighbours to a file."""
+        return Answered(**self.process.ask("answer", cell=asdict(cell.cell), path=path))
+
+    def round(self, cell: KeyedCell, rows: Sequence[int]) -> Round:
+        """Time the queries at these rows one by one, and batches."""
+        return Round(**self.process.ask("round", cell=asdict(cell.cell), rows=[*rows]))
+
+    def resident_bytes(self) -> int:
+        """The memory that it takes."""
+        return self.process.resident_bytes()
+
+    def end(self) -> None:
+        """End it. It may be called again."""
+        self.process.end()

@@ -1,0 +1,141 @@
+"""Indexes that stand at one time, each in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bench.grids.cells import KeyedCell
+from bench.timing.latency import Round
+from bench.workers.limits import Failure, free_memory
+
+ROOM = 1.2
+"""Of the largest process so far: what must be free before another is started."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What building an index took: seconds, bytes that stay and bytes at the most, and the cores that others kept
+    busy meanwhile.
+    """
+
+    build_seconds: float
+    build_bytes: int
+    build_peak_bytes: int
+    others: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What an index takes: bytes of memory, the paper's way of counting them, and bytes and operations of a query."""
+
+    index_bytes: int
+    paper_bytes: int | None
+    bytes_per_query: float | None
+    flops_per_query: float | None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came with the answers to all queries. ``environment``: what stood behind the process that gave them."""
+
+    complete_share: float | None
+    search_bytes: int
+    overhead_ms: float
+    environment: dict[str, Any]
+
+
+class IndexWorker(Protocol):
+    """A process that holds one index, for all cells that are built alike.
+
+    Each request raises `Failure` where the process refuses, ends, or takes more time or memory than it may.
+    """
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process has ended."""
+        ...
+
+    def build(self, cell: KeyedCell) -> Built:
+        """Build the cell's index."""
+        ...
+
+    def settle(self, cell: KeyedCell) -> Costs:
+        """Set the query parameters of the cell."""
+        ...
+
+    def answer(self, cell: KeyedCell, path: str) -> Answered:
+        """Search all queries, and write the neighbours to a file."""
+        ...
+
+    def round(self, cell: KeyedCell, rows: Sequence[int]) -> Round:
+        """Time the queries at these rows one by one, and batches."""
+        ...
+
+    def resident_bytes(self) -> int:
+        """The memory that the process takes."""
+        ...
+
+    def end(self) -> None:
+        """End the process. It may be called again."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """A cell that is timed, and the key that its index is built by."""
+
+    cell: KeyedCell
+    build: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """An arm in the process that holds its index, and what building that took."""
+
+    arm: Arm
+    worker: IndexWorker
+    built: Built
+
+
+class Places:
+    """The indexes that stand at one time: arms that are built alike share one."""
+
+    def __init__(self, start: Callable[[], IndexWorker], processes: ExitStack) -> None:
+        """``start`` starts a process, which ends with ``processes`` at the latest."""
+        self._start, self._processes = start, processes
+        self._built: dict[str, Place | Failure] = {}
+        self._largest = 0
+
+    def stand(self, arm: Arm) -> Place | None:
+        """Build the arm's index, where it does not stand. None: memory is short, and something stands.
+
+        Raises Failure: the index can't be built.
+        """
+        known = self._built.get(arm.build)
+        if isinstance(known, Failure):
+            raise known
+        if known is None or known.worker.gone:
+            if self._largest and ROOM * self._largest > free_memory():
+                return None
+            known = self._build(arm)
+        return dataclasses.replace(known, arm=arm)
+
+    def _build(self, arm: Arm) -> Place:
+        try:
+            worker = self._start()
+            self._processes.callback(worker.end)
+            try:
+                place = Place(arm, worker, worker.build(arm.cell))
+            except Failure:
+                worker.end()
+                raise
+        except Failure as failure:
+            self._built[arm.build] = failure
+            raise
+        self._built[arm.build] = place
+        self._largest = max(self._largest, worker.resident_bytes())
+        return place
