@@ -107,12 +107,12 @@ def test_the_same_seed_gives_the_same_figures_and_another_seed_others(make_run, 
     first = make_run()
     first.finish()
     other = make_run(settings=["seeds=[1]"])
-    other()
+    other.finish()
     assert not frame(first)["recall_at_10"].equals(frame(other)["recall_at_10"])
     (tmp_path / "out").rename(tmp_path / "moved")
     (tmp_path / "cache").rename(tmp_path / "moved_cache")
     again = make_run()
-    again()
+    again.finish()
     pd.testing.assert_frame_equal(frame(first_moved(first, tmp_path))[QUALITY], frame(again)[QUALITY])
 
 
