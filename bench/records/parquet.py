@@ -19,7 +19,7 @@ SCALARS = (str, int, float, bool, type(None))
 
 
 def write_parquet(results: Store) -> tuple[Path, Path]:
-    """Write ``book.parquet`` and ``samples.parquet``, of the finished records of any grid. Returns their paths.
+    """Write ``records.parquet`` and ``samples.parquet``, of the finished records of any grid. Returns their paths.
 
     Records: a row each, sorted by key. Columns: those of the record's row, its ``key``, the ``grid`` that made it, the
     whole ``cell`` as text, when it was ``finished`` and ``judged`` (UTC, ISO 8601), and the scalars of its environment
@@ -40,7 +40,7 @@ def write_parquet(results: Store) -> tuple[Path, Path]:
         rows = [_row(key, entry) for key, entry in entries.items()]
         timed = [_samples(key, entry) for key, entry in entries.items() if "queries" in entry.arrays]
         samples = pyarrow.concat_tables(timed or [_samples("", None)])
-        return _write(_table(rows), results.root / "book.parquet"), _write(samples, results.root / "samples.parquet")
+        return _write(_table(rows), results.root / "records.parquet"), _write(samples, results.root / "samples.parquet")
 
 
 def _write(table: pyarrow.Table, path: Path) -> Path:

@@ -24,7 +24,7 @@ from methods.training import write_file
 from methods.trunk import prepare_backbone
 
 CLASSES = {"seed": 7, "class_count": 400, "train_per_class": 200, "query_per_class": 1}
-EPOCHS = 10
+EPOCHS = 4
 
 
 def main() -> None:

@@ -316,7 +316,7 @@ def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_
 
 
 def test_the_map_of_searched_codes_is_over_all_queries_however_few_are_searched(make_run):
-    settings = ["latency.queries=7", "bits=12", "key_bits=4"]
+    settings = ["measure.queries=7", "bits=12", "key_bits=4"]
     run = make_run('[[cells]]\nhasher = "toy_signs"\nbits = 12', settings=settings)
     run.finish()
     cells = frame(run)
@@ -610,7 +610,7 @@ def test_indexes_that_differ_only_in_what_is_set_afterwards_are_built_once(make_
 
     monkeypatch.setattr(Scan, "build", noted)
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nreach = [100, 400]\nblock = [1, 2]\n'
-    once = ["latency.batch_seconds=1e-9"]
+    once = ["measure.batch_seconds=1e-9"]
     run = make_run(cells + 'rerank = "toy_reranker"\ncandidates = [10, 20]', settings=once)
     assert run.finish() == {}
     # In each of the two replicates, each of the two blocks once to warm up and once for all.
@@ -721,7 +721,7 @@ def test_numbers_of_numpy_and_not_a_number_become_json(make_run, monkeypatch):
 
 
 def test_one_replicate_has_a_ratio_with_an_endless_interval(make_run):
-    run = make_run(settings=["latency.replicates=1"])
+    run = make_run(settings=["measure.replicates=1"])
     assert run.finish() == {}
     assert (ratios(run)["ratio"] > 0).all() and ratios(run)["ratio_high"].isna().all()
 
