@@ -1,7 +1,7 @@
 """What a notebook or a script wants of the harness: scores of codes and of neighbours, and the tables of a run.
 
 Nothing is imported before it is asked for: the command line and every worker import this package. A plugin imports from
-`bench.interfaces` and `bench.quality.ranking`: one that imports from here has all that is named here in its key.
+`bench.interfaces` and `bench.quality`: one that imports from here has all that is named here in its key.
 """
 
 TYPE_CHECKING = False  # as `typing` says, which takes longer to import than this module
@@ -33,6 +33,8 @@ else:
             from bench.stages import exact as home
         elif name in ("read_cells", "read_records"):
             from bench.records import reading as home
+        elif name in ("precision_at", "recall_at"):
+            from bench.quality import neighbours as home
         else:
             from bench.quality import ranking as home
         return getattr(home, name)
