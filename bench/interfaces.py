@@ -258,7 +258,8 @@ class Index(Protocol):
     names any, the index has ``set_query(**parameters)``, which sets some of them or all: an unknown name or a bad value
     is a ValueError, and then nothing is set.
 
-    These members are optional. ``check(dim, bits)`` is asked before anything runs: ``Unsuitable`` where its parameters
+    These members are optional. ``baseline = True``: other indexes are compared with it, which searches all features
+    exactly. ``check(dim, bits)`` is asked before anything runs: ``Unsuitable`` where its parameters
     cannot serve features of ``dim`` dimensions (None where only the data will tell) and codes of ``bits`` bits (None
     without codes), ``Unavailable`` as above. ``deterministic``: whether indexes that are built alike answer alike, and
     a query alone as in a batch; without it, they do. ``query_cost()``: bytes that one query must read, and

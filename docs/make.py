@@ -26,10 +26,10 @@ from pydantic.fields import FieldInfo
 
 from bench.grids import grid_file
 from bench.grids.model import Block, GridFile
-from bench.report.columns import wrapped
 from bench.report.figures import write_figures
 from bench.report.findings import counts, findings, sizes
 from bench.report.tables import complete
+from bench.report.text_layout import wrapped
 from bench.report.text_tables import table_lines
 from bench.report.words import GridInfo
 

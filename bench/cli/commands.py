@@ -165,10 +165,11 @@ def run(
                 results = Store(out, reporter.say)
                 pipelines += _pipelines(plans, cache_dir, results, context, reporter.say)
                 start = Local if in_process else partial(Child, launch=launch)
+                at_once = Local if in_process else partial(Child, launch=launch.at_once)
                 for pipeline in pipelines:
                     _mark(pipeline, results)
                 runs = [
-                    Run(one, results, reporter.say, reporter.show, limits, retry_failed, start, watch=reporter)
+                    Run(one, results, reporter.say, reporter.show, limits, retry_failed, start, at_once, watch=reporter)
                     for one in pipelines
                 ]
                 last = writing(plans)

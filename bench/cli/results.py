@@ -38,7 +38,7 @@ def print_grid(pipelines: Sequence[Pipeline], results: Store, cell_by_cell: bool
 
 def _print_title(title: str) -> None:
     """What stands above all else, in lines of the width that a table may take."""
-    from bench.report.columns import wrapped
+    from bench.report.text_layout import wrapped
 
     for line in wrapped(title, console.table_width):
         console.print(line, style="bold")
@@ -49,9 +49,9 @@ def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool) -> No
 
     ``tidy`` as ``report.tables.complete`` returns it.
     """
-    from bench.report.columns import wrapped
     from bench.report.findings import counts, findings, sizes
     from bench.report.text_cells import cell_lines
+    from bench.report.text_layout import wrapped
     from bench.report.text_tables import table_lines
 
     width = console.table_width
@@ -96,7 +96,7 @@ def print_written(paths: Sequence[Path]) -> None:
 
     What has the same names in several folders, a report for each data set, shares a line.
     """
-    from bench.report.columns import cleaned
+    from bench.report.text_layout import cleaned
 
     console.print()
     for kind in (*dict.fromkeys(KINDS.values()), RECORDS):

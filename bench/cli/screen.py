@@ -70,7 +70,7 @@ errors = Screen(stderr=True)
 def print_changes(changes: list[Change]) -> None:
     """What moved, worst losses first, what could not be compared, and how much did not move."""
     from bench.records.compare import ordered, summary
-    from bench.report.columns import Row, Table, fitted
+    from bench.report.text_layout import Row, Table, fitted
 
     rows = []
     for one in (change for change in ordered(changes) if change.verdict != "same"):

@@ -10,6 +10,7 @@ from typing import Any
 from bench.grids.cells import Cell, Grid, KeyedCell
 from bench.plans.units import Gathered, Planned, Unit
 from bench.plugins.choices import Choice, Role
+from bench.plugins.names import baselines
 from bench.records import book
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline, Stage
@@ -46,8 +47,8 @@ class Schedule:
         return cell.protocol, cell.seed, features
 
     def reference(self, group: Sequence[KeyedCell]) -> KeyedCell:
-        """The cell that the others are compared with: the linear scan, or else the first, of these and the finished."""
-        common = self._compared_by(group[0].cell)
+        """The cell that the others are compared with: a baseline, or else the first, of these and the finished."""
+        common, first = self._compared_by(group[0].cell), baselines()
         known = [
             cell
             for cell in self.cells
@@ -55,7 +56,7 @@ class Schedule:
             and self._compared_by(cell.cell) == common
             and (cell in group or book.status(self.results, cell.record) == "ok")
         ]
-        return min(known, key=lambda cell: cell.cell.index is None or cell.cell.index.name != "linear_scan")
+        return min(known, key=lambda cell: cell.cell.index is None or cell.cell.index.name not in first)
 
     def plan(
         self, cells: Sequence[KeyedCell], sound: Callable[[str, str], bool], has: Callable[[Stage], bool]

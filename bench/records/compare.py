@@ -24,21 +24,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.records import book
+from bench.records.columns import COMPARED
 from bench.store.entries import Arrays, Entry, Store
 from bench.timing.statistics import Shift, difference, judging_level, mean_gain
 
 Row = dict[str, Any]
-TIMES = {
-    "latency_ms_p50": "latency_ms",
-    "throughput_qps": "batch_ms",
-    "throughput_one_thread_qps": "batch_one_thread_ms",
-    "build_seconds": "build_seconds",
-    "encode_ms": "encode_ms",
-}
-"""Figures, each with the array of a record [replicates, ...] that it comes from."""
-RATES = ("throughput_qps", "throughput_one_thread_qps")
+TIMES = {column.name: column.array for column in COMPARED if column.array}
+"""Columns, each with the array of a record [replicates, ...] that it comes from."""
+RATES = tuple(column.name for column in COMPARED if column.array and column.better == "more")
 """Those of TIMES that are queries a second, their arrays milliseconds a query."""
-QUALITY = ("map", "precision_at_", "precision_within_", "recall_at_", "ndcg_at_")
+QUALITY = tuple(column.name.partition("{")[0] for column in COMPARED if column.judged)
+"""How the names of qualities begin, whatever the number of neighbours."""
 NOISE = 1e-9
 """A difference of quality that rounding may make: it is exact otherwise, for the same seed."""
 COUNTS = ("database_items", "queries")

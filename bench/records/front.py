@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-LATENCY, THROUGHPUT = "latency_ms_p50", "throughput_qps"
+from bench.records import columns
+
+LATENCY, THROUGHPUT = columns.LATENCY.name, columns.THROUGHPUT.name
 
 
 def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:

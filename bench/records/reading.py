@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-TEXTS = ("dataset", "key", "dataset_fingerprint", "reference_dataset")
-"""Columns of names and hashes: one that has digits alone, or an e among them, would be read as a number."""
+from bench.records.columns import TEXTS
 
 
 def read_records(results: str | Path) -> pd.DataFrame:

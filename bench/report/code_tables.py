@@ -7,13 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.words import PROTOCOL_NAMES, Figure, papers_row, papers_text, text, word
+from bench.records.columns import MAP, TRAINING
+from bench.report.words import PROTOCOL_NAMES, papers_row, papers_text, text, word
 
 TRAINED_ON = ["dataset", "protocol"]
 CODES_SECTION = [*TRAINED_ON, "model", "database_codes"]
 CODES_ROW = ["embedder", "dim", "hasher", "variant", "input"]
-MAP = Figure("mAP, %", "map", 100, reference="reference_map")
-TRAINING = Figure("training, s", "fit_seconds", digits=1)
 
 
 def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
@@ -22,17 +21,17 @@ def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
     heads = [f"{length} bits" for length in lengths] or ["features"]
     blocks = [(MAP, code_sections(rankings)), (TRAINING, code_sections(trainings(rankings), TRAINED_ON))]
     rows = []
-    for figure, sections in blocks:
+    for column, sections in blocks:
         for name, section in sections:
             for row, series in section:
-                head = {"section": f"{name}: {figure.heading}", "row": row}
+                head = {"section": f"{name}: {column.heading}", "row": row}
                 if series["hasher"].isna().all():
                     cells = {heads[0]: series}
                 else:
                     of_length = [series[(series["bits"] == length).fillna(False)] for length in lengths]
                     cells = dict(zip(heads, of_length, strict=True))
-                rows.append(head | {place: text(group, figure) for place, group in cells.items()})
-                rows += papers_row(head, series, {place: papers_text(group, figure) for place, group in cells.items()})
+                rows.append(head | {place: text(group, column) for place, group in cells.items()})
+                rows += papers_row(head, series, {place: papers_text(group, column) for place, group in cells.items()})
     return rows
 
 

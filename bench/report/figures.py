@@ -12,6 +12,7 @@ import matplotlib.figure
 import pandas as pd
 
 from bench.records import front
+from bench.records.columns import MAP, PRECISION, RECALL
 from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto
 from bench.report.code_tables import code_sections
@@ -84,10 +85,11 @@ def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
     """The figures that these cells have something to show in, by name."""
     if grid.layout == "codes":
         several = done.loc[done["map"].notna(), "bits"].nunique() > 1
-        return {"map_against_bits": Panel(_against_bits, "map", "mAP, %", "reference_map")} if several else {}
+        return {"map_against_bits": Panel(_against_bits, MAP.name, MAP.heading, MAP.reference)} if several else {}
     if grid.layout == "pareto":
         return _fronts(done, grid.k)
-    precision = (f"precision_at_{grid.k}", f"Precision@{grid.k}, %", "reference_precision_at_10")
+    column = PRECISION.at(grid.k)
+    precision = (column.name, column.heading, column.reference)
     shown = done[done[precision[0]].notna()]
     found = {}
     if shown["candidates"].nunique() > 1:
@@ -101,10 +103,10 @@ def _fronts(done: pd.DataFrame, k: int) -> dict[str, Panel]:
     """Each quality against each kind of time, with its front."""
     times = {"time": (_against_latency, front.LATENCY), "batch_time": (_against_batch, front.THROUGHPUT)}
     return {
-        f"{name}_against_{over}": Panel(draw, f"{name}_at_{k}", f"{name.capitalize()}@{k}, %", cost=cost)
-        for name in ("recall", "precision")
+        f"{name}_against_{over}": Panel(draw, column.name, column.heading, cost=cost)
+        for name, column in (("recall", RECALL.at(k)), ("precision", PRECISION.at(k)))
         for over, (draw, cost) in times.items()
-        if (done[f"{name}_at_{k}"].notna() & done[cost].notna()).any()
+        if (done[column.name].notna() & done[cost].notna()).any()
     }
 
 

@@ -9,16 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.records import columns
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
 
 RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
 """Shares of the precision of exact search."""
-INTERVALS = {
-    LATENCY: ("latency_ms_low", "latency_ms_high"),
-    THROUGHPUT: ("throughput_qps_low", "throughput_qps_high"),
-}
+INTERVALS = {column.name: column.bounds for column in (columns.LATENCY, columns.THROUGHPUT)}
 BOUNDS = [*INTERVALS[LATENCY], *INTERVALS[THROUGHPUT]]
 LEVEL = ["quality", "level", "fastest_by"]
 ROUNDING = 1e-12

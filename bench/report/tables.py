@@ -8,52 +8,18 @@ from typing import Any
 import pandas as pd
 
 from bench.grids.published import attach
+from bench.plugins.names import baselines
 from bench.records import front
+from bench.records.columns import COLUMNS, MEAN_LATENCY, MEMORY, PAPER_MEMORY, PRECISION, RECALL, SHARE, SPEED_UP
 from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto
 from bench.report.captions import caption
 from bench.report.code_tables import codes_rows
 from bench.report.latex import to_latex
-from bench.report.words import PROTOCOL_NAMES, Figure, GridInfo, papers_row, papers_text, text, word
+from bench.report.words import PROTOCOL_NAMES, GridInfo, papers_row, papers_text, text, word
 from bench.system.files import replace_file
 
-TEXTS = [
-    *("dataset", "dataset_plugin", "dataset_fingerprint"),
-    *("protocol", "embedder", "input", "hasher", "variant", "model", "database_codes"),
-    *("index", "rerank", "setting", "build_setting", "query_setting", "status", "key"),
-    *("reference_dataset", "reference_protocol", "reference_compares"),
-]
-INTEGERS = [
-    *("dim", "bits", "candidates", "k", "seed", "queries"),
-    *("code_bytes", "index_bytes", "paper_bytes"),
-    *("database_items", "reference_database_items", "reference_queries"),
-]
-COLUMNS = [
-    *("dataset", "protocol", "embedder", "dim", "input", "hasher", "variant", "bits", "model", "database_codes"),
-    *("index", "rerank", "candidates", "setting", "build_setting", "query_setting", "k", "seed"),
-    *("map", "map_best", "map_worst", "map_by_index"),
-    *("precision_at_{k}", "precision_within_2", "recall_at_{k}", "complete_share"),
-    *("latency_ms_p50", "latency_ms_low", "latency_ms_high", "latency_ms_p95", "latency_ms_p99"),
-    "latency_ms_mean",
-    *("throughput_qps", "throughput_qps_low", "throughput_qps_high", "seconds_all_queries"),
-    *("fit_seconds", "encode_ms", "encode_ms_low", "encode_ms_high"),
-    *("build_seconds", "build_seconds_low", "build_seconds_high", "code_bytes", "index_bytes", "paper_bytes"),
-    *("floor_ms", "floor_percent", "database_items", "queries", "status"),
-    *("key", "dataset_plugin", "dataset_fingerprint"),
-    *("reference_map", "reference_precision_at_10", "reference_seconds", "reference_ms", "reference_bytes_per_item"),
-    *("reference_dataset", "reference_database_items", "reference_queries", "reference_protocol"),
-    "reference_compares",
-]
 SETTINGS = ["build_setting", "query_setting"]
-PRECISION = Figure("P@{k}, %", "precision_at_{k}", 100, reference="reference_precision_at_10")
-SHARE = Figure("P@{k}, % of exact search", "share_of_exact", 100, digits=1)
-RECALL = Figure("Recall@{k}, %", "recall_at_{k}", 100)
-QUERY_TIME = Figure("Time of a query, ms", "latency_ms_mean", digits=3, reference="reference_ms")
-SPEED_UP = Figure("Speed-up", "speed_up", reference="reference_speed_up", compares=False)
-PAPER_MEMORY = Figure(
-    "Memory as the paper counts, bytes an item", "paper_bytes_per_item", digits=1, reference="reference_bytes_per_item"
-)
-MEMORY = Figure("Memory needed, MB", "index_bytes", 1e-6, digits=3)
 
 
 def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
@@ -78,22 +44,23 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 
 def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The cells with every column of COLUMNS (for the grid's k) in that order, the published figures,
-    ``share_of_exact`` (precision over that of the linear scan on the same features), ``paper_bytes_per_item``,
-    ``speed_up`` (over that linear scan's time), and ``pareto_recall`` and ``pareto_precision``: whether no other search
+    ``share_of_exact`` (precision over that of a baseline on the same features), ``paper_bytes_per_item``,
+    ``speed_up`` (over that baseline's time), and ``pareto_recall`` and ``pareto_precision``: whether no other search
     of the section and seed is as fast, one query at a time, and as good, and better in one of these.
     """
-    columns = [name.format(k=grid.k) for name in COLUMNS]
-    precision, recall = PRECISION.at(grid.k).column, RECALL.at(grid.k).column
+    kinds = {column.at(grid.k).name: column.kind for column in COLUMNS}
+    columns = [*kinds]
+    precision, recall = PRECISION.at(grid.k).name, RECALL.at(grid.k).name
     tidy = attach(cells, grid.reference if grid.k == 10 or grid.layout == "codes" else None)
     others = [name for name in tidy.columns if name not in columns]
     tidy = tidy.reindex(columns=[*columns, *others])
     tidy[others] = tidy[others].convert_dtypes()
     for name in columns:
-        if name not in TEXTS:
+        if kinds[name] != "text":
             numbers = pd.to_numeric(tidy[name]).astype("float64")
-            tidy[name] = numbers.round().astype("Int64") if name in INTEGERS else numbers
+            tidy[name] = numbers.round().astype("Int64") if kinds[name] == "integer" else numbers
     tidy["dim"] = _known_dim(tidy)
-    scans = tidy[(tidy["index"] == "linear_scan") & tidy["rerank"].isna() & (tidy["status"] == "ok")]
+    scans = tidy[tidy["index"].isin(baselines()) & tidy["rerank"].isna() & (tidy["status"] == "ok")]
     exact = scans.groupby(SECTION, dropna=False)[[precision, "seconds_all_queries"]].mean()
     beside = tidy[SECTION].merge(exact, how="left", left_on=SECTION, right_index=True)
     tidy["share_of_exact"] = tidy[precision] / beside[precision]
@@ -138,35 +105,35 @@ def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: in
     """The supplementary Table 1: columns are candidates N, rows exact search and each table length L."""
     columns = sorted(tidy["candidates"].dropna().unique())
     rows = []
-    for block, figures in (("quality", [PRECISION, SHARE, RECALL]), ("time", [QUERY_TIME])):
+    for block, shown in (("quality", [PRECISION, SHARE, RECALL]), ("time", [MEAN_LATENCY])):
         for label, series in split_series(section, tidy, ["index", "rerank", *SETTINGS, *VARIANT]):
             single = series["candidates"].isna().all()
             cells = {
                 f"N = {candidates}": series if single else series[(series["candidates"] == candidates).fillna(False)]
                 for candidates in (columns[:1] if single else columns)
             } or {"value": series}
-            for figure in (figure.at(k) for figure in figures if not (single and figure.column == SHARE.column)):
-                head = {"section": f"{name}: {block}", "row": label, "figure": figure.heading}
-                rows.append(head | {place: text(group, figure) for place, group in cells.items()})
-                rows += papers_row(head, series, {place: papers_text(group, figure) for place, group in cells.items()})
+            for column in (column.at(k) for column in shown if not (single and column.name == SHARE.name)):
+                head = {"section": f"{name}: {block}", "row": label, "figure": column.heading}
+                rows.append(head | {place: text(group, column) for place, group in cells.items()})
+                rows += papers_row(head, series, {place: papers_text(group, column) for place, group in cells.items()})
     return rows
 
 
 def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """The paper's Table 1: rows are methods, columns quality, time and memory."""
-    figures = [figure.at(k) for figure in (PRECISION, RECALL, QUERY_TIME, SPEED_UP, PAPER_MEMORY, MEMORY)]
+    columns = [column.at(k) for column in (PRECISION, RECALL, MEAN_LATENCY, SPEED_UP, PAPER_MEMORY, MEMORY)]
     rows = []
     for label, series in split_series(section, tidy, ["index", "rerank", "setting", *VARIANT]):
         head = {"section": name, "row": label}
-        rows.append(head | {figure.heading: text(series, figure) for figure in figures})
-        rows += papers_row(head, series, {figure.heading: papers_text(series, figure) for figure in figures})
+        rows.append(head | {column.heading: text(series, column) for column in columns})
+        rows += papers_row(head, series, {column.heading: papers_text(series, column) for column in columns})
     return rows
 
 
 def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """Rows are levels of quality, columns the fastest search that reaches them, by single queries and in a batch."""
     columns = {front.LATENCY: ("Fastest single queries", "ms"), front.THROUGHPUT: ("Fastest batch", "queries/s")}
-    qualities = {RECALL.at(k).column: f"recall@{k}", SHARE.column: f"P@{k} over that of exact search"}
+    qualities = {RECALL.at(k).name: f"recall@{k}", SHARE.name: f"P@{k} over that of exact search"}
     rows: dict[tuple[str, float], dict[str, str]] = {}
     for _, best in pareto.levels(section, k).iterrows():
         start = {"section": f"{name}: {qualities[best['quality']]}", "row": f"{best['level']:.2f} or more"}
@@ -187,9 +154,10 @@ def _time(best: pd.Series) -> str:
 
 
 def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> list[tuple[str, pd.DataFrame]]:
-    """The cells that share the columns ``by``, labelled: those of the linear scan, then the others in their order."""
+    """The cells that share the columns ``by``, labelled: those of a baseline, then the others in their order."""
     groups = [group for _, group in section.groupby(by, dropna=False, sort=False)]
-    groups.sort(key=lambda group: group["index"].iloc[0] != "linear_scan")
+    first = baselines()
+    groups.sort(key=lambda group: group["index"].iloc[0] not in first)
     shown = [name for name in ("setting", *SETTINGS) if name in by]
     return [(label(group.iloc[0], tidy, shown), group) for group in groups]
 

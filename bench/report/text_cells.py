@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.columns import Row, Table, fitted, needs, wrapped
+from bench.records.columns import LATENCY, MAP, PRECISION, RECALL, THROUGHPUT, TRAINING
 from bench.report.numerals import percent, significant
+from bench.report.text_layout import Row, Table, fitted, needs, wrapped
 from bench.report.words import GridInfo
 
 SETTINGS = (
@@ -55,14 +56,8 @@ def cell_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
 
 def _headings(grid: GridInfo) -> dict[str, str]:
     """The headings of what is shown of a cell, by column."""
-    if grid.layout == "codes":
-        return {"map": "mAP, %", "fit_seconds": "fit, s"}
-    return {
-        f"precision_at_{grid.k}": f"P@{grid.k}, %",
-        f"recall_at_{grid.k}": f"recall@{grid.k}, %",
-        "latency_ms_p50": "ms",
-        "throughput_qps": "queries/s",
-    }
+    shown = (MAP, TRAINING) if grid.layout == "codes" else (PRECISION, RECALL, LATENCY, THROUGHPUT)
+    return {column.name: column.heading for column in (column.at(grid.k) for column in shown)}
 
 
 def _cell(cell: pd.Series, settings: Sequence[str], figures: Sequence[str]) -> _Cell:

@@ -8,25 +8,25 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from bench.records import front
-from bench.records.frame import SECTION, VARIANT
-from bench.report import pareto
-from bench.report.code_tables import MAP, TRAINED_ON, TRAINING, code_sections, trainings
-from bench.report.columns import Row, Table, fitted, needs, wrapped
-from bench.report.numerals import deviation, difference, percent, significant
-from bench.report.tables import (
+from bench.records.columns import (
+    MAP,
+    MEAN_LATENCY,
     MEMORY,
     PAPER_MEMORY,
     PRECISION,
-    QUERY_TIME,
     RECALL,
-    SETTINGS,
     SHARE,
     SPEED_UP,
-    label,
-    section_name,
-    split_series,
+    TRAINING,
+    Column,
 )
-from bench.report.words import NOT_RUN, Figure, GridInfo, Value, value_of
+from bench.records.frame import SECTION, VARIANT
+from bench.report import pareto
+from bench.report.code_tables import TRAINED_ON, code_sections, trainings
+from bench.report.numerals import deviation, difference, percent, significant
+from bench.report.tables import SETTINGS, label, section_name, split_series
+from bench.report.text_layout import Row, Table, fitted, needs, wrapped
+from bench.report.words import NOT_RUN, GridInfo, Value, value_of
 
 SEVERAL = "several"
 NOTES = {
@@ -38,7 +38,7 @@ NOTES = {
 METHODS = (
     PRECISION,
     RECALL,
-    dataclasses.replace(QUERY_TIME, heading="Query, ms"),
+    dataclasses.replace(MEAN_LATENCY, heading="Query, ms"),
     SPEED_UP,
     dataclasses.replace(PAPER_MEMORY, heading="Paper's bytes/item"),
     dataclasses.replace(MEMORY, heading="Memory, MB"),
@@ -83,9 +83,9 @@ def _candidates(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
         (section_name(keys, searches), split_series(section, searches, ["index", "rerank", *SETTINGS, *VARIANT]))
         for keys, section in searches.groupby(SECTION, dropna=False, sort=True)
     ]
-    for figure in _measured([figure.at(k) for figure in (PRECISION, RECALL, QUERY_TIME)], searches):
-        corner = f"{figure.heading} at N =" if numbers else figure.heading
-        yield _over(figure, corner, "candidates", {str(number): number for number in numbers}, parts)
+    for column in _measured([column.at(k) for column in (PRECISION, RECALL, MEAN_LATENCY)], searches):
+        corner = f"{column.heading} at N =" if numbers else column.heading
+        yield _over(column, corner, "candidates", {str(number): number for number in numbers}, parts)
 
 
 def _codes(rankings: pd.DataFrame) -> Iterator[list[Table]]:
@@ -97,79 +97,79 @@ def _codes(rankings: pd.DataFrame) -> Iterator[list[Table]]:
 
 
 def _over(
-    figure: Figure,
+    column: Column,
     corner: str,
-    column: str,
+    axis: str,
     across: dict[str, int],
     parts: Sequence[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
 ) -> list[Table]:
-    """One figure over the values of a column, by heading. A series without any such value has one for all."""
+    """One column of figures over the values of another, ``axis``. A series without any such value has one for all."""
     sections: list[Section] = []
     for name, rows in parts:
         values = []
         for label_of_row, series in rows:
-            split = [series[(series[column] == value).fillna(False)] for value in across.values()]
-            groups = [series] if series[column].isna().all() else split
-            values.append((label_of_row, [value_of(group, figure) for group in groups]))
+            split = [series[(series[axis] == value).fillna(False)] for value in across.values()]
+            groups = [series] if series[axis].isna().all() else split
+            values.append((label_of_row, [value_of(group, column) for group in groups]))
         sections.append((name, values))
-    return _both_ways(tuple(across) or ("",), corner, sections, [figure] * max(1, len(across)))
+    return _both_ways(tuple(across) or ("",), corner, sections, [column] * max(1, len(across)))
 
 
-def _measured(figures: Sequence[Figure], cells: pd.DataFrame) -> list[Figure]:
+def _measured(columns: Sequence[Column], cells: pd.DataFrame) -> list[Column]:
     """The figures of which something is known, or published of the same data; all of them where nothing is."""
     same = cells["reference_compares"].astype(bool)
     known = [
-        figure
-        for figure in figures
-        if cells[figure.column].notna().any()
-        or (figure.reference in cells and cells.loc[same, figure.reference].notna().any())
+        column
+        for column in columns
+        if cells[column.name].notna().any()
+        or (column.reference in cells and cells.loc[same, column.reference].notna().any())
     ]
-    return known or list(figures)
+    return known or list(columns)
 
 
 def _methods(searches: pd.DataFrame, k: int) -> list[Table]:
     """Methods down, figures across."""
-    figures = _measured([figure.at(k) for figure in METHODS], searches)
+    columns = _measured([column.at(k) for column in METHODS], searches)
     sections: list[Section] = []
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
         series = split_series(section, searches, ["index", "rerank", "setting", *VARIANT])
-        rows = [(name, [value_of(group, figure) for figure in figures]) for name, group in series]
+        rows = [(name, [value_of(group, column) for column in columns]) for name, group in series]
         sections.append((section_name(keys, searches), rows))
-    return _both_ways(tuple(figure.heading for figure in figures), "", sections, figures)
+    return _both_ways(tuple(column.heading for column in columns), "", sections, columns)
 
 
 def _both_ways(
-    heads: tuple[str, ...], corner: str, sections: Sequence[Section], figures: Sequence[Figure]
+    heads: tuple[str, ...], corner: str, sections: Sequence[Section], columns: Sequence[Column]
 ) -> list[Table]:
     """The table with what was published in brackets, and with rows below for it."""
     return [
-        Table(heads, tuple(row for section in sections for row in _section_rows(section, figures, beside)), corner)
+        Table(heads, tuple(row for section in sections for row in _section_rows(section, columns, beside)), corner)
         for beside in (True, False)
     ]
 
 
-def _section_rows(section: Section, figures: Sequence[Figure], beside: bool) -> Iterator[Row]:
+def _section_rows(section: Section, columns: Sequence[Column], beside: bool) -> Iterator[Row]:
     """The heading of a section and its rows; without ``beside`` what was published has rows of its own."""
     name, rows = section
     yield Row(name)
     for series, values in rows:
-        printed = list(zip(values, figures, strict=False))
-        yield Row(series, tuple(said(value, figure, beside) for value, figure in printed), depth=1)
+        printed = list(zip(values, columns, strict=False))
+        yield Row(series, tuple(said(value, column, beside) for value, column in printed), depth=1)
         if not beside and any(value.published is not None for value in values):
             yield Row("published", tuple(_published(value) for value in values), depth=2)
-            differences = tuple(_difference(value, figure) for value, figure in printed)
+            differences = tuple(_difference(value, column) for value, column in printed)
             if any(differences):
                 yield Row("difference", differences, depth=2)
 
 
-def said(value: Value, figure: Figure, beside: bool = True) -> str:
+def said(value: Value, column: Column, beside: bool = True) -> str:
     """A printed cell, with three significant digits, in brackets what was published and ours less that.
 
     Qualities are never rounded up.
     """
     if value.several:
         return SEVERAL
-    is_quality = figure.scale == 100
+    is_quality = column.scale == 100
     shown = NOT_RUN if value.mean is None else significant(value.mean, down=is_quality)
     if value.mean is not None and value.spread is not None:
         shown += f" ± {deviation(value.spread, value.mean)}"
@@ -177,15 +177,15 @@ def said(value: Value, figure: Figure, beside: bool = True) -> str:
         shown = f"{shown} [{value.failed} {value.how}]" if value.done else value.how
     if not beside or value.published is None:
         return shown
-    return f"{shown} ({', '.join(filter(None, (_published(value), _difference(value, figure))))})"
+    return f"{shown} ({', '.join(filter(None, (_published(value), _difference(value, column))))})"
 
 
 def _published(value: Value) -> str:
     return "" if value.published is None else significant(value.published)
 
 
-def _difference(value: Value, figure: Figure) -> str:
-    if value.mean is None or value.published is None or not figure.compares:
+def _difference(value: Value, column: Column) -> str:
+    if value.mean is None or value.published is None or not column.compares:
         return ""
     return difference(value.mean - value.published, value.mean)
 
@@ -193,7 +193,7 @@ def _difference(value: Value, figure: Figure) -> str:
 def _fastest(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
     """For each quality and kind of time, levels down: the fastest search that reaches each."""
     times = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batches", "queries/s")}
-    qualities = {RECALL.at(k).column: f"recall@{k}", SHARE.column: f"P@{k} over that of exact search"}
+    qualities = {RECALL.at(k).name: f"recall@{k}", SHARE.name: f"P@{k} over that of exact search"}
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
         name = section_name(keys, searches)
         for (quality, by), best in pareto.levels(section, k).groupby(["quality", "fastest_by"], sort=False):

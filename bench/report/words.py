@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bench.grids.cells import Layout
+from bench.plugins import names
 from bench.plugins.registry import Kind
-from bench.report import names
+from bench.records.columns import Column
 
 NOT_RUN = "–"
 DATASET_NAMES = {
@@ -46,26 +46,6 @@ class GridInfo:
     k: int = 10
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A printed quantity: its heading, the column it comes from, the factor to its unit, and its decimals.
-
-    ``reference`` is the column of the published value; a difference is shown where the two compare, in this quantity
-    (``compares``) and in their data. Heading and column may hold ``{k}``.
-    """
-
-    heading: str
-    column: str
-    scale: float = 1.0
-    digits: int = 2
-    reference: str = ""
-    compares: bool = True
-
-    def at(self, k: int) -> Figure:
-        """The quantity for k neighbours."""
-        return dataclasses.replace(self, heading=self.heading.format(k=k), column=self.column.format(k=k))
-
-
 def word(column: str, value: Any) -> str:
     """A value of a column as a reader knows it; plugins say themselves what they are called."""
     if column == "bits":
@@ -79,7 +59,7 @@ def word(column: str, value: Any) -> str:
 
 @dataclass(frozen=True)
 class Value:
-    """What is known of a printed cell, in the unit of its figure; what is not known is None.
+    """What is known of a printed cell, in the unit of its column; what is not known is None.
 
     ``mean`` over the seeds, ``spread`` their standard deviation where there are several. ``done`` cells are finished,
     ``failed`` ended otherwise, and ``how`` says how. ``published`` is of the same data. ``several``: the cells differ
@@ -95,44 +75,44 @@ class Value:
     several: bool = False
 
 
-def value_of(group: pd.DataFrame, figure: Figure) -> Value:
+def value_of(group: pd.DataFrame, column: Column) -> Value:
     """The printed cell of the cells that differ only by seed."""
     done = group[group["status"] == "ok"]
     failed = group.loc[group["status"] != "ok", "status"].dropna()
     failed = failed[failed != ""]
     if done["seed"].duplicated().any():
         return Value(several=True)
-    published = _published(group, figure, of_our_data=True)
-    values = pd.to_numeric(done[figure.column]).dropna().astype(float) * figure.scale
+    published = _published(group, column, of_our_data=True)
+    values = pd.to_numeric(done[column.name]).dropna().astype(float) * column.scale
     mean = float(values.mean()) if len(values) else None
     spread = None
     if mean is not None and len(values) > 1:
         spread = float(values.std())
         if spread <= 4 * np.finfo(np.float64).eps * abs(mean):  # of equal values, whose spread is rounding alone
             spread = 0.0
-    theirs = float(published.iloc[0]) * figure.scale if len(published) else None
+    theirs = float(published.iloc[0]) * column.scale if len(published) else None
     return Value(mean, spread, len(done), len(failed), "/".join(sorted(failed.unique())), theirs)
 
 
-def text(group: pd.DataFrame, figure: Figure) -> str:
+def text(group: pd.DataFrame, column: Column) -> str:
     """One printed cell from the cells that differ only by seed: ``ours (published, difference)``.
 
     What was published of other data is not set beside ours: it has a line of its own (see ``papers_row``).
     Several seeds are shown as mean ± standard deviation; what failed by its status; what was not run as –.
     """
-    value = value_of(group, figure)
+    value = value_of(group, column)
     if value.several:
         return "several, see cells.csv"
-    shown = NOT_RUN if value.mean is None else _number(value.mean, figure.digits)
+    shown = NOT_RUN if value.mean is None else _number(value.mean, column.digits)
     if value.spread is not None:
-        shown += f" ± {_number(value.spread, figure.digits)}"
+        shown += f" ± {_number(value.spread, column.digits)}"
     if value.failed:
         shown = f"{shown} [{value.failed} {value.how}]" if value.done else value.how
     if value.published is None:
         return shown
-    beside = _number(value.published, figure.digits)
-    if value.mean is not None and figure.compares:
-        beside += f", {_difference(value.mean - value.published, figure.digits)}"
+    beside = _number(value.published, column.digits)
+    if value.mean is not None and column.compares:
+        beside += f", {_difference(value.mean - value.published, column.digits)}"
     return f"{shown} ({beside})"
 
 
@@ -147,17 +127,17 @@ def papers_row(head: dict[str, str], group: pd.DataFrame, texts: dict[str, str])
     return [head | {"row": f"{head['row']} ({papers_data(group)})"} | texts] if any(texts.values()) else []
 
 
-def papers_text(group: pd.DataFrame, figure: Figure) -> str:
+def papers_text(group: pd.DataFrame, column: Column) -> str:
     """What was published of one printed cell for other data."""
-    published = _published(group, figure, of_our_data=False)
-    return _number(float(published.iloc[0]) * figure.scale, figure.digits) if len(published) else ""
+    published = _published(group, column, of_our_data=False)
+    return _number(float(published.iloc[0]) * column.scale, column.digits) if len(published) else ""
 
 
-def _published(group: pd.DataFrame, figure: Figure, of_our_data: bool) -> pd.Series:
+def _published(group: pd.DataFrame, column: Column, of_our_data: bool) -> pd.Series:
     """The published values of some cells, those of the same data or those of other data."""
-    if figure.reference not in group:
+    if column.reference not in group:
         return pd.Series(dtype=float)
-    return group.loc[group["reference_compares"].astype(bool) == of_our_data, figure.reference].dropna()
+    return group.loc[group["reference_compares"].astype(bool) == of_our_data, column.reference].dropna()
 
 
 def _number(value: float, digits: int) -> str:

@@ -37,7 +37,8 @@ from bench.workers.process import Child
 class Run:
     """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one.
 
-    ``start``: how a worker is started, in a process of its own or in this one. ``left_out``: the records of cells that
+    ``start``: how a worker is started, in a process of its own or in this one; ``start_stage``: likewise one that reads
+    data, fits or encodes, where that may be another way. ``left_out``: the records of cells that
     are not to be searched, and why. ``watch``: is told how the run goes on.
     """
 
@@ -48,6 +49,7 @@ class Run:
     limits: Limits = field(default_factory=Limits)
     retry_failed: bool = False
     start: Starter = Child
+    start_stage: Starter | None = None
     left_out: Mapping[str, Failure] = field(default_factory=dict)
     watch: Watch = field(default_factory=Unwatched)
 
@@ -102,7 +104,8 @@ class Run:
 
     @cached_property
     def _preparation(self) -> Preparation:
-        return Preparation(self.pipeline, self._schedule, self._worker, self.say, self.watch, self.left_out)
+        start = partial(self._worker, self.start_stage or self.start)
+        return Preparation(self.pipeline, self._schedule, start, self.say, self.watch, self.left_out)
 
     @cached_property
     def _searches(self) -> Searches:
@@ -125,13 +128,13 @@ class Run:
         reasons = {cell.record: book.failure(self.results, cell.record) for cell in self.cells}
         return {key: reason for key, reason in reasons.items() if reason is not None}
 
-    def _worker(self) -> Remote:
-        set_up_by = set_up(self.pipeline.grid, self.pipeline.store.root, self.pipeline.context.device)
-        return Remote(self.start(set_up_by, self.limits, self.say, self.show))
+    def _worker(self, start: Starter) -> Remote:
+        first = set_up(self.pipeline.grid, self.pipeline.store.root, self.pipeline.context.device)
+        return Remote(start(first, self.limits, self.say, self.show))
 
     def _watched(self) -> Watched:
         with self.watch.doing(self._schedule.start()):
-            return Watched(self._worker(), self._schedule, self.watch)
+            return Watched(self._worker(self.start), self._schedule, self.watch)
 
     def _judge_stored(self, cells: Sequence[KeyedCell]) -> list[KeyedCell]:
         """Write the records of the cells of which all is stored that is judged or was measured. Returns the others."""

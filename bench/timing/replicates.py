@@ -1,8 +1,9 @@
 """Nested paired timing: replicate (fresh processes, fresh builds) > round > query.
 
 Inside a replicate every index lives in a process of its own, built once. Rounds are handed to one arm at a time, in the
-order A B … and then … B A, and every arm of a round is asked the same queries: the machine's drift falls on all alike,
-and what a build's place in memory does to it is averaged over replicates, which is what intervals are made of.
+order A B … and then … B A, in the next replicate the other way round. Every arm of a round is asked the same queries:
+the machine's drift falls on all alike. What a build's place in memory does to a time is averaged over replicates, which
+intervals are made of.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def take(
     turns, alive = list(range(measure.rounds)), list(places)
     for _ in range(1 + RETAKES):
         for turn in track(turns, "timed rounds", len(turns)):
-            failures |= _round(alive if turn % 2 == 0 else alive[::-1], asked[turn], rounds[turn])
+            forwards = (number + turn) % 2 == 0
+            failures |= _round(alive if forwards else alive[::-1], asked[turn], rounds[turn])
             alive = [place for place in alive if place.arm not in failures and not place.worker.gone]
         turns = [turn for turn in turns if any(rounds[turn][place.arm].others > LOADED for place in alive)]
     return {**failures, **_replicates(alive, rounds, np.array(asked, dtype=np.int32))}

@@ -40,6 +40,10 @@ NO_MARK = "0" * 32
 """What stands in the forkserver's environment; a worker writes its mark, which is as long, over it."""
 
 
+PREPARED = b"prepared"
+"""What the server says once, when it has imported all it should."""
+
+
 class Forkserver:
     """A `Launcher` that forks. Where there is no server, or no longer, it spawns."""
 
@@ -55,6 +59,7 @@ class Forkserver:
         self._prepared = json.dumps(prepared)
         self._open = ExitStack()
         self._control: socket.socket | None = None
+        self._is_prepared = False
         self._spawns = sys.platform != "linux"
 
     def __enter__(self) -> Self:
@@ -67,10 +72,21 @@ class Forkserver:
         self._control = None
         self._open.close()
 
-    def __call__(self, requests: int, answers: int, log: int, mark: str) -> Process:
-        """See `Launcher`."""
+    def at_once(self, requests: int, answers: int, log: int, mark: str) -> Process:
+        """A `Launcher` that does not wait for the server: it spawns until that has imported all it should."""
+        self._ensure()
+        if self._control is not None and not self._is_prepared:
+            self._is_prepared = bool(select.select([self._control], [], [], 0)[0])
+        launch = self if self._is_prepared else spawn
+        return launch(requests, answers, log, mark)
+
+    def _ensure(self) -> None:
         if self._control is None and not self._spawns:
             self._control = self._start()
+
+    def __call__(self, requests: int, answers: int, log: int, mark: str) -> Process:
+        """See `Launcher`."""
+        self._ensure()
         if self._control is not None:
             ours, theirs = socket.socketpair()
             try:
@@ -178,6 +194,7 @@ def main() -> None:
     gc.freeze()  # or the collector of each worker would copy what all share
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors leave no zombies
     with socket.socket(fileno=int(control)) as channel:
+        channel.send(PREPARED)
         while True:
             mark, descriptors, *_ = socket.recv_fds(channel, 64, 4)
             if not mark:

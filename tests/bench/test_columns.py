@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bench.report.columns import Row, Table, fitted, needs, wrapped
+from bench.report.text_layout import Row, Table, fitted, needs, wrapped
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=30)
 names = st.one_of(

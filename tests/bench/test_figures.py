@@ -100,7 +100,7 @@ def test_axes_are_labelled_with_units_and_one_series_keeps_its_colour_in_every_p
     missing = (cells["dim"] == 512) & (cells["key_bits"] == 8)
     figure = drawing("precision_against_time", cells[~missing])
     assert [axes.get_title() for axes in figure.axes] == ["512-d features", "1024-d features"]
-    assert figure.axes[0].get_ylabel() == "Precision@10, %"
+    assert figure.axes[0].get_ylabel() == "P@10, %"
     assert "ms" in figure.axes[0].get_xlabel() and figure.axes[0].get_xscale() == "log"
     colours = [
         {line.get_color() for line in axes.lines if line.get_label() == "Hash tables (L = 16), published"}
@@ -145,7 +145,7 @@ def test_a_pareto_grid_draws_each_sweep_in_its_order_and_the_front_as_steps(tmp_
     assert batch["my index (m = 1)"][0] == pytest.approx([0.025, 0.25, 0.5])
     assert batch["Linear scan"][0] == pytest.approx([10])
     figure = drawing("precision_against_time", sweep(), PARETO)
-    assert figure.axes[0].get_ylabel() == "Precision@10, %" and figure.axes[0].get_xscale() == "log"
+    assert figure.axes[0].get_ylabel() == "P@10, %" and figure.axes[0].get_xscale() == "log"
     assert any(line.get_drawstyle() == "steps-post" for line in figure.axes[0].lines)
 
 

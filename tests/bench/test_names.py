@@ -1,7 +1,6 @@
 import pytest
 
-from bench.plugins import registry
-from bench.report import names
+from bench.plugins import names, registry
 
 
 def test_every_built_in_index_and_hasher_says_what_it_is_called_and_its_family():

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.records.columns import COLUMNS
 from bench.records.frame import VARIANT
 from bench.report.figures import write_figures
 from bench.report.latex import escape
-from bench.report.tables import COLUMNS, SETTINGS, write_tables
+from bench.report.tables import SETTINGS, write_tables
 from bench.report.words import GridInfo
 
 CANDIDATES = GridInfo("supp_table1", "Look-up & re-ranking", "candidates", "supp_table1", "quick", ("64 x 64 pixels",))
@@ -199,7 +200,7 @@ def test_cells_csv_has_every_cell_and_the_agreed_columns_first(tmp_path):
     assert [path.name for path in paths] == ["cells.csv", "table.csv", "table.tex"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)
     tidy = pd.read_csv(paths[0])
-    assert list(tidy.columns[: len(COLUMNS)]) == [name.format(k=10) for name in COLUMNS]
+    assert list(tidy.columns[: len(COLUMNS)]) == [column.at(10).name for column in COLUMNS]
     assert tidy["host"].tolist() == ["a", "a", "a"]
     assert tidy["status"].tolist() == ["ok", "ok", "error"]
     assert 'hash_tables,float32,3000,"N = 3000, L = 16",L = 16,,' in paths[0].read_text()

@@ -8,19 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.records import book
+from bench.records.columns import COMPARED
 from bench.records.compare import JUDGED, RATES, TIMES, Change, ordered
 from bench.report.provenance import days_in_words, machine_in_words, without_paths
 from bench.store.entries import Damaged, Store
 from bench.system.wording import printable
 
 FORMAT = 1
-TIME_NAMES = {
-    "latency_ms_p50": ("time of a query", "ms, median"),
-    "throughput_qps": ("batch on all threads", "queries/s"),
-    "throughput_one_thread_qps": ("batch on one thread", "queries/s"),
-    "build_seconds": ("build", "s"),
-    "encode_ms": ("encoding", "ms"),
-}
+TIME_NAMES = {column.name: (column.said, column.unit) for column in COMPARED if column.array}
 REVISION_LETTERS = 10
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.grids.cells import Cell
+from bench.plugins import names
 from bench.plugins.choices import ROLES, settings
 from bench.records import book, keys
-from bench.report import names
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Damaged, Store
 

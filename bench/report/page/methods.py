@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.plugins.names import OTHER
 from bench.records.frame import VARIANT
 from bench.report import tables
 from bench.report.code_tables import CODES_ROW, label
-from bench.report.names import OTHER
 from bench.report.words import word
 
 SEARCHES = ["index", "rerank", "build_setting", *VARIANT]

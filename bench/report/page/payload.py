@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.plugins.names import baselines
+from bench.records.columns import COLUMNS, MAP, PRECISION, RECALL, SHARE, TEXTS, Column
 from bench.records.frame import SYMBOLS, VARIANT
 from bench.report.page.assemble import FORMAT
 from bench.report.page.facts import About, Facts
 from bench.report.page.methods import describe_methods, number_methods
-from bench.report.tables import COLUMNS, TEXTS
 from bench.report.words import PROTOCOL_NAMES, GridInfo, word
 
 NO_FIGURES = {*TEXTS, "dim", "candidates", "k", "seed"}
@@ -34,8 +35,7 @@ FIRST_LEVELS = {"recall": (0.95, 0.9, 0.8, 0.7, 0.6, 0.5), "share": (0.97, 0.95,
 """Where the slice may begin, the highest first."""
 OF_THE_BEST = 0.9
 """Where it begins with precision and mAP: at this share of the best."""
-SCAN = "linear_scan("
-QUALITIES = ("map", "precision_at_", "recall_at_", "share_of_exact")
+QUALITIES = tuple(column.name.partition("{")[0] for column in (MAP, PRECISION, RECALL, SHARE))
 ROUNDING = 4 * np.finfo(np.float64).eps
 
 
@@ -81,17 +81,16 @@ def measures(cells: pd.DataFrame, grid: GridInfo) -> list[dict[str, Any]]:
 
     ``id`` is the column, ``level`` where the slice begins, ``brief`` a heading, and ``share`` what it is a share of.
     """
-    k = grid.k
-    recall: dict[str, Any] = {"id": f"recall_at_{k}", "name": f"recall@{k}", "brief": f"recall@{k}", "share": None}
-    precision = {"id": f"precision_at_{k}", "name": f"P@{k}", "brief": f"P@{k}", "share": None}
-    exact = f"exact search’s P@{k}"
-    of_exact = {"id": "share_of_exact", "name": f"share of {exact}", "brief": f"P@{k} over exact", "share": exact}
-    ranked = {"id": "map", "name": "mAP", "brief": "mAP", "share": None}
-    orders = {"codes": [ranked, precision], "pareto": [recall, precision, of_exact]}
-    order = orders.get(grid.layout, [of_exact, precision, recall])
+    orders = {"codes": (MAP, PRECISION), "pareto": (RECALL, PRECISION, SHARE)}
+    order = [_measure(column.at(grid.k), grid.k) for column in orders.get(grid.layout, (SHARE, PRECISION, RECALL))]
     done = cells[cells["status"] == "ok"]
     found = [one for one in order if done[one["id"]].notna().any()]
     return [one | {"level": _first_level(done, one["id"])} for one in found or order[:1]]
+
+
+def _measure(column: Column, k: int) -> dict[str, Any]:
+    share = f"exact search’s {PRECISION.at(k).said}" if column.name == SHARE.name else None
+    return {"id": column.name, "name": column.said, "brief": column.brief, "share": share}
 
 
 def _first_level(done: pd.DataFrame, column: str) -> float:
@@ -140,8 +139,8 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
     if facts.finished is not None:
         known["finished"] = facts.finished
     if _is_known(cell, "ratio_to"):
-        described = str(cell["ratio_to"])
-        known["ratio_to"] = "the linear scan" if described.startswith(SCAN) else described
+        index, _, rest = (described := str(cell["ratio_to"])).partition("(")
+        known["ratio_to"] = word("index", index) if index in baselines() and rest == ")" else described
     if _is_known(cell, "reference_dataset"):
         known["reference_name"] = word("dataset", cell["reference_dataset"])
     return {
@@ -180,7 +179,7 @@ def _spread(means: dict[str, float], spreads: pd.Series) -> dict[str, dict[str, 
 def _figures(cells: pd.DataFrame) -> pd.DataFrame:
     """The columns that are figures, float64."""
     ks = cells["k"].dropna().unique()
-    known = {name.format(k=k) for name in COLUMNS for k in ks} | {*MORE_FIGURES}
+    known = {column.at(k).name for column in COLUMNS for k in ks} | {*MORE_FIGURES}
     names = [
         name
         for name in cells.columns

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench.plugins import registry
+from bench.records import columns
 from bench.report.numerals import significant
 from bench.report.provenance import days_in_words
 from bench.report.site.addresses import report_address
@@ -16,9 +17,7 @@ from bench.report.site.model import LATENCY, DataSet, Method, Row
 from bench.report.site.overview import ENDINGS, machine_of, machines
 from bench.report.words import word
 
-MEMORY = "index_bytes"
-MEGABYTE = 1e6
-COSTS = {LATENCY: "ms a query", "throughput_qps": "queries/s", "build_seconds": "build, s", MEMORY: "memory, MB"}
+COSTS = {column.name: column for column in (columns.LATENCY, columns.THROUGHPUT, columns.BUILD, columns.MEMORY)}
 UNFINISHED = "–"
 
 
@@ -129,9 +128,12 @@ def _methods(dataset: DataSet) -> dict[tuple[registry.Kind, str], list[Method]]:
 def _part(report: Report, dataset: DataSet, of: list[Method]) -> Part:
     methods = {one.id: one for one in of}
     rows = [row for row in dataset.rows if row.method in methods]
-    columns = {
+    headings = {
         name: heading
-        for name, heading in [*((one.id, one.brief or one.name) for one in dataset.measures), *COSTS.items()]
+        for name, heading in [
+            *((one.id, one.brief or one.name) for one in dataset.measures),
+            *((column.name, column.heading) for column in COSTS.values()),
+        ]
         if any(row.figure(name) is not None for row in rows)
     }
     names = [_name(methods[row.method], dataset, row) for row in rows]
@@ -142,9 +144,9 @@ def _part(report: Report, dataset: DataSet, of: list[Method]) -> Part:
         f"{report_address(report.place.grid, report.place.dataset)}#{query}",
         days_in_words(row.finished for row in rows),
         machines(report.payload, rows),
-        tuple(columns.values()),
+        tuple(headings.values()),
         tuple(
-            Line(name, row.setting, _values(row, columns), _why_none(row), machine_of(report.payload, row))
+            Line(name, row.setting, _values(row, headings), _why_none(row), machine_of(report.payload, row))
             for name, row in zip(names, rows, strict=True)
         ),
         tuple(_point(name, row, dataset) for name, row in zip(names, rows, strict=True) if row.status == "ok"),
@@ -154,8 +156,8 @@ def _part(report: Report, dataset: DataSet, of: list[Method]) -> Part:
 def _point(name: str, row: Row, dataset: DataSet) -> Point:
     qualities = {one.name: value for one in dataset.measures if (value := row.figure(one.id)) is not None}
     of = row.figure
-    ends = of("latency_ms_low"), of("latency_ms_high")
-    return Point(name, row.setting, of(LATENCY), *ends, of("bits"), qualities)
+    low, high = (of(name) for name in columns.LATENCY.bounds)
+    return Point(name, row.setting, of(LATENCY), low, high, of("bits"), qualities)
 
 
 def _name(method: Method, dataset: DataSet, row: Row) -> str:
@@ -165,12 +167,12 @@ def _name(method: Method, dataset: DataSet, row: Row) -> str:
     return ", ".join([method.name, *(known[one] for one in differing if known.get(one))])
 
 
-def _values(row: Row, columns: Iterable[str]) -> tuple[Value, ...]:
+def _values(row: Row, names: Iterable[str]) -> tuple[Value, ...]:
     """The row's figures in some columns: qualities rounded down, so that none promises more than was measured."""
     found = []
-    for name in columns:
+    for name in names:
         figure = row.figure(name)
-        number = None if figure is None else figure / MEGABYTE if name == MEMORY else figure
+        number = figure * COSTS[name].scale if figure is not None and name in COSTS else figure
         text = UNFINISHED if number is None else significant(number, down=name not in COSTS)
         found.append(Value(text, number))
     return tuple(found)

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.grids.cells import Layout
 from bench.plugins.registry import Kind
+from bench.records import columns
 
-LATENCY = "latency_ms_p50"
+LATENCY = columns.LATENCY.name
 
 
 class _Part(BaseModel):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.records.columns import TEXTS
 from bench.report.findings import findings
 from bench.report.provenance import days_in_words, machine_in_words, without_paths
 from bench.report.site.collect import CELLS, Report
 from bench.report.site.model import Payload, Row
-from bench.report.tables import TEXTS, complete
+from bench.report.tables import complete
 from bench.report.words import GridInfo
 from bench.system.wording import one_line
 

@@ -21,6 +21,7 @@ class LinearScan:
 
     label = "Linear scan"
     family = "exact"
+    baseline = True
     reads: ClassVar[tuple[str, ...]] = ("features",)
     query_parameters: ClassVar[tuple[str, ...]] = ()
 

@@ -167,3 +167,16 @@ assert os.waitstatus_to_exitcode(os.wait()[1]) == 1
 """
     if sys.platform == "linux":
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@linux
+def test_what_need_not_wait_is_spawned_until_the_server_is_prepared_and_then_forked(worker, tmp_path, monkeypatch):
+    (tmp_path / "slow_module.py").write_text("import time\ntime.sleep(3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Forkserver(["slow_module"]) as launch:
+        first = worker(launch.at_once)[0]
+        assert isinstance(first, subprocess.Popen)
+        assert not isinstance(worker(launch)[0], subprocess.Popen)  # which waits for the server
+        assert not isinstance(worker(launch.at_once)[0], subprocess.Popen)
+        first.kill()
+        first.wait()

@@ -1,4 +1,6 @@
-"""What plugins are called in print, and among which methods they are shown: they say so themselves.
+"""What plugins are called in print, among which methods they are shown, and which others are compared with.
+
+They say so themselves.
 
 This stands apart from the registry, on which the keys of records depend: a name decides no result.
 """
@@ -31,3 +33,15 @@ def family(kind: Kind, name: str, values: dict[str, Any]) -> str:
     except Exception:  # of another's package, which may raise anything
         return OTHER
     return one_line(found) if isinstance(found, str) and found else OTHER
+
+
+def baselines() -> frozenset[str]:
+    """The indexes that others are compared with, exact search of all features: ``baseline`` is True in their class."""
+    return frozenset(name for name in registry.plugins("index") if _is_baseline(name))
+
+
+def _is_baseline(name: str) -> bool:
+    try:
+        return getattr(registry.load("index", name), "baseline", False) is True
+    except ValueError:  # it can't be imported, which is said where it is named
+        return False

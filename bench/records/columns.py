@@ -1,0 +1,196 @@
+"""The one list of columns: what each is called and measured in, which way is better, and where it comes from.
+
+The frame of cells, tables, screen, figures, page, site and ``compare`` read it; a new figure is told here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "integer", "number"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of ``cells.csv``. Name and headings may hold ``{k}``, the number of neighbours.
+
+    A table shows its values times ``scale``, to ``digits`` decimals, below its ``heading``. ``brief`` is its name where
+    there is little room, and ``said`` its name in a sentence. ``bounds`` are the columns of its interval. Only what is
+    compared is ``better`` one way; ``judged`` is a quality, and the others come from the ``array`` of a record
+    [replicates, ...] as its median, or as the rate that goes with it. ``reference`` is the column of the published
+    value; a difference is shown where the two compare, in this quantity (``compares``) and in their data.
+    """
+
+    name: str
+    kind: Kind = "number"
+    heading: str = ""
+    brief: str = ""
+    said: str = ""
+    unit: str = ""
+    scale: float = 1.0
+    digits: int = 2
+    better: Literal["more", "less", ""] = ""
+    judged: bool = False
+    bounds: tuple[str, ...] = ()
+    array: str = ""
+    reference: str = ""
+    compares: bool = True
+
+    def at(self, k: int) -> Column:
+        """The column for k neighbours."""
+        texts = {name: getattr(self, name).format(k=k) for name in ("name", "heading", "brief", "said")}
+        return dataclasses.replace(self, **texts)
+
+
+def _texts(*names: str) -> list[Column]:
+    return [Column(name, "text") for name in names]
+
+
+def _integers(*names: str) -> list[Column]:
+    return [Column(name, "integer") for name in names]
+
+
+def _numbers(*names: str) -> list[Column]:
+    return [Column(name) for name in names]
+
+
+MAP = Column(
+    "map",
+    heading="mAP, %",
+    brief="mAP",
+    said="mAP",
+    scale=100,
+    better="more",
+    judged=True,
+    reference="reference_map",
+)
+PRECISION = Column(
+    "precision_at_{k}",
+    heading="P@{k}, %",
+    brief="P@{k}",
+    said="P@{k}",
+    scale=100,
+    better="more",
+    judged=True,
+    reference="reference_precision_at_10",
+)
+RECALL = Column(
+    "recall_at_{k}",
+    heading="Recall@{k}, %",
+    brief="recall@{k}",
+    said="recall@{k}",
+    scale=100,
+    better="more",
+    judged=True,
+)
+LATENCY = Column(
+    "latency_ms_p50",
+    heading="ms a query",
+    said="time of a query",
+    unit="ms, median",
+    better="less",
+    bounds=("latency_ms_low", "latency_ms_high"),
+    array="latency_ms",
+)
+MEAN_LATENCY = Column("latency_ms_mean", heading="Time of a query, ms", digits=3, reference="reference_ms")
+THROUGHPUT = Column(
+    "throughput_qps",
+    heading="queries/s",
+    said="batch on all threads",
+    unit="queries/s",
+    better="more",
+    bounds=("throughput_qps_low", "throughput_qps_high"),
+    array="batch_ms",
+)
+ONE_THREAD = Column(
+    "throughput_one_thread_qps",
+    said="batch on one thread",
+    unit="queries/s",
+    better="more",
+    array="batch_one_thread_ms",
+)
+BUILD = Column(
+    "build_seconds",
+    heading="build, s",
+    said="build",
+    unit="s",
+    better="less",
+    bounds=("build_seconds_low", "build_seconds_high"),
+    array="build_seconds",
+)
+ENCODING = Column(
+    "encode_ms",
+    said="encoding",
+    unit="ms",
+    better="less",
+    bounds=("encode_ms_low", "encode_ms_high"),
+    array="encode_ms",
+)
+TRAINING = Column("fit_seconds", heading="training, s", digits=1)
+MEMORY = Column("index_bytes", "integer", heading="Memory needed, MB", scale=1e-6, digits=3)
+
+COLUMNS = (
+    *_texts("dataset", "protocol", "embedder"),
+    *_integers("dim"),
+    *_texts("input", "hasher", "variant"),
+    *_integers("bits"),
+    *_texts("model", "database_codes", "index", "rerank"),
+    *_integers("candidates"),
+    *_texts("setting", "build_setting", "query_setting"),
+    *_integers("k", "seed"),
+    MAP,
+    *(Column(f"map_{name}", better="more", judged=True) for name in ("best", "worst", "by_index")),
+    PRECISION,
+    Column("precision_within_2", better="more", judged=True),
+    RECALL,
+    *_numbers("complete_share"),
+    LATENCY,
+    *_numbers(*LATENCY.bounds, "latency_ms_p95", "latency_ms_p99"),
+    MEAN_LATENCY,
+    THROUGHPUT,
+    *_numbers(*THROUGHPUT.bounds, "seconds_all_queries"),
+    TRAINING,
+    ENCODING,
+    *_numbers(*ENCODING.bounds),
+    BUILD,
+    *_numbers(*BUILD.bounds),
+    *_integers("code_bytes"),
+    MEMORY,
+    *_integers("paper_bytes"),
+    *_numbers("floor_ms", "floor_percent"),
+    *_integers("database_items", "queries"),
+    *_texts("status", "key", "dataset_plugin", "dataset_fingerprint"),
+    *_numbers("reference_map", "reference_precision_at_10", "reference_seconds", "reference_ms"),
+    *_numbers("reference_bytes_per_item"),
+    *_texts("reference_dataset"),
+    *_integers("reference_database_items", "reference_queries"),
+    *_texts("reference_protocol", "reference_compares"),
+)
+"""The first columns of ``cells.csv``, in their order."""
+
+TEXTS = tuple(column.name for column in COLUMNS if column.kind == "text")
+"""What a reader must not take for numbers: names and hashes may have digits alone."""
+
+SHARE = Column(
+    "share_of_exact",
+    heading="P@{k}, % of exact search",
+    brief="P@{k} over exact",
+    said="share of exact search’s P@{k}",
+    scale=100,
+    digits=1,
+    better="more",
+    judged=True,
+)
+SPEED_UP = Column("speed_up", heading="Speed-up", reference="reference_speed_up", compares=False)
+PAPER_MEMORY = Column(
+    "paper_bytes_per_item",
+    heading="Memory as the paper counts, bytes an item",
+    digits=1,
+    reference="reference_bytes_per_item",
+)
+"""SHARE, SPEED_UP and PAPER_MEMORY follow from the others: a frame has them once it is complete."""
+
+COMPARED = tuple(column for column in (*COLUMNS, ONE_THREAD) if column.better)
+"""The columns of a record that ``compare`` compares."""
