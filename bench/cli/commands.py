@@ -6,33 +6,27 @@ cells failed ends with 1 and says which; a full disk is one line and 1; Ctrl-C e
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import sharing
+from bench.cli import plugins, sharing
+from bench.cli.chosen import Chosen, on_a_grid
 from bench.cli.endings import plain_errors
 from bench.cli.options import (
     CacheDir,
     CellByCell,
-    DataDir,
-    DataName,
-    DatasetName,
     Device,
     Gallery,
-    GridName,
+    GridArgument,
     InProcess,
     MemoryLimit,
     Out,
-    Recipe,
     RetryFailed,
-    Seed,
-    Settings,
     Timeout,
     Verbose,
 )
@@ -41,12 +35,8 @@ from bench.cli.results import print_failures, print_grid, print_written
 from bench.cli.screen import (
     console,
     errors,
-    print_names,
 )
-from bench.grids import grid_file
 from bench.grids.cells import Grid
-from bench.grids.naming import given_name, told_apart
-from bench.grids.settings import parse
 from bench.interfaces import Context
 from bench.plugins import registry
 from bench.plugins.choices import ROLES
@@ -55,7 +45,7 @@ from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.environment import check_device, check_faiss
 from bench.system.files import room_for
-from bench.system.places import check_temporary, check_writable, default_cache, keep_caches_in
+from bench.system.places import default_cache
 from bench.workers.limits import Limits
 
 if TYPE_CHECKING:
@@ -71,43 +61,6 @@ MOST = 1e9
 """Seconds or GB: what is more was not meant."""
 MOST_PICTURED = 200
 """Queries in a page's gallery: with more the page would be of no use."""
-
-
-def _plans(grid: str, cache_dir: Path | None, options: grid_file.Options) -> list[Grid]:
-    """The grid on each of its data sets. ValueError: its name would not name a folder of the results."""
-    keep_caches_in(cache_dir or default_cache())
-    names = grid_file.dataset_names(grid, options)
-    plans = [grid_file.load(grid, dataclasses.replace(options, dataset=name)) for name in names]
-    given_name(plans[0].name, "grid")
-    return told_apart(plans)
-
-
-def _pipelines(
-    plans: Sequence[Grid], cache_dir: Path | None, results: Store, context: Context, say: Callable[[str], None]
-) -> list[Pipeline]:
-    """A pipeline for each data set, under the name that its data have in the results. ValueError: the data of one are
-    not where they should be.
-    """
-    root = cache_dir or default_cache()
-    pipelines = [Pipeline(plan, Store(root, say), context, say) for plan in plans]
-    for pipeline in pipelines:
-        try:
-            _ = pipeline.dataset_identity
-        except ValueError as fault:
-            if len(plans) == 1:
-                raise
-            name = pipeline.grid.dataset.name
-            raise ValueError(f"data set {name!r}: {fault}; --dataset NAME runs the grid on one data set") from fault
-    return [settled(pipeline, results) for pipeline in pipelines]
-
-
-def _check_folders(plans: Sequence[Grid], out: Path, cache_dir: Path | None) -> None:
-    """ValueError: the results, or what is kept, could not be written when they are there."""
-    inner = ["labels", "features", "codes", "exact", "locks", "work"]
-    check_writable("--cache-dir", cache_dir or default_cache(), inner)
-    inner = ["records", "neighbours", "replicates", "names", "locks", plans[0].name]
-    check_writable("--out", out, [*inner, *(f"{plans[0].name}/{plan.dataset_name}" for plan in plans)])
-    check_temporary()
 
 
 @contextmanager
@@ -126,16 +79,10 @@ def _failures(pipelines: Sequence[Pipeline], out: Path) -> Iterator[dict[str, st
 
 
 @app.command()
+@on_a_grid()
 def run(
-    grid: GridName,
-    dataset: DatasetName = None,
-    data_dir: DataDir = None,
-    name: DataName = None,
-    out: Out = Path("results"),
-    cache_dir: CacheDir = None,
-    recipe: Recipe = None,
+    chosen: Chosen,
     device: Device = "auto",
-    seed: Seed = None,
     timeout: Timeout = None,
     memory_limit: MemoryLimit = None,
     retry_failed: RetryFailed = False,
@@ -143,15 +90,14 @@ def run(
     verbose: Verbose = False,
     gallery: Gallery = None,
     cell_by_cell: CellByCell = False,
-    set_: Settings = None,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
-        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
+        plans = chosen.plans()
         limits, pictured = _limits(timeout, memory_limit, in_process), _pictured(gallery)
         check_device(device)
         check_faiss()
-        _check_folders(plans, out, cache_dir)
+        chosen.check_folders(plans)
         from bench.plans.schedule import writing
         from bench.runs.run import Run
         from bench.runs.tuning import finish, plan
@@ -159,11 +105,11 @@ def run(
         from bench.workers.process import Child
 
         pipelines: list[Pipeline] = []
-        with _failures(pipelines, out) as failed:
-            with reporting(cache_dir or default_cache(), verbose) as reporter, _forkserver(plans) as launch:
-                context = Context(device=device, cache=cache_dir or default_cache(), track=reporter.track)
-                results = Store(out, reporter.say)
-                pipelines += _pipelines(plans, cache_dir, results, context, reporter.say)
+        with _failures(pipelines, chosen.out) as failed:
+            with reporting(chosen.cache, verbose) as reporter, _forkserver(plans) as launch:
+                context = Context(device=device, cache=chosen.cache, track=reporter.track)
+                results = Store(chosen.out, reporter.say)
+                pipelines += chosen.pipelines(plans, results, context, reporter.say)
                 start = Local if in_process else partial(Child, launch=launch)
                 at_once = Local if in_process else partial(Child, launch=launch.at_once)
                 for pipeline in pipelines:
@@ -177,7 +123,7 @@ def run(
                 for one in runs:
                     failed |= finish(one)
                 with reporter.doing(last.unit):
-                    written = _write(pipelines, results, out, pictured)
+                    written = _write(pipelines, results, pictured)
             print_grid(pipelines, results, cell_by_cell)
             print_written(written)
 
@@ -203,38 +149,31 @@ def _forkserver(plans: Sequence[Grid]) -> Forkserver:
 
 
 @app.command()
+@on_a_grid()
 def recompute(
-    grid: GridName,
-    dataset: DatasetName = None,
-    data_dir: DataDir = None,
-    name: DataName = None,
-    out: Out = Path("results"),
-    cache_dir: CacheDir = None,
-    recipe: Recipe = None,
-    seed: Seed = None,
-    set_: Settings = None,
+    chosen: Chosen,
 ) -> None:
     """Judge what is stored by today's metrics, and train, search and time nothing; then the tables and figures.
 
     That is also what a run does first, so that after a change of a metric it need not search again.
     """
     with plain_errors():
-        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
-        _check_folders(plans, out, cache_dir)
+        plans = chosen.plans()
+        chosen.check_folders(plans)
         from bench.runs.run import Run
 
         pipelines: list[Pipeline] = []
-        with _failures(pipelines, out) as failed:
+        with _failures(pipelines, chosen.out) as failed:
             with reporting() as reporter:
-                results = Store(out, reporter.say)
-                pipelines += _pipelines(plans, cache_dir, results, Context(track=reporter.track), reporter.say)
+                results = Store(chosen.out, reporter.say)
+                pipelines += chosen.pipelines(plans, results, Context(track=reporter.track), reporter.say)
                 missing = 0
                 for pipeline in pipelines:
                     _mark(pipeline, results)
                     left, reasons = Run(pipeline, results, reporter.say).recompute()
                     missing += len(left)
                     failed |= reasons
-                written = _write(pipelines, results, out)
+                written = _write(pipelines, results)
             print_written(written)
             cells = sum(len(plan.cells) for plan in plans)
             if missing:
@@ -251,66 +190,44 @@ def _limits(timeout: float | None, memory_limit: float | None, in_process: bool)
     return Limits(timeout, None if memory_limit is None else max(1, int(memory_limit * 1e9)))
 
 
-@app.command("list")
-def list_() -> None:
-    """List the data sets, embedders, hashers, indexes, rerankers and grids, a line each."""
-    with plain_errors():
-        for kind in registry.GROUPS:
-            plural = "indexes" if kind == "index" else f"{kind}s"
-            print_names(plural, {name: registry.describe(point) for name, point in registry.plugins(kind).items()})
-        print_names("grids", grid_file.names())
-
-
 @app.command()
+@on_a_grid(GridArgument)
 def show(
-    grid: Annotated[str, typer.Argument(help="A built-in grid, or the path of a .toml file.")],
-    dataset: DatasetName = None,
-    data_dir: DataDir = None,
-    name: DataName = None,
-    out: Out = Path("results"),
-    cache_dir: CacheDir = None,
-    recipe: Recipe = None,
-    seed: Seed = None,
+    chosen: Chosen,
     cell_by_cell: CellByCell = False,
-    set_: Settings = None,
 ) -> None:
     """Show what of a grid is done, and its table as far as that goes."""
     with plain_errors():
-        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
-        results = Store(out)
-        pipelines = _pipelines(plans, cache_dir, results, Context(), console.print)
+        plans = chosen.plans()
+        results = Store(chosen.out)
+        pipelines = chosen.pipelines(plans, results, Context(), console.print)
         for pipeline in pipelines:
             _mark(pipeline, results)
         print_grid(pipelines, results, cell_by_cell, failures=True)
 
 
+app.command("list")(plugins.list_)
+app.command()(plugins.check)
 app.command()(sharing.compare)
 app.command()(sharing.site)
 
 
 @app.command()
+@on_a_grid()
 def table(
-    grid: GridName,
-    dataset: DatasetName = None,
-    data_dir: DataDir = None,
-    name: DataName = None,
-    out: Out = Path("results"),
-    cache_dir: CacheDir = None,
-    recipe: Recipe = None,
-    seed: Seed = None,
+    chosen: Chosen,
     gallery: Gallery = None,
     cell_by_cell: CellByCell = False,
-    set_: Settings = None,
 ) -> None:
     """Write a grid's tables and figures again from the records there are, and show the table."""
     with plain_errors():
-        plans = _plans(grid, cache_dir, grid_file.Options(dataset, data_dir, recipe, seed, set_ or (), name))
-        pictured, results = _pictured(gallery), Store(out)
-        _check_folders(plans, out, cache_dir)
-        pipelines = _pipelines(plans, cache_dir, results, Context(), console.print)
+        plans = chosen.plans()
+        pictured, results = _pictured(gallery), Store(chosen.out)
+        chosen.check_folders(plans)
+        pipelines = chosen.pipelines(plans, results, Context(), console.print)
         for pipeline in pipelines:
             _mark(pipeline, results)
-        written = _write(pipelines, results, out, pictured)
+        written = _write(pipelines, results, pictured)
         print_grid(pipelines, results, cell_by_cell, failures=True)
         print_written(written)
 
@@ -349,54 +266,6 @@ def gc(
         console.print(f"{total:,} bytes {'freed' if delete else 'can be freed with --delete'}")
 
 
-@app.command()
-def check(
-    name: Annotated[str, typer.Argument(help="A data set, embedder, hasher, index or reranker.")],
-    kind: Annotated[str | None, typer.Option("--kind", help="Which of several plugins of that name.")] = None,
-    set_: Settings = None,
-) -> None:
-    """Check whether a plugin keeps to its contract, a line a demand, on small data made on the spot."""
-    with plain_errors():
-        keep_caches_in(default_cache())
-        values = _plugin_settings(name, set_ or ())
-        kinds = _kinds(name, kind)
-        from bench.conformance import maker, verdicts
-
-        makers = {each: maker(each, name, values) for each in kinds}
-        failed = total = 0
-        for each, make in makers.items():
-            console.print(f"{each} {name}", style="bold")
-            for verdict in verdicts(each, make):
-                console.print(f"  {verdict}")
-                failed += verdict.status == "failed"
-                total += 1
-        if failed:
-            errors.print(f"bench: {failed} of {total} checks failed")
-            raise typer.Exit(1)
-
-
-def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
-    """The kinds of which there is a plugin of that name, or the one that is asked for. ValueError: there is none."""
-    if kind is not None and kind not in registry.GROUPS:
-        raise ValueError(registry.unknown(f"kind {kind!r}", kind, registry.GROUPS))
-    asked = [one for one in registry.GROUPS if kind in (None, one)]
-    found = [one for one in asked if registry.named(one, name)]
-    if not found:
-        known = [known for one in asked for known in registry.plugins(one)]
-        raise ValueError(registry.unknown(f"{kind or 'plugin'} {name!r}", name, known))
-    return found
-
-
-def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
-    """What ``--set`` says of one plugin, by parameter. ValueError: it speaks of another."""
-    values = {}
-    for setting in map(parse, settings):
-        if setting.owner != name:
-            raise ValueError(f"{setting}: expected {name}.parameter=value")
-        values[setting.key] = setting.of_plugin()
-    return values
-
-
 def _mark(pipeline: Pipeline, results: Store) -> None:
     from bench.records import book
     from bench.runs import tuning
@@ -412,14 +281,14 @@ def _pictured(gallery: int | None) -> int | None:
     return gallery
 
 
-def _write(pipelines: Sequence[Pipeline], results: Store, out: Path, pictured: int | None = None) -> list[Path]:
+def _write(pipelines: Sequence[Pipeline], results: Store, pictured: int | None = None) -> list[Path]:
     """The report of each data set in a folder of its own, above them one of all, where there are several; and all
     records of the store as one table. ``pictured``: queries in a page's gallery, None for the usual number.
     """
     from bench.records.parquet import write_parquet
     from bench.report.write import PICTURED, write_reports
 
-    folder = out / pipelines[0].grid.name
+    folder = results.root / pipelines[0].grid.name
     pipelines = [settled(pipeline, results, take=True) for pipeline in pipelines]
     with room_for(folder):
         written = write_reports(pipelines, results, folder, PICTURED if pictured is None else pictured)

@@ -10,6 +10,7 @@ import typer
 from bench.system.places import user_path
 
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
+GridArgument = Annotated[str, typer.Argument(help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
 A_PATH: dict[str, Any] = {"parser": user_path, "metavar": "PATH"}
 DataDir = Annotated[Path | None, typer.Option("--data-dir", **A_PATH, help="Where the data set's files are.")]

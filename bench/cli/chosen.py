@@ -1,0 +1,109 @@
+"""The options that name a grid, its data and its folders: eight, written once, that several commands share."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from bench.cli.options import CacheDir, DataDir, DataName, DatasetName, GridName, Out, Recipe, Seed, Settings
+from bench.grids import grid_file
+from bench.grids.cells import Grid
+from bench.grids.naming import given_name, told_apart
+from bench.interfaces import Context
+from bench.records.naming import settled
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.system.places import check_temporary, check_writable, default_cache, keep_caches_in
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A grid, the data it is run on, and where things are: what the command line says of them."""
+
+    grid: GridName
+    dataset: DatasetName = None
+    data_dir: DataDir = None
+    name: DataName = None
+    out: Out = Path("results")
+    cache_dir: CacheDir = None
+    recipe: Recipe = None
+    seed: Seed = None
+    settings: Settings = None
+
+    @property
+    def cache(self) -> Path:
+        """Where artifacts are kept."""
+        return self.cache_dir or default_cache()
+
+    def plans(self) -> list[Grid]:
+        """The grid on each of its data sets.
+
+        Raises ValueError: the grid or an option is wrong, or its name would not name a folder of the results.
+        """
+        keep_caches_in(self.cache)
+        said = self.settings or ()
+        options = grid_file.Options(self.dataset, self.data_dir, self.recipe, self.seed, said, self.name)
+        names = grid_file.dataset_names(self.grid, options)
+        plans = [grid_file.load(self.grid, dataclasses.replace(options, dataset=name)) for name in names]
+        given_name(plans[0].name, "grid")
+        return told_apart(plans)
+
+    def check_folders(self, plans: Sequence[Grid]) -> None:
+        """Raises ValueError: the results, or what is kept, could not be written when they are there."""
+        check_writable("--cache-dir", self.cache, ["labels", "features", "codes", "exact", "locks", "work"])
+        inner = ["records", "neighbours", "replicates", "names", "locks", plans[0].name]
+        check_writable("--out", self.out, [*inner, *(f"{plans[0].name}/{plan.dataset_name}" for plan in plans)])
+        check_temporary()
+
+    def pipelines(
+        self, plans: Sequence[Grid], results: Store, context: Context, say: Callable[[str], None]
+    ) -> list[Pipeline]:
+        """A pipeline for each data set, under the name that its data have in the results.
+
+        Raises ValueError: the data of one are not where they should be.
+        """
+        pipelines = [Pipeline(plan, Store(self.cache, say), context, say) for plan in plans]
+        for pipeline in pipelines:
+            try:
+                _ = pipeline.dataset_identity
+            except ValueError as fault:
+                if len(plans) == 1:
+                    raise
+                name = pipeline.grid.dataset.name
+                raise ValueError(f"data set {name!r}: {fault}; --dataset NAME runs the grid on one data set") from fault
+        return [settled(pipeline, results) for pipeline in pipelines]
+
+
+def on_a_grid(grid: Any = GridName) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes of a function of `Chosen` and options of its own a command with the options of both.
+
+    ``grid``: how the grid is named, by an option or an argument.
+    """
+    hints = get_type_hints(Chosen, include_extras=True) | {"grid": grid}
+    fields = {field.name: field for field in dataclasses.fields(Chosen)}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def called(**given: Any) -> None:
+            command(Chosen(**{name: given.pop(name) for name in fields}), **given)
+
+        own = [*inspect.signature(command, eval_str=True).parameters.values()][1:]
+        shared = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+                annotation=hints[name],
+            )
+            for name, field in fields.items()
+        ]
+        parameters = [*shared, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own)]
+        called.__name__, called.__doc__, called.__module__ = command.__name__, command.__doc__, command.__module__
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return called
+
+    return decorate
