@@ -8,15 +8,12 @@ table and the figure are made of ``docs/images/supp_table1.csv``, a copy of ``ce
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 import json
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -44,27 +41,11 @@ PART = re.compile(r"(<!-- made by docs/make\.py: ([\w ]+) -->\n).*?(<!-- /made -
 
 def keys(model: type[BaseModel]) -> str:
     """The keys of a table of a grid's file: default, meaning, and the values that a key allows."""
-    texts = attribute_texts(model)
     rows = [
-        f"| `{name}` | {_default(field)} | {texts[name]}{_allowed(field)} |"
+        f"| `{name}` | {_default(field)} | {field.description}{_allowed(field)} |"
         for name, field in model.model_fields.items()
     ]
     return "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
-
-
-def attribute_texts(model: type) -> dict[str, str]:
-    """The text below each attribute of a class, by the attribute's name."""
-    (definition,) = ast.parse(inspect.getsource(model)).body
-    assert isinstance(definition, ast.ClassDef)
-    return {
-        attribute.target.id: inspect.cleandoc(text.value.value)
-        for attribute, text in pairwise(definition.body)
-        if isinstance(attribute, ast.AnnAssign)
-        and isinstance(attribute.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }
 
 
 def _default(field: FieldInfo) -> str:

@@ -207,6 +207,7 @@ def show(
 
 
 app.command("list")(plugins.list_)
+app.command()(plugins.schema)
 app.command()(plugins.check)
 app.command()(sharing.compare)
 app.command()(sharing.site)

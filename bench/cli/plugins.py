@@ -1,7 +1,8 @@
-"""The commands on plugins: ``list`` and ``check``."""
+"""The commands that run nothing: ``list``, ``schema`` and ``check``."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -23,6 +24,14 @@ def list_() -> None:
             plural = "indexes" if kind == "index" else f"{kind}s"
             print_names(plural, {name: registry.describe(point) for name, point in registry.plugins(kind).items()})
         print_names("grids", grid_file.names())
+
+
+def schema() -> None:
+    """Print the JSON schema of a grid's file, with the plugins that are installed here, for editors of TOML."""
+    with plain_errors():
+        from bench.grids.schema import json_schema
+
+        typer.echo(json.dumps(json_schema(), indent=2))
 
 
 def check(

@@ -146,7 +146,7 @@ Count = Annotated[int, Field(ge=1)]
 class Block(BaseModel):
     """A ``[[cells]]``: a product. Any other key is a parameter of one of its plugins. Texts as in ``GridFile``."""
 
-    model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
+    model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=(), use_attribute_docstrings=True)
     __pydantic_extra__: dict[str, Annotated[Any, BeforeValidator(_parameter)]] = Field(init=False)
     protocol: Annotated[list[ProtocolName], Axis] = []
     """The classes that are trained on and asked for; `"seen"` by default."""
@@ -195,7 +195,7 @@ AXES = tuple(name for name in Block.model_fields if name != "seeds")
 class GridFile(BaseModel):
     """The keys of a grid's file. The texts below them are the reference in ``docs/grids.md``."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
     title: str
     """The subject of the table."""
     dataset: Annotated[list[str], BeforeValidator(_datasets)]
