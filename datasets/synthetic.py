@@ -9,8 +9,6 @@ nothing of the class.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Context, Float, Int, Items, SplitName
+from bench.system.files import publish, temporary_folder
 from datasets import scenes
 from datasets.checks import pick
 from datasets.train_test import TrainTest
@@ -151,13 +150,12 @@ class SyntheticFood101(TrainTest):
         """Images and part positions, memory-mapped from the cache, and made there first if they are missing."""
         kept = cache / f"synthetic-{self.fingerprint()}"
         if not kept.is_dir():
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache, prefix="synthetic-", ignore_cleanup_errors=True) as made:
-                images, parts = self._empty(Path(made))
+            with temporary_folder(kept) as made:
+                images, parts = self._empty(made)
                 self._make(labels, images, parts, context)
                 images.flush()  # type: ignore[attr-defined]
                 parts.flush()  # type: ignore[attr-defined]
-                _publish(Path(made), kept)
+                publish(made, kept)
         return np.load(kept / "images.npy", mmap_mode="r"), np.load(kept / "parts.npy", mmap_mode="r")
 
     def _empty(self, folder: Path | None) -> tuple[NDArray[np.uint8], Float]:
@@ -199,13 +197,3 @@ def _in_range(name: str, value: float, low: float, high: float) -> None:
 
 def _hashes(images: NDArray[np.uint8]) -> Iterable[bytes]:
     return (content_hash(image.tobytes()) for image in images)
-
-
-def _publish(made: Path, kept: Path) -> None:
-    """Rename finished files; another process may have been faster, with the same content."""
-    try:
-        made.rename(kept)
-    except OSError:
-        if not kept.is_dir():
-            raise
-        shutil.rmtree(made)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Self
 
 from bench.interfaces import Context, Items
+from bench.system.files import replace_file
 
 FEW = 0.005
 """Official splits hold a few twins (Food-101 at 64x64: 22 of 25,247 queries); a larger share than this is too many."""
@@ -76,13 +75,5 @@ def twins(database: Items, query: Items, hashes: Hashes, context: Context) -> Tw
     if kept.is_file():
         return Twins(**json.loads(kept.read_text()))
     found = Twins.of(hashes)
-    context.cache.mkdir(parents=True, exist_ok=True)
-    _write(kept, json.dumps(asdict(found)))
+    replace_file(kept, lambda path: path.write_text(json.dumps(asdict(found))))
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    """Write under a name of this process, then rename, so that a reader sees all of it or nothing."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)

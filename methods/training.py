@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bench.interfaces import Context
+from bench.system.files import replace_file
 
 FORMAT = 1
 
@@ -48,19 +48,6 @@ def evaluate(network: nn.Module, fabric: Fabric, batches: Iterable[Tensor]) -> I
     for batch in batches:
         with torch.inference_mode(), fabric.autocast():
             yield network(batch)
-
-
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a file under a temporary name, then rename it, so that it is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Training:
@@ -121,7 +108,7 @@ class Training:
             self._kept[name] = kept
         else:
             metadata = {"identity": self._identity}
-            write_file(self._kept_file(self._folder, name), lambda path: save_file(kept, path, metadata))
+            replace_file(self._kept_file(self._folder, name), lambda path: save_file(kept, path, metadata))
 
     def restore(self, name: str) -> None:
         """Go on with the network and the state that were kept under a name."""
@@ -162,9 +149,9 @@ class Training:
             tensors |= {f"optimizer.{number}.{key}": value for key, value in values.items() if value is not None}
         stored = _copied(tensors)
         metadata = {"identity": self._identity, "history": json.dumps(self.history)}
-        write_file(self._checkpoint, lambda path: save_file(stored, path, metadata))
+        replace_file(self._checkpoint, lambda path: save_file(stored, path, metadata))
         table = _table(self.history)
-        write_file(self._log, lambda path: _write_text(path, table))
+        replace_file(self._log, lambda path: path.write_text(table, encoding="utf-8"))
 
     def _resume(self) -> None:
         if self._checkpoint is None or not self._checkpoint.exists():
@@ -194,7 +181,3 @@ def _table(history: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.interfaces import Context, Images, Int, Items
+from bench.system.files import replace_file
 from methods.backbones import BackboneChoice, load
 from methods.backbones.backbone import Backbone, fill, read_state, seeded
 from methods.batches import ImageBatches, Seed, in_order, load_batches, shuffled
-from methods.training import Training, evaluate, make_fabric, write_file
+from methods.training import Training, evaluate, make_fabric
 
 EVALUATION_BATCH = 256
 # Classification before a trunk is frozen follows a common recipe for small residual networks; it is a choice.
@@ -179,7 +180,7 @@ def _trunk_outputs(items: Items, backbone: Backbone, context: Context) -> NDArra
     key = _digest({"backbone": backbone.identity(), "items": items.fingerprint})
     path = context.cache / f"trunk-{key}.npy"
     if not path.exists():
-        write_file(path, lambda temporary: _flush(_compute(items, backbone, context, temporary)))
+        replace_file(path, lambda temporary: _flush(_compute(items, backbone, context, temporary)))
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -208,7 +209,7 @@ def _flush(maps: NDArray[np.float16]) -> None:
 
 def _save_stages(stages: nn.ModuleDict, path: Path) -> None:
     tensors = {name: value.contiguous() for name, value in stages.state_dict().items()}
-    write_file(path, lambda temporary: save_file(tensors, temporary))
+    replace_file(path, lambda temporary: save_file(tensors, temporary))
 
 
 def _digest(identity: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 RoomName = Literal[
-    "contracts", "protocols", "adapters", "artifacts", "exact", "corpora", "searching", "metrics", "quality"
+    "contracts", "files", "protocols", "adapters", "artifacts", "exact", "corpora", "searching", "metrics", "quality"
 ]
 
 
@@ -28,6 +28,8 @@ class Room:
 ROOMS: Mapping[RoomName, Room] = {
     # What plugins and harness hand to each other.
     "contracts": Room(1, ("bench.interfaces",)),
+    # Files that are whole or not there.
+    "files": Room(1, ("bench.system.files",)),
     # Which rows are trained on, searched and asked.
     "protocols": Room(1, ("bench.grids.protocols",)),
     # A scikit-learn estimator as a hasher.

@@ -18,9 +18,9 @@ from torch import nn
 
 from bench.interfaces import Context
 from bench.plugins import registry
+from bench.system.files import replace_file
 from methods.backbones import BackboneChoice
 from methods.backbones.small import SYNTHETIC
-from methods.training import write_file
 from methods.trunk import prepare_backbone
 
 CLASSES = {"seed": 7, "class_count": 400, "train_per_class": 200, "query_per_class": 1}
@@ -39,7 +39,7 @@ def main() -> None:
         backbone = prepare_backbone(choice, data.split("train"), context)
     stages = nn.ModuleDict({"first_stages": backbone.first_stages, "last_stage": backbone.last_stage})
     tensors = {name: value.contiguous() for name, value in stages.state_dict().items()}
-    write_file(out, lambda path: save_file(tensors, path))
+    replace_file(out, lambda path: save_file(tensors, path))
     print(f"{out}: SHA-256 {sha256(out.read_bytes()).hexdigest()}")
 
 
