@@ -51,7 +51,8 @@ bits = [8, 9]
 RUN = """
 import sys
 from pathlib import Path
-from bench import grid_file, quality
+from bench.grids import grid_file
+from bench.quality import columns
 from bench.interfaces import Context
 from bench.records.parquet import write_parquet
 from bench.stages.pipeline import Pipeline

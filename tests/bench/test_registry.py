@@ -49,7 +49,7 @@ def test_a_wrong_parameter_is_named(values, message):
 def test_built_in_plugins_are_checked_without_torch():
     code = """
 import sys
-from bench import registry
+from bench.plugins import registry
 for kind in registry.GROUPS:
     for name in registry.plugins(kind):
         registry.build(kind, name, {})

@@ -13,7 +13,7 @@ from bench.plugins import registry
 from bench.plugins.estimators import as_hasher
 from bench.quality.neighbours import check_neighbours
 from bench.timing import indexes
-from bench.workers.limits import failed
+from bench.workers.limits import Failure
 
 QUERIES = 10
 WITHOUT_THE_DATA = ("is not installed", "finds no GPU")
@@ -58,10 +58,10 @@ def test_each_search_of_a_built_in_grid_answers_or_says_what_is_too_small(tmp_pa
             indexes.set_query(cell, index)
             check_neighbours(index.search(Corpus(vectors[n:], rows[1]), grid.k), QUERIES, grid.k, n)
         except Exception as fault:
-            ended = failed(fault)
-            assert ended["status"] == "skipped", (cell.describe(), ended)
-            assert any(word in ended["reason"] for word in (str(n), str(dim), str(dim - 1), *WITHOUT_THE_DATA))
-            assert "\n" not in ended["reason"]
+            ended = Failure.of(fault)
+            assert ended.status == "skipped", (cell.describe(), ended)
+            assert any(word in ended.reason for word in (str(n), str(dim), str(dim - 1), *WITHOUT_THE_DATA))
+            assert "\n" not in ended.reason
 
 
 def parts(n: int) -> tuple[slice, slice]:
