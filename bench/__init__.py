@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """A name of ``__all__``, imported when it is first asked for. AttributeError: there is no such name.
+        """A name of ``__all__``, imported when it is first asked for.
 
         Each module stands in an import statement: `bench.store.identity` reads these for the key of a plugin.
+
+        Raises AttributeError: there is no such name.
         """
         if name == "__version__":
             from importlib.metadata import version

@@ -100,7 +100,7 @@ class Codes:
     def pack(cls, values: NDArray[Any]) -> Self:
         """Codes of real values or ±1 [n, bits] (x >= 0 is bit 1), or of a boolean array (True is bit 1).
 
-        ValueError: values of an unsigned type, of which none is below 0: bits 0 and 1 are given as booleans.
+        Raises ValueError: values of an unsigned type, of which none is below 0: bits 0 and 1 are given as booleans.
         """
         if values.dtype.kind == "u":
             raise ValueError(f"values of {values.dtype} are never below 0: give bits as booleans, as in values > 0")
@@ -198,7 +198,10 @@ class Dataset(Protocol):
     content: Literal["images", "vectors"]
 
     def fingerprint(self) -> str:
-        """Identity of the content, found without reading all of it into memory. ValueError: it can't be read."""
+        """Identity of the content, found without reading all of it into memory.
+
+        Raises ValueError: it can't be read.
+        """
         ...
 
     def load(self, context: Context) -> Self:

@@ -181,7 +181,10 @@ def recompute(
 
 
 def _limits(timeout: float | None, memory_limit: float | None, in_process: bool) -> Limits:
-    """The limits of ``run``. ValueError: they are none, or nothing could keep them."""
+    """The limits of ``run``.
+
+    Raises ValueError: they are none, or nothing could keep them.
+    """
     if in_process and (timeout, memory_limit) != (None, None):
         raise ValueError("--in-process keeps no limits: leave out --timeout and --memory-limit")
     for option, value, unit in (("--timeout", timeout, "seconds"), ("--memory-limit", memory_limit, "GB")):
@@ -276,7 +279,10 @@ def _mark(pipeline: Pipeline, results: Store) -> None:
 
 
 def _pictured(gallery: int | None) -> int | None:
-    """The number of ``--gallery``; None for the usual one. ValueError: there can't be so many."""
+    """The number of ``--gallery``; None for the usual one.
+
+    Raises ValueError: there can't be so many.
+    """
     if gallery is not None and not 0 <= gallery <= MOST_PICTURED:
         raise ValueError(f"--gallery {gallery}: expected a number of queries, 0 (none) to {MOST_PICTURED:,}")
     return gallery

@@ -60,7 +60,10 @@ def check(
 
 
 def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
-    """The kinds of which there is a plugin of that name, or the one that is asked for. ValueError: there is none."""
+    """The kinds of which there is a plugin of that name, or the one that is asked for.
+
+    Raises ValueError: there is none.
+    """
     if kind is not None and kind not in registry.GROUPS:
         raise ValueError(registry.unknown(f"kind {kind!r}", kind, registry.GROUPS))
     asked = [one for one in registry.GROUPS if kind in (None, one)]
@@ -72,7 +75,10 @@ def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
 
 
 def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
-    """What ``--set`` says of one plugin, by parameter. ValueError: it speaks of another."""
+    """What ``--set`` says of one plugin, by parameter.
+
+    Raises ValueError: it speaks of another.
+    """
     values = {}
     for setting in map(parse, settings):
         if setting.owner != name:

@@ -55,7 +55,7 @@ def compare(
 
 
 def _check_files(csv: Path | None, html: Path | None) -> None:
-    """ValueError: one of the files could not be written when its content is there, or both are one."""
+    """Raises ValueError: one of the files could not be written when its content is there, or both are one."""
     for option, path in (("--csv", csv), ("--html", html)):
         if path is not None:
             check_file(option, path)
@@ -74,7 +74,10 @@ def _losses_in_words(fail_over: str | None, allow_missing: bool) -> str:
 
 
 def _share(text: str) -> float:
-    """A share such as ``5%``. ValueError: it is none."""
+    """A share such as ``5%``.
+
+    Raises ValueError: it is none.
+    """
     number = text.removesuffix("%")
     try:
         share = float(number) / 100

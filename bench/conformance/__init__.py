@@ -51,7 +51,7 @@ def maker(kind: Kind, name: str, values: dict[str, Any]) -> Make:
     """What makes a registered plugin for its checks: with ``values``, and ``check_parameters`` of its class below them.
     A data set that is given no files is skipped.
 
-    ValueError: a parameter is unknown or wrong, or the data set can't be read.
+    Raises ValueError: a parameter is unknown or wrong, or the data set can't be read.
     """
     plugin = registry.load(kind, name)
     small = getattr(plugin, "check_parameters", {})

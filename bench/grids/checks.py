@@ -15,8 +15,8 @@ MOST_BITS = 2**16
 
 
 def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
-    """ValueError where the parts of a cell do not fit each other, k neighbours, or data that hold ``content``, with
-    labels or without.
+    """Raises ValueError where the parts of a cell do not fit each other, k neighbours, or data that hold ``content``,
+    with labels or without.
     """
     _check_parts(cell, k)
     for role, choice in cell.choices():
@@ -42,7 +42,10 @@ def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
 
 
 def ask_index(cell: Cell) -> None:
-    """``check`` of the cell's index, where there are both. ValueError, Unavailable: see ``bench.interfaces.Index``."""
+    """``check`` of the cell's index, where there are both.
+
+    Raises ValueError, Unavailable: see ``bench.interfaces.Index``.
+    """
     index = _built(cell, "index")
     if cell.index is None or not hasattr(index, "check"):
         return
@@ -64,7 +67,7 @@ def _built(cell: Cell, role: Role) -> Any:
 
 
 def _check_without_labels(cell: Cell) -> None:
-    """ValueError where a cell needs labels."""
+    """Raises ValueError where a cell needs labels."""
     if cell.index is None:
         what = "a ranking (a cell without an index)"
     elif cell.protocol != "seen":
@@ -79,7 +82,7 @@ def _check_without_labels(cell: Cell) -> None:
 
 
 def _check_reads(cell: Cell) -> None:
-    """ValueError where nothing in the cell makes what its index reads."""
+    """Raises ValueError where nothing in the cell makes what its index reads."""
     assert cell.index is not None
     what, wanted = f"index = {cell.index.name!r} reads", reads(cell)
     if "features" in wanted and cell.embedder is None:
@@ -92,7 +95,7 @@ def _check_reads(cell: Cell) -> None:
 
 
 def _check_parts(cell: Cell, k: int) -> None:
-    """ValueError where a part is missing, or one is there that means nothing beside the others."""
+    """Raises ValueError where a part is missing, or one is there that means nothing beside the others."""
     if cell.index is None and (cell.hasher is None) == (cell.embedder is None):
         raise ValueError("without an index a cell ranks by a hasher or by an embedder: name exactly one of the two")
     if cell.hasher is None:

@@ -30,7 +30,10 @@ class Surroundings:
 
 
 def expand(blocks: Sequence[tuple[Block, Sequence[int]]], around: Surroundings, where: str) -> list[Cell]:
-    """The cells of all blocks, with the seeds of each. ValueError: one is wrong, or there are none or too many."""
+    """The cells of all blocks, with the seeds of each.
+
+    Raises ValueError: one is wrong, or there are none or too many.
+    """
     count = sum(len(seeds) * math.prod(map(len, block.axes().values())) for block, seeds in blocks)
     if count > MOST_CELLS:
         raise ValueError(f"{where}: the products of [[cells]] are {count:,} cells; at most {MOST_CELLS:,} are run")

@@ -21,7 +21,10 @@ def built_in() -> dict[str, Path]:
 
 
 def find(name: str) -> Path:
-    """The file of a grid. ValueError: there is none of that name, or at that path."""
+    """The file of a grid.
+
+    Raises ValueError: there is none of that name, or at that path.
+    """
     if not name.endswith(".toml"):
         if name not in built_in():
             known = registry.unknown(f"grid {shown(name)}", name, built_in())
@@ -38,7 +41,10 @@ def find(name: str) -> Path:
 
 
 def parse(path: Path) -> dict[str, Any]:
-    """The file's tables. ValueError: it can't be read, is too large, or no TOML in UTF-8."""
+    """The file's tables.
+
+    Raises ValueError: it can't be read, is too large, or no TOML in UTF-8.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(FILE_BYTES + 1)

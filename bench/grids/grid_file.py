@@ -44,7 +44,10 @@ def names() -> dict[str, str]:
 
 
 def dataset_names(name: str, options: Options = Options()) -> list[str]:
-    """The data sets of a grid, or the one that the options name. ValueError: see the module."""
+    """The data sets of a grid, or the one that the options name.
+
+    Raises ValueError: see the module.
+    """
     with _one_line():
         file, _, _ = _read(name, options)
         names = file.dataset if options.dataset is None else [options.dataset]
@@ -57,7 +60,7 @@ def dataset_names(name: str, options: Options = Options()) -> list[str]:
 def load(name: str, options: Options = Options()) -> Grid:
     """The grid of that name, or in that ``.toml`` file, with the options applied; of several data sets, on the first.
 
-    ValueError: see the module.
+    Raises ValueError: see the module.
     """
     with _one_line():
         return _load(name, options)
@@ -108,7 +111,10 @@ def _load(name: str, options: Options) -> Grid:
 
 
 def _recipe(file: GridFile, recipe: str, dataset: str, where: str) -> dict[str, Table]:
-    """The recipe's table of each plugin as it is on the data set. ValueError: there is no such recipe."""
+    """The recipe's table of each plugin as it is on the data set.
+
+    Raises ValueError: there is no such recipe.
+    """
     recipes: Table = file.recipes
     if file.recipes_of is not None:
         recipes = _over(parse(built_in()[file.recipes_of])["recipes"], recipes)

@@ -44,7 +44,10 @@ MEASURED: Table = {**get_type_hints(Measure), "split": Literal["all", "tune/repo
 
 
 def typed(value: Any, kind: Any, key: str) -> Any:
-    """The value, if it is of that kind. ValueError: it is not."""
+    """The value, if it is of that kind.
+
+    Raises ValueError: it is not.
+    """
     try:
         return TypeAdapter(kind).validate_python(value, strict=True)
     except ValidationError as fault:
@@ -52,20 +55,25 @@ def typed(value: Any, kind: Any, key: str) -> Any:
 
 
 def only(table: Table, allowed: Collection[str]) -> None:
-    """ValueError: a key of the table is not among the allowed."""
+    """Raises ValueError: a key of the table is not among the allowed."""
     for key in table:
         if key not in allowed:
             raise ValueError(registry.unknown(f"key {key!r}", key, allowed))
 
 
 def only_plugins(table: Table, kinds: Collection[registry.Kind], more: Collection[str] = ()) -> None:
-    """ValueError: a key of the table is neither what a plugin of one of the kinds may be called nor one of ``more``."""
+    """Raises ValueError: a key of the table is neither what a plugin of one of the kinds may be called nor one of
+    ``more``.
+    """
     others = {key: value for key, value in table.items() if not any(registry.named(kind, key) for kind in kinds)}
     only(others, [*more, *(name for kind in kinds for name in registry.plugins(kind))])
 
 
 def _listed(value: Any) -> list[Any]:
-    """The values of an axis, each once. ValueError: an empty list, which would leave no cell."""
+    """The values of an axis, each once.
+
+    Raises ValueError: an empty list, which would leave no cell.
+    """
     values = value if isinstance(value, list) else [value]
     if not values:
         raise ValueError("an empty list leaves no cell")
@@ -231,7 +239,10 @@ class GridFile(BaseModel):
 
 
 def read(raw: Table, where: str) -> GridFile:
-    """The file's table, checked. ValueError: names the first value that is wrong and what is right."""
+    """The file's table, checked.
+
+    Raises ValueError: names the first value that is wrong and what is right.
+    """
     _simple(raw, where)
     try:
         file = GridFile.model_validate(raw)
@@ -243,7 +254,7 @@ def read(raw: Table, where: str) -> GridFile:
 
 
 def _simple(raw: Table, where: str) -> None:
-    """ValueError: tables and lists are deeper than any that is meant, or a whole number is larger."""
+    """Raises ValueError: tables and lists are deeper than any that is meant, or a whole number is larger."""
     level: list[Any] = [raw]
     for _ in range(DEPTH):
         level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
@@ -255,7 +266,7 @@ def _simple(raw: Table, where: str) -> None:
 
 
 def _check_recipe(tables: dict[str, Table], where: str) -> None:
-    """ValueError: a table of no plugin and no kind, or in one a key or a value that none of them takes."""
+    """Raises ValueError: a table of no plugin and no kind, or in one a key or a value that none of them takes."""
     with _at(f"{where}]"):
         only_plugins(tables, registry.GROUPS, registry.GROUPS)
     for owner, table in tables.items():
@@ -269,7 +280,7 @@ def _check_recipe(tables: dict[str, Table], where: str) -> None:
 
 
 def _check_shared(table: Table, plugins: list[Plugin], where: str) -> None:
-    """ValueError: the table, or one in it for a data set, says what none of the plugins takes."""
+    """Raises ValueError: the table, or one in it for a data set, says what none of the plugins takes."""
     own = {key: value for key, value in table.items() if not isinstance(value, dict)}
     of_datasets = {key: value for key, value in table.items() if isinstance(value, dict)}
     with _at(where):
@@ -280,7 +291,7 @@ def _check_shared(table: Table, plugins: list[Plugin], where: str) -> None:
 
 
 def check_parameter(plugins: Sequence[Plugin], key: str, value: Any, where: str) -> None:
-    """ValueError: none of the plugins has that parameter and takes the value. Of no plugins nothing is known."""
+    """Raises ValueError: none of the plugins has that parameter and takes the value. Of no plugins nothing is known."""
     known = {name: plugin for plugin in plugins for name in registry.parameters(registry.load(*plugin))}
     if plugins and key not in known:
         what = f"parameter {key!r} of {plugins[0][1]}" if len(plugins) == 1 else f"key {key!r}"

@@ -31,7 +31,10 @@ def _folder_name(folder: str | Path | None) -> str:
 
 
 def given_name(name: str, where: str) -> str:
-    """The name that a user gives. ValueError: it can't be that of a folder, or not be printed."""
+    """The name that a user gives.
+
+    Raises ValueError: it can't be that of a folder, or not be printed.
+    """
     plain_name(where, name)
     if not name.isprintable() or name != name.strip() or len(name.encode()) > MAX_BYTES:
         allowed = f"printable characters of at most {MAX_BYTES} bytes, without spaces around them"

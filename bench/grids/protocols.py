@@ -28,7 +28,7 @@ CLASSES: dict[ProtocolName, dict[SplitName, Classes]] = {
 class ClassSplit:
     """Which classes are held out of training: a ``share`` of those that occur, drawn by ``seed``.
 
-    ValueError: the share is not between 0 and 1, or the seed below 0.
+    Raises ValueError: the share is not between 0 and 1, or the seed below 0.
     """
 
     share: float = 0.25
@@ -44,7 +44,9 @@ class ClassSplit:
         """The labels that are held out of those that occur in ``labels`` (int64 [n], in any order), int64, ascending.
 
         Their number is the share of the classes, rounded to the nearest; at least one, and at most so many that two
-        stay seen. ValueError: fewer than three classes.
+        stay seen.
+
+        Raises ValueError: fewer than three classes.
         """
         classes = np.unique(labels)
         if len(classes) < 3:
@@ -57,8 +59,9 @@ class ClassSplit:
 def rows(protocol: ProtocolName, split: SplitName, labels: Int, unseen: Int) -> Int:
     """The rows of a split that take part in a protocol, int64, ascending.
 
-    ``labels`` int64 [n] are the split's; ``unseen`` the labels that are held out of training. ValueError: there are no
-    such rows.
+    ``labels`` int64 [n] are the split's; ``unseen`` the labels that are held out of training.
+
+    Raises ValueError: there are no such rows.
     """
     classes = CLASSES[protocol][split]
     held_out = np.isin(labels, unseen)

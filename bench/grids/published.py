@@ -32,7 +32,8 @@ def load_reference(name: str) -> pd.DataFrame:
     candidates, precision_at_10, seconds for all queries, ``ms`` for one, and where printed speed_up, bytes and
     ``bytes_per_item`` (of the items that are counted in them). Of rankings by codes: hasher, bits, model,
     database_codes, map. Quality is a fraction; a value is empty where a method has none or the source does not say.
-    ValueError: no such table.
+
+    Raises ValueError: no such table.
     """
     import pandas as pd
 
@@ -55,7 +56,9 @@ def attach(cells: pd.DataFrame, reference_name: str | None) -> pd.DataFrame:
 
     ``reference_compares`` (bool): whether the cell's data are those of the published figures, by name, numbers of items
     and queries, and protocol. They are called as the paper's are or read by the plugin of that name; a number that is
-    not known yet contradicts nothing. ValueError: no such table.
+    not known yet contradicts nothing.
+
+    Raises ValueError: no such table.
     """
     plain = cells.drop(columns=[name for name in cells.columns if name.startswith("reference_")])
     if reference_name is None:

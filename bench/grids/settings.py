@@ -34,7 +34,7 @@ class Setting:
     def taken(self, take: Callable[[Any], T]) -> T:
         """What ``take`` makes of the value, or of its text where it takes no number, date or truth value.
 
-        ValueError: it takes neither.
+        Raises ValueError: it takes neither.
         """
         try:
             return take(self.value)
@@ -45,7 +45,10 @@ class Setting:
             raise
 
     def of_plugin(self) -> Any:
-        """The value, for the plugins whose name is the owner's. ValueError: none of them takes it."""
+        """The value, for the plugins whose name is the owner's.
+
+        Raises ValueError: none of them takes it.
+        """
         named = [(kind, str(self.owner)) for kind in registry.GROUPS if registry.named(kind, str(self.owner))]
         plugins = [plugin for plugin in named if is_importable(*plugin)]
 
@@ -57,7 +60,10 @@ class Setting:
 
 
 def parse(text: str) -> Setting:
-    """The parts of a ``--set``. A value that is none of TOML's is text. ValueError: no key, or no text in UTF-8."""
+    """The parts of a ``--set``. A value that is none of TOML's is text.
+
+    Raises ValueError: no key, or no text in UTF-8.
+    """
     match = re.fullmatch(r"(?:([\w.:-]+)\.)?([\w-]+)=(.*)", text, re.DOTALL)
     if match is None:
         raise ValueError(f"--set {shown(text)}: expected key=value or plugin.parameter=value")
@@ -75,7 +81,10 @@ def _value(text: str) -> Any:
 
 
 def apply(raw: Table, texts: Sequence[str], where: str) -> tuple[GridFile, dict[str, Table]]:
-    """The file with all settings over it, and what they say of single plugins. ValueError: see ``read``."""
+    """The file with all settings over it, and what they say of single plugins.
+
+    Raises ValueError: see ``read``.
+    """
     file = read(raw, where)
     of_plugins: dict[str, Table] = {}
     for setting in map(parse, texts):
@@ -112,7 +121,7 @@ def _over(raw: Table, file: GridFile, setting: Setting, where: str, value: Any) 
 
 
 def _check_in_cells(block: Block, setting: Setting, value: Any) -> None:
-    """ValueError: no plugin of the cells takes one of the values for the setting's key."""
+    """Raises ValueError: no plugin of the cells takes one of the values for the setting's key."""
     if setting.owner is None and setting.key in (block.model_extra or {}):
         plugins = [(ROLES[role], name) for role in ROLES for name in getattr(block, role)]
         usable = [plugin for plugin in plugins if is_importable(*plugin)]

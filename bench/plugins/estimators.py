@@ -50,7 +50,7 @@ class EstimatorHasher:
     def fit(self, train: Items, context: Context) -> Self:
         """Fit the estimator; the seed is its ``random_state``, if it has one. What it warns of is said.
 
-        ValueError: the items have no vectors.
+        Raises ValueError: the items have no vectors.
         """
         if "random_state" in self.estimator.get_params():
             self.estimator.set_params(random_state=context.seed)
@@ -63,7 +63,10 @@ class EstimatorHasher:
         return self
 
     def encode(self, items: Items) -> Codes:
-        """Codes of any items. ValueError: they have no vectors, or the estimator returns other than 0 and 1."""
+        """Codes of any items.
+
+        Raises ValueError: they have no vectors, or the estimator returns other than 0 and 1.
+        """
         return self._pack(self.estimator.transform(self._vectors(items)), len(items), "transform")
 
     def _vectors(self, items: Items) -> Float:
@@ -87,7 +90,10 @@ class RealEstimatorHasher(EstimatorHasher):
     """The hasher of an estimator that has a ``decision_function``."""
 
     def encode_real(self, items: Items) -> Float:
-        """The decision function of any items, float32 [n, bits]. ValueError: they have no vectors."""
+        """The decision function of any items, float32 [n, bits].
+
+        Raises ValueError: they have no vectors.
+        """
         estimator: Any = self.estimator
         return np.asarray(estimator.decision_function(self._vectors(items)), dtype=np.float32)
 

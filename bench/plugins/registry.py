@@ -62,7 +62,10 @@ def named(kind: Kind, name: str) -> list[tuple[str, EntryPoint]]:
 
 
 def find(kind: Kind, name: str) -> EntryPoint:
-    """The entry point of a plugin. ValueError: there is none of that name, or there are several."""
+    """The entry point of a plugin.
+
+    Raises ValueError: there is none of that name, or there are several.
+    """
     meant = named(kind, name)
     if not meant:
         raise ValueError(unknown(f"{kind} {name!r}", name, plugins(kind)))
@@ -94,7 +97,10 @@ def describe(point: EntryPoint) -> str:
 
 
 def _described_in_source(point: EntryPoint) -> str | None:
-    """The docstring of a plugin's class; None where it isn't in the source. ValueError: its module can't be found."""
+    """The docstring of a plugin's class; None where it isn't in the source.
+
+    Raises ValueError: its module can't be found.
+    """
     with _plain_faults(point):
         spec = importlib.util.find_spec(point.module)
         if spec is None:
@@ -109,7 +115,10 @@ def _described_in_source(point: EntryPoint) -> str | None:
 
 
 def _imported(point: EntryPoint) -> type:
-    """A plugin's class. ValueError: its module can't be imported, or has no such class."""
+    """A plugin's class.
+
+    Raises ValueError: its module can't be imported, or has no such class.
+    """
     with _plain_faults(point):
         plugin = point.load()
         if not isinstance(plugin, type):
@@ -132,7 +141,10 @@ def _plain_faults(point: EntryPoint) -> Iterator[None]:
 
 
 def load(kind: Kind, name: str) -> type:
-    """The plugin's class. ValueError: unknown name, or its module can't be imported."""
+    """The plugin's class.
+
+    Raises ValueError: unknown name, or its module can't be imported.
+    """
     point = find(kind, name)
     try:
         return _imported(point)
@@ -160,7 +172,7 @@ def _schema(plugin: type) -> type[BaseModel]:
 
 
 def check_values(kind: Kind, name: str, values: dict[str, Any]) -> None:
-    """ValueError: a parameter that the plugin does not have, or a value that is not of its annotated type."""
+    """Raises ValueError: a parameter that the plugin does not have, or a value that is not of its annotated type."""
     _checked(load(kind, name), name, values)
 
 

@@ -16,20 +16,20 @@ Scores = NDArray[np.float64]
 
 
 def check_choice(name: str, value: str, choices: Any) -> None:
-    """ValueError: the value is none of the choices, a ``Literal``."""
+    """Raises ValueError: the value is none of the choices, a ``Literal``."""
     if value not in get_args(choices):
         raise ValueError(f"{name} = {value!r}; one of {', '.join(get_args(choices))}")
 
 
 def check_padding(name: str, codes: Codes) -> None:
-    """ValueError: the words hold more bits than the codes have."""
+    """Raises ValueError: the words hold more bits than the codes have."""
     padding = codes.words.shape[1] * 64 - codes.bits
     if not 0 <= padding < 64 or (padding and (codes.words[:, -1] >> np.uint64(64 - padding)).any()):
         raise ValueError(f"{name}: codes of {codes.bits} bits hold more; padding bits are zero")
 
 
 def check_features(name: str, features: Float) -> None:
-    """ValueError unless the features are finite, [items, dimensions], at least one of each."""
+    """Raises ValueError unless the features are finite, [items, dimensions], at least one of each."""
     if features.ndim != 2 or features.size == 0:
         raise ValueError(f"{name}: features of shape {features.shape}; [items, dimensions] with at least one of each")
     if not (np.isfinite(features.min()) and np.isfinite(features.max())):
@@ -37,7 +37,7 @@ def check_features(name: str, features: Float) -> None:
 
 
 def check_labels(name: str, items: int, labels: Labels) -> None:
-    """ValueError unless there is a class number, or a row of zeros and ones, to each item, and at least one item."""
+    """Raises ValueError unless each item has a class number, or a row of zeros and ones, and there is an item."""
     if len(labels) != items or items == 0:
         raise ValueError(f"{name}: {items} items and {len(labels)} labels; as many labels, at least one")
     numbers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
@@ -51,7 +51,7 @@ def check_labels(name: str, items: int, labels: Labels) -> None:
 
 
 def check_kinds(query_labels: Labels, database_labels: Labels) -> None:
-    """ValueError: one side has class numbers and the other sets of classes, or sets of other classes."""
+    """Raises ValueError: one side has class numbers and the other sets of classes, or sets of other classes."""
     if query_labels.shape[1:] != database_labels.shape[1:]:
         raise ValueError(f"labels {query_labels.shape} and {database_labels.shape}: both [n], or both [n, classes]")
 

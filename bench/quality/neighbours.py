@@ -14,7 +14,7 @@ from bench.quality.ranking import HammingRanking
 
 
 def check_neighbours(neighbours: NDArray[Any], queries: int, k: int, database: int) -> None:
-    """ValueError where an index's answer is not int64 [queries, k] of ids in 0 .. database - 1, or -1."""
+    """Raises ValueError where an index's answer is not int64 [queries, k] of ids in 0 .. database - 1, or -1."""
     if neighbours.shape != (queries, k) or neighbours.dtype != np.int64:
         raise ValueError(f"search returned {neighbours.dtype} {list(neighbours.shape)}, expected int64 {[queries, k]}")
     if len(neighbours) and (neighbours.min() < -1 or neighbours.max() >= database):
@@ -30,7 +30,8 @@ def precision_at(neighbours: Int, query_labels: Labels, database_labels: Labels,
     """Share of the first k neighbours that bear the query's label, or one of its labels, averaged over the queries.
 
     ``neighbours`` int64 [q, >= k] holds positions in the database, -1 where one is missing. The divisor is always k.
-    ValueError: sizes or labels that do not fit, an id outside the database.
+
+    Raises ValueError: sizes or labels that do not fit, an id outside the database.
     """
     check_kinds(query_labels, database_labels)
     ids = _distinct(neighbours, k, len(query_labels), len(database_labels))
@@ -47,8 +48,9 @@ def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Floa
     ``exact`` int64 [q, >= k] holds the exact nearest ids, nearest first (-1 where the database has fewer);
     ``features`` float32 [n, d], ``query_features`` float32 [q, d]. A neighbour counts if its squared
     distance, in float64, is at most that of the farthest of the k exact ones: these themselves and whatever
-    ties with the last, with no epsilon. ValueError: sizes that do not fit, an id outside the database, a
-    query without exact ids.
+    ties with the last, with no epsilon.
+
+    Raises ValueError: sizes that do not fit, an id outside the database, a query without exact ids.
     """
     found = _distinct(neighbours, k, len(query_features), len(features))
     nearest = _distinct(exact, k, len(query_features), len(features))
@@ -63,7 +65,9 @@ def recall_at_by_codes(neighbours: Int, query_codes: Codes, database_codes: Code
     """Share of the k nearest codes that are among the first k neighbours, averaged over the queries.
 
     A neighbour counts if its Hamming distance is at most that of the k-th nearest code: whatever ties with it counts
-    too. ``neighbours`` as for ``recall_at``. ValueError: sizes that do not fit, an id outside the database.
+    too. ``neighbours`` as for ``recall_at``.
+
+    Raises ValueError: sizes that do not fit, an id outside the database.
     """
     queries, size = len(query_codes), len(database_codes)
     found = _distinct(neighbours, k, queries, size)

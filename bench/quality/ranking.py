@@ -94,7 +94,10 @@ class HammingRanking:
 
     @classmethod
     def of(cls, query_codes: Codes, database_codes: Codes, query_labels: Labels, database_labels: Labels) -> Self:
-        """Count. ValueError: codes of unequal length, padding that is not zero, labels that do not fit, no items."""
+        """Count.
+
+        Raises ValueError: codes of unequal length, padding that is not zero, labels that do not fit, no items.
+        """
         if query_codes.bits != database_codes.bits:
             raise ValueError(f"query codes have {query_codes.bits} bits, database codes {database_codes.bits}")
         check_padding("query", query_codes)
@@ -123,7 +126,9 @@ class HammingRanking:
         """Sum of the precisions at the relevant items among the first k (all), over the ``denominator``; or 0.
 
         With "retrieved" the figure can fall when a relevant item moves up (relevant, not, relevant: 5/6; relevant,
-        not, not: 1), so its "best" order may score below the expectation. ValueError: k < 1, an unknown choice.
+        not, not: 1), so its "best" order may score below the expectation.
+
+        Raises ValueError: k < 1, an unknown choice.
         """
         check_choice("ties", ties, Ties)
         check_choice("denominator", denominator, Denominator)
@@ -141,7 +146,7 @@ class HammingRanking:
     def mean_average_precision(self, k: int | None = None, preset: str = "tie_expected") -> float:
         """MAP among the first k (all) by one of ``PRESETS``; 0 where no query stays in the mean.
 
-        ValueError: k < 1, an unknown preset.
+        Raises ValueError: k < 1, an unknown preset.
         """
         if preset not in PRESETS:
             raise ValueError(f"preset = {preset!r}; one of {', '.join(PRESETS)}")
@@ -156,14 +161,16 @@ class HammingRanking:
     def precision_at(self, n: int, ties: Ties = "expected") -> Scores:
         """Share of relevant items among the first n; a database of fewer items leaves the other places wrong.
 
-        ValueError: n < 1, an unknown choice of ties.
+        Raises ValueError: n < 1, an unknown choice of ties.
         """
         return self._hits_at(n, ties) / n
 
     def precision_within(self, radius: int, empty: float = 0.0) -> Scores:
         """Share of relevant items among those within a Hamming radius; ``empty`` where there is none.
 
-        The usual reading of precision within radius 2 counts an empty result as 0. ValueError: radius < 0.
+        The usual reading of precision within radius 2 counts an empty result as 0.
+
+        Raises ValueError: radius < 0.
         """
         _check_radius(radius)
         return _share(self.relevant[:, : radius + 1].sum(axis=1), self.items[:, : radius + 1].sum(axis=1), empty)
@@ -171,7 +178,7 @@ class HammingRanking:
     def recall_within(self, radius: int) -> Scores:
         """Share of the database's relevant items that lie within a Hamming radius; 0 where there is none.
 
-        ValueError: radius < 0.
+        Raises ValueError: radius < 0.
         """
         _check_radius(radius)
         return _share(self.relevant[:, : radius + 1].sum(axis=1), self.relevant.sum(axis=1))
@@ -182,7 +189,9 @@ class HammingRanking:
         """Precision and recall, each a mean over the queries, within every radius 0..bits: float64 [bits + 1].
 
         With ``numbers`` it is among the first n for each of these, tied items in random order: float64 [numbers].
-        ``empty`` is the precision of a radius that holds nothing. ValueError: a number below 1.
+        ``empty`` is the precision of a radius that holds nothing.
+
+        Raises ValueError: a number below 1.
         """
         if numbers is not None:
             hits = np.stack([self._hits_at(int(n), "expected") for n in numbers], axis=1)
@@ -197,7 +206,9 @@ class HammingRanking:
 
         An item that shares g labels gains 2^g - 1 (0 or 1 for class numbers), at place i over log2(1 + i): Järvelin and
         Kekäläinen (2002) with the exponential gain that multi-label hashing reports (Zhao et al., CVPR 2015). A tie
-        group's expectation is its mean gain times its places' discounts. ValueError: n < 1, an unknown choice of ties.
+        group's expectation is its mean gain times its places' discounts.
+
+        Raises ValueError: n < 1, an unknown choice of ties.
         """
         check_choice("ties", ties, Ties)
         n, size = _first(n, len(self.database_codes), "n"), len(self.database_codes)
@@ -290,8 +301,9 @@ def average_precision_by_distance(
 
     Features are float32 [q, d] and [n, d]. Distances are summed in float64 from differences, so that nothing cancels
     and equal items tie exactly; a tie counts as its expectation. Only the relevant distances are sorted, the other
-    items are counted into them: O(n log r) for r relevant ones. A thread holds 8 n distances. ValueError: features or
-    labels that do not fit, a feature that is not finite, k < 1, an unknown denominator.
+    items are counted into them: O(n log r) for r relevant ones. A thread holds 8 n distances.
+
+    Raises ValueError: features or labels that do not fit, a feature that is not finite, k < 1, an unknown denominator.
     """
     check_choice("denominator", denominator, Denominator)
     check_features("query", query_features)

@@ -116,7 +116,10 @@ class Data:
 
 
 def compare(before: Store, after: Store) -> list[Change]:
-    """All figures of the cells that both have, and what one of them lacks. ValueError: there is nothing to compare."""
+    """All figures of the cells that both have, and what one of them lacks.
+
+    Raises ValueError: there is nothing to compare.
+    """
     ours, theirs = _data(before), _data(after)
     finished = any(_ok(entry) for data in ours for seeds in data.cells.values() for entry in seeds.values())
     for store, holds in ((before, finished), (after, bool(theirs))):

@@ -14,7 +14,9 @@ LATENCY, THROUGHPUT = columns.LATENCY.name, columns.THROUGHPUT.name
 def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
     """Which points no other point dominates, bool [n]: none costs as little, is as good, and is better in one of these.
 
-    Points that are equal in both stay together. ValueError: a value that is not a number.
+    Points that are equal in both stay together.
+
+    Raises ValueError: a value that is not a number.
     """
     costs, values = np.asarray(cost, dtype=np.float64), np.asarray(quality, dtype=np.float64)
     if np.isnan(costs).any() or np.isnan(values).any():

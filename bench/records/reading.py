@@ -12,8 +12,9 @@ from bench.records.columns import TEXTS
 def read_records(results: str | Path) -> pd.DataFrame:
     """All finished records of a results folder, ``run --out``, whatever their grid: a row each, sorted by key.
 
-    The columns are those that `bench.records.parquet.write_parquet` names. FileNotFoundError: the folder has no
-    ``records.parquet``.
+    The columns are those that `bench.records.parquet.write_parquet` names.
+
+    Raises FileNotFoundError: the folder has no ``records.parquet``.
     """
     return pd.read_parquet(_file(results, "records.parquet", "the folder that a run wrote, such as results"))
 
@@ -22,7 +23,9 @@ def read_cells(report: str | Path) -> pd.DataFrame:
     """The cells of one report, such as ``results/ann/sift1m``: a row each, in the order of the grid.
 
     The columns are those of ``cells.csv``. Names and hashes are texts; what a cell lacks is missing, and only an empty
-    field is: data may be called "NA". FileNotFoundError: the folder has no ``cells.csv``.
+    field is: data may be called "NA".
+
+    Raises FileNotFoundError: the folder has no ``cells.csv``.
     """
     path = _file(report, "cells.csv", "a folder GRID/DATASET in a results folder, such as results/ann/sift1m")
     return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, "str"), keep_default_na=False, na_values=[""])

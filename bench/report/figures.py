@@ -63,7 +63,9 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
     ``map_against_bits``, left out where there is one length. "candidates" and "methods" have
     ``precision_against_candidates``, left out where fewer than two numbers of candidates were run, and
     ``precision_against_time``; "pareto" has recall and precision against ``time`` and ``batch_time``; what is against
-    time is left out where nothing was timed. ValueError: an unknown reference.
+    time is left out where nothing was timed.
+
+    Raises ValueError: an unknown reference.
     """
     done = finished(cells, grid)
     figures = {name: _draw(done, grid, panel) for name, panel in panels(done, grid).items()}

@@ -27,7 +27,9 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 
     The layout "pareto" has ``pareto.csv`` beside them. ``cells`` has a row for each cell and the columns COLUMNS, any
     of which may be missing, and any others; precision, recall and shares are fractions, and ``status`` is "ok", what
-    went wrong, "skipped", or empty for a cell not yet run. ValueError: an unknown reference.
+    went wrong, "skipped", or empty for a cell not yet run.
+
+    Raises ValueError: an unknown reference.
     """
     tidy = complete(cells, grid)
     table = layout_table(tidy, grid)

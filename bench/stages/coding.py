@@ -43,7 +43,9 @@ def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, learned:
     """The arrays of one model that are named: words uint64 [n, w], and real values float32 [n, bits].
 
     ``learned``: the codes that the hasher learned are codes of the database. Where it learned none, their array is left
-    out. ValueError: codes of another number or length, or real values of another type or shape.
+    out.
+
+    Raises ValueError: codes of another number or length, or real values of another type or shape.
     """
     if not any(name.startswith(f"{model}-") for name in names):
         return {}
@@ -92,7 +94,10 @@ def _use(hasher: Any, model: Model) -> None:
 
 
 def _real_values(hasher: Any, items: Items) -> Float:
-    """``encode_real`` of items. ValueError: it is not finite float32 [n, bits]."""
+    """``encode_real`` of items.
+
+    Raises ValueError: it is not finite float32 [n, bits].
+    """
     values: Float = hasher.encode_real(items)
     if values.dtype != np.float32 or values.shape != (len(items), hasher.bits) or not is_finite(values):
         expected = f"finite float32 {[len(items), hasher.bits]}"

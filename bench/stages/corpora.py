@@ -35,7 +35,10 @@ class Corpora:
         return digest([stages, cell.protocol, cell.model, cell.database_codes])
 
     def of(self, cell: Cell) -> tuple[Corpus, Corpus]:
-        """Database and queries. ValueError: learned codes are asked for, and the hasher learned none."""
+        """Database and queries.
+
+        Raises ValueError: learned codes are asked for, and the hasher learned none.
+        """
         database_rows, query_rows = self._pipeline.database_rows(cell), self._pipeline.query_rows(cell)
         return self._corpus(cell, "database", database_rows), self._corpus(cell, "query", query_rows)
 

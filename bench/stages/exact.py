@@ -33,8 +33,9 @@ def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..
     Queries float32 [q, d] and database float32 [n, d] may hold any finite values. Exact is the order of (squared
     distance, id), where a squared distance is the float64 sum of the squared differences in float64, as
     `recall_at` takes it: relatively within (d + 2) / 2^53 of the true one, and the same for equal rows.
-    The sizes of blocks, the number of threads and the rounding of products change nothing. ValueError: a value that is
-    not finite.
+    The sizes of blocks, the number of threads and the rounding of products change nothing.
+
+    Raises ValueError: a value that is not finite.
     """
     ids = np.full((len(queries), k), -1, dtype=np.int64)
     distances = np.full((len(queries), k), np.inf)
@@ -112,7 +113,7 @@ class Screen:
     def shifted(self, name: str, part: slice, features: Float) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The vectors in ``dtype``, and their squared norms less the error; zero and -inf where these are too large.
 
-        ValueError: a value of ``features``, which are this part of what ``name`` names, is not finite.
+        Raises ValueError: a value of ``features``, which are this part of what ``name`` names, is not finite.
         """
         centred = (features - self.origin) * self.scale
         norms = np.einsum("ij,ij->i", centred, centred)

@@ -60,13 +60,19 @@ class Pipeline:
 
     @cached_property
     def dataset_identity(self) -> str:
-        """The data set's plugin, its source and its content. ValueError: the content can't be read."""
+        """The data set's plugin, its source and its content.
+
+        Raises ValueError: the content can't be read.
+        """
         name = self.grid.dataset.name
         return digest([name, self._content, _source("dataset", name)])
 
     @cached_property
     def dataset_fingerprint(self) -> str:
-        """12 hex digits of the data set's plugin and content, whatever its source. ValueError: it can't be read."""
+        """12 hex digits of the data set's plugin and content, whatever its source.
+
+        Raises ValueError: it can't be read.
+        """
         return digest([self.grid.dataset.name, self._content])[:12]
 
     @cached_property
@@ -178,7 +184,9 @@ class Pipeline:
         """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
 
         ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``remarks`` (what fitting said),
-        ``encoding``. ValueError: features of another type or shape, or not finite.
+        ``encoding``.
+
+        Raises ValueError: features of another type or shape, or not finite.
         """
         key = self.features_key(cell, choice)
         return self.store.once("features", key, partial(self._embed, cell, choice, key))
@@ -204,7 +212,7 @@ class Pipeline:
         ``fit_seconds``, ``remarks``, and ``encoding``, which starts from the input's features where there is an input.
         What a cell of another grid reads is added later by the same training.
 
-        ValueError: codes of another number or length, or real values of another type or shape.
+        Raises ValueError: codes of another number or length, or real values of another type or shape.
         """
         key = self.codes_key(cell)
         return self.store.once("codes", key, partial(self._hash, cell, key), partial(_holds, arrays_read(cell)))

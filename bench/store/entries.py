@@ -64,7 +64,10 @@ class Store:
     say: Callable[[str], None] = print
 
     def path(self, kind: str, key: str) -> Path:
-        """Where an entry stands, or would. ValueError: the kind or the key is no plain name."""
+        """Where an entry stands, or would.
+
+        Raises ValueError: the kind or the key is no plain name.
+        """
         return self.root / plain_name("kind", kind) / plain_name("key", key)
 
     def work(self, key: str) -> Path:
@@ -131,7 +134,10 @@ class Store:
             lock.release()
 
     def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays) -> None:
-        """Store an entry; one that is already there is replaced. DiskFull: it doesn't fit, and nothing has changed."""
+        """Store an entry; one that is already there is replaced.
+
+        Raises DiskFull: it doesn't fit, and nothing has changed.
+        """
         target = self.path(kind, key)
         with room_for(target), temporary_folder(target) as folder:
             sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
@@ -146,7 +152,8 @@ class Store:
     def read(self, kind: str, key: str) -> Entry:
         """An entry with its arrays: in memory, or mapped from the file where one takes a large share of what is free.
 
-        Damaged: it is not as it was written. FileNotFoundError: there is none. ValueError: its format is newer.
+        Raises Damaged: it is not as it was written.
+        Raises FileNotFoundError: there is none. ValueError: its format is newer.
         """
         described = self._description(kind, key)
         paths = {name: self._sound(kind, key, name, total) for name, total in described["checksums"].items()}
@@ -217,10 +224,12 @@ def _description(meta: Mapping[str, Any], checksums: dict[str, str]) -> str:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """What ``entry.json`` says, without its own checksum. ValueError: it is not what was written.
+    """What ``entry.json`` says, without its own checksum.
 
     Of a newer format nothing but its number is looked at. An entry that was written without a checksum of its own has
     none to verify.
+
+    Raises ValueError: it is not what was written.
     """
     entry = json.loads(text)
     if not isinstance(entry, dict) or not isinstance(entry.get("format"), int):

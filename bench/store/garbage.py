@@ -36,7 +36,10 @@ class Found:
 
 
 def seconds(age: str) -> int:
-    """An age such as ``12h``, ``30d`` or ``4w``. ValueError: it is none."""
+    """An age such as ``12h``, ``30d`` or ``4w``.
+
+    Raises ValueError: it is none.
+    """
     match = re.fullmatch(rf"(\d{{1,9}})([{''.join(UNITS)}])", age)
     if match is None:
         raise ValueError(f"age {age!r}: expected a number and a unit, as in 12h, 30d or 4w")

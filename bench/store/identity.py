@@ -40,7 +40,7 @@ def source_identity(module: str) -> dict[str, Any]:
     """The hash of a plugin's module with all it imports from its own project, the rooms of the harness that these
     import with their versions, and the libraries' versions.
 
-    ValueError: there is no such module, or its source is not there.
+    Raises ValueError: there is no such module, or its source is not there.
     """
     trees, libraries = _closure(module)
     rooms = {room for room in map(room_of, trees) if room is not None}
@@ -54,7 +54,10 @@ def room_identity(*rooms: RoomName) -> dict[str, Any]:
 
 
 def room_modules(room: RoomName) -> list[str]:
-    """The modules in a room, by full name. ValueError: one that it names is not there."""
+    """The modules in a room, by full name.
+
+    Raises ValueError: one that it names is not there.
+    """
     return [name for module in ROOMS[room].modules for name in _with_parts(module) if room_of(name) == room]
 
 
@@ -63,7 +66,8 @@ def imports(module: str) -> tuple[set[str], set[str]]:
     libraries, by full name.
 
     Whatever those of the project import counts too, wherever the import stands. Nothing is imported to find this.
-    ValueError: there is no such module.
+
+    Raises ValueError: there is no such module.
     """
     trees, libraries = _closure(module)
     return {*trees}, libraries
@@ -137,7 +141,9 @@ def _with_parts(module: str) -> list[str]:
 
 def _parse(module: str) -> ast.Module:
     """A module's syntax tree; of a compiled one its bytes, as the only constant of a tree. Folders without a file of
-    their own are empty. ValueError: there is no source.
+    their own are empty.
+
+    Raises ValueError: there is no source.
     """
     spec = _spec(module)
     if spec is not None and spec.submodule_search_locations is not None and not spec.has_location:

@@ -56,7 +56,7 @@ def libraries() -> dict[str, str]:
 
 
 def check_device(name: str) -> None:
-    """ValueError: a run could not use that device. torch is imported only for one that not every machine has."""
+    """Raises ValueError: a run could not use that device. torch is imported only for one that not every machine has."""
     if name not in DEVICES:
         raise ValueError(f"--device {shown(name)}: allowed are {', '.join(DEVICES)}")
     if name == "cuda":
@@ -67,7 +67,7 @@ def check_device(name: str) -> None:
 
 
 def check_faiss() -> None:
-    """ValueError where two packages provide the module ``faiss``: what is imported is then a mixture of both."""
+    """Raises ValueError where two packages provide the module ``faiss``: what is imported is then a mixture of both."""
     names = {str(found.metadata["Name"]).lower() for found in distributions() if found.metadata is not None}
     providers = sorted(name for name in names if name.startswith("faiss-"))
     if len(providers) > 1:

@@ -47,7 +47,10 @@ def room_for(path: Path) -> Iterator[None]:
 
 
 def plain_name(what: str, name: str) -> str:
-    """The name. ValueError: as a file's name it would lead out of its folder, or hide there."""
+    """The name.
+
+    Raises ValueError: as a file's name it would lead out of its folder, or hide there.
+    """
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise ValueError(f"{what} {name!r} must be a plain name, without '/' or '\\' and not starting with '.'")
     return name
@@ -101,7 +104,7 @@ def remove(path: Path) -> None:
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     """Let ``write`` make a file under another name, then put it in the place of ``path``, which is returned.
 
-    DiskFull: it doesn't fit.
+    Raises DiskFull: it doesn't fit.
     """
     with room_for(path), temporary_folder(path) as folder:
         made = folder / path.name
@@ -125,7 +128,10 @@ class _Summed:
 
 
 def write_array(path: Path, array: NDArray[Any]) -> str:
-    """Write an array as ``.npy``, flushed. Returns its ``checksum``. ValueError: it is of objects."""
+    """Write an array as ``.npy``, flushed. Returns its ``checksum``.
+
+    Raises ValueError: it is of objects.
+    """
     with path.open("wb") as file:
         summed = _Summed(file)
         np.lib.format.write_array(summed, np.asarray(array, order="C"), allow_pickle=False)

@@ -28,7 +28,10 @@ def user_path(text: str) -> Path:
 
 
 def default_cache() -> Path:
-    """``$XDG_CACHE_HOME/bench``, or ``~/.cache/bench``. ValueError: there is no home folder."""
+    """``$XDG_CACHE_HOME/bench``, or ``~/.cache/bench``.
+
+    Raises ValueError: there is no home folder.
+    """
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bench"
     except RuntimeError as fault:
@@ -38,8 +41,9 @@ def default_cache() -> Path:
 def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> None:
     """Try the folder that an option names, or the one in which it would be made, and leave nothing there.
 
-    ``inside``: folders in it that will be written, where they are there already. ValueError: no file can be made,
-    locked or renamed there.
+    ``inside``: folders in it that will be written, where they are there already.
+
+    Raises ValueError: no file can be made, locked or renamed there.
     """
     try:
         _try_folder(folder, inside)
@@ -50,7 +54,10 @@ def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> Non
 
 
 def check_file(option: str, path: Path) -> None:
-    """Try the folder of a file that an option names, and leave nothing there. ValueError: it can't be written there."""
+    """Try the folder of a file that an option names, and leave nothing there.
+
+    Raises ValueError: it can't be written there.
+    """
     what, instead = f"{option} {shown(str(path))}", f"{option} FILE names another"
     if _is_folder(path):
         raise ValueError(f"{what} is a folder: {instead}")
@@ -60,7 +67,9 @@ def check_file(option: str, path: Path) -> None:
 def check_place(what: str, path: Path, instead: str) -> None:
     """Try the folder in which ``path`` will stand, and leave nothing there.
 
-    ``what`` names it in the error, ``instead`` says what else could be done. ValueError: it can't be written there.
+    ``what`` names it in the error, ``instead`` says what else could be done.
+
+    Raises ValueError: it can't be written there.
     """
     try:
         with suppress(FileNotFoundError):
@@ -101,7 +110,7 @@ def _reason(fault: Exception) -> object:
 
 
 def check_temporary() -> None:
-    """ValueError: there is no folder for temporary files."""
+    """Raises ValueError: there is no folder for temporary files."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError as fault:

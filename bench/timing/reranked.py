@@ -35,7 +35,10 @@ class Reranked:
             self.paper_bytes: Callable[[], int] = optional.paper_bytes
 
     def build(self, database: Corpus) -> Self:
-        """Build both parts. ValueError: there are no features."""
+        """Build both parts.
+
+        Raises ValueError: there are no features.
+        """
         if database.features is None:
             raise ValueError("re-ranking orders by features, and the database has none")
         self.index.build(database)
@@ -51,7 +54,10 @@ class Reranked:
             optional.set_query(**parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: there are no features."""
+        """See `bench.interfaces.Index`.
+
+        Raises ValueError: there are no features.
+        """
         if queries.features is None:
             raise ValueError("re-ranking orders by features, and the queries have none")
         ids = np.empty((len(queries), k), dtype=np.int64)

@@ -122,7 +122,7 @@ class Forked:
     """A worker that was forked. Its monitor says, in lines, the number of the process and then its exit code."""
 
     def __init__(self, monitor: socket.socket) -> None:
-        """EOFError: the monitor has nothing to say."""
+        """Raises EOFError: the monitor has nothing to say."""
         self._monitor = monitor
         self._read = b""
         self._code: int | None = None
@@ -159,7 +159,10 @@ class Forked:
         return self._code
 
     def _line(self, timeout: float | None) -> bytes | None:
-        """The next line of the monitor; None: it did not come in time. EOFError: none will come."""
+        """The next line of the monitor; None: it did not come in time.
+
+        Raises EOFError: none will come.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while b"\n" not in self._read:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())

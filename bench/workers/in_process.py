@@ -22,7 +22,7 @@ class Local:
         say: Say = print,
         show: Show = lambda description, done, total: None,
     ) -> None:
-        """Failure: it fails to set up."""
+        """Raises Failure: it fails to set up."""
         self.gone = False
         settings = dict(setup)
         worker = worker_class(settings.pop("worker"))

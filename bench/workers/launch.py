@@ -24,7 +24,10 @@ class Process(Protocol):
         ...
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, waited for. subprocess.TimeoutExpired: it still runs after ``timeout`` seconds."""
+        """The exit code, waited for.
+
+        Raises subprocess.TimeoutExpired: it still runs after ``timeout`` seconds.
+        """
         ...
 
     def send_signal(self, sig: int) -> None:
@@ -36,7 +39,9 @@ class Launcher(Protocol):
     """Starts the process of a worker: the head of a session, with ``mark`` as MARK in its environment.
 
     It reads requests and writes answers at two descriptors, and finds modules where this process does. ``log`` is its
-    standard output and error. OSError: it can't be started.
+    standard output and error.
+
+    Raises OSError: it can't be started.
     """
 
     def __call__(self, requests: int, answers: int, log: int, mark: str) -> Process:

@@ -51,7 +51,7 @@ class Child:
     ) -> None:
         """``setup``: the first request, see `bench.workers.serving`. ``launch``: how the process is started.
 
-        Failure: it can't be, or fails to set up.
+        Raises Failure: it can't be, or fails to set up.
         """
         self._seconds = limits.seconds
         self._bytes = free_memory() if limits.bytes is None else limits.bytes
@@ -86,7 +86,10 @@ class Child:
             raise Failure("error", f"no process can be started: {fault}") from fault
 
     def ask(self, what: str, **parameters: Any) -> Any:
-        """The child's answer. Failure: it gave none, or refused; after a timeout or a crash it is gone."""
+        """The child's answer.
+
+        Raises Failure: it gave none, or refused; after a timeout or a crash it is gone.
+        """
         if self.gone:
             raise Failure("error", "the process ended with an earlier request")
         deadline = None if self._seconds is None else time.monotonic() + self._seconds
@@ -117,7 +120,10 @@ class Child:
                 raise self._ended() from None
 
     def _message(self, deadline: float | None) -> dict[str, Any]:
-        """The next line of the child. Failure: there is none."""
+        """The next line of the child.
+
+        Raises Failure: there is none.
+        """
         while b"\n" not in self._read:
             self._wait(self._answers, select.POLLIN, deadline)
             block = os.read(self._answers, 1 << 20)
@@ -133,7 +139,10 @@ class Child:
         raise Failure("error", f"wrote into the pipe of its answers: {line[:80]!r}")
 
     def _wait(self, descriptor: int, event: int, deadline: float | None) -> None:
-        """Until a pipe is ready. Failure: the child has ended, or takes more time or memory than it may."""
+        """Until a pipe is ready.
+
+        Raises Failure: the child has ended, or takes more time or memory than it may.
+        """
         poll = select.poll()
         poll.register(descriptor, event)
         while True:
@@ -146,7 +155,7 @@ class Child:
                 raise self._ended()
 
     def _look(self, deadline: float | None) -> None:
-        """Failure: the child takes more time or memory than it may; it is ended."""
+        """Raises Failure: the child takes more time or memory than it may; it is ended."""
         self._looked = time.monotonic()
         if deadline is not None and self._looked > deadline:
             self._process.send_signal(signal.SIGABRT)  # at which it writes where it stands

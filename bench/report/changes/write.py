@@ -22,8 +22,10 @@ def write_changes(
 ) -> Path:
     """Write the page of ``changes`` between two stores. Returns its path.
 
-    ``lost``: those that count as losses; ``lost_means``: which these are, in words. ValueError: plotly is missing.
-    DiskFull: the page does not fit, and what was at ``path`` is still there.
+    ``lost``: those that count as losses; ``lost_means``: which these are, in words.
+
+    Raises ValueError: plotly is missing.
+    Raises DiskFull: the page does not fit, and what was at ``path`` is still there.
     """
     sides = side(before), side(after)
     script, plotly = scripts(), plotly_text()

@@ -69,13 +69,16 @@ def filled(template: str, **parts: str) -> str:
 def embedded(data: Any) -> str:
     """Data as JSON that can stand in a page: plain ASCII, in which no tag begins or ends.
 
-    ValueError: a number that JSON does not have.
+    Raises ValueError: a number that JSON does not have.
     """
     return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(UNSAFE)
 
 
 def read_payload(path: Path) -> dict[str, Any]:
-    """The data of a page that was written here. ValueError: it is none, is damaged, or is of another format."""
+    """The data of a page that was written here.
+
+    Raises ValueError: it is none, is damaged, or is of another format.
+    """
     try:
         _, start, rest = path.read_text(encoding="utf-8").partition(BLOCK[0])
         block, end, _ = rest.partition(BLOCK[1])
@@ -107,7 +110,10 @@ def script_text(*names: str) -> str:
 
 
 def plotly_text() -> str:
-    """plotly's JavaScript, from its wheel. ValueError: plotly is not installed."""
+    """plotly's JavaScript, from its wheel.
+
+    Raises ValueError: plotly is not installed.
+    """
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as fault:

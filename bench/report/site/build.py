@@ -57,8 +57,9 @@ class Built:
 
 
 def check_site(out: Path, folder: Path) -> None:
-    """Before anything is read. ValueError: there is no results folder ``out``, no site can be put at ``folder``, or
-    plotly is missing.
+    """Before anything is read.
+
+    Raises ValueError: there is no results folder ``out``, no site can be put at ``folder``, or plotly is missing.
     """
     if not out.is_dir():
         raise ValueError(f"--out {shown(str(out))} is no folder: expected one that `run --out` wrote")
@@ -75,8 +76,11 @@ def build_site(out: Path, folder: Path, say: Callable[[str], None]) -> Built:
     """Write the reports of the results folder ``out`` as a site into ``folder``, in place of the one that is there.
 
     Neither data nor a cache are needed: pages come from the ``report.html`` of each report. ``say`` gets a line for
-    each report that can't be read; the index lists it without a page. ValueError: there is no report, or plotly is
-    missing. DiskFull: the site doesn't fit. The site that was there then stands as it was.
+    each report that can't be read; the index lists it without a page.
+
+    Raises ValueError: there is no report, or plotly is missing.
+    Raises DiskFull: the site doesn't fit. The site that was there
+    then stands as it was.
     """
     target = folder.resolve()
     reports, broken = _read_all(out, say)
@@ -95,7 +99,10 @@ def scripts() -> str:
 
 
 def _read_all(out: Path, say: Callable[[str], None]) -> tuple[list[Report], dict[str, str]]:
-    """The reports that can be read, and why the others can't, by what they are of. ValueError: there is none."""
+    """The reports that can be read, and why the others can't, by what they are of.
+
+    Raises ValueError: there is none.
+    """
     reports, broken = [], {}
     for place in places(out):
         try:

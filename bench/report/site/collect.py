@@ -51,7 +51,10 @@ def places(out: Path) -> list[Place]:
 
 
 def read(place: Place) -> Report:
-    """The report of a place. ValueError: there is no page, or it is damaged, or another version wrote it."""
+    """The report of a place.
+
+    Raises ValueError: there is no page, or it is damaged, or another version wrote it.
+    """
     page = place.folder / PAGE
     if not page.is_file():
         raise ValueError(f"{place} has tables and no {PAGE}: `python -m bench table --grid GRID` writes it")

@@ -136,7 +136,7 @@ def _tried(stored: Stored, cell: Cell) -> Group | OSError | ValueError | None:
 def _group(stored: Stored, cell: Cell) -> Group | None:
     """The queries of a cell by difficulty; None where too many have k neighbours at no distance at all.
 
-    ValueError: fewer queries than parts.
+    Raises ValueError: fewer queries than parts.
     """
     by_features = cell.embedder is not None
     read = replace(cell, hasher=None, input=None, model=None, database_codes=None) if by_features else cell

@@ -32,7 +32,9 @@ def panel(stored: Stored) -> dict[str, Any] | None:
 def distribution(latency_ms: NDArray[Any]) -> dict[str, Any]:
     """The times of single queries, of any shape: ``ms`` at each of SHARES, percentiles, the slowest, how many they are.
 
-    Between two measured times a quantile lies on the line between them. ValueError: no time, or one that is not finite.
+    Between two measured times a quantile lies on the line between them.
+
+    Raises ValueError: no time, or one that is not finite.
     """
     times = np.asarray(latency_ms, dtype=np.float64).reshape(-1)
     if not len(times) or not np.isfinite(times).all():

@@ -58,7 +58,9 @@ def images(pipeline: Pipeline, deadline: Deadline) -> dict[Split, Images]:
     """The images of the database and of the queries, none of them read yet where the data set keeps files.
 
     What a run found out about them is in the cache and not found out again. Errors: whatever the data set makes of what
-    it can't read; ValueError: it has no images after all; TimeoutError.
+    it can't read;
+
+    Raises ValueError: it has no images after all; TimeoutError.
     """
     context = Context(cache=pipeline.store.root, track=deadline.track, say=unheard)
     dataset = replace(pipeline, context=context, say=unheard).dataset
@@ -74,7 +76,9 @@ def images(pipeline: Pipeline, deadline: Deadline) -> dict[Split, Images]:
 def thumbnail(pixels: NDArray[np.uint8]) -> str:
     """A picture of at most SIDE pixels a side, as the base64 text of a JPEG file.
 
-    ``pixels`` uint8 [height, width, 3]; a smaller image keeps its size. ValueError, TypeError: they are no picture.
+    ``pixels`` uint8 [height, width, 3]; a smaller image keeps its size.
+
+    Raises ValueError, TypeError: they are no picture.
     """
     from PIL import Image
 

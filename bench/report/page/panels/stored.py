@@ -27,7 +27,10 @@ class Kept(Store):
     """A store that is only read."""
 
     def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
-        """The entry, which is never made. ValueError: it lacks what is asked for; others: see ``read``."""
+        """The entry, which is never made.
+
+        Raises ValueError: it lacks what is asked for; others: see ``read``.
+        """
         entry = self.read(kind, key)
         if holds is not None and not holds(entry.meta):
             raise ValueError(f"some of the {kind} that it needs are not stored")
@@ -63,7 +66,10 @@ class Stored:
         return [one for one in self._finished() if one.cell.index is None]
 
     def times(self, key: str) -> NDArray[Any]:
-        """The milliseconds of single queries, as a record holds them. ValueError: it holds none."""
+        """The milliseconds of single queries, as a record holds them.
+
+        Raises ValueError: it holds none.
+        """
         arrays = self.results.read(book.KIND, key).arrays
         if "latency_ms" not in arrays:
             raise ValueError("no times of single queries are stored")
