@@ -99,7 +99,7 @@ def _attend(triple: Tensor, groups: int, width: int) -> Tensor:
 
 def _shuffle(maps: Tensor, groups: int, width: int) -> Tensor:
     """Channels [group, place] in the order [place, group]."""
-    return maps.unflatten(1, (groups, width)).transpose(1, 2).flatten(1, 2)
+    return maps.reshape(len(maps), groups, width, *maps.shape[2:]).transpose(1, 2).flatten(1, 2)
 
 
 def _with_interaction(stage: nn.Module, backbone: Backbone) -> nn.Module:
