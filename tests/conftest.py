@@ -26,7 +26,7 @@ PROGRAM = "from bench.__main__ import main; main()"
 def pytest_collection_modifyitems(items):
     """Speed is compared where no other test runs beside."""
     for item in items:
-        if "benchmarks" in item.path.parts or item.path.name == "test_measure.py":
+        if "benchmarks" in item.path.parts or item.path.parts[-2:] == ("timing", "test_latency.py"):
             item.add_marker(pytest.mark.alone)
 
 

@@ -1,4 +1,4 @@
-"""Workers that are forked. What they must do as spawned ones do is in tests/bench/test_isolation.py."""
+"""Workers that are forked. What they must do as spawned ones do is in tests/bench/workers/test_process.py."""
 
 import os
 import signal

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.report.page import assemble
 from bench.report.page.assemble import BLOCK, SCRIPTS, Shared, embedded, filled, page_text, read_payload, write_page
-from tests.bench.page import made
+from tests.bench.report.page import made
 
 HOSTILE = [
     *("</script><script>alert(1)</script>", "<!-- <script>", "]]>", "&lt;", "\u2028\u2029", "@@DATA@@", '"\\'),

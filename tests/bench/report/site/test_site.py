@@ -16,8 +16,8 @@ from bench.report.site.build import build_site, check_site
 from bench.report.tables import complete
 from bench.system.files import DiskFull
 from bench.system.wording import one_line
-from tests.bench.page import made
 from tests.bench.pages import read
+from tests.bench.report.page import made
 from tests.conftest import PLUGINS, bench
 
 HOSTILE = "<script>alert(1)</script> &amp; {{ x }} @@DATA@@ \"q\" 'a' #?%2e"

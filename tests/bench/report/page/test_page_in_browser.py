@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bench.report.page.assemble import page_text
-from tests.bench.page import made
+from tests.bench.report.page import made
 
 METHOD = ["index", "rerank", "build_setting", "hasher", "variant", "input", "bits", "model", "database_codes"]
 CODES_METHOD = ["embedder", "dim", "hasher", "variant", "input", "model", "database_codes"]

@@ -8,7 +8,7 @@ import pytest
 from bench.report.page.assemble import embedded
 from bench.report.page.payload import payload
 from bench.report.tables import complete
-from tests.bench.page import made
+from tests.bench.report.page import made
 
 FIGURES = [
     "recall_at_10",

@@ -5,7 +5,7 @@ import pytest
 
 from bench.report.site.addresses import method_address, report_address
 from bench.report.site.build import build_site
-from tests.bench.page import made
+from tests.bench.report.page import made
 
 HOSTILE = "<script>document.title = 'run'<|script>"
 CLUSTERS = report_address("ann", "clusters")
