@@ -84,9 +84,9 @@ def test_what_is_dominated_on_one_half_is_pruned_with_its_reason_and_the_others_
     done = cells[cells["status"] == "ok"]
     assert (done["queries"] == 30).all()
     assert (done["recall_at_10"] == 1).any() and (done["tune_recall_at_10"] == 1).any()
-    keys = [keys.key(half, half.grid.cells[0]) for half in tuning.halves(run.pipeline)]
-    assert keys[0] != keys[1]
-    tuned, reported = (run.results.find(book.KIND, key).meta["row"] for key in keys)
+    records = [keys.key(half, half.grid.cells[0]) for half in tuning.halves(run.pipeline)]
+    assert records[0] != records[1]
+    tuned, reported = (run.results.find(book.KIND, key).meta["row"] for key in records)
     exact = cells.iloc[0]
     assert exact["tune_latency_ms_p50"] == tuned["latency_ms_p50"] > 0
     assert exact["latency_ms_p50"] == reported["latency_ms_p50"]
