@@ -1,4 +1,4 @@
-"""``python -m bench``: the guard for the import name ``datasets``, then the command line."""
+"""``python -m bench`` checks that the import name ``datasets`` is this checkout's, and starts the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def guard() -> None:
-    """Exit with one line where ``datasets`` is another package than this checkout's (Hugging Face's has that name)."""
+    """Exit with one line if ``datasets`` is another package, such as Hugging Face's, and not this checkout's."""
     spec = importlib.util.find_spec("datasets")
     if spec is None or spec.origin is None or Path(spec.origin).resolve().parent != CHECKOUT / "datasets":
         found = "missing" if spec is None else f"that of {spec.origin}"
@@ -19,9 +19,9 @@ def guard() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The entry point of the console script ``bench``."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # of an encoding that may lack what is printed
+        if isinstance(stream, io.TextIOWrapper):  # its encoding may lack printed characters
             stream.reconfigure(errors="backslashreplace")
     try:
         guard()

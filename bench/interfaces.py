@@ -1,15 +1,15 @@
-"""The contracts: what flows between the stages, and what a plugin must offer.
+"""The contracts: the data that flow between the stages, and the members that a plugin must offer.
 
-Everything that flows is a plain array or one of four small dataclasses; every plugin is found by entry point and
-checked by structure, so it needs no base class of ours. A plugin's constructor only stores its parameters (keyword
-arguments with annotations and defaults; ``ValueError`` for a bad value) and its module stays cheap to import: torch
-and the like are imported where they are used. ``check_parameters`` of its class, a dict, is optional: what ``bench
-check`` gives it where ``--set`` says nothing, such as what makes a network small and spares it a download.
+The data are plain arrays or one of four small dataclasses. A plugin is found by entry point and checked by structure,
+so it needs no base class. Its constructor only stores its parameters: keyword arguments with annotations and defaults,
+and a ``ValueError`` for a bad value. Its module stays cheap to import: torch and the like are imported where they are
+used. Its class may have ``check_parameters``, a dict: the parameters that ``bench check`` gives it where ``--set`` says
+nothing, for instance those that make a network small and avoid a download.
 
-Two more of its members are optional and only printed; they decide no result and are in no key. ``label``: what the
-method is called in tables, figures and pages, such as "ExchNet"; without it, the plugin's name. ``family``: the methods
-that it is shown among, of indexes one of "exact", "hash tables", "code scan", "inverted file", "graph" and "tree", of
-hashers one of "unsupervised", "supervised", "deep" and "deep, asymmetric", or any other; without it, "other". Each is a
+Two more members are optional. They are only printed, decide no result and are in no key. ``label`` is the method's
+name in tables, figures and pages, such as "ExchNet"; without it, the plugin's name is printed. ``family`` is the group
+that the method is shown in: for indexes "exact", "hash tables", "code scan", "inverted file", "graph" or "tree", for
+hashers "unsupervised", "supervised", "deep" or "deep, asymmetric", or any other text; without it, "other". Each is a
 text of the class; ``family`` may be a property where parameters decide it.
 """
 
@@ -41,7 +41,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Subset:
-    """The images at ``rows`` of other images, read when they are asked for."""
+    """The images at ``rows`` of other images, each read when it is indexed."""
 
     images: Images
     rows: Int
@@ -59,8 +59,8 @@ class Items:
 
     Without labels (see ``Dataset``) every label is -1.
 
-    ``fingerprint`` identifies the content: equal fingerprints mean equal items in equal order. An empty one identifies
-    nothing: what is computed from such items is not cached.
+    ``fingerprint`` identifies the content: equal fingerprints mean equal items in equal order. An empty fingerprint
+    identifies nothing: no result that is computed from such items is cached.
     """
 
     ids: Int
@@ -100,7 +100,7 @@ class Codes:
     def pack(cls, values: NDArray[Any]) -> Self:
         """Codes of real values or ±1 [n, bits] (x >= 0 is bit 1), or of a boolean array (True is bit 1).
 
-        Raises ValueError: values of an unsigned type, of which none is below 0: bits 0 and 1 are given as booleans.
+        Raises ValueError: the values are of an unsigned type, so none is below 0: bits 0 and 1 are given as booleans.
         """
         if values.dtype.kind == "u":
             raise ValueError(f"values of {values.dtype} are never below 0: give bits as booleans, as in values > 0")
@@ -120,7 +120,7 @@ class Codes:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What an index is built on, or asked with: features float32 [n, d], codes, or both.
+    """The data that an index is built on or searched with: features float32 [n, d], codes, or both.
 
     ``real_codes``: the real values whose signs are the codes, float32 [n, bits], where the hasher has them.
     """
@@ -161,14 +161,14 @@ def unheard(line: str) -> None:
 
 @dataclass(frozen=True)
 class Context:
-    """What a run lends a plugin while it loads or fits.
+    """The seed, device, folders and functions that a run lends a plugin while the plugin loads or fits.
 
-    ``folder`` is the plugin's own, survives an interruption (checkpoints, logs) and is kept; ``cache`` is shared by all
-    plugins and runs (name files by content); without them nothing is kept. ``track(steps, description, total)`` passes
-    the steps through and shows progress. ``say(line)`` shows a line: what the user must know and did not ask for, as
-    where there is less than a parameter allows. What is said while fitting stands in the records too, as ``remarks``.
-    ``oracle(encode, database_codes)`` is the mAP of a model on the test queries, lent only where a grid asks for the
-    model that is best on them.
+    ``folder`` is the plugin's own: it survives an interruption (checkpoints, logs) and is kept. ``cache`` is shared by
+    all plugins and runs, so files in it are named by content. Without them nothing is kept. ``track(steps, description,
+    total)`` passes the steps through and shows progress. ``say(line)`` shows a line that the user must know, for
+    instance that there is less than a parameter allows; lines said while fitting stand in the records too, as
+    ``remarks``. ``oracle(encode, database_codes)`` is the mAP of a model on the test queries; it is lent only where a
+    grid asks for the model ``oracle``.
     """
 
     seed: int = 0
@@ -183,14 +183,14 @@ class Context:
 class Dataset(Protocol):
     """Items with an official split. ``train_in_database``: the train items are the database items.
 
-    ``content``: what its items hold, "images" or "vectors".
+    ``content``: the content of its items, "images" or "vectors".
 
     Three more members are optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
-    files can't be read yet); without it, they have. Where they have none, ``classes`` is empty: a search then has no
-    precision and no mAP, and what needs labels is refused. ``dataset_name``: what the data are called where the user
-    gives them no name; without it, or with None, the last part of ``data_dir``, or else the plugin's name.
-    ``remarks``: after ``load``, what a reader of the figures must know of the items, a text each: they go on the screen
-    and under the tables.
+    files can't be read yet); without it, they have. Without labels ``classes`` is empty, a search has no precision and
+    no mAP, and a cell that needs labels is refused. ``dataset_name``: the name of the data where the user gives none;
+    without it, or with None, the last part of ``data_dir``, or else the plugin's name. ``remarks``: after ``load``, the
+    facts about the items that a reader of the figures must know, a text each: they go on the screen and under the
+    tables.
     """
 
     classes: tuple[str, ...]
@@ -205,7 +205,7 @@ class Dataset(Protocol):
         ...
 
     def load(self, context: Context) -> Self:
-        """Read, make or download the items, and check them. ValueError says what is wrong and where."""
+        """Read, make or download the items, and check them. A ValueError names the fault and its place."""
         ...
 
     def split(self, name: SplitName) -> Items: ...
@@ -219,11 +219,11 @@ class Embedder(Protocol):
 
 
 class Hasher(Protocol):
-    """Items to codes of ``bits`` bits. ``database_codes_``: codes learned for the train items, where there are.
+    """Items to codes of ``bits`` bits. ``database_codes_``: the codes learned for the train items, or None.
 
     Four more members are optional. ``supervised``: whether ``fit`` reads the labels; without it, it does. ``models``:
-    the kinds of ``Model`` that its training, as its parameters stand, can end with; without it, only the last.
-    ``use(model)``: from now on ``encode`` and ``database_codes_`` are that one's. ``encode_real(items)``: the real
+    the kinds of ``Model`` that its training, with its parameters, can end with; without it, only the last.
+    ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's. ``encode_real(items)``: the real
     values whose signs ``encode`` packs, float32 [n, bits].
 
     A scikit-learn transformer with a parameter ``bits`` is a hasher too (`bench.plugins.estimators`): ``fit(X, y)``,
@@ -238,37 +238,37 @@ class Hasher(Protocol):
 
 
 class Unavailable(Exception):
-    """What a plugin raises in ``check`` or ``build`` where this machine lacks a library or a device that it needs.
+    """A plugin raises this in ``check`` or ``build`` where this machine lacks a library or a device that it needs.
 
-    The message says what is missing and how to get it. The cell is skipped, which is no failure.
+    The message names the missing part and says how to get it. The cell is skipped, which is no failure.
     """
 
 
 class Unsuitable(ValueError):
-    """What a plugin raises in ``fit``, ``check`` or ``build``: data and parameters, each right, do not go together.
+    """A plugin raises this in ``fit``, ``check`` or ``build``: data and parameters are right, but do not go together.
 
     There are fewer items or dimensions than the parameters name; the message says which, and what would do. The cell is
-    skipped, which is no failure; what ``check`` says so of while a grid is read is refused. Where a parameter is a
-    bound ("at most"), less is no reason for it: a plugin takes what there is, and tells by ``Context.say``.
+    skipped, which is no failure; raised by ``check`` while a grid is read, it refuses the cell. Where a parameter is a
+    bound ("at most"), fewer items are no reason for it: the plugin takes all there are, and tells by ``Context.say``.
     """
 
 
 class Index(Protocol):
-    """Search.
+    """An index finds the nearest neighbours of queries among the items of a database.
 
-    ``reads`` names the fields of ``Corpus`` that it is built on and asked with. ``query_parameters`` names the
+    ``reads`` names the fields of ``Corpus`` that it is built on and searched with. ``query_parameters`` names the
     parameters that may change after ``build``; like all parameters, they are attributes of the same name. Where it
     names any, the index has ``set_query(**parameters)``, which sets some of them or all: an unknown name or a bad value
     is a ValueError, and then nothing is set.
 
-    These members are optional. ``baseline = True``: other indexes are compared with it, which searches all features
-    exactly. ``check(dim, bits)`` is asked before anything runs: ``Unsuitable`` where its parameters
-    cannot serve features of ``dim`` dimensions (None where only the data will tell) and codes of ``bits`` bits (None
-    without codes), ``Unavailable`` as above. ``deterministic``: whether indexes that are built alike answer alike, and
-    a query alone as in a batch; without it, they do. ``query_cost()``: bytes that one query must read, and
-    floating-point operations it must do, the physical floor; without it, unknown. ``paper_bytes()``: memory as the
-    paper counts it. ``save(folder)`` writes what was built into a folder, and ``load(folder)`` of a new index with the
-    same parameters reads it, in place of ``build``, and returns the index.
+    These members are optional. ``baseline = True``: it searches all features exactly, and other indexes are compared
+    with it. ``check(dim, bits)`` is called before anything runs: it raises ``Unsuitable`` where its parameters cannot
+    serve features of ``dim`` dimensions (None where only the data will tell) and codes of ``bits`` bits (None without
+    codes), ``Unavailable`` as above. ``deterministic``: whether indexes that are built alike answer alike, and a query
+    alone as in a batch; without it, they do. ``query_cost()``: bytes that one query must read, and floating-point
+    operations it must do, the physical floor; without it, unknown. ``paper_bytes()``: memory as the paper counts it.
+    ``save(folder)`` writes the built index into a folder. ``load(folder)`` of a new index with the same parameters
+    reads it, in place of ``build``, and returns the index.
     """
 
     @property
@@ -290,12 +290,12 @@ class Index(Protocol):
 
 
 class Reranker(Protocol):
-    """Order among candidates by Euclidean distance of the features: a last stage behind any index."""
+    """A reranker orders the candidates of any index by the Euclidean distance of their features."""
 
     def build(self, features: Float) -> Self: ...
 
     def nearest(self, queries: Float, candidates: Int, k: int) -> Int:
-        """Of each query's candidates, ids int64 [q, n] (-1 where there are fewer), the k nearest: int64 [q, k].
+        """The k nearest of each query's candidates (ids int64 [q, n], -1 where there are fewer), int64 [q, k].
 
         Ties go to the smaller id. Threads as in ``Index.search``.
         """
@@ -306,5 +306,5 @@ class Reranker(Protocol):
         ...
 
     def query_cost(self, candidates: int) -> tuple[float, float]:
-        """Bytes that must be read and operations done to re-rank so many candidates of one query."""
+        """Bytes that must be read and operations that must be done to re-rank ``candidates`` of one query."""
         ...

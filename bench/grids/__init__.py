@@ -1,1 +1,1 @@
-"""A grid's TOML file: what it may hold, what ``--set`` says over it, and the cells that it expands into."""
+"""A grid's TOML file: its keys, the values that ``--set`` replaces, and the cells that it expands into."""

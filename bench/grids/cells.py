@@ -1,4 +1,4 @@
-"""What a grid is once it is read: cells, each checked on its own, and how much of them is measured."""
+"""The form of a grid after reading: checked cells, and how much of them is measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DatabaseCodes = Literal["encoded", "learned"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the results: what is trained on, how items are coded, and how they are searched.
+    """One row of the results: the classes trained on, and the plugins that code and search the items.
 
     ``input``: the embedder whose features the hasher reads in place of the items' own. Without an ``index`` the whole
     database is ranked: by the hasher's codes, or by the embedder's features. ``model`` and ``database_codes`` are None
@@ -48,7 +48,7 @@ class Cell:
                 yield role, choice
 
     def describe(self) -> str:
-        """What the cell is about, in one short line: its index, or else what is ranked."""
+        """The subject of the cell in one short line: its index, or else the ranking."""
         choice = self.index or self.hasher or self.embedder
         assert choice is not None
         if self.rerank is None:
@@ -58,7 +58,7 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class KeyedCell:
-    """A cell of a run, with the keys under which its record and its answers are stored: one object a cell."""
+    """A cell of a run, with the keys under which its record and its answers are stored. A cell has one such object."""
 
     cell: Cell
     record: str
@@ -88,12 +88,12 @@ def to_json(grid: Grid) -> str:
 
 
 def from_json(text: str) -> Grid:
-    """The grid of ``to_json``."""
+    """The grid that ``to_json`` wrote."""
     return TypeAdapter(Grid).validate_json(text)
 
 
 def as_cell(fields: dict[str, Any]) -> Cell:
-    """The cell that ``dataclasses.asdict`` has written, from another process."""
+    """The cell that ``dataclasses.asdict`` wrote in another process."""
     return _cells().validate_python(fields)
 
 

@@ -1,4 +1,4 @@
-"""A cell's parts, checked against each other and against the data before anything runs."""
+"""Checks that the parts of a cell fit each other and the data, before anything runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MOST_BITS = 2**16
 
 
 def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
-    """Raises ValueError where the parts of a cell do not fit each other, k neighbours, or data that hold ``content``,
-    with labels or without.
+    """Raises ValueError: the parts of a cell do not fit each other, k neighbours, the ``content`` of the data set, or
+    its lack of labels.
     """
     _check_parts(cell, k)
     for role, choice in cell.choices():
@@ -37,12 +37,12 @@ def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
         _check_without_labels(cell)
     if cell.index is not None:
         _check_reads(cell)
-        with suppress(Unavailable):  # that cell is skipped when its turn comes
+        with suppress(Unavailable):  # the run skips the cell
             ask_index(cell)
 
 
 def ask_index(cell: Cell) -> None:
-    """``check`` of the cell's index, where there are both.
+    """Call ``check`` of the cell's index, if the cell has an index and this has a ``check``.
 
     Raises ValueError, Unavailable: see ``bench.interfaces.Index``.
     """
@@ -67,7 +67,7 @@ def _built(cell: Cell, role: Role) -> Any:
 
 
 def _check_without_labels(cell: Cell) -> None:
-    """Raises ValueError where a cell needs labels."""
+    """Raises ValueError: the cell needs labels."""
     if cell.index is None:
         what = "a ranking (a cell without an index)"
     elif cell.protocol != "seen":
@@ -82,7 +82,7 @@ def _check_without_labels(cell: Cell) -> None:
 
 
 def _check_reads(cell: Cell) -> None:
-    """Raises ValueError where nothing in the cell makes what its index reads."""
+    """Raises ValueError: no plugin of the cell makes the fields that its index reads."""
     assert cell.index is not None
     what, wanted = f"index = {cell.index.name!r} reads", reads(cell)
     if "features" in wanted and cell.embedder is None:
@@ -95,7 +95,7 @@ def _check_reads(cell: Cell) -> None:
 
 
 def _check_parts(cell: Cell, k: int) -> None:
-    """Raises ValueError where a part is missing, or one is there that means nothing beside the others."""
+    """Raises ValueError: a part is missing, or a part has no use beside the others."""
     if cell.index is None and (cell.hasher is None) == (cell.embedder is None):
         raise ValueError("without an index a cell ranks by a hasher or by an embedder: name exactly one of the two")
     if cell.hasher is None:

@@ -18,8 +18,8 @@ MOST_CELLS = 10_000
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all blocks of a grid share: the recipe's tables and what ``--set`` says, each by plugin; the data set; the
-    neighbours asked for; and what stands for a plugin where the data set holds vectors ("" for what is left out).
+    """The choices that all blocks of a grid share. ``recipe`` and ``settings`` (of ``--set``) hold a table a plugin;
+    ``stand_ins`` the plugins that replace others where the data set holds vectors ("" leaves the cells out).
     """
 
     recipe: dict[str, Table]
@@ -32,7 +32,7 @@ class Surroundings:
 def expand(blocks: Sequence[tuple[Block, Sequence[int]]], around: Surroundings, where: str) -> list[Cell]:
     """The cells of all blocks, with the seeds of each.
 
-    Raises ValueError: one is wrong, or there are none or too many.
+    Raises ValueError: a cell is wrong, or there are none or too many.
     """
     count = sum(len(seeds) * math.prod(map(len, block.axes().values())) for block, seeds in blocks)
     if count > MOST_CELLS:
@@ -62,9 +62,9 @@ def _cells(block: Block, seeds: Sequence[int], around: Surroundings) -> Iterator
 
 
 def _replaced(chosen: Table, stand_ins: dict[str, str]) -> Table | None:
-    """A cell's choices with what stands for its plugins, without the parameters that this does not have.
+    """A cell's choices with its plugins replaced, without the parameters that the replacements do not have.
 
-    Codes that only the replaced hasher would have learned are encoded. None: nothing stands for one of the plugins.
+    The database codes of a replaced hasher are encoded. None: the cell is left out for one of its plugins.
     """
     before: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
     after: dict[Role, str] = {role: stand_ins.get(name, name) for role, name in before.items()}
@@ -104,7 +104,7 @@ def _cell(chosen: Table, seed: int, around: Surroundings) -> Cell:
 
 
 def _choices(chosen: Table, plugins: dict[Role, str], seed: int, around: Surroundings) -> dict[Role, Choice]:
-    """The plugins with their parameters: a setting stands over the cell's own, and this over the recipe's."""
+    """The plugins with their parameters. A setting replaces the cell's own value, and this replaces the recipe's."""
     classes = {role: registry.load(ROLES[role], name) for role, name in plugins.items()}
     own: dict[Role, Table] = {role: {} for role in plugins}
     for key, value in chosen.items():
@@ -127,7 +127,7 @@ def _choices(chosen: Table, plugins: dict[Role, str], seed: int, around: Surroun
 
 
 def _owners(key: str, plugins: dict[Role, str], classes: dict[Role, type]) -> tuple[list[Role], str]:
-    """The roles of the plugin that a key of a cell speaks of, and the parameter it names there."""
+    """The roles of the plugin whose parameter a key of a cell names, and the parameter."""
     name, _, parameter = key.rpartition(".")
     owners = [
         role

@@ -1,4 +1,4 @@
-"""The files of grids: the built-in ones by name, any other by its path."""
+"""Finds and parses the files of grids: the built-in ones by name, any other by its path."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bench.system.wording import shown
 
 GRIDS = Path(__file__).parent
 FILE_BYTES = 2**18
-"""Of a grid's file. The largest of the built-in ones has a twentieth of it."""
+"""The largest file of a grid. The largest built-in one has a twentieth of it."""
 
 
 def built_in() -> dict[str, Path]:
-    """The built-in grids, by name."""
+    """The files of the built-in grids, by name."""
     return {path.stem: path for path in sorted(GRIDS.glob("*.toml"))}
 
 
 def find(name: str) -> Path:
     """The file of a grid.
 
-    Raises ValueError: there is none of that name, or at that path.
+    Raises ValueError: there is no grid of that name, or no file at that path.
     """
     if not name.endswith(".toml"):
         if name not in built_in():
@@ -43,7 +43,7 @@ def find(name: str) -> Path:
 def parse(path: Path) -> dict[str, Any]:
     """The file's tables.
 
-    Raises ValueError: it can't be read, is too large, or no TOML in UTF-8.
+    Raises ValueError: the file can't be read, is too large, or is not TOML in UTF-8.
     """
     try:
         with path.open("rb") as file:

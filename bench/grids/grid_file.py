@@ -1,7 +1,7 @@
-"""A grid's TOML file: a product of choices, checked before anything runs, expanded into cells.
+"""Loads a grid's TOML file: checks it with the options of the command line and expands it into cells.
 
-The file's keys are on one screen in ``docs/grids.md``. Whatever is wrong in it (or in ``--set``) is a ``ValueError`` of
-one line that names the value, the place and what is allowed.
+``docs/grids.md`` lists the file's keys. Each fault in the file (or in ``--set``) is a ``ValueError`` of one line that
+names the value, the place and the allowed values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bench.system.wording import one_line
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says over the file. ``settings``: ``key=value`` texts, later ones over earlier ones."""
+    """The command line's values, which replace the file's. ``settings``: ``key=value`` texts; the last counts."""
 
     dataset: str | None = None
     data_dir: Path | None = None
@@ -58,7 +58,7 @@ def dataset_names(name: str, options: Options = Options()) -> list[str]:
 
 
 def load(name: str, options: Options = Options()) -> Grid:
-    """The grid of that name, or in that ``.toml`` file, with the options applied; of several data sets, on the first.
+    """The grid of that name, or of that ``.toml`` file, with the options applied, on the first of its data sets.
 
     Raises ValueError: see the module.
     """
@@ -68,7 +68,7 @@ def load(name: str, options: Options = Options()) -> Grid:
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Keys and messages of plugins may hold anything: a message stays one line."""
+    """Puts the message of a ``ValueError`` on one line, whatever the keys and messages of plugins hold."""
     try:
         yield
     except ValueError as fault:
@@ -76,7 +76,7 @@ def _one_line() -> Iterator[None]:
 
 
 def _read(name: str, options: Options) -> tuple[GridFile, dict[str, Table], str]:
-    """The file with ``--set`` over it, what ``--set`` says of single plugins, and the file's name."""
+    """The file with ``--set`` applied, the parameters that ``--set`` gives to single plugins, and the file's name."""
     path = find(name)
     file, settings = apply(parse(path), options.settings, path.name)
     return file, settings, path.name
@@ -111,7 +111,7 @@ def _load(name: str, options: Options) -> Grid:
 
 
 def _recipe(file: GridFile, recipe: str, dataset: str, where: str) -> dict[str, Table]:
-    """The recipe's table of each plugin as it is on the data set.
+    """The recipe's table for each plugin, with the values for the data set.
 
     Raises ValueError: there is no such recipe.
     """
@@ -124,7 +124,7 @@ def _recipe(file: GridFile, recipe: str, dataset: str, where: str) -> dict[str, 
 
 
 def _over(base: Table, own: Table) -> Table:
-    """The tables of both; where both have a key, the own value stands."""
+    """The two tables merged, also inside; where both have a key, the value of ``own`` counts."""
     merged = dict(base)
     for key, value in own.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
@@ -133,7 +133,7 @@ def _over(base: Table, own: Table) -> Table:
 
 
 def _for_dataset(table: Table, dataset: str) -> Table:
-    """The table's own values, and over them those of its sub-table that is named as the data set."""
+    """The table's own values, replaced by those of its inner table that has the data set's name."""
     own = {key: value for key, value in table.items() if not isinstance(value, dict)}
     return {**own, **table.get(dataset, {})}
 
@@ -155,7 +155,7 @@ def _dataset(file: GridFile, options: Options, settings: dict[str, Table], where
 
 
 def _given_name(file: GridFile, options: Options) -> str | None:
-    """The name that the command line, or else the grid, gives the data."""
+    """The name that the command line or else the grid gives to the data."""
     return file.dataset_name if options.dataset_name is None else given_name(options.dataset_name, "--name")
 
 
@@ -171,7 +171,7 @@ def _measure(table: Table, dataset: str, where: str) -> Measure:
 
 
 def _layout(file: GridFile, cells: Collection[Cell], where: str) -> Layout:
-    """The layout, which must have something to show; by default the one that has."""
+    """The file's layout, or else the one for its cells. Raises ValueError: the layout has no cell to show."""
     searches = any(cell.index is not None for cell in cells)
     rankings = any(cell.index is None for cell in cells)
     layout: Layout = file.layout or ("methods" if searches else "codes")

@@ -1,4 +1,4 @@
-"""How much is measured, as a grid's ``[measure]`` says it."""
+"""The amounts of measurement that the ``[measure]`` table of a grid sets."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ MOST_SECONDS = 3600
 
 
 MOST_MEASURED = 10**7
-"""Rounds and the like; with more a run would never end."""
+"""The most rounds, replicates or queries; with more a run would never end."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How much is measured. ``queries``: how many queries are searched, drawn by seed (0: all of them).
+    """The amounts of measurement. ``queries``: the number of queries, drawn by seed (0: all of them).
 
-    ``replicates``: fresh processes with fresh builds, each of ``rounds`` of ``queries_per_round``, and of batches that
-    last ``batch_seconds`` on all threads and again on one. ``split``: all of these queries, or one half to choose
-    settings by (``tune``) and the other to report what was chosen.
+    A replicate has ``rounds`` of ``queries_per_round``, and batches that last ``batch_seconds``, on all threads and
+    again on one. ``split``: all of these queries, or one half that settings are chosen by (``tune``) and the other half
+    that reports the chosen ones.
     """
 
     queries: int = 0
@@ -41,4 +41,4 @@ class Measure:
 
 
 QuerySplit = Literal["all", "tune/report", "tune"]
-"""Which queries are asked: all, or one half of them, drawn by seed (see `bench.runs.tuning`)."""
+"""The queries that are searched: all, or one half of them, drawn by seed (see `bench.runs.tuning`)."""

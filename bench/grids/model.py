@@ -1,4 +1,4 @@
-"""What a grid's file may hold: a table whose names and types are checked in one place."""
+"""The model of a grid's file: the keys that it may hold, with their types and checks."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from bench.plugins import registry
 from bench.system.wording import shown
 
 DEPTH = 8
-"""Tables and lists inside one another; a file needs five: recipes, recipe, plugin, data set, list."""
+"""The most tables and lists inside one another. A file needs five: recipes, recipe, plugin, data set, list."""
 
 LARGEST_SEED = 2**31 - 1
-"""numpy and scikit-learn take twice as much, faiss's clusterings no more."""
+"""The largest seed of faiss's clusterings. numpy and scikit-learn take twice as much."""
 
 LARGEST_K = 10**6
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
@@ -44,9 +44,9 @@ MEASURED: Table = {**get_type_hints(Measure), "split": Literal["all", "tune/repo
 
 
 def typed(value: Any, kind: Any, key: str) -> Any:
-    """The value, if it is of that kind.
+    """The value, checked to be of that kind.
 
-    Raises ValueError: it is not.
+    Raises ValueError: it is of another kind.
     """
     try:
         return TypeAdapter(kind).validate_python(value, strict=True)
@@ -62,9 +62,7 @@ def only(table: Table, allowed: Collection[str]) -> None:
 
 
 def only_plugins(table: Table, kinds: Collection[registry.Kind], more: Collection[str] = ()) -> None:
-    """Raises ValueError: a key of the table is neither what a plugin of one of the kinds may be called nor one of
-    ``more``.
-    """
+    """Raises ValueError: a key of the table names no plugin of one of the kinds, and is not among ``more``."""
     others = {key: value for key, value in table.items() if not any(registry.named(kind, key) for kind in kinds)}
     only(others, [*more, *(name for kind in kinds for name in registry.plugins(kind))])
 
@@ -152,7 +150,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Block(BaseModel):
-    """A ``[[cells]]``: a product. Any other key is a parameter of one of its plugins. Texts as in ``GridFile``."""
+    """The keys of a ``[[cells]]`` block, a product of lists. Any other key is a parameter of one of its plugins."""
 
     model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=(), use_attribute_docstrings=True)
     __pydantic_extra__: dict[str, Annotated[Any, BeforeValidator(_parameter)]] = Field(init=False)
@@ -186,7 +184,7 @@ class Block(BaseModel):
         return block
 
     def axes(self) -> dict[str, list[Any]]:
-        """The values of each key, in the file's order; those of a plugin's own table as ``plugin.parameter``."""
+        """The values of each key, in the file's order. A key of a plugin's own table is ``plugin.parameter``."""
         flat: dict[str, list[Any]] = {}
         for key in self._order:
             values = getattr(self, key)
@@ -241,7 +239,7 @@ class GridFile(BaseModel):
 def read(raw: Table, where: str) -> GridFile:
     """The file's table, checked.
 
-    Raises ValueError: names the first value that is wrong and what is right.
+    Raises ValueError: a value is wrong; the message names the first such value and the right ones.
     """
     _simple(raw, where)
     try:
@@ -254,7 +252,7 @@ def read(raw: Table, where: str) -> GridFile:
 
 
 def _simple(raw: Table, where: str) -> None:
-    """Raises ValueError: tables and lists are deeper than any that is meant, or a whole number is larger."""
+    """Raises ValueError: tables and lists are more than ``DEPTH`` deep, or a whole number has more than 64 bits."""
     level: list[Any] = [raw]
     for _ in range(DEPTH):
         level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
@@ -266,7 +264,7 @@ def _simple(raw: Table, where: str) -> None:
 
 
 def _check_recipe(tables: dict[str, Table], where: str) -> None:
-    """Raises ValueError: a table of no plugin and no kind, or in one a key or a value that none of them takes."""
+    """Raises ValueError: a table names no plugin and no kind, or holds a key or a value that none of them takes."""
     with _at(f"{where}]"):
         only_plugins(tables, registry.GROUPS, registry.GROUPS)
     for owner, table in tables.items():
@@ -280,7 +278,7 @@ def _check_recipe(tables: dict[str, Table], where: str) -> None:
 
 
 def _check_shared(table: Table, plugins: list[Plugin], where: str) -> None:
-    """Raises ValueError: the table, or one in it for a data set, says what none of the plugins takes."""
+    """Raises ValueError: the table, or its table for a data set, holds a value that none of the plugins takes."""
     own = {key: value for key, value in table.items() if not isinstance(value, dict)}
     of_datasets = {key: value for key, value in table.items() if isinstance(value, dict)}
     with _at(where):
@@ -291,7 +289,7 @@ def _check_shared(table: Table, plugins: list[Plugin], where: str) -> None:
 
 
 def check_parameter(plugins: Sequence[Plugin], key: str, value: Any, where: str) -> None:
-    """Raises ValueError: none of the plugins has that parameter and takes the value. Of no plugins nothing is known."""
+    """Raises ValueError: none of the plugins has that parameter and takes the value. Without plugins all may pass."""
     known = {name: plugin for plugin in plugins for name in registry.parameters(registry.load(*plugin))}
     if plugins and key not in known:
         what = f"parameter {key!r} of {plugins[0][1]}" if len(plugins) == 1 else f"key {key!r}"
@@ -308,7 +306,7 @@ def check_parameter(plugins: Sequence[Plugin], key: str, value: Any, where: str)
 
 
 def is_importable(kind: registry.Kind, name: str) -> bool:
-    """Whether the plugin is; where it is not, whoever uses it is told."""
+    """Whether the plugin can be imported. If not, a use of it raises the error."""
     try:
         registry.load(kind, name)
     except ValueError:
@@ -325,7 +323,7 @@ def _at(where: str) -> Iterator[None]:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    """Where in the file something is wrong, the value, and what is right."""
+    """The place of an error in the file, the wrong value, and the right ones."""
     place, value, words = error["loc"], error["input"], _words(error)
     if error["type"] in ("missing", "extra_forbidden"):
         return words
@@ -343,7 +341,7 @@ def _bracketed(tables: list[str]) -> str:
 
 
 def _words(error: ErrorDetails) -> str:
-    """What is right instead."""
+    """The words of an error that name the right values."""
     match error["type"]:
         case "value_error":
             return str(error["ctx"]["error"])

@@ -1,4 +1,4 @@
-"""What the data of a grid are called: by the user, or after the data's folder or file, or after the data set itself."""
+"""The name of a grid's data: the user's, or the data set's own, or that of its folder or file, or the plugin's."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bench.grids.cells import Grid
 from bench.system.files import plain_name
 
 MAX_BYTES = 200
-"""Of a name, which a file system allows 255 and a fingerprint may follow."""
+"""The longest name. A file system allows 255 bytes, and a fingerprint may follow the name."""
 
 
 def default_name(plugin: str, dataset: Any) -> str:
-    """What a data set calls itself, or else its folder's name, or the plugin's."""
+    """The data set's own name, or else that of its folder, or that of the plugin."""
     found = getattr(dataset, "dataset_name", None) or _folder_name(getattr(dataset, "data_dir", None))
     printable = "".join(one if one.isprintable() and one not in "/\\" else "_" for one in found)
     short = printable.encode()[:MAX_BYTES].decode(errors="ignore")
@@ -23,7 +23,7 @@ def default_name(plugin: str, dataset: Any) -> str:
 
 
 def _folder_name(folder: str | Path | None) -> str:
-    """A folder's name as it was typed, a link's too; of ``.`` and the like that of the folder it is."""
+    """A folder's name as it was typed, also that of a link; for ``.`` and the like, the name of the resolved folder."""
     if folder is None:
         return ""
     path = Path(folder)
@@ -33,7 +33,7 @@ def _folder_name(folder: str | Path | None) -> str:
 def given_name(name: str, where: str) -> str:
     """The name that a user gives.
 
-    Raises ValueError: it can't be that of a folder, or not be printed.
+    Raises ValueError: it can't name a folder, or can't be printed.
     """
     plain_name(where, name)
     if not name.isprintable() or name != name.strip() or len(name.encode()) > MAX_BYTES:
@@ -43,7 +43,7 @@ def given_name(name: str, where: str) -> str:
 
 
 def told_apart(grids: Sequence[Grid]) -> list[Grid]:
-    """A grid on several data sets, each with a name of its own: those of one folder are called NAME-PLUGIN."""
+    """The grids, each with a name of its own for its data: data sets of equal names become NAME-PLUGIN."""
     names = [grid.dataset_name for grid in grids]
     return [
         replace(grid, dataset_name=f"{grid.dataset_name}-{grid.dataset.name}") if names.count(name) > 1 else grid

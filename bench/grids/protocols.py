@@ -1,7 +1,7 @@
-"""Which classes are trained on, searched and asked for: a protocol selects rows of a data set's own splits.
+"""The protocols: each selects rows of a data set's own splits by their classes.
 
 ``seen`` is the paper's: every class is trained on, and the queries search the whole database. The two others hold some
-classes out of training and ask for these: among themselves (``unseen``), or in the whole database (``unseen_all``).
+classes out of training. Their queries are of these, and search these (``unseen``) or all classes (``unseen_all``).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ CLASSES: dict[ProtocolName, dict[SplitName, Classes]] = {
 
 @dataclass(frozen=True)
 class ClassSplit:
-    """Which classes are held out of training: a ``share`` of those that occur, drawn by ``seed``.
+    """The choice of the classes that are held out of training: a ``share`` of all classes, drawn by ``seed``.
 
-    Raises ValueError: the share is not between 0 and 1, or the seed below 0.
+    Raises ValueError: the share is not between 0 and 1, or the seed is below 0.
     """
 
     share: float = 0.25
@@ -41,12 +41,11 @@ class ClassSplit:
             raise ValueError(f"split_seed = {self.seed} must be at least 0")
 
     def unseen(self, labels: Int) -> Int:
-        """The labels that are held out of those that occur in ``labels`` (int64 [n], in any order), int64, ascending.
+        """The labels of the classes that are held out, int64, ascending. ``labels``: int64 [n], in any order.
 
-        Their number is the share of the classes, rounded to the nearest; at least one, and at most so many that two
-        stay seen.
+        Their number is the share of the classes, rounded to the nearest. It is at least one and leaves at least two.
 
-        Raises ValueError: fewer than three classes.
+        Raises ValueError: there are fewer than three classes.
         """
         classes = np.unique(labels)
         if len(classes) < 3:
@@ -59,7 +58,7 @@ class ClassSplit:
 def rows(protocol: ProtocolName, split: SplitName, labels: Int, unseen: Int) -> Int:
     """The rows of a split that take part in a protocol, int64, ascending.
 
-    ``labels`` int64 [n] are the split's; ``unseen`` the labels that are held out of training.
+    ``labels``: those of the split, int64 [n]. ``unseen``: the labels that are held out of training.
 
     Raises ValueError: there are no such rows.
     """
@@ -72,10 +71,7 @@ def rows(protocol: ProtocolName, split: SplitName, labels: Int, unseen: Int) -> 
 
 
 def drawn(rows: Int, queries: int, split: QuerySplit, seed: int) -> Int:
-    """So many of the rows of queries, all for 0, drawn by seed; of a split other than "all", the one half or the other.
-
-    int64, ascending.
-    """
+    """The queries' rows, int64, ascending: ``queries`` of ``rows`` (0: all), drawn by seed, or the half of ``split``."""
     if queries in (0, len(rows)) and split == "all":
         return rows
     chosen = np.random.default_rng(seed).permutation(len(rows))[: queries or None]
@@ -85,5 +81,5 @@ def drawn(rows: Int, queries: int, split: QuerySplit, seed: int) -> Int:
 
 
 def select(array: NDArray[Any], rows: Int) -> NDArray[Any]:
-    """The array's ascending ``rows``; the array itself, not a copy, where these are all of them."""
+    """The array's ascending ``rows``. If these are all rows, it is the array itself and not a copy."""
     return array if len(rows) == len(array) else array[rows]

@@ -1,4 +1,4 @@
-"""Published figures, read from ``results/reference``: found for a cell, and whether they are of its own data."""
+"""The published figures of ``results/reference``, matched to cells and to their data."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ SEARCH_KEYS = ["index", "dim", "key_bits", "candidates"]
 CODE_KEYS = ["dataset", "hasher", "bits"]
 TEXTS = ["index", "dataset", "hasher"]
 CONDITIONS = ["protocol", "bits", "model", "database_codes"]
-"""Where one of these differs, what was published is of another cell."""
+"""Columns that must agree: where one differs, the published figures are of another cell."""
 DATA = ["dataset", "database_items", "queries", "protocol"]
-"""What published figures are of: they are compared with figures of the same data alone."""
+"""The columns that name the data of published figures, which are compared with figures of the same data alone."""
 FIGURES = ["map", "precision_at_10", "seconds", "ms", "speed_up", "bytes", "bytes_per_item"]
 
 
 def names() -> list[str]:
-    """The published tables that there are."""
+    """The names of the published tables."""
     return sorted(path.stem for path in FOLDER.glob("*.csv"))
 
 
 def load_reference(name: str) -> pd.DataFrame:
-    """The published table ``results/reference/NAME.csv``; its header says where it is from and what it means.
+    """The published table ``results/reference/NAME.csv``; its header gives its source and the meaning of its columns.
 
-    Of which data it is: dataset, database_items, queries, protocol. Of searches: index, dim, bits, key_bits,
-    candidates, precision_at_10, seconds for all queries, ``ms`` for one, and where printed speed_up, bytes and
-    ``bytes_per_item`` (of the items that are counted in them). Of rankings by codes: hasher, bits, model,
-    database_codes, map. Quality is a fraction; a value is empty where a method has none or the source does not say.
+    The columns dataset, database_items, queries and protocol name its data. A table of searches has index, dim, bits,
+    key_bits, candidates, precision_at_10, seconds for all queries, ``ms`` for one query, and where published speed_up,
+    bytes and ``bytes_per_item`` (of the items that the bytes count). A table of rankings by codes has hasher, bits,
+    model, database_codes and map. Quality is a fraction. A value is empty where the method or the source has none.
 
-    Raises ValueError: no such table.
+    Raises ValueError: there is no such table.
     """
     import pandas as pd
 
@@ -48,17 +48,17 @@ def load_reference(name: str) -> pd.DataFrame:
 
 
 def attach(cells: pd.DataFrame, reference_name: str | None) -> pd.DataFrame:
-    """The cells with what was published of the same cell in columns ``reference_...``, empty where nothing was.
+    """The cells with the published figures of the same cell in columns ``reference_...``, empty where there are none.
 
     A cell is matched by index, dim, key_bits and candidates, or by dataset, hasher and bits, whichever the table has; a
-    missing value matches only a missing one. Nothing published for codes of another length, another choice of the
-    model, other database codes or another protocol is set beside a cell.
+    missing value matches only a missing one. Figures of codes of another length, another model, other database codes or
+    another protocol are not set beside a cell.
 
     ``reference_compares`` (bool): whether the cell's data are those of the published figures, by name, numbers of items
-    and queries, and protocol. They are called as the paper's are or read by the plugin of that name; a number that is
-    not known yet contradicts nothing.
+    and queries, and protocol. The name of the data, or of the plugin that reads them, is the paper's. An unknown number
+    contradicts nothing.
 
-    Raises ValueError: no such table.
+    Raises ValueError: there is no such table.
     """
     plain = cells.drop(columns=[name for name in cells.columns if name.startswith("reference_")])
     if reference_name is None:
@@ -82,14 +82,14 @@ def attach(cells: pd.DataFrame, reference_name: str | None) -> pd.DataFrame:
 
 
 def _differ(ours: pd.DataFrame, found: pd.DataFrame, names: list[str]) -> pd.Series:
-    """Whether one of the columns is known on both sides, and differs."""
+    """Whether a row differs in one of the columns, where both sides have a value."""
     known = [name for name in names if f"reference_{name}" in found]
     mine, theirs = ours[known], found[[f"reference_{name}" for name in known]].set_axis(known, axis=1)
     return (mine.notna() & theirs.notna() & (mine != theirs)).any(axis=1)
 
 
 def _keys(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The key columns in one type each, whatever the frame holds them as."""
+    """The key columns, each in one type, whatever its type in the frame."""
     import pandas as pd
 
     keys = frame.reindex(columns=names)

@@ -1,4 +1,4 @@
-"""The keys of a grid's file as a JSON schema, by which editors complete and check TOML files."""
+"""The JSON schema of a grid's file, by which editors complete and check TOML files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ KINDS: dict[str, registry.Kind] = {
 """The keys of a block that name a plugin."""
 
 LISTS = ("cells", "seeds")
-"""The keys whose value is a list; any other that may be a list may also be one value."""
+"""The keys whose value is always a list. Another key that may be a list may also be one value."""
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema, with the plugins that are installed here as the values of the keys that name them."""
+    """The schema, with the installed plugins as the values of the keys that name plugins."""
     schema = GridFile.model_json_schema()
     block = schema["$defs"]["Block"]
     block["additionalProperties"] = {"description": "A parameter of a plugin of this block, or a list of its values."}
@@ -36,7 +36,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _one_or_several(described: dict[str, Any]) -> dict[str, Any]:
-    """A list with at least one value, or one value."""
+    """The schema of a list, widened to one value or a list of at least one."""
     said = {name: value for name, value in described.items() if name in ("title", "description", "default")}
     several = {name: value for name, value in described.items() if name not in said}
     return {**said, "anyOf": [described["items"], {**several, "minItems": 1}]}

@@ -1,4 +1,4 @@
-"""``--set``: what the command line says over a grid's file."""
+"""The ``--set`` options of the command line, which replace values of a grid's file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Setting:
-    """``key=value`` or ``owner.key=value``: the value by TOML's syntax, and its text."""
+    """One ``--set``, ``key=value`` or ``owner.key=value``: the value by TOML's syntax, and its text."""
 
     owner: str | None
     key: str
@@ -32,9 +32,9 @@ class Setting:
         return f"--set {shown(whole)}"
 
     def taken(self, take: Callable[[Any], T]) -> T:
-        """What ``take`` makes of the value, or of its text where it takes no number, date or truth value.
+        """The result of ``take`` for the value, or for its text where ``take`` refuses a number, date or truth value.
 
-        Raises ValueError: it takes neither.
+        Raises ValueError: ``take`` refuses both.
         """
         try:
             return take(self.value)
@@ -45,7 +45,7 @@ class Setting:
             raise
 
     def of_plugin(self) -> Any:
-        """The value, for the plugins whose name is the owner's.
+        """The value, as the plugins take it that have the owner's name.
 
         Raises ValueError: none of them takes it.
         """
@@ -60,9 +60,9 @@ class Setting:
 
 
 def parse(text: str) -> Setting:
-    """The parts of a ``--set``. A value that is none of TOML's is text.
+    """The parts of a ``--set``. A value that is not valid TOML is text.
 
-    Raises ValueError: no key, or no text in UTF-8.
+    Raises ValueError: there is no key, or the text is not UTF-8.
     """
     match = re.fullmatch(r"(?:([\w.:-]+)\.)?([\w-]+)=(.*)", text, re.DOTALL)
     if match is None:
@@ -81,7 +81,7 @@ def _value(text: str) -> Any:
 
 
 def apply(raw: Table, texts: Sequence[str], where: str) -> tuple[GridFile, dict[str, Table]]:
-    """The file with all settings over it, and what they say of single plugins.
+    """The file with the values that settings replace, and the parameters that settings give to plugins, by plugin.
 
     Raises ValueError: see ``read``.
     """
@@ -96,7 +96,7 @@ def apply(raw: Table, texts: Sequence[str], where: str) -> tuple[GridFile, dict[
 
 
 def _over(raw: Table, file: GridFile, setting: Setting, where: str, value: Any) -> tuple[Table, GridFile]:
-    """The file's tables with a setting in them."""
+    """The file's tables with the value of one setting, as they are and as the model."""
     key = setting.key
     if setting.owner == "measure":
         measure = {
@@ -106,7 +106,7 @@ def _over(raw: Table, file: GridFile, setting: Setting, where: str, value: Any) 
         raw = {**raw, "measure": {**measure, key: value}}
     elif key in GridFile.model_fields:
         raw = {**raw, key: value}
-        if key == "seeds":  # a block's own would stand over the grid's
+        if key == "seeds":  # a block's own seeds would replace the grid's
             raw["cells"] = [{name: old for name, old in block.items() if name != key} for block in raw["cells"]]
     else:
         present = [name for block in raw["cells"] for name in block]
