@@ -71,7 +71,7 @@ def rows(protocol: ProtocolName, split: SplitName, labels: Int, unseen: Int) -> 
 
 
 def drawn(rows: Int, queries: int, split: QuerySplit, seed: int) -> Int:
-    """The queries' rows, int64, ascending: ``queries`` of ``rows`` (0: all), drawn by seed, or the half of ``split``."""
+    """The queries' rows, int64, ascending: ``queries`` of ``rows`` (0: all), drawn by seed, or one half of these."""
     if queries in (0, len(rows)) and split == "all":
         return rows
     chosen = np.random.default_rng(seed).permutation(len(rows))[: queries or None]

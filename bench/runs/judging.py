@@ -1,4 +1,4 @@
-"""Records of what is stored: rankings by codes or features, answers and their times."""
+"""Judges stored rankings and answers by today's metrics, and writes their records."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Judging:
     corpora: Corpora
 
     def rank(self, cell: KeyedCell) -> None:
-        """Rank the whole database by the cell's codes or features: nothing is timed."""
+        """Rank the whole database by the cell's codes or features, and write the record. Nothing is timed."""
         with self.watch.doing(self.schedule.rank(cell)):
             self.recorder.write(cell, *self._ranked(cell.cell))
 
     def search(self, cell: KeyedCell) -> None:
-        """Judge the answers of a cell whose replicates are all there."""
+        """Judge the answers of a cell whose replicates are all stored."""
         with self.watch.doing(self.schedule.judge(cell)):
             self._search(cell)
 
     def again(self, cell: KeyedCell, earlier: str) -> None:
-        """Judge the answers behind an ``earlier`` record; times and their machine stay as they were."""
+        """Judge the answers of an ``earlier`` record again. Its times and their machine stay as they were."""
         results = self.recorder.results
         with self.watch.doing(self.schedule.judge(cell)):
             quality = self._quality(cell, *self.corpora.of(cell.cell))
@@ -46,7 +46,7 @@ class Judging:
         self.watch.ended(cell.record)
 
     def _ranked(self, cell: Cell) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """The columns of a ranking, those of its quality, and its arrays."""
+        """The columns of a ranking, the columns of its quality, and its arrays."""
         from bench.quality.columns import of_codes, of_features
 
         (database, queries), known = self.corpora.of(cell), self.corpora.labels(cell)
@@ -83,7 +83,7 @@ class Judging:
         self.recorder.write(cell, columns, quality, arrays | encoding, **measured)
 
     def _quality(self, cell: KeyedCell, database: Corpus, queries: Corpus) -> dict[str, Any]:
-        """The quality columns of a search: of its answers, and of the codes that it reads."""
+        """The quality columns of a search, for its answers and for the codes that it reads."""
         from bench.quality.columns import of_neighbours
 
         neighbours, exact = self.searches.neighbours(cell), None
@@ -102,5 +102,5 @@ class Judging:
 
 
 def _fewer(cell: Cell, items: int) -> list[str]:
-    """What a search asks for and the database does not have."""
+    """A remark if a cell has more ``candidates`` than the database has items."""
     return [f"candidates = {cell.candidates}: all {items} items"] if (cell.candidates or 0) > items else []

@@ -1,4 +1,4 @@
-"""What cells need before they are ranked or searched: the labels, features and codes, made where they are missing."""
+"""Makes the labels, features and codes that cells need before they are ranked or searched, if they are missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.workers.limits import Failure, Say
 
 @dataclass(frozen=True)
 class Preparation:
-    """Makes stages, each in a process that ``start`` starts for it alone. ``left_out``: see `bench.runs.run.Run`."""
+    """Makes stages, each in a process of its own that ``start`` starts. ``left_out``: see `bench.runs.run.Run`."""
 
     pipeline: Pipeline
     schedule: Schedule
@@ -31,7 +31,7 @@ class Preparation:
     _made: dict[str, Failure | None] = field(default_factory=dict)
 
     def labels(self, cells: Sequence[KeyedCell]) -> None:
-        """Load the data set where its labels are missing, and say what it remarks.
+        """Load the data set if its labels are missing, and print its remarks.
 
         Raises ValueError: it can't be read, its classes can't be split as a protocol asks for, or a cell has no query.
         Raises DiskFull.
@@ -57,7 +57,7 @@ class Preparation:
                 )
 
     def stages(self, cell: KeyedCell) -> None:
-        """Make the features and codes of a cell that are missing.
+        """Make the missing features and codes of a cell.
 
         Raises Failure: the cell is left out, or one of them can't be made. Raises ValueError, Unavailable: its index
         does not suit it.
@@ -72,7 +72,7 @@ class Preparation:
                 raise known
 
     def is_able(self, cell: KeyedCell) -> bool:
-        """Whether nothing stops a cell before anything of it is made."""
+        """Whether a cell is not left out and its index suits it."""
         try:
             ask_index(cell.cell)
         except Exception:
@@ -80,13 +80,13 @@ class Preparation:
         return cell.record not in self.left_out
 
     def sound(self, kind: str, key: str) -> bool:
-        """Whether an entry of the cache is as it was written; once it is, it is not looked at again."""
+        """Whether an entry of the cache is as it was written. A sound entry is not verified again."""
         if (kind, key) not in self._verified and self.pipeline.store.is_sound(kind, key):
             self._verified.add((kind, key))
         return (kind, key) in self._verified
 
     def has(self, stage: Stage) -> bool:
-        """Whether the cache has a stage as it was written, with all that the cell reads of it."""
+        """Whether the cache has a stage as it was written, with all arrays that the cell reads."""
         if not self.sound(stage.kind, stage.key):
             return False
         return stage.holds(self.pipeline.store.meta(stage.kind, stage.key))
@@ -96,7 +96,7 @@ class Preparation:
         return all(map(self.has, self.pipeline.stages(cell.cell)))
 
     def _make(self, cell: KeyedCell, stage: Stage, folder: Path) -> Failure | None:
-        """Make a stage of a cell. Returns why that failed. ``folder``: where a training keeps its log."""
+        """Make a stage of a cell. Returns the failure, if any. ``folder``: the folder of the training's log."""
         unit, begun = self.schedule.stage(cell, stage), _holds_files(folder)
         self.say(f"{'go on with' if begun else 'fit'} {unit.title}")
         self.watch.detail(f"{unit.title}: log in {folder}")
@@ -111,7 +111,7 @@ class Preparation:
 
     @contextmanager
     def _worker(self) -> Iterator[Remote]:
-        """A process that is started for one request alone."""
+        """A process that serves one request and ends."""
         worker = self.start()
         try:
             yield worker

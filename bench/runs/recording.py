@@ -1,4 +1,4 @@
-"""The records of cells: of what was measured and judged, and of why a cell failed."""
+"""Writes the records of cells: the measured and judged figures, or the reason of a failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.workers.limits import Failure, Say
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes records. ``say`` gets a line for each failure; of cells that are skipped for one reason, for the first."""
+    """Writes records. ``say`` gets a line for each failure, but only one for all cells skipped for the same reason."""
 
     pipeline: Pipeline
     results: Store
@@ -28,9 +28,9 @@ class Recorder:
     _said: set[str] = field(default_factory=set)
 
     def attempt(self, cell: KeyedCell, work: Callable[[], None]) -> bool:
-        """Whether a cell's work could be done; where not, its record says why.
+        """Do a cell's work. Returns whether it succeeded; if not, the cell's record says why.
 
-        Raises DiskFull: there is no room for what the work makes.
+        Raises DiskFull: there is no room for the output of the work.
         """
         try:
             work()
@@ -40,9 +40,9 @@ class Recorder:
         return True
 
     def failed(self, cell: KeyedCell, failure: Failure) -> None:
-        """Write why a cell did not finish.
+        """Write the record of a cell that did not finish, with the reason.
 
-        Raises DiskFull: that is why, and no cell can.
+        Raises DiskFull: a full disk is the reason, so no cell can finish.
         """
         if failure.status == "full":
             raise DiskFull(failure.reason) from failure
@@ -56,7 +56,7 @@ class Recorder:
     def write(
         self, cell: KeyedCell, columns: dict[str, Any], quality: dict[str, Any], arrays: dict[str, Any], **more: Any
     ) -> None:
-        """Write a cell's record: ``columns``, those of its ``quality``, arrays, and ``more`` that is no column."""
+        """Write a cell's record: ``columns``, columns of its ``quality``, arrays, and ``more``, which is no column."""
         now = book.now()
         meta = {
             "row": rows.plain({**rows.base_row(self.pipeline, cell.cell), **quality, **columns}),
@@ -75,7 +75,7 @@ class Recorder:
         self.watch.ended(cell.record)
 
     def _libraries(self, cell: KeyedCell) -> dict[str, str]:
-        """The versions behind the features and codes of a cell; those behind its answers are of its environment."""
+        """The versions of the libraries behind the cell's features and codes. ``environment`` has the answers' ones."""
         found: dict[str, str] = {}
         for stage in self.pipeline.stages(cell.cell):
             if self.pipeline.store.has(stage.kind, stage.key):

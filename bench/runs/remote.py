@@ -1,4 +1,4 @@
-"""The requests to a worker as methods: what `bench.runs.worker` does, asked for from here."""
+"""The parent's side of a worker: a method for each request that `bench.runs.worker` serves."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.workers.limits import Asked
 
 @dataclass(frozen=True)
 class Remote:
-    """A worker that is set up. Each request raises `bench.workers.limits.Failure` where it gets no answer."""
+    """A worker that is set up. Each request raises `bench.workers.limits.Failure` if it gets no answer."""
 
     process: Asked
 
     @property
     def gone(self) -> bool:
-        """Whether it has ended."""
+        """Whether the process has ended."""
         return self.process.gone
 
     def labels(self) -> None:
@@ -47,9 +47,9 @@ class Remote:
         return Round(**self.process.ask("round", cell=asdict(cell.cell), rows=[*rows]))
 
     def resident_bytes(self) -> int:
-        """The memory that it takes."""
+        """The memory that the process takes."""
         return self.process.resident_bytes()
 
     def end(self) -> None:
-        """End it. It may be called again."""
+        """End the process. It may be called again."""
         self.process.end()

@@ -1,11 +1,10 @@
 """A run of a grid: cells to records, all of it resumable.
 
 Prepare: labels, features and codes are made, and cells without an index are ranked. Time: cells that are compared with
-each other answer and are timed in turns. Judge: their records are written. Whatever a plugin does, it does in a process
-of its own (`bench.workers`): loading data, fitting, building, searching. What a cell cannot finish, and why, is a
-record too, and the others go on. Artifacts, neighbours and each replicate's times are stored as they finish; nothing is
-done twice, by several runs on one store neither. What was found and timed before the metrics changed is only judged
-again.
+each other answer and are timed in turns. Judge: their records are written. A plugin loads data, fits, builds and
+searches in a process of its own (`bench.workers`). A cell that fails gets a record with the reason, and the others go
+on. Artifacts, neighbours and each replicate's times are stored as they finish. Nothing is done twice, even by several
+runs on one store. After a change of the metrics, stored answers are only judged again.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from bench.workers.process import Child
 class Run:
     """One run of a grid. ``results`` holds records; ``say`` gets a line per stage, ``show`` the progress of one.
 
-    ``start``: how a worker is started, in a process of its own or in this one; ``start_stage``: likewise one that reads
-    data, fits or encodes, where that may be another way. ``left_out``: the records of cells that
-    are not to be searched, and why. ``watch``: is told how the run goes on.
+    ``start`` starts a worker, in a process of its own or in this one. ``start_stage`` starts a worker that reads data,
+    fits or encodes, by default as ``start`` does. ``left_out``: the keys of records whose cells are not searched, with
+    the reasons. ``watch`` is told how the run goes on.
     """
 
     pipeline: Pipeline
@@ -54,7 +53,7 @@ class Run:
     watch: Watch = field(default_factory=Unwatched)
 
     def plan(self) -> Plan:
-        """What is left to do, before any of it is done."""
+        """The units of work that are left to do."""
         pending = self._pending()
         able = [cell for cell in pending if self._preparation.is_able(cell)]
         units = self._schedule.plan(able, self._preparation.sound, self._preparation.has)
@@ -63,8 +62,8 @@ class Run:
     def finish(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
 
-        A cell that is skipped has not failed; its reason is in its record. One that failed before fails again with the
-        reason it had, unless ``retry_failed``.
+        A skipped cell has not failed; its reason is in its record. A cell that failed in an earlier run keeps that
+        failure, unless ``retry_failed`` is set.
 
         Raises ValueError: the data set can't be read, or its classes can't be split as a protocol asks for.
         Raises DiskFull.
@@ -75,16 +74,16 @@ class Run:
             self._preparation.labels(pending)
             self.watch.planned(self.plan().units)
             ready = self._prepare(self._judge_stored(pending))
-            self.watch.planned(self.plan().units)  # without the cells whose trainings failed
+            self.watch.planned(self.plan().units)  # without cells whose trainings failed
             for group in self._schedule.groups([cell for cell in ready if cell.cell.index is not None]):
                 with self.results.hold("replicates", "timed"):  # runs that time at once would slow each other down
                     self._time([cell for cell in group if not self._done(cell)])
         return self._failed()
 
     def recompute(self) -> tuple[list[KeyedCell], dict[str, str]]:
-        """Judge by today's metrics all that is stored, and train, search and time nothing.
+        """Judge all stored cells by today's metrics, and train, search and time nothing.
 
-        Returns the cells of which something is missing, and the reason of each that failed, by its record's key.
+        Returns the cells that are not stored whole, and the reason of each cell that failed, by its record's key.
         """
         missing = self._judge_stored(self._pending())
         return missing, self._failed()
@@ -112,7 +111,7 @@ class Run:
         return Searches(self.pipeline, self.results, self._watched)
 
     def _judging(self) -> Judging:
-        """What reads features and codes, each once, and keeps them while it is kept itself."""
+        """A new judge. It reads each of the features and codes once, and keeps them as long as it lives."""
         corpora = Corpora(self.pipeline)
         return Judging(self.pipeline, self._searches, self._schedule, self._recorder, self.watch, corpora)
 
@@ -120,7 +119,7 @@ class Run:
         return book.done(self.results, cell.record, self.retry_failed)
 
     def _pending(self) -> list[KeyedCell]:
-        """The cells that are not done, the first of those with one record."""
+        """The cells that are not done. Of cells with the same record it has the first."""
         first = {cell.record: cell for cell in reversed(self.cells)}
         return [cell for cell in self.cells if first[cell.record] is cell and not self._done(cell)]
 
@@ -137,7 +136,7 @@ class Run:
             return Watched(self._worker(self.start), self._schedule, self.watch)
 
     def _judge_stored(self, cells: Sequence[KeyedCell]) -> list[KeyedCell]:
-        """Write the records of the cells of which all is stored that is judged or was measured. Returns the others."""
+        """Write the records of the cells whose artifacts, answers and times are all stored. Returns the other cells."""
         measured, judging = book.measured(self.results), self._judging()
         stored = {cell for cell in cells if self._is_stored(cell, measured)}
         in_order = [cell for cell in cells if cell in stored]
@@ -155,7 +154,7 @@ class Run:
         return cell.cell.index is None or (cell.search in measured and self.results.is_sound("neighbours", cell.search))
 
     def _prepare(self, cells: Sequence[KeyedCell]) -> list[KeyedCell]:
-        """Each cell's stages, and the record of those that rank. Returns the cells that can be searched."""
+        """Make each cell's stages, and rank the cells without an index. Returns the cells that can be searched."""
         judging = self._judging()
 
         def prepare(cell: KeyedCell) -> None:
@@ -167,7 +166,7 @@ class Run:
         return [cell for cell in tracked if self._recorder.attempt(cell, partial(prepare, cell))]
 
     def _time(self, group: Sequence[KeyedCell]) -> None:
-        """Answers and replicates of a group, then its records."""
+        """Make the answers and replicates of a group, then write its records."""
         if not group:
             return
         judging = self._judging()
@@ -178,7 +177,7 @@ class Run:
                 self._recorder.attempt(cell, partial(judging.search, cell))
 
     def _once(self, cell: KeyedCell, work: Callable[[], None]) -> None:
-        """Do what ends with a cell's record, where no other run on the results folder has done it meanwhile."""
+        """Do the work that ends with a cell's record, unless another run on the results folder has done it."""
         with self.results.hold(book.KIND, cell.record):
             if self._done(cell):
                 self.watch.ended(cell.record)

@@ -1,6 +1,6 @@
-"""Searches that are compared: their answers and their timed replicates, taken in turns and kept as they finish.
+"""Takes the answers and the timed replicates of compared searches in turns, and stores them as they finish.
 
-All is stored under the search's own key, which says what is asked of which index and not how it is judged.
+All are stored under the key of the search, which names the index, its data and the queries, but no metric.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ TIMES = tuple(field.name for field in dataclasses.fields(Times))
 
 @dataclass(frozen=True)
 class Searches:
-    """Makes and reads what was measured of cells. ``start`` starts a worker."""
+    """Makes and reads the answers and replicates of cells. ``start`` starts a worker."""
 
     pipeline: Pipeline
     results: Store
     start: Callable[[], IndexWorker]
 
     def complete(self, cells: Sequence[KeyedCell], reference: KeyedCell) -> Iterator[tuple[KeyedCell, Failure | None]]:
-        """Take the answers and replicates that are missing, in turns with the reference's.
+        """Take the missing answers and replicates, in turns with those of the reference.
 
-        Yields each cell once: with its failure, as soon as there is one, or at the end with None.
+        Yields each cell once: with its failure as soon as it fails, or with None at the end.
         """
         corpora, measure = Corpora(self.pipeline), self.pipeline.grid.measure
         arms = {
@@ -69,8 +69,8 @@ class Searches:
     def _replicate(self, arms: Sequence[Arm], number: int) -> dict[Arm, Replicate | Failure]:
         """Replicate ``number`` of all arms.
 
-        As many are timed in turns as fit into memory. The first that lives is the reference and takes part each time,
-        so that all can be compared through it; where nothing fits beside it, the others are timed without.
+        As many arms are timed in turns as fit into memory. The first arm that has not failed is the reference. It takes
+        part each time, so that all can be compared with it. If nothing fits beside it, the others are timed without it.
         """
         measure, track = self.pipeline.grid.measure, self.pipeline.context.track
         queries = len(self.pipeline.query_rows(arms[0].cell.cell))
@@ -89,7 +89,7 @@ class Searches:
         return done
 
     def _stand(self, arms: Sequence[Arm], standing: Places) -> tuple[list[Place], dict[Arm, Failure]]:
-        """Build and ask one index after another until memory is short. Returns which stand, and which failed."""
+        """Build one index after another, and search with it, until memory is short. Returns the places and failures."""
         places: list[Place] = []
         failures: dict[Arm, Failure] = {}
         for arm in self.pipeline.context.track(arms, "build and search", len(arms)):
@@ -105,15 +105,15 @@ class Searches:
         return places, failures
 
     def neighbours(self, cell: KeyedCell) -> Int:
-        """What the cell's index answered, ids int64 [queries, k].
+        """The answers of the cell's index, ids int64 [queries, k].
 
-        Raises FileNotFoundError: it was not asked yet.
+        Raises FileNotFoundError: there are none yet.
         """
         return self.results.read("neighbours", cell.search).arrays["neighbours"]
 
     def columns(self, cell: KeyedCell) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a record says of the costs of a cell whose replicates are all there; and its times as arrays, those of
-        `Times` with the replicates first, and the ``queries`` int32 [replicates, rounds, queries].
+        """The cost columns of a cell whose replicates are all stored, and its times as arrays: those of `Times` with
+        replicates as the first axis, and ``queries`` int32 [replicates, rounds, queries].
         """
         entries = self._replicates(cell)
         costs = self.results.meta("neighbours", cell.search)["costs"]
@@ -134,19 +134,19 @@ class Searches:
         return columns, {**times, "queries": np.stack([entry.arrays["queries"] for entry in entries])}
 
     def environment(self, cell: KeyedCell) -> dict[str, Any]:
-        """What stood behind the process that answered."""
+        """The machine and the libraries of the process that answered."""
         machine: dict[str, Any] = self.results.meta("neighbours", cell.search)["environment"]
         return machine
 
     @cached_property
     def rates(self) -> Rates:
-        """What this machine can do, measured once a run."""
+        """The rates of this machine, measured once a run."""
         return machine_rates()
 
     def _answer(self, place: Place) -> None:
-        """Search all queries, where that was not done, and keep what came back.
+        """Search all queries and store the answers, unless they are stored.
 
-        Raises Failure: the process gives no answer, or one that is none.
+        Raises Failure: the process gives no answer, or its neighbours are not valid.
         """
         cell = place.arm.cell
         if self.results.find("neighbours", cell.search) is not None:
@@ -171,7 +171,7 @@ class Searches:
         return self.results.find("replicates", f"{cell.search}-{number}") is not None
 
     def _keep(self, cell: KeyedCell, number: int, replicate: Replicate) -> Failure | None:
-        """Store a cell's replicate. Returns why it is not what it should be, if so."""
+        """Store a cell's replicate. Returns a failure, and stores nothing, if a query took more than one thread."""
         if replicate.cpu_per_wall > THREADS:
             reason = f"a single query took {replicate.cpu_per_wall:.2f} threads, and was to be answered on one"
             return Failure("error", reason)
@@ -189,10 +189,10 @@ class Searches:
 
 
 def _times(times: dict[str, Float], queries_in_set: int) -> dict[str, float]:
-    """What a search's times (see `Times`), the replicates first, say of it, with intervals over these.
+    """The columns of a search's times (see `Times`, with replicates as the first axis), with intervals over replicates.
 
-    Latencies as percentiles of single queries on one thread, and as the time that all queries of the set would take one
-    by one; queries a second in batches, on all threads and on one; seconds to build.
+    They are latencies of single queries on one thread as percentiles, the time that all queries of the set would take
+    one by one, queries a second in batches, on all threads and on one, and the seconds to build.
     """
     latency = times["latency_ms"]
     p50, p95, p99 = np.percentile(latency, [50, 95, 99])
@@ -220,8 +220,8 @@ def _building(entries: list[Entry]) -> dict[str, float]:
 
 
 def _against_reference(entries: list[Entry]) -> dict[str, Any]:
-    """Times and rates over the reference's, from the replicates that have the one that the last of them has, and which
-    that is.
+    """The ratios of times and rates to those of the reference (``ratio_to``), over the replicates that were timed
+    against the same reference as the last replicate.
     """
     reference = entries[-1].meta["reference"]
     paired = [entry.arrays for entry in entries if entry.meta["reference"] == reference]

@@ -1,8 +1,8 @@
-"""Settings chosen on one half of the queries and reported on the other, so that no figure was picked for being lucky.
+"""Chooses settings on one half of the queries and reports them on the other, so that no figure is picked by luck.
 
-All settings are searched and timed on the half called tune. Those that another setting of the same index dominates
-there are pruned. The others are searched and timed on the half called report: its figures are the grid's, and which of
-them a table shows is decided by the tune half's, which stand beside them as ``tune_NAME``.
+All settings are searched and timed on the half called tune. A setting that another setting of the same index dominates
+there is pruned. The other settings are searched and timed on the half called report, whose figures are the grid's. The
+figures of the tune half decide which settings a table shows, and stand beside the others as ``tune_NAME``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FAMILY = [*SECTION, "seed", *VARIANT, "index", "rerank"]
 
 
 def finish(run: Run) -> dict[str, str]:
-    """Finish a grid's cells: those of its tune half first, where it has one. Returns what ``Run.finish`` does."""
+    """Finish a grid's cells, first those of its tune half, if it has one. Returns the result of ``Run.finish``."""
     if run.pipeline.grid.measure.split != "tune/report":
         return run.finish()
     tuning = _tuning(run)
@@ -34,7 +34,7 @@ def finish(run: Run) -> dict[str, str]:
 
 
 def plan(run: Run) -> Plan:
-    """What ``finish`` has to do: what the tune half may make superfluous is only perhaps a part of it."""
+    """The work of ``finish``. Units that the tune half may make superfluous are marked ``perhaps``."""
     if run.pipeline.grid.measure.split != "tune/report":
         return run.plan()
     tuning = _tuning(run)
@@ -48,22 +48,22 @@ def plan(run: Run) -> Plan:
 
 
 def _tuning(run: Run) -> Run:
-    """The same run on the tune half."""
+    """The run, but on the tune half."""
     return replace(run, pipeline=on(run.pipeline, "tune"))
 
 
 def on(pipeline: Pipeline, split: QuerySplit) -> Pipeline:
-    """The same grid on another part of the queries."""
+    """The pipeline of the same grid on another part of the queries."""
     return replace(pipeline, grid=replace(pipeline.grid, measure=replace(pipeline.grid.measure, split=split)))
 
 
 def halves(pipeline: Pipeline) -> list[Pipeline]:
-    """The pipeline itself, and before it that of its tune half, where it has one."""
+    """The pipeline, and before it the pipeline of its tune half, if it has one."""
     return [on(pipeline, "tune"), pipeline] if pipeline.grid.measure.split == "tune/report" else [pipeline]
 
 
 def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
-    """``frame_of``, with what was found on the tune half, where there is one, as ``tune_NAME``."""
+    """``frame_of`` with the figures of the tune half, if there is one, as ``tune_NAME``."""
     cells = frame_of(pipeline, store)
     if pipeline.grid.measure.split == "tune/report":
         tuned = frame_of(on(pipeline, "tune"), store)
@@ -77,8 +77,8 @@ def _qualities(pipeline: Pipeline) -> tuple[str, str]:
 
 
 def _left_out(tuning: Run, report: Run) -> dict[str, Failure]:
-    """The records of the report half that are not worth their time, and why: cells that failed on the tune half, and
-    those that another setting of their family dominates there.
+    """The records of the report half that are left out, with the reasons: their cells failed on the tune half, or
+    another setting of their family dominates them there.
     """
     cells = frame_of(tuning.pipeline, tuning.results)
     cells["report"] = [cell.record for cell in report.cells]

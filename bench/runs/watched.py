@@ -1,4 +1,4 @@
-"""Requests to a worker as units of work, so that a watch knows what is being done and how long it takes."""
+"""Requests to a worker, reported to a watch as units of work with their durations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.timing.places import Answered, Built, Costs
 
 @dataclass(frozen=True)
 class Watched:
-    """An `bench.timing.places.IndexWorker`: a remote one, each of whose lasting requests is a unit of a schedule."""
+    """A remote `bench.timing.places.IndexWorker`; each request that takes time is a unit of a schedule."""
 
     worker: Remote
     schedule: Schedule
@@ -24,7 +24,7 @@ class Watched:
 
     @property
     def gone(self) -> bool:
-        """Whether it has ended."""
+        """Whether the process has ended."""
         return self.worker.gone
 
     def build(self, cell: KeyedCell) -> Built:
@@ -33,7 +33,7 @@ class Watched:
             return self.worker.build(cell)
 
     def settle(self, cell: KeyedCell) -> Costs:
-        """Set the query parameters of the cell, which takes next to no time."""
+        """Set the query parameters of the cell. This takes almost no time, so it is no unit."""
         return self.worker.settle(cell)
 
     def answer(self, cell: KeyedCell, path: str) -> Answered:
@@ -42,7 +42,7 @@ class Watched:
             return self.worker.answer(cell, path)
 
     def round(self, cell: KeyedCell, rows: Sequence[int]) -> Round:
-        """Time a round. Where others disturbed it, it is taken again, which nobody could plan: another unit."""
+        """Time a round. A round that is taken again, because others disturbed it, is an unplanned unit."""
         unit = self.schedule.round(cell)
         if (cell, tuple(rows)) in self._rounds:
             unit = replace(unit, key=f"{unit.key} again")
@@ -51,9 +51,9 @@ class Watched:
             return self.worker.round(cell, rows)
 
     def resident_bytes(self) -> int:
-        """The memory that it takes."""
+        """The memory that the process takes."""
         return self.worker.resident_bytes()
 
     def end(self) -> None:
-        """End it. It may be called again."""
+        """End the process. It may be called again."""
         self.worker.end()

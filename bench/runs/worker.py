@@ -1,4 +1,4 @@
-"""What a child process can be asked for: data, fits, indexes, answers and rounds of timing."""
+"""The worker of a child process: it makes stages, builds an index, answers queries and times rounds."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ SHOWN_EVERY = 0.2
 """Seconds between two reports of progress."""
 
 BUILDS = 20
-"""Of one index, one after another, where they are soon done."""
+"""The most builds of one index; a build that takes little time is repeated."""
 
 OVERHEAD_QUERIES = 500
-"""Queries over which the harness's own time is found."""
+"""Queries over which the harness's own time is measured."""
 
 
 def set_up(grid: Grid, store: Path, device: str) -> dict[str, Any]:
-    """The first request to a worker: which class it is, a grid, the folder of its artifacts, and where it computes."""
+    """The first request to a worker: its class, a grid, the folder of the artifacts, and the device."""
     name = f"{__name__}:{Worker.__name__}"
     return {"worker": name, "grid": to_json(grid), "store": str(store.absolute()), "device": device}
 
 
 class Worker:
-    """What a child can be asked for: its public methods. A cell comes as ``dataclasses.asdict`` writes it."""
+    """The worker in a child process. Its requests call public methods. Cells come as ``dataclasses.asdict`` writes."""
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
-        """``send``: takes a message for the parent."""
+        """``send``: sends a message to the parent."""
         self._send = send
 
     def set_up(self, grid: str, store: str, device: str) -> None:
-        """The grid as JSON, and where artifacts are."""
+        """Take the grid as JSON, the folder of the artifacts, and the device."""
         context = Context(device=device, cache=Path(store), track=self._track, say=self._say)
         self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say), context, self._say)
         self._corpora = Corpora(self._pipeline)
@@ -75,7 +75,7 @@ class Worker:
         next(one for one in self._pipeline.stages(as_cell(cell)) if one.key == stage).make()
 
     def build(self, cell: dict[str, Any]) -> Built:
-        """Build the cell's index, again and again where that is soon done; what it took."""
+        """Build the cell's index, several times if a build takes little time. Returns the costs of building."""
         chosen = as_cell(cell)
         database, self._queries = self._corpora.of(chosen)
         indexes.warm_up(chosen, database)
@@ -92,7 +92,7 @@ class Worker:
         return Built(float(np.median(taken)), stays, most, load.cores())
 
     def settle(self, cell: dict[str, Any]) -> Costs:
-        """Set the cell's query parameters; the sizes and costs that go with them."""
+        """Set the cell's query parameters. Returns the sizes and costs that go with them."""
         index: Any = self._set(cell)
         read, operations = index.query_cost() if hasattr(index, "query_cost") else (None, None)
         paper_bytes = index.paper_bytes() if hasattr(index, "paper_bytes") else None
@@ -103,7 +103,7 @@ class Worker:
         return self._index
 
     def answer(self, cell: dict[str, Any], path: str) -> Answered:
-        """Search all queries in one call, on all threads; the neighbours go to a file, as the index gave them."""
+        """Search all queries in one call, on all threads. The neighbours go to a file, as the index gave them."""
         index, k = self._set(cell), self._pipeline.grid.k
         before = _unique_bytes()
         neighbours = index.search(self._queries, k)
@@ -116,7 +116,7 @@ class Worker:
         return Answered(complete, search_bytes, overhead, environment())
 
     def round(self, cell: dict[str, Any], rows: list[int]) -> Round:
-        """One round of latencies and batches."""
+        """Time one round of latencies and batches."""
         index, grid = self._set(cell), self._pipeline.grid
         seconds = grid.measure.batch_seconds / grid.measure.rounds
         return latency.one_round(index, self._queries, np.asarray(rows, dtype=np.int64), grid.k, seconds)
@@ -127,7 +127,7 @@ def _unique_bytes() -> int:
 
 
 def _reset_peak() -> None:
-    """Where the system allows it, the peak counts from here."""
+    """Set the peak of the resident memory back to the present value, where the system allows it."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -135,7 +135,7 @@ def _reset_peak() -> None:
 
 
 def _peak_bytes() -> int:
-    """The most that was resident; where the system does not tell, what is."""
+    """The peak of the resident memory, or the present value where the system does not report the peak."""
     status = Path("/proc/self/status")
     for line in status.read_text(encoding="ascii").splitlines() if status.is_file() else ():
         if line.startswith("VmHWM"):
