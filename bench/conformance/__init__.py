@@ -8,31 +8,32 @@ has no meaning for a plugin is skipped, by the exception that unittest and pytes
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial, wraps
+from types import FunctionType, ModuleType
 from typing import Any, Literal, NoReturn
 from unittest import SkipTest
 
 from threadpoolctl import threadpool_limits
 
 from bench.conformance import datasets, embedders, hashers, indexes, rerankers
-from bench.conformance.demands import Make, Nonconformity, NotAsked, reason
+from bench.conformance.demands import Check, Make, Nonconformity, NotAsked, reason
 from bench.interfaces import Unavailable
 from bench.plugins import registry
 from bench.plugins.registry import Kind
 
 __all__ = ["Check", "Make", "Nonconformity", "NotAsked", "Verdict", "checks", "maker", "verdicts"]
 
-Check = Callable[[Make], None]
-CHECKS: dict[Kind, tuple[Check, ...]] = {
-    "dataset": datasets.CHECKS,
-    "embedder": embedders.CHECKS,
-    "hasher": hashers.CHECKS,
-    "index": indexes.CHECKS,
-    "reranker": rerankers.CHECKS,
+MODULES: dict[Kind, ModuleType] = {
+    "dataset": datasets,
+    "embedder": embedders,
+    "hasher": hashers,
+    "index": indexes,
+    "reranker": rerankers,
 }
+"""The public functions of each are checks, and so are the shared ones of its ``KIND``, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,23 @@ def maker(kind: Kind, name: str, values: dict[str, Any]) -> Make:
 
 def checks(kind: Kind) -> list[Check]:
     """The checks of a kind of plugin, for ``pytest.mark.parametrize``. An Unavailable plugin is skipped."""
-    return [_skipped_where_unavailable(check) for check in CHECKS[kind]]
+    module = MODULES[kind]
+    functions = [one for one in vars(module).values() if isinstance(one, FunctionType)]
+    own = [one for one in functions if one.__module__ == module.__name__ and not one.__name__.startswith("_")]
+    shared = module.KIND.checks if hasattr(module, "KIND") else ()
+    return [_skipped_where_unavailable(check) for check in (*own, *shared)]
 
 
 def verdicts(kind: Kind, make: Make) -> Iterator[Verdict]:
-    """Run the checks one after another. Whatever a plugin raises is a verdict."""
+    """Run the checks one after another. Whatever a plugin raises is a verdict.
+
+    What is fitted has one thread: on batches of toy size several wait for each other, on a busy machine for minutes.
+    """
     for check in checks(kind):
         name = check.__name__
+        threads = threadpool_limits(limits=1) if kind in ("embedder", "hasher") else nullcontext()
         try:
-            with warnings.catch_warnings(), _threads(kind):
+            with warnings.catch_warnings(), threads:
                 warnings.simplefilter("ignore")  # of odd data, and there is a line for each check
                 check(make)
         except SkipTest as skip:
@@ -103,13 +112,6 @@ def _skipped_where_unavailable(check: Check) -> Check:
             raise NotAsked(str(fault)) from fault
 
     return run
-
-
-def _threads(kind: Kind) -> AbstractContextManager[Any]:
-    """One thread for what is fitted: on batches of toy size several wait for each other, on a busy machine for minutes.
-    An index keeps them all: how it uses them is checked.
-    """
-    return threadpool_limits(limits=1) if kind in ("embedder", "hasher") else nullcontext()
 
 
 def _skip(reason: str, **_: Any) -> NoReturn:

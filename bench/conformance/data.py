@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Corpus, Float, Int, Items
+from bench.interfaces import Codes, Corpus, Items
 
 ITEMS, QUERIES, DIM, BITS, CLUSTERS = 640, 24, 64, 48, 20
 REPEATED = 8
 TRAIN, OTHERS, CLASSES, VECTOR_DIM, SIDE = 120, 24, 4, 80, 16
+FLOATS = ("float64", "float32")
+"""One of which an error names where the type is wrong."""
 
 
 def corpora() -> tuple[Corpus, Corpus]:
@@ -39,51 +42,18 @@ def corpus(rows: NDArray[Any], planes: NDArray[Any]) -> Corpus:
     return Corpus(rows.astype(np.float32), Codes.pack(real), real)
 
 
-def mapped(whole: Corpus, change: Callable[[NDArray[Any]], NDArray[Any]], words: bool = True) -> Corpus:
-    """The corpus with every array changed, the codes' only where ``words`` says so."""
-    codes = whole.codes
-    if codes is not None and words:
-        codes = Codes(change(codes.words), codes.bits)
-    features, real = (None if array is None else change(array) for array in (whole.features, whole.real_codes))
-    return Corpus(features, codes, real)
-
-
-def only(whole: Corpus, fields: tuple[str, ...]) -> Corpus:
-    """The corpus with these fields alone."""
-    return Corpus(**{name: getattr(whole, name) for name in fields})
-
-
-def arrays_of(whole: Corpus, name: str) -> dict[str, NDArray[Any]]:
-    """The arrays of a corpus, by what they are called in a message."""
-    codes = None if whole.codes is None else whole.codes.words
-    parts = {"features": whole.features, "codes": codes, "real codes": whole.real_codes}
-    return {f"{key} of the {name}": array for key, array in parts.items() if array is not None}
-
-
-def strided(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values, every second row of an array."""
-    return np.repeat(array, 2, axis=0)[::2]
-
-
-def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values, not to be written to."""
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy
-
-
 def train_items() -> Items:
     """TRAIN items of four classes, with images [16, 16, 3] and vectors of unit length in clusters by class."""
-    return items(TRAIN, 0)
+    return _items(TRAIN, 0)
 
 
 def other_items() -> Items:
     """OTHERS items of the same classes."""
-    return items(OTHERS, 1)
+    return _items(OTHERS, 1)
 
 
-def items(count: int, seed: int) -> Items:
-    """Items with images and vectors, of CLASSES classes in turn: a class has its own centre, colour and corner."""
+def _items(count: int, seed: int) -> Items:
+    """Items of CLASSES classes in turn: a class has its own centre, colour and corner."""
     rng = np.random.default_rng((2, seed))
     labels = np.arange(count, dtype=np.int64) % CLASSES
     centres = np.random.default_rng(3).standard_normal((CLASSES, VECTOR_DIM))
@@ -98,17 +68,43 @@ def items(count: int, seed: int) -> Items:
     return Items(ids, labels, f"conformance-{count}-{seed}", images=images, vectors=vectors.astype(np.float32))
 
 
-def relabelled(some: Items, labels: Int) -> Items:
-    """The items with other labels, and so another fingerprint."""
-    return replace(some, labels=labels, fingerprint=f"{some.fingerprint}-{labels.tobytes().hex()}")
+def changed(some: Items, **arrays: Any) -> Items:
+    """The items with other arrays, or with None in place of some, and so another fingerprint."""
+    content = [f"{name} {None if array is None else crc32(array.tobytes())}" for name, array in arrays.items()]
+    return replace(some, fingerprint=f"{some.fingerprint}, {content}", **arrays)
 
 
-def with_vectors(some: Items, vectors: Float) -> Items:
-    """The items with other vectors, and so another fingerprint."""
-    return replace(some, vectors=vectors, fingerprint=f"{some.fingerprint}-other-vectors")
+def mapped(whole: Any, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Any:
+    """Items, a corpus, codes or an array, with every array in them changed."""
+    if isinstance(whole, np.ndarray):
+        return change(whole)
+    return replace(whole, **{name: mapped(part, change) for name, part in _parts(whole).items()})
 
 
-def arrays_of_items(some: Items) -> dict[str, NDArray[Any]]:
-    """The arrays of items, by what they are called in a message."""
-    images: Any = some.images
-    return {"ids": some.ids, "labels": some.labels, "images": images, "vectors": some.vectors}
+def arrays(whole: Any, name: str) -> dict[str, NDArray[Any]]:
+    """All arrays in items, a corpus, codes or an array, by what they are called in a message."""
+    if isinstance(whole, np.ndarray):
+        return {name: whole}
+    parts = [arrays(part, f"{own} of the {name}") for own, part in _parts(whole).items()]
+    return {own: array for part in parts for own, array in part.items()}
+
+
+def _parts(whole: Any) -> dict[str, Any]:
+    return {name: part for name, part in vars(whole).items() if isinstance(part, np.ndarray | Codes)}
+
+
+def strided(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values, every second row of an array."""
+    return np.repeat(array, 2, axis=0)[::2]
+
+
+def wide(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values, in float64 where they are in float32."""
+    return array.astype(np.float64) if array.dtype == np.float32 else array
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values, not to be written to."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy

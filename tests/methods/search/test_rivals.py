@@ -14,8 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.conformance import indexes as conformance
-from bench.conformance.demands import NotAsked
+from bench import conformance
+from bench.conformance import NotAsked
 from bench.interfaces import Codes, Corpus, Unavailable
 from methods.parameters import Count
 from methods.search.common import library
@@ -376,7 +376,7 @@ class Sorted(LibraryIndex):
 
 
 def test_a_wrapper_of_a_library_states_its_parameters_and_calls_and_is_an_index():
-    for check in conformance.CHECKS:
+    for check in conformance.checks("index"):
         with contextlib.suppress(NotAsked):
             check(Sorted)
     database, queries, order = data(24)

@@ -1,0 +1,96 @@
+"""What embedders and hashers are asked alike: they are fitted on items, and make a row of each item."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.conformance import data
+from bench.conformance.arrays import left_alone
+from bench.conformance.demands import Check, Make, Nonconformity, demand, outcome
+from bench.interfaces import Context, Int, Items
+
+SEED = 3
+SUBSET: Int = np.array([17, 3, 3, 20, 0, 11, 8])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A kind of plugin that is fitted, and its checks, as methods that take what makes the plugin.
+
+    ``rows``: what a plugin makes of items, an array of a row each. ``agree``: Nonconformity where two arrays that it
+    made of the same items differ. ``ready``: the plugin as a run uses it, of what is made.
+    """
+
+    rows: Callable[[Any, Items], Any]
+    agree: Callable[[Any, Items, Any, Any, str], None]
+    ready: Callable[[Any], Any] = lambda plugin: plugin
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All of them."""
+        return (
+            self.two_fits_of_a_seed_agree,
+            self.a_row_does_not_depend_on_the_other_items,
+            self.items_are_left_as_they_are,
+            self.items_that_it_cannot_read_are_refused,
+        )
+
+    def fit(self, make: Make, train: Items | None = None, **lent: Any) -> Any:
+        """The plugin, fitted on these items or the usual ones. Nonconformity: it refuses them, or returns another."""
+        plugin, train = self.ready(make()), data.train_items() if train is None else train
+        try:
+            fitted = plugin.fit(train, Context(seed=SEED, **lent))
+        except ValueError as fault:
+            what = f"{len(train)} items of images {data.SIDE} x {data.SIDE} and vectors of {data.VECTOR_DIM} dimensions"
+            raise Nonconformity(f"fit refused {what}: {fault}; give it parameters that fit them") from fault
+        demand(fitted is plugin, f"fit returned {type(fitted).__name__}; right is the plugin itself")
+        return plugin
+
+    def read(self, make: Make, train: Items, some: Items) -> Any:
+        """The rows of some items after a fit; whatever is raised comes through."""
+        return self.rows(self.ready(make()).fit(train, Context(seed=SEED)), some)
+
+    def two_fits_of_a_seed_agree(self, make: Make) -> None:
+        """Two fits of the same items and seed make the same, with a folder and a cache too, new ones or used ones."""
+        others = data.other_items()
+        plugin = self.fit(make)
+        expected, learned = self.rows(plugin, others), getattr(plugin, "database_codes_", None)
+        with tempfile.TemporaryDirectory() as place:
+            none, lent = dict[str, Path](), {name: Path(place) / name for name in ("folder", "cache")}
+            for folder in lent.values():
+                folder.mkdir()
+            for how, more in (
+                ("", none),
+                (", with a folder and a cache", lent),
+                (", with those of an earlier fit", lent),
+            ):
+                again, asked = self.fit(make, **more), f"two fits of seed {SEED}{how}"
+                self.agree(plugin, others, expected, self.rows(again, others), asked)
+                same = learned is None or np.array_equal(learned.words, again.database_codes_.words)
+                demand(same, f"{asked}: database_codes_ differ; right is the same")
+
+    def a_row_does_not_depend_on_the_other_items(self, make: Make) -> None:
+        """Some items, in any order, and an item alone, have the rows that they have among all."""
+        plugin, others = self.fit(make), data.other_items()
+        among_all, some = self.rows(plugin, others)[SUBSET], others.take(SUBSET)
+        self.agree(plugin, some, among_all, self.rows(plugin, some), "items in another order, and among all")
+        single = np.concatenate([self.rows(plugin, others.take(SUBSET[i : i + 1])) for i in range(len(SUBSET))])
+        self.agree(plugin, some, among_all, single, "items one at a time, and among all")
+
+    def items_are_left_as_they_are(self, make: Make) -> None:
+        """Neither fitting nor reading writes to an array; those that must not be written to make the same."""
+        given = {"train items": data.train_items(), "other items": data.other_items()}
+        left_alone(partial(self.read, make), given, partial(self.agree, self.fit(make), data.other_items()))
+
+    def items_that_it_cannot_read_are_refused(self, make: Make) -> None:
+        """Items without images, or without vectors, are read or a ValueError in words."""
+        for lacking in ("images", "vectors"):
+            some = data.changed(data.train_items(), **{lacking: None})
+            outcome(partial(self.read, make, some, some), f"items without {lacking}")
