@@ -33,13 +33,12 @@ def the_nearest_candidates_are_answered(make: Make) -> None:
     }
     for asked, (some, k) in cases.items():
         expected = [_nearest(rows, query, given, k) for query, given in zip(queries, some, strict=True)]
-        for size in (data.QUERIES, 1):
-            for start in range(0, data.QUERIES, size):
-                part = slice(start, start + size)
-                ids = reranker.nearest(queries[part], some[part], k)
-                check_ids(ids, size, k, len(rows), f"{asked} of {size} queries")
-                for got, right in zip(ids.tolist(), expected[part], strict=True):
-                    demand(got == right, f"{asked} of {size} queries: {got}; right by distance, then id, is {right}")
+        alone = [reranker.nearest(queries[at : at + 1], some[at : at + 1], k) for at in range(data.QUERIES)]
+        batch = reranker.nearest(queries, some, k)
+        for how, ids in (("", batch), (", one query at a time", np.concatenate(alone))):
+            check_ids(ids, data.QUERIES, k, len(rows), asked + how)
+            for got, right in zip(ids.tolist(), expected, strict=True):
+                demand(got == right, f"{asked}{how}: {got}; right by distance, then id, is {right}")
     check_ids(reranker.nearest(queries[:0], _candidates(FEW)[:0], K), 0, K, len(rows), "no queries")
 
 

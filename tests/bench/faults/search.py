@@ -271,12 +271,12 @@ def as_many_as_candidates(self, queries, candidates, k):
 RERANKERS = {
     "the_nearest_candidates_are_answered": {
         "build returned NoneType": exact(build=lambda self, features: None),
-        "20 candidates of 24 .*; right by dist": after(Exact, "_prepared", lambda rows: np.round(rows / 8) * 8),
+        "20 candidates: .*; right by dist": after(Exact, "_prepared", lambda rows: np.round(rows / 8) * 8),
         "right by distance, then id, is": exact(_known=lambda self, given: np.sort(given)[::-1]),
-        "partly -1 of 24 ": exact(_known=lambda self, given: np.sort(given)),
-        r"9 neighbours of 4 candidates .*\[24, 4\]": exact(nearest=as_many_as_candidates),
-        "20 candidates of 24 queries: .*; right by distance, then id": exact(_known=lambda self, given: given),
-        "20 candidates of 1 ": after(Exact, "nearest", lambda ids: ids[:, ::-1] if len(ids) == 1 else ids),
+        "partly -1: ": exact(_known=lambda self, given: np.sort(given)),
+        r"9 neighbours of 4 candidates: .*\[24, 4\]": exact(nearest=as_many_as_candidates),
+        "20 candidates: .*; right by distance, then id": exact(_known=lambda self, given: given),
+        ", one query at a time: ": after(Exact, "nearest", lambda ids: ids[:, ::-1] if len(ids) == 1 else ids),
         "no queries: ": after(Exact, "nearest", lambda ids: ids if len(ids) else ids[:, :0]),
     },
     "arrays_are_taken_as_they_come": {
