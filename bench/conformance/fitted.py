@@ -63,15 +63,11 @@ class Fitted:
         plugin = self.fit(make)
         expected, learned = self.rows(plugin, others), getattr(plugin, "database_codes_", None)
         with tempfile.TemporaryDirectory() as place:
-            none, lent = dict[str, Path](), {name: Path(place) / name for name in ("folder", "cache")}
+            lent: dict[str, Any] = {name: Path(place) / name for name in ("folder", "cache")}
             for folder in lent.values():
                 folder.mkdir()
-            for how, more in (
-                ("", none),
-                (", with a folder and a cache", lent),
-                (", with those of an earlier fit", lent),
-            ):
-                again, asked = self.fit(make, **more), f"two fits of seed {SEED}{how}"
+            for how in ("", ", with a folder and a cache", ", with those of an earlier fit"):
+                again, asked = self.fit(make, **lent if how else {}), f"two fits of seed {SEED}{how}"
                 self.agree(plugin, others, expected, self.rows(again, others), asked)
                 same = learned is None or np.array_equal(learned.words, again.database_codes_.words)
                 demand(same, f"{asked}: database_codes_ differ; right is the same")
