@@ -7,6 +7,7 @@ Nothing is imported before it is asked for: the command line and every worker im
 TYPE_CHECKING = False  # as `typing` says, which takes longer to import than this module
 
 if TYPE_CHECKING:
+    from bench.evaluation.evaluate import Evaluation, evaluate
     from bench.interfaces import Codes
     from bench.quality.neighbours import precision_at, recall_at
     from bench.quality.ranking import average_precision, mean_average_precision
@@ -31,6 +32,8 @@ else:
             raise AttributeError(f"module 'bench' has no attribute {name!r}; it has its modules, {', '.join(__all__)}")
         if name == "Codes":
             from bench import interfaces as home
+        elif name in ("Evaluation", "evaluate"):
+            from bench.evaluation import evaluate as home
         elif name == "exact_neighbours":
             from bench.stages import exact as home
         elif name in ("read_cells", "read_records"):
@@ -48,8 +51,10 @@ else:
 
 __all__ = [
     "Codes",
+    "Evaluation",
     "__version__",
     "average_precision",
+    "evaluate",
     "exact_neighbours",
     "mean_average_precision",
     "precision_at",

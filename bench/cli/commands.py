@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import plugins, sharing
+from bench.cli import evaluation, plugins, sharing
 from bench.cli.chosen import Chosen, on_a_grid
 from bench.cli.endings import plain_errors
 from bench.cli.options import (
@@ -212,6 +212,7 @@ def show(
 app.command("list")(plugins.list_)
 app.command()(plugins.schema)
 app.command()(plugins.check)
+app.command()(evaluation.evaluate)
 app.command()(sharing.compare)
 app.command()(sharing.site)
 

@@ -24,7 +24,16 @@ from tests.conftest import CHECKOUT
 
 DIGESTS = Path(__file__).with_name("rooms.json")
 DECIDE_NOTHING = {
-    *("bench", "bench.__main__", "bench.cli", "bench.conformance", "bench.grids", "bench.plans", "bench.plugins"),
+    *(
+        "bench",
+        "bench.__main__",
+        "bench.cli",
+        "bench.conformance",
+        "bench.evaluation",
+        "bench.grids",
+        "bench.plans",
+        "bench.plugins",
+    ),
     *("bench.records", "bench.report", "bench.runs", "bench.store", "bench.system", "bench.workers"),
 }
 """The modules and packages of the harness that are in no room."""
