@@ -1,4 +1,4 @@
-"""The codes of a fitted hasher, part by part: those of the database, learned or encoded, and those of the queries."""
+"""Makes the codes of a fitted hasher: the database codes, learned or encoded, and the codes of the queries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.store.entries import Entry
 
 Splits = Callable[[SplitName], Items]
 SAMPLE = 256
-"""Queries that are coded again to see whether two trainings gave the same network."""
+"""Queries that are coded again to test whether two trainings gave the same network."""
 
 
 def codes_name(model: Model, part: str) -> str:
@@ -40,10 +40,9 @@ def arrays_read(cell: Cell) -> frozenset[str]:
 
 
 def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, learned: bool) -> dict[str, NDArray[Any]]:
-    """The arrays of one model that are named: words uint64 [n, w], and real values float32 [n, bits].
+    """The arrays of one model that ``names`` lists: words uint64 [n, w], and real values float32 [n, bits].
 
-    ``learned``: the codes that the hasher learned are codes of the database. Where it learned none, their array is left
-    out.
+    ``learned``: learned codes are codes of the database. If the hasher learned none, their array is left out.
 
     Raises ValueError: codes of another number or length, or real values of another type or shape.
     """
@@ -54,7 +53,7 @@ def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, learned:
     arrays: dict[str, NDArray[Any]] = {}
     splits: tuple[tuple[str, SplitName], ...] = (("encoded", "database"), ("query", "query"))
     for part, items in splits:
-        if real_name(model, part) in names:  # the codes are the signs of these: the items are encoded once
+        if real_name(model, part) in names:  # codes are the signs of real values: items are encoded once
             arrays[real_name(model, part)] = _real_values(hasher, split(items))
             codes[part] = Codes.pack(arrays[real_name(model, part)])
         elif codes_name(model, part) in names:
@@ -70,33 +69,33 @@ def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, learned:
 
 
 def is_of(hasher: Hasher, stored: Entry, queries: Items) -> bool:
-    """Whether stored codes are those of this fitted hasher: it codes a sample of the queries as they are stored."""
+    """Whether this fitted hasher made the stored codes. It does if it codes a sample of the queries alike."""
     for model in stored.meta["models"]:
         words = stored.arrays.get(codes_name(model, "query"))
         if words is not None:
             _use(hasher, model)
             sample = queries.take(np.arange(min(SAMPLE, len(queries)), dtype=np.int64))
-            # Without a fingerprint nothing that is made of the sample is kept in the cache.
+            # Without a fingerprint no result of the sample is kept in the cache.
             again = hasher.encode(dataclasses.replace(sample, fingerprint=""))
             return np.array_equal(again.words, words[: len(sample)])
     return False
 
 
 def is_finite(array: Float) -> bool:
-    """Whether all values are, without a second array as large."""
+    """Whether all values are finite, found without a second array of the same size."""
     return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
 def _use(hasher: Any, model: Model) -> None:
-    """Code with this model from here on, where the hasher has several."""
+    """Make the hasher code with this model from now on, if it has several."""
     if hasattr(hasher, "use"):
         hasher.use(model)
 
 
 def _real_values(hasher: Any, items: Items) -> Float:
-    """``encode_real`` of items.
+    """The values of ``encode_real`` for the items.
 
-    Raises ValueError: it is not finite float32 [n, bits].
+    Raises ValueError: they are not finite float32 [n, bits].
     """
     values: Float = hasher.encode_real(items)
     if values.dtype != np.float32 or values.shape != (len(items), hasher.bits) or not is_finite(values):

@@ -1,4 +1,4 @@
-"""What a cell ranks or searches: the rows of its protocol, of the features and codes in the store."""
+"""The database and the queries of a cell: the rows of its protocol, taken from stored features and codes."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ class Corpora:
     """The database and the queries of cells, each entry read from the store once."""
 
     def __init__(self, pipeline: Pipeline):
-        """Nothing is read yet."""
+        """Read nothing yet."""
         self._pipeline = pipeline
         self._kept: dict[tuple[str, str], Any] = {}
 
     def key(self, cell: Cell) -> str:
-        """What an index of this cell is built on."""
+        """The key of the database that the cell's index is built on."""
         stages = [stage.key for stage in self._pipeline.stages(cell)]
         return digest([stages, cell.protocol, cell.model, cell.database_codes])
 
     def of(self, cell: Cell) -> tuple[Corpus, Corpus]:
-        """Database and queries.
+        """The database and the queries.
 
-        Raises ValueError: learned codes are asked for, and the hasher learned none.
+        Raises ValueError: the cell's database codes are learned, and the hasher learned none.
         """
         database_rows, query_rows = self._pipeline.database_rows(cell), self._pipeline.query_rows(cell)
         return self._corpus(cell, "database", database_rows), self._corpus(cell, "query", query_rows)
 
     def labels(self, cell: Cell) -> tuple[Int, Int] | None:
-        """The labels of ``of``, int64 [n] and [q]; None where the data set has none."""
+        """The labels of the database, int64 [n], and of the queries, [q]. None if the data set has no labels."""
         entry = self._pipeline.labels()
         if not entry.meta["classes"]:
             return None
@@ -51,10 +51,10 @@ class Corpora:
         return arrays["database"][self._pipeline.database_rows(cell)], arrays["query"][self._pipeline.query_rows(cell)]
 
     def costs(self, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What was spent before searching: training, and encoding a query, by every network that the cell needs, as
-        columns; and as an array ``encode_ms`` float32 [replicates].
+        """The columns of the time for training and for encoding a query, summed over all networks of the cell; and the
+        array ``encode_ms``, float32 [replicates].
 
-        None, and no array, where one of them is not known.
+        A column is None, and the array is left out, where the time of one network is not known.
         """
         stages = {stage.key: stage for stage in self._pipeline.stages(cell)}
         spent = [self._pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
@@ -72,14 +72,14 @@ class Corpora:
         return columns | with_interval("encode_ms", typical(together)) | watched, {"encode_ms": together}
 
     def remarks(self, cell: Cell) -> list[str]:
-        """What the trainings behind the cell's features and codes said of the data, a line each."""
+        """The remarks of the trainings behind the cell's features and codes, a line each."""
         stages = self._pipeline.stages(cell)
         return [line for one in stages for line in self._pipeline.store.meta(one.kind, one.key).get("remarks", [])]
 
     def map(self, cell: Cell) -> float | None:
-        """MAP of the cell's codes over all queries of its protocol, found once for all cells that share them.
+        """The mAP of the cell's codes over all queries of its protocol, computed once for all cells that share them.
 
-        However few queries an index is asked, the codes are judged by all. None without codes or without labels.
+        Codes are judged by all queries, even if an index is asked few. None without codes or without labels.
         """
         from bench.quality.ranking import mean_average_precision
 
@@ -116,7 +116,7 @@ class Corpora:
 
 
 def _real_codes(cell: Cell, split: Literal["database", "query"], codes: Entry, rows: Int) -> Float | None:
-    """The real values behind the codes at ``rows``; learned codes have none."""
+    """The real values of the codes at ``rows``. Learned codes have none."""
     if split == "database" and cell.database_codes == "learned":
         return None
     assert cell.model is not None

@@ -1,4 +1,4 @@
-"""Timing of encoding: one item at a time on one thread, in the process that holds what was fitted."""
+"""Times the encoding of one item at a time on one thread, in the process that fitted the plugin."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bench.timing.load import LOADED, RETAKES, OtherLoad, one_thread, quiet, sec
 from bench.timing.statistics import drift
 
 ENCODED_ITEMS, MOST_ENCODED = 10, 1000
-"""Items that are encoded one by one, and as many others for the warm-up; times that a replicate takes, at most."""
+"""Items that are timed, and as many others for the warm-up; the most encodings of a replicate."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Milliseconds to encode one item alone on one thread, a median for each replicate; how far the sentinel's times
-    lay apart, and cores that others kept busy, at most.
+    """Milliseconds to encode one item on one thread, a median for each replicate. ``sentinel_drift``: the largest drift
+    of the sentinel's times. ``others``: the most cores that other processes kept busy.
     """
 
     ms: list[float]
@@ -31,10 +31,10 @@ class Encoding:
 
 
 def encoding(encode: Callable[[Items], Any], items: Items, replicates: int, seconds: float) -> Encoding:
-    """The time that ``encode`` takes for a single item, with nothing cached; ``seconds`` of it for each replicate.
+    """The time of ``encode`` for a single item, with nothing cached; a replicate lasts ``seconds``.
 
-    What was fitted lives in one process, and its encoder meets no other there: replicates are taken one after another,
-    each after a warm-up on other items, and nothing is compared in turns.
+    The process holds only this encoder, so no arms take turns. Replicates follow one another, each after a warm-up on
+    other items.
     """
     order = np.random.default_rng(0).permutation(len(items))[: 2 * ENCODED_ITEMS]
     singles = [dataclasses.replace(items.take(order[at : at + 1]), fingerprint="") for at in range(len(order))]
@@ -53,7 +53,7 @@ class _Encoded(NamedTuple):
 def _encoded(
     encode: Callable[[Items], Any], warm_up: Sequence[Items], singles: Sequence[Items], seconds: float
 ) -> _Encoded:
-    """One replicate: items in turn, each at least once, until the time is full; their median. Under load once more."""
+    """One replicate: the median over items in turn, each at least once, until the time is full. Load repeats it."""
     for _ in range(1 + RETAKES):
         load, steady, taken = OtherLoad(seconds), sentinel(), list[float]()
         for single in warm_up:

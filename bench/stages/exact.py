@@ -1,8 +1,8 @@
-"""The exact nearest neighbours: what recall is measured against. Products exclude, differences in float64 decide.
+"""Finds the exact nearest neighbours, which recall is measured against.
 
-A distance by products, |x|^2 + |y|^2 - 2xy, is fast and loses what the vectors have in common: far from the origin its
-rounding error exceeds the distances. So products only exclude rows, by a bound on that error that holds for any order
-of summation, and whatever they do not exclude is measured.
+A distance by products, |x|^2 + |y|^2 - 2xy, is fast, but far from the origin its rounding error exceeds the distances.
+So products only exclude rows, by a bound on that error that holds for any order of summation. The distances of the
+other rows are computed by differences in float64.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from bench.interfaces import Float, Int, untracked
 from bench.quality import kernels
 
 BLOCK_QUERIES, BLOCK_ROWS, BLOCK_VALUES = 1024, 4096, 2**22
-"""Queries and rows of one product, and values of either, at most."""
+"""The most queries and rows of one product, and the most values of either."""
 
 SAMPLE_ROWS = 1024
-"""Rows that say where the middle of the database is, and how far a usual row lies from it."""
+"""Rows by which the middle of the database and the usual distance of a row from it are estimated."""
 
 MOST_IN_DOUBT = 1 / 64
-"""A share of the rows: where float32 leaves more to be measured, the products that follow are float64's."""
+"""A share of the rows. If float32 products leave more rows in doubt, the following products are in float64."""
 
 
 def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..., Iterable[Any]] = untracked) -> Int:
     """Ids of the k nearest by Euclidean distance, int64 [q, k], ties by id, -1 where the database has fewer.
 
-    Queries float32 [q, d] and database float32 [n, d] may hold any finite values. Exact is the order of (squared
-    distance, id), where a squared distance is the float64 sum of the squared differences in float64, as
-    `recall_at` takes it: relatively within (d + 2) / 2^53 of the true one, and the same for equal rows.
-    The sizes of blocks, the number of threads and the rounding of products change nothing.
+    Queries float32 [q, d] and database float32 [n, d] may hold any finite values. The exact order is that of (squared
+    distance, id). A squared distance is the float64 sum of the squared differences in float64, as in `recall_at`: its
+    relative error is at most (d + 2) / 2^53, and it is the same for equal rows. The sizes of blocks, the number of
+    threads and the rounding of products change nothing.
 
-    Raises ValueError: a value that is not finite.
+    Raises ValueError: a value is not finite.
     """
     ids = np.full((len(queries), k), -1, dtype=np.int64)
     distances = np.full((len(queries), k), np.inf)
@@ -60,16 +60,16 @@ def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..
 
 @dataclass(frozen=True)
 class Screen:
-    """What tells by products that a row is farther from a query than r, and never says so of one that is not.
+    """A screen excludes rows that are farther from a query than r, by products. It never excludes any other row.
 
     x and y are row and query less the ``origin``, times the ``scale``, rounded to ``dtype``, whose unit roundoff is u
     and smallest normal number t. The computed |x|^2 + |y|^2 - 2xy misses the true squared distance, times scale^2, by
 
-    * the product's error, at most du / (1 - du) |x| |y| (Higham 2002, 3.1); as 2 |x| |y| <= |x|^2 + |y|^2, it is a part
-      of the sum of the norms, as is what follows;
+    * the product's error, at most du / (1 - du) |x| |y| (Higham 2002, 3.1); as 2 |x| |y| <= |x|^2 + |y|^2, this error
+      and the following ones are bounded by parts of the sum of the norms;
     * the rounding of x and y, 2u (|x| + |y|) on the distance: at most 2u r^2 + 4.1u (|x|^2 + |y|^2) on r^2;
     * the rounding of the norms, summed in float64, and of the subtraction: less than (d + 10) 2^-53 + 8u;
-    * the rounding of r^2 and of what it is compared with: (d + 2) 2^-53 each;
+    * the rounding of r^2 and of the distance that it is compared with: (d + 2) 2^-53 each;
     * underflow, where values below t are lost: less than 8 (d + 1) t.
 
     ``error`` = 2 (d + 16) u is more than the sum of these, on the norms and on r^2, as long as du < 1/8. So a row is
@@ -84,7 +84,7 @@ class Screen:
 
     @classmethod
     def of(cls, database: Float) -> Self:
-        """A screen by float32 products, or where there are too many dimensions for these, by float64's."""
+        """A screen by float32 products, or by float64 products where there are too many dimensions for float32."""
         n, dim = database.shape
         wanted = max(1, min(SAMPLE_ROWS, BLOCK_VALUES // max(1, dim)))
         sample = database[:: max(1, n // wanted)].astype(np.float64)
@@ -97,23 +97,23 @@ class Screen:
 
     @property
     def error(self) -> float:
-        """Relative error of the sum of the norms, and of r^2."""
+        """The relative error of the sum of the norms, and of r^2."""
         return float((len(self.origin) + 16) * np.finfo(self.dtype).eps)
 
     @property
     def slack(self) -> float:
-        """Absolute error, where numbers are too small for a relative one."""
+        """The absolute error, for numbers that are too small for a relative one."""
         return float(16 * (len(self.origin) + 1) * np.finfo(self.dtype).tiny)
 
     @property
     def unit(self) -> float:
-        """What a squared distance is multiplied by."""
+        """The factor of a squared distance, scale^2."""
         return self.scale**2 * (1 + self.error)
 
     def shifted(self, name: str, part: slice, features: Float) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The vectors in ``dtype``, and their squared norms less the error; zero and -inf where these are too large.
 
-        Raises ValueError: a value of ``features``, which are this part of what ``name`` names, is not finite.
+        Raises ValueError: a value of ``features``, the rows ``part`` of the array called ``name``, is not finite.
         """
         centred = (features - self.origin) * self.scale
         norms = np.einsum("ij,ij->i", centred, centred)
@@ -126,6 +126,6 @@ class Screen:
 
 
 def _parts(array: NDArray[Any], most: int) -> list[slice]:
-    """Slices that cover the rows, each of ``most`` at most and of BLOCK_VALUES values."""
+    """Slices that cover the rows, each of at most ``most`` rows and BLOCK_VALUES values."""
     size = max(1, min(most, BLOCK_VALUES // max(1, array.shape[1])))
     return [slice(start, min(start + size, len(array))) for start in range(0, len(array), size)]

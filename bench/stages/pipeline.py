@@ -1,8 +1,8 @@
-"""Data set to labels, features, codes and exact neighbours: each stage once, stored under the hash of what decides it.
+"""Makes each stage of a grid once: labels, features, codes and exact neighbours, stored under the hash of their inputs.
 
-A stage is found in the store, or made and put there; the data set itself is loaded only when a stage must be made.
-Features and codes are those of the whole database and of all queries. A protocol decides which items are trained on,
-and so takes part in their keys only where it holds classes out; which rows are searched is decided when they are read.
+A stage is read from the store, or made and stored. The data set is loaded only when a stage must be made. Features and
+codes cover the whole database and all queries. A protocol selects the items that are trained on, so a key holds it
+where it holds classes out. A protocol selects the rows that are searched when features and codes are read.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Oracle = Callable[[Callable[[Items], Codes], Codes | None], float]
 
 @dataclass(frozen=True)
 class Stage:
-    """An entry of the store that a cell needs: its kind, its key, what makes it, and the arrays that the cell reads.
+    """An entry of the store that a cell needs: its kind, its key, its maker, and the arrays that the cell reads.
 
-    Codes are made part by part as cells read them; of features ``arrays`` is empty, for they are made whole.
+    Codes are made array by array as cells read them. Features are made whole, so their ``arrays`` is empty.
     """
 
     kind: Literal["features", "codes"]
@@ -45,13 +45,13 @@ class Stage:
     arrays: frozenset[str] = frozenset()
 
     def holds(self, meta: Meta) -> bool:
-        """Whether the entry, by what it says of itself, holds the arrays that the cell reads."""
+        """Whether the entry, by its description, holds the arrays that the cell reads."""
         return _holds(self.arrays, meta)
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The stages of one grid. ``context`` carries the device and the progress; ``say`` gets a line per stage made."""
+    """The stages of one grid. ``context`` has the device and the progress; ``say`` gets a line for each stage made."""
 
     grid: Grid
     store: Store
@@ -60,7 +60,7 @@ class Pipeline:
 
     @cached_property
     def dataset_identity(self) -> str:
-        """The data set's plugin, its source and its content.
+        """The identity of the data set: its plugin, source and content.
 
         Raises ValueError: the content can't be read.
         """
@@ -69,9 +69,9 @@ class Pipeline:
 
     @cached_property
     def dataset_fingerprint(self) -> str:
-        """12 hex digits of the data set's plugin and content, whatever its source.
+        """12 hex digits of the data set's plugin and content, without its source.
 
-        Raises ValueError: it can't be read.
+        Raises ValueError: the content can't be read.
         """
         return digest([self.grid.dataset.name, self._content])[:12]
 
@@ -83,7 +83,7 @@ class Pipeline:
 
     @cached_property
     def dataset(self) -> Any:
-        """The data set, loaded and checked. ValueError says what is wrong with it, and where."""
+        """The data set, loaded and checked. A ValueError names a fault in it and the place."""
         choice = self.grid.dataset
         self.say(f"load {choice.name}")
         dataset = registry.build("dataset", choice.name, choice.parameters)
@@ -95,7 +95,7 @@ class Pipeline:
 
     @cached_property
     def labels_key(self) -> str:
-        """The key of the labels: the data set's parameters may decide its remarks, and whether it is refused."""
+        """The key of the labels, with the data set's parameters: these may decide its remarks and its refusal."""
         return digest(["labels", self.dataset_identity, self.grid.dataset.parameters, room_identity("artifacts")])
 
     def _read_labels(self) -> Made:
@@ -108,7 +108,7 @@ class Pipeline:
         return meta, {name: dataset.split(name).labels for name in ("database", "query")}
 
     def unseen(self) -> Int:
-        """The labels that the grid's split holds out of training where a protocol asks for it."""
+        """The labels that the grid's split holds out of training under the protocols with unseen classes."""
         arrays = self.labels().arrays
         return self.grid.class_split.unseen(np.concatenate([arrays["database"], arrays["query"]]))
 
@@ -117,8 +117,8 @@ class Pipeline:
         return self._rows(cell, "database", self.labels().arrays["database"])
 
     def query_rows(self, cell: Cell) -> Int:
-        """The queries that are asked, int64, ascending: of an index as many as the grid says, drawn by seed, or all;
-        and of these, where the grid splits them, one half.
+        """The queries' rows, int64, ascending. An index answers as many as the grid says, drawn by seed, or one half
+        of these if the grid splits them. A ranking has all.
         """
         rows = self._rows(cell, "query", self.labels().arrays["query"])
         measure = self.grid.measure
@@ -130,7 +130,7 @@ class Pipeline:
         return protocols.rows(cell.protocol, split, labels, self.unseen())
 
     def stages(self, cell: Cell) -> Iterator[Stage]:
-        """The stages of a cell, each after those that it needs."""
+        """The stages of a cell, each after the stages that it needs."""
         for choice in (cell.embedder, cell.input):
             if choice is not None:
                 yield Stage("features", self.features_key(cell, choice), partial(self.features, cell, choice))
@@ -138,11 +138,11 @@ class Pipeline:
             yield Stage("codes", self.codes_key(cell), partial(self.codes, cell), arrays_read(cell))
 
     def features_key(self, cell: Cell, choice: Choice) -> str:
-        """The key of an embedder's features, trained as the cell says."""
+        """The key of an embedder's features, with the cell's seed and protocol."""
         return digest([*self._plugin("embedder", choice, cell.seed), *self._training(cell)])
 
     def codes_key(self, cell: Cell) -> str:
-        """The key of the training behind a cell's codes. The oracle's evaluations are a part of a training."""
+        """The key of the training behind a cell's codes. The evaluations of the oracle are a part of it."""
         assert cell.hasher is not None
         adapted = not hasattr(registry.load("hasher", cell.hasher.name), "encode")
         oracle = [cell.protocol, room_identity("metrics")] if self._wants_oracle(cell) else None
@@ -163,15 +163,15 @@ class Pipeline:
         return [self.dataset_identity, plugin, seed, room_identity("artifacts", "contracts")]
 
     def _training(self, cell: Cell) -> list[Any]:
-        """What a protocol says of the training, for a key: nothing where all classes are trained on."""
+        """The part of a key for the classes that are trained on. It is empty where all classes are trained on."""
         if cell.protocol == "seen":
             return []
         return [{"class_split": vars(self.grid.class_split), "rooms": room_identity("protocols")}]
 
     def _wants_oracle(self, cell: Cell) -> bool:
-        """Whether a cell of the grid asks for the model of this training that is best on the test queries.
+        """Whether a cell of the grid asks for the model ``oracle`` of this training.
 
-        These queries are a protocol's own, so that each protocol has its own training with an oracle.
+        Its queries are those of the protocol, so each protocol has its own training with an oracle.
         """
         return any(
             other.model == "oracle"
@@ -183,10 +183,9 @@ class Pipeline:
     def features(self, cell: Cell, choice: Choice) -> Entry:
         """Arrays ``database`` and ``query`` (float32 [n, d]), and ``train`` where the train items are not the database.
 
-        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``remarks`` (what fitting said),
-        ``encoding``.
+        ``choice``: the cell's embedder or its input. Meta: ``fit_seconds``, ``remarks`` (of fitting), ``encoding``.
 
-        Raises ValueError: features of another type or shape, or not finite.
+        Raises ValueError: features are of another type or shape, or not finite.
         """
         key = self.features_key(cell, choice)
         return self.store.once("features", key, partial(self._embed, cell, choice, key))
@@ -206,19 +205,19 @@ class Pipeline:
         return {**self._made_by(choice), **fitted, "encoding": encoding}, arrays
 
     def codes(self, cell: Cell) -> Entry:
-        """Packed words and real values of the codes of one training: at least the arrays that the cell reads.
+        """Packed words and real values of the codes of one training, at least the arrays that the cell reads.
 
         `bench.stages.coding` names the arrays. Meta: ``bits``, ``models``, ``made`` (the arrays that cells asked for),
         ``fit_seconds``, ``remarks``, and ``encoding``, which starts from the input's features where there is an input.
-        What a cell of another grid reads is added later by the same training.
+        Arrays that a cell of another grid reads are added later by the same training.
 
-        Raises ValueError: codes of another number or length, or real values of another type or shape.
+        Raises ValueError: codes are of another number or length, or real values of another type or shape.
         """
         key = self.codes_key(cell)
         return self.store.once("codes", key, partial(self._hash, cell, key), partial(_holds, arrays_read(cell)))
 
     def _hash(self, cell: Cell, key: str) -> Made:
-        """Fit, and make the arrays that cells of the grid read and that are missing."""
+        """Fit the hasher, and make the missing arrays that cells of the grid read."""
         assert cell.hasher is not None
         split = self._read_by_hasher(cell)
         oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
@@ -246,12 +245,12 @@ class Pipeline:
         return {name for cell in cells for name in arrays_read(cell)}
 
     def _encoding(self, encode: Callable[[Items], Any], queries: Items) -> dict[str, Any]:
-        """What encoding a query takes: the fields of `bench.stages.encoding.Encoding`."""
+        """The time to encode a query, as the fields of `bench.stages.encoding.Encoding`."""
         measure = self.grid.measure
         return vars(encoding(encode, queries, measure.replicates, measure.batch_seconds / measure.rounds))
 
     def _read_by_hasher(self, cell: Cell) -> Splits:
-        """The data set's items, with the features of the cell's input as their vectors where there is an input."""
+        """The data set's items. If the cell has an input, its features are their vectors."""
         if cell.input is None:
             splits: Splits = self.dataset.split
             return splits
@@ -283,9 +282,9 @@ class Pipeline:
         return score
 
     def exact(self, cell: Cell) -> Int:
-        """The exact nearest of the searched items to the searched queries, by the cell's features.
+        """The exact nearest neighbours of the cell's queries in its database, by its features.
 
-        Positions in ``database_rows``, int64 [q, k], ties by position.
+        They are positions in ``database_rows``, int64 [q, k], ties by position.
         """
         return self.store.once("exact", self.exact_key(cell), partial(self._search_exactly, cell)).arrays["ids"]
 
@@ -309,10 +308,9 @@ class Pipeline:
     def _fit(
         self, plugin: Any, choice: Choice, cell: Cell, key: str, split: Splits, oracle: Oracle | None = None
     ) -> Meta:
-        """Fit a plugin on the train items of the cell's protocol. Returns ``fit_seconds`` and what it said,
-        ``remarks``.
+        """Fit a plugin on the train items of the cell's protocol. Returns ``fit_seconds`` and the ``remarks`` it said.
 
-        The seconds are None where the folder holds what an earlier run began: how long that one took is not known.
+        The seconds are None if the folder holds files of an earlier run, whose time is not known.
         """
         train = split("train")
         train = _take(train, self._rows(cell, "train", train.labels))
@@ -336,12 +334,12 @@ class Pipeline:
 
 
 def _holds(arrays: frozenset[str], meta: Meta) -> bool:
-    """Whether an entry holds the arrays, by what it says of itself."""
+    """Whether an entry, by its description, holds the arrays."""
     return arrays <= {*meta.get("made", ())}
 
 
 def _take(items: Items, rows: Int) -> Items:
-    """The items at ascending rows; the items themselves, fingerprint and all, where these are all of them."""
+    """The items at ascending rows. If these are all rows, they are the items themselves, with their fingerprint."""
     return items if len(rows) == len(items) else items.take(rows)
 
 

@@ -1,4 +1,4 @@
-"""A cell's index: made of its plugins, built, and set."""
+"""Makes a cell's index from its plugins, builds it, and sets its query parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WARM_UP_ITEMS = 1024
 
 
 def searcher(cell: Cell) -> Index:
-    """The cell's index, with the re-ranking behind it where there is one; not built yet."""
+    """The cell's index, with its reranker if it has one, not built yet."""
     assert cell.index is not None
     index: Index = registry.build("index", cell.index.name, cell.index.parameters)
     if cell.rerank is None or cell.candidates is None:
@@ -27,7 +27,7 @@ def searcher(cell: Cell) -> Index:
 
 
 def build_key(cell: Cell, corpus_key: str) -> str:
-    """What decides a built index: cells that differ only in query parameters share one."""
+    """The key of a built index. Cells that differ only in query parameters share it."""
     assert cell.index is not None
     names = searcher(cell).query_parameters
     fixed = {name: value for name, value in cell.index.parameters.items() if name not in names}
@@ -36,16 +36,16 @@ def build_key(cell: Cell, corpus_key: str) -> str:
 
 
 def warm_up(cell: Cell, database: Corpus) -> None:
-    """Build a few items first: what is imported and compiled on the way is no part of what the index takes.
+    """Build the index on a few items first, so that imports and compilation are not measured.
 
-    They may be too few for it.
+    A failure is ignored: the items may be too few for the index.
     """
     with suppress(Exception):
         searcher(cell).build(database.part(0, WARM_UP_ITEMS))
 
 
 def built(cell: Cell, database: Corpus) -> tuple[Index, float]:
-    """The cell's index on a database, and the seconds it took."""
+    """The cell's index, built on a database, and the seconds that building took."""
     index = searcher(cell)
     start = time.perf_counter()
     index.build(database)
@@ -53,7 +53,7 @@ def built(cell: Cell, database: Corpus) -> tuple[Index, float]:
 
 
 def set_query(cell: Cell, index: Index) -> None:
-    """Set all query parameters of the index as the cell has them, those at their defaults too."""
+    """Set all query parameters of the index to the cell's values, also those that are defaults."""
     assert cell.index is not None
     every = {"candidates": cell.candidates, **settings("index", cell.index)}
     if index.query_parameters:

@@ -1,8 +1,7 @@
-"""Timing inside one process: latency one query at a time on one thread, and batches on one thread and on all.
+"""Times an index in this process: single queries on one thread, and batches on one thread and on all.
 
-A round asks one arm some queries. Before it the arm answers other queries until its times stand still, and a kernel
-that never changes is timed: if that moves from round to round, the machine did. What other processes took meanwhile,
-and how many threads the arm used, is kept with the times.
+In a round one arm answers some queries. Before them the sentinel is timed, and the arm answers other queries until its
+times are stable. The load of other processes and the threads that the arm used are kept with the times.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from bench.interfaces import Corpus, Index, Int
 from bench.timing.load import OtherLoad, one_thread, quiet, rest, seconds_of, sentinel
 
 WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
-"""Queries of a warm-up block, blocks at most, and the change between two blocks' medians that counts as none."""
+"""Queries of a warm-up block, the most blocks, and the relative change of two blocks' medians that counts as stable."""
 
 BATCH_QUERIES, WARM_UP_BATCH = 64, 32
-"""Queries for each thread that a batch has at least, where there are so many; and queries of its warm-up."""
+"""The fewest queries of a batch for each thread, if there are so many; and the queries of its warm-up."""
 
 UNEVEN = 10**6
 """Nanoseconds by which the clocks of CPU time and of wall time may differ over a round."""
@@ -31,8 +30,8 @@ UNEVEN = 10**6
 
 @dataclass(frozen=True)
 class Round:
-    """One round of one arm: latencies in milliseconds, those of a query in a batch on all threads and on one, and the
-    sentinel kernel's; CPU over wall time of the latencies; cores that others kept busy.
+    """One round of one arm. Milliseconds of single queries, of a query in a batch on all threads and on one, and of the
+    sentinel; CPU time over wall time of the single queries; cores that other processes kept busy.
     """
 
     latency_ms: list[float]
@@ -44,21 +43,21 @@ class Round:
 
 
 class NullIndex:
-    """An index that answers with nothing: what it takes is the harness's own time."""
+    """An index that does nothing. Its times are the harness's own."""
 
     def __init__(self, queries: int, k: int) -> None:
         self._ids = np.full((queries, k), -1, dtype=np.int64)
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """The same empty answer each time."""
+        """Return the same empty answer each time."""
         return self._ids
 
 
 def one_round(index: Index, queries: Corpus, rows: Int, k: int, batch_seconds: float) -> Round:
-    """Latencies of the queries at ``rows``, asked one by one on one thread, after a warm-up on others; then batches,
-    which last ``batch_seconds`` on one thread and again on all.
+    """Time the queries at ``rows`` one by one on one thread, after a warm-up on others; then batches, which last
+    ``batch_seconds`` on one thread and again on all.
 
-    A batch is of queries in random order, which ``rows`` decides: the same for every index that is asked these rows.
+    ``rows`` seeds the random order of a batch, so all indexes that answer these rows get the same batches.
     """
     singles = [queries.part(int(row), int(row) + 1) for row in rows]
     order = np.random.default_rng(rows).permutation(len(queries))
@@ -81,11 +80,11 @@ def one_round(index: Index, queries: Corpus, rows: Int, k: int, batch_seconds: f
 
 
 def batch_ms(index: Index, queries: Corpus, order: Int, k: int, seconds: float, least: int) -> float:
-    """Milliseconds a query of a batch, searched in one call: of the first queries in ``order``, as many as last
-    ``seconds``, but at least ``least`` or all there are; what is over sooner is repeated until the time is full.
+    """Milliseconds a query of a batch that is searched in one call. It has the first queries in ``order``, as many as
+    last ``seconds``, but at least ``least`` or all. A shorter batch is repeated until the time is full.
 
-    How many that are is found by a warm-up on the last ones in ``order``, which also starts the threads. A batch that
-    does not last much longer than the time is first searched once untimed: memory of its size is slow when it is new.
+    A warm-up on the last queries in ``order`` estimates the size, and starts the threads. A batch that lasts less than
+    twice the time is first searched once untimed, because new memory of its size is slow.
     """
     some = queries.take(order[-WARM_UP_BATCH:])
     index.search(some, k)
@@ -105,7 +104,7 @@ def cores() -> int:
 
 
 def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
-    """Nanoseconds of each query, int64 [queries]."""
+    """The nanoseconds of each query, int64 [queries]."""
     search, clock = index.search, time.perf_counter_ns
     nanoseconds = np.empty(len(singles), dtype=np.int64)
     for position, query in enumerate(singles):
@@ -116,7 +115,7 @@ def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
 
 
 def warm_up(index: Index, singles: Sequence[Corpus], k: int) -> int:
-    """Ask blocks of queries until their median stands still. Returns how many blocks it took."""
+    """Answer blocks of queries until the median time of a block is stable. Returns the number of blocks."""
     before = np.inf
     for block in range(WARM_UP_BLOCKS):
         chosen = [singles[i % len(singles)] for i in range(block * WARM_UP_BLOCK, (block + 1) * WARM_UP_BLOCK)]
@@ -128,7 +127,7 @@ def warm_up(index: Index, singles: Sequence[Corpus], k: int) -> int:
 
 
 def overhead_ms(queries: Corpus, k: int) -> float:
-    """What the loop itself takes a query, in milliseconds: the median for an index that does nothing."""
+    """The harness's own time for a query, in milliseconds: the median for an index that does nothing."""
     singles = [queries.part(row, row + 1) for row in range(len(queries))]
     with one_thread(), quiet():
         return float(np.median(timed(NullIndex(1, k), singles, k))) / 1e6

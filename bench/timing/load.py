@@ -1,4 +1,4 @@
-"""What disturbs a measurement: other threads, garbage collection, other processes, a machine that slows down."""
+"""Prevents or detects disturbances of a measurement: threads, garbage collection, other processes, a slow machine."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 LOADED, RETAKES = 0.3, 2
-"""Cores that others may keep busy during a round; above it the round is taken again, so many times."""
+"""The most cores that others may keep busy during a round, and how often a round with more is taken again."""
 
 
 UNSTABLE = 0.1
-"""How far the sentinel's times may lie apart inside a replicate."""
+"""The most that the sentinel's times may drift inside a replicate."""
 
 
 TICKS = 3
-"""By which the time that the system says all processors were busy may be wrong."""
+"""The error, in clock ticks, of the busy time that the system reports."""
 
 
 SEEN = 0.1
-"""Seconds over which the load of others is looked at: in less time a busy core is lost among the ticks. Who asks for
-shorter batches than that is not made to wait for it.
+"""Seconds over which the load of others is measured; in less time a busy core is lost among the ticks. A measurement
+with shorter batches does not wait for so long.
 """
 
 
@@ -36,16 +36,16 @@ SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
 
 
 REST, RESTS, IDLE = 0.02, 50, 0.1
-"""Seconds between two looks at whether this process is idle; looks at most; processors that an idle one may take."""
+"""Seconds between two checks that this process is idle, the most checks, and the processors that it may use."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """BLAS, OpenMP (faiss, torch) and numba on one thread inside, and all that is started there on one CPU."""
+    """Inside, BLAS, OpenMP (faiss, torch) and numba use one thread, and all new threads run on one CPU."""
     numba = sys.modules.get("numba")
     before = numba.get_num_threads() if numba else None
     with threadpool_limits(limits=1):
-        if numba:  # whose threads start now: before this one is pinned, as they would be with it
+        if numba:  # its threads start now, because those that start later are pinned with this one
             numba.set_num_threads(1)
         try:
             with _pinned():
@@ -57,7 +57,7 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def _pinned() -> Iterator[None]:
-    """The calling thread on one CPU inside, with the threads that it starts, where the system can do that."""
+    """Inside, the calling thread and the threads that it starts run on one CPU, where the system can do that."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -71,7 +71,7 @@ def _pinned() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No garbage collection inside."""
+    """Inside, there is no garbage collection."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -91,24 +91,24 @@ def rest() -> None:
 
 
 def sentinel() -> float:
-    """Milliseconds of a kernel that never changes: the least of several passes over a megabyte."""
+    """The milliseconds of the sentinel: the least of several passes over a megabyte."""
     values = np.ones(SENTINEL_VALUES, dtype=np.float32)
     return 1e3 * min(seconds_of(lambda: values.dot(values)) for _ in range(SENTINEL_REPEATS))
 
 
 class OtherLoad:
-    """How many cores other processes keep busy, from now on.
+    """The number of cores that other processes keep busy, from now on.
 
-    The system counts in ticks: what may be an error of TICKS of them does not count.
+    The system counts in ticks, so TICKS of them are subtracted as its error.
     """
 
     def __init__(self, seconds: float = SEEN) -> None:
-        """It looks over these seconds at least, or over SEEN where they are more."""
+        """Measure over these seconds at least, or over SEEN if they are more than SEEN."""
         self._seconds = min(seconds, SEEN)
         self._start = self._now()
 
     def cores(self) -> float:
-        """On average since the start; if that was less than the seconds ago, they are waited for."""
+        """The average since the start. Waits until the least seconds are over."""
         time.sleep(max(0.0, self._seconds - (time.perf_counter() - self._start[0])))
         wall, busy, own = (now - start for now, start in zip(self._now(), self._start, strict=True))
         return max(0.0, busy - own - TICKS / os.sysconf("SC_CLK_TCK")) / wall

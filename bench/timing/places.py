@@ -1,4 +1,4 @@
-"""Indexes that stand at one time, each in a process of its own."""
+"""Keeps several built indexes at one time, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from bench.timing.latency import Round
 from bench.workers.limits import Failure, free_memory
 
 ROOM = 1.2
-"""Of the largest process so far: what must be free before another is started."""
+"""Free memory that another process needs, as a multiple of the largest process so far."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What building an index took: seconds, bytes that stay and bytes at the most, and the cores that others kept
-    busy meanwhile.
-    """
+    """The costs of building an index: seconds, bytes that stay, bytes at the peak, and cores that others kept busy."""
 
     build_seconds: float
     build_bytes: int
@@ -30,7 +28,7 @@ class Built:
 
 @dataclass(frozen=True)
 class Costs:
-    """What an index takes: bytes of memory, the paper's way of counting them, and bytes and operations of a query."""
+    """The costs of an index: bytes of memory, also as the paper counts them, and bytes and operations of a query."""
 
     index_bytes: int
     paper_bytes: int | None
@@ -40,7 +38,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Answered:
-    """What came with the answers to all queries. ``environment``: what stood behind the process that gave them."""
+    """The costs of the answers to all queries. ``environment``: the machine and the libraries of the process."""
 
     complete_share: float | None
     search_bytes: int
@@ -51,7 +49,7 @@ class Answered:
 class IndexWorker(Protocol):
     """A process that holds one index, for all cells that are built alike.
 
-    Each request raises `Failure` where the process refuses, ends, or takes more time or memory than it may.
+    Each request raises `Failure` if the process refuses it, ends, or exceeds its limits of time or memory.
     """
 
     @property
@@ -94,7 +92,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Place:
-    """An arm in the process that holds its index, and what building that took."""
+    """An arm, the process that holds its index, and the costs of building it."""
 
     arm: Arm
     worker: IndexWorker
@@ -102,16 +100,16 @@ class Place:
 
 
 class Places:
-    """The indexes that stand at one time: arms that are built alike share one."""
+    """The indexes that are built at one time. Arms that are built alike share one."""
 
     def __init__(self, start: Callable[[], IndexWorker], processes: ExitStack) -> None:
-        """``start`` starts a process, which ends with ``processes`` at the latest."""
+        """``start`` starts a process, which ends when ``processes`` closes, if not before."""
         self._start, self._processes = start, processes
         self._built: dict[str, Place | Failure] = {}
         self._largest = 0
 
     def stand(self, arm: Arm) -> Place | None:
-        """Build the arm's index, where it does not stand. None: memory is short, and something stands.
+        """Build the arm's index, unless it is built. Returns None if memory is short and another index is built.
 
         Raises Failure: the index can't be built.
         """

@@ -1,9 +1,9 @@
-"""Nested paired timing: replicate (fresh processes, fresh builds) > round > query.
+"""Times arms in turns: a replicate (fresh processes, fresh builds) has rounds, and a round has queries.
 
-Inside a replicate every index lives in a process of its own, built once. Rounds are handed to one arm at a time, in the
-order A B … and then … B A, in the next replicate the other way round. Every arm of a round is asked the same queries:
-the machine's drift falls on all alike. What a build's place in memory does to a time is averaged over replicates, which
-intervals are made of.
+Inside a replicate every index is built once, in a process of its own. In a round one arm after another answers the same
+queries, so the machine's drift falls on all alike. The order of the arms is A B … in one round and … B A in the next;
+the next replicate starts with the other. The place of a build in memory changes its times; replicates average over it,
+and intervals are over replicates.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from bench.timing.statistics import drift
 from bench.workers.limits import Failure
 
 THREADS = 1.1
-"""CPU time over wall time that a search on one thread may take."""
+"""The most CPU time over wall time of a search on one thread."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """What was timed of one arm in one replicate, float32: the latencies [rounds, queries], and what a query takes in a
-    batch on all threads and on one [rounds], in milliseconds; and the seconds of the build [].
+    """The times of one arm in one replicate, float32: the latencies [rounds, queries] and the times of a query in a
+    batch, on all threads and on one [rounds], in milliseconds; and the seconds of the build [].
     """
 
     latency_ms: Float
@@ -41,10 +41,10 @@ class Times:
 
 @dataclass(frozen=True)
 class Replicate:
-    """One arm's times in one replicate, of the ``queries`` int32 [rounds, queries], and what was noted with them.
+    """One arm's times in one replicate, for the ``queries`` int32 [rounds, queries], and the conditions of timing.
 
-    ``reference`` is the arm that all arms of these rounds are compared with, maybe this one; its times in the same
-    rounds stand beside.
+    ``reference`` is the arm that all arms of these rounds are compared with; it may be this arm. ``reference_times``
+    are its times in the same rounds.
     """
 
     times: Times
@@ -64,10 +64,10 @@ def take(
     number: int,
     track: Callable[..., Iterable[Any]] = untracked,
 ) -> dict[Arm, Replicate | Failure]:
-    """Replicate ``number`` of all arms, of so many ``queries``. The first arm that lives to the end is the reference.
+    """Replicate ``number`` of all arms, drawn from ``queries``. The reference is the first arm that did not fail.
 
-    Rounds that the load of others disturbed are taken again at the end, with all arms. An arm whose process has ended
-    with another arm's failure is in neither: it can be built again.
+    Rounds that other load disturbed are taken again at the end, with all arms. An arm whose process ended because
+    another arm failed is not in the result: it can be built again.
     """
     asked = [_rows(measure, queries, number, turn) for turn in range(measure.rounds)]
     rounds: list[dict[Arm, Round]] = [{} for _ in asked]
@@ -83,7 +83,7 @@ def take(
 
 
 def _round(places: Iterable[Place], rows: list[int], taken: dict[Arm, Round]) -> dict[Arm, Failure]:
-    """One round of the arms, in this order, into ``taken``. Returns the failures."""
+    """Time one round of the arms, in this order, and put it into ``taken``. Returns the failures."""
     failures: dict[Arm, Failure] = {}
     for place in places:
         if place.worker.gone:
@@ -114,7 +114,7 @@ def _replicates(
 
 
 def _rows(measure: Measure, queries: int, number: int, turn: int) -> list[int]:
-    """The queries of a round, the same for all arms; some are always left for a warm-up, where there are two."""
+    """The queries of a round, the same for all arms. If there are two or more, some are left for a warm-up."""
     spare = min(WARM_UP_BLOCK, queries // 2)
     rows = np.random.default_rng((number, turn)).permutation(queries)[spare:]
     return [int(row) for row in rows[: measure.queries_per_round]]
@@ -127,7 +127,7 @@ def _times(rounds: list[Round], built: Built) -> Times:
 
 
 def _watched(rounds: list[Round], built: Built) -> dict[str, Any]:
-    """What was watched while an arm was built and timed, at its worst."""
+    """The worst values of the drift, CPU use and other load while an arm was built and timed."""
     return {
         "sentinel_drift": drift([one.sentinel_ms for one in rounds]),
         "cpu_per_wall": max(one.cpu_per_wall for one in rounds),

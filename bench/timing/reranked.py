@@ -1,4 +1,4 @@
-"""Re-ranking as a stage behind any index: the index finds candidates, the reranker puts them in order."""
+"""An index with a reranker behind it: the index finds candidates, and the reranker orders them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from bench.interfaces import Corpus, Index, Int, Reranker
 
 BLOCK_BYTES = 64 * 2**20
-"""Of candidate ids that a batch holds at a time."""
+"""The most bytes of candidate ids that a batch holds at a time."""
 
 
 class Reranked:
-    """An index whose ``candidates`` nearest are put in order by a reranker.
+    """An index whose nearest ``candidates`` are ordered by a reranker.
 
-    What an `Index` may leave out, it has where the index has it. After a search, ``complete_share_`` is the index's,
-    over all queries of the batch, or None.
+    It has those optional members of an `Index` that the inner index has. After a search, ``complete_share_`` is that of
+    the inner index over all queries of the batch, or None.
     """
 
     def __init__(self, index: Index, reranker: Reranker, candidates: int) -> None:
-        """Neither part is built yet."""
+        """Build neither part yet."""
         self.index = index
         self.reranker = reranker
         self.candidates = candidates
@@ -47,7 +47,7 @@ class Reranked:
         return self
 
     def set_query(self, **parameters: Any) -> None:
-        """Set ``candidates``, how many neighbours the index is asked for, and the index's own parameters."""
+        """Set ``candidates``, the number of neighbours that the index finds, and the index's own parameters."""
         self.candidates = parameters.pop("candidates", self.candidates)
         if parameters:
             optional: Any = self.index
@@ -76,11 +76,11 @@ class Reranked:
         return min(self.candidates, self._size)
 
     def size_bytes(self) -> int:
-        """Of both parts."""
+        """The bytes of both parts."""
         return self.index.size_bytes() + self.reranker.size_bytes()
 
     def _query_cost(self) -> tuple[float, float]:
-        """Of both parts."""
+        """The bytes and operations of both parts."""
         index: Any = self.index
         own, more = index.query_cost(), self.reranker.query_cost(self._wanted)
         return own[0] + more[0], own[1] + more[1]

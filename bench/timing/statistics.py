@@ -1,4 +1,4 @@
-"""What repeated measurements say: an estimate with its interval, each with the assumption it rests on."""
+"""Estimates from repeated measurements, each with its interval and its assumption."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Samples = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, and the interval that holds the truth with probability CONFIDENCE if the assumption is right."""
+    """A value, and an interval that holds the true value with probability CONFIDENCE if the assumption is right."""
 
     value: float
     low: float
     high: float
 
     def times(self, factor: float) -> Estimate:
-        """The same in another unit."""
+        """The estimate in another unit."""
         return Estimate(factor * self.value, factor * self.low, factor * self.high)
 
 
 def over_replicates(values: Sequence[float]) -> Estimate:
-    """The median of one value a replicate, and Student's interval of their mean; it is endless for one replicate.
+    """The median of the values, one a replicate, and Student's interval of their mean, infinite for one replicate.
 
     Assumption: replicates are independent, and their values about normal. Rounds and queries inside a replicate are
     not independent: they share a build and its place in memory, which alone moves latencies by some percent.
@@ -46,16 +46,16 @@ def over_replicates(values: Sequence[float]) -> Estimate:
 
 
 def typical(times: Samples) -> Estimate:
-    """The median over replicates of each one's median time, of times [replicates, ...], with its interval.
+    """The median over replicates of the median time of each, with its interval. ``times``: [replicates, ...].
 
-    Assumption: as of ``over_replicates``, for the logarithms of the medians: what moves a time moves it by a factor.
+    Assumption: that of ``over_replicates``, for the logarithms of the medians: a disturbance multiplies a time.
     """
     logs = over_replicates([math.log(float(np.median(one))) for one in times])
     return Estimate(*(_exp(value) for value in (logs.value, logs.low, logs.high)))
 
 
 def rate(time: Estimate, unit: float) -> Estimate:
-    """``unit`` over a time: what is done in so long, with its interval."""
+    """The rate ``unit`` / time, with its interval."""
     return Estimate(unit / time.value, unit / time.high, unit / time.low if time.low > 0 else math.inf)
 
 
@@ -67,7 +67,7 @@ def with_interval(name: str, estimate: Estimate) -> dict[str, float]:
 def paired_log_ratio(ours: Samples, others: Samples) -> float:
     """The median of log(ours / others) over all pairs of two arrays of one shape, as [rounds, queries].
 
-    Assumption: a round asked both the same queries within a time in which the machine did not change.
+    Assumption: in a round both answer the same queries, and the machine does not change.
     """
     if ours.shape != others.shape:
         raise ValueError(f"samples of shapes {ours.shape} and {others.shape} are not paired")
@@ -75,9 +75,9 @@ def paired_log_ratio(ours: Samples, others: Samples) -> float:
 
 
 def ratio(ours: Samples, others: Samples) -> Estimate:
-    """Our time over the other's, both [replicates, ...]: the log ratios of the replicates, and back.
+    """Our time over the other's, both [replicates, ...], estimated from the log ratios of the replicates.
 
-    Assumption: as of both functions above.
+    Assumption: those of ``over_replicates`` and ``paired_log_ratio``.
     """
     logs = over_replicates([paired_log_ratio(a, b) for a, b in zip(ours, others, strict=True)])
     return Estimate(*(_exp(value) for value in (logs.value, logs.low, logs.high)))
@@ -88,15 +88,15 @@ def _exp(value: float) -> float:
 
 
 def drift(sentinel: Sequence[float]) -> float:
-    """How far the times of a kernel that never changes lay apart: the largest over the smallest, less 1."""
+    """The drift of the sentinel's times: the largest over the smallest, less 1."""
     return max(sentinel) / min(sentinel) - 1
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A mean change with its standard error, and the degrees of freedom of that.
+    """A mean change, its standard error, and the degrees of freedom of the error.
 
-    The error is 0 where the change is exact, and infinite where nothing is known of it.
+    The error is 0 where the change is exact, and infinite where the error is not known.
     """
 
     value: float
@@ -105,18 +105,18 @@ class Shift:
 
     @property
     def is_tested(self) -> bool:
-        """Whether repetition says how large a change is by chance."""
+        """Whether the error is known from repetition."""
         return 0 < self.error < math.inf
 
     @property
     def p_value(self) -> float:
-        """How often an unchanged one would seem as changed, by Student's t, on both sides. ``is_tested``."""
+        """The two-sided p-value of no change, by Student's t. Only for a shift that ``is_tested``."""
         from scipy.stats import t
 
         return 2 * float(t.sf(abs(self.value) / self.error, self.freedom))
 
     def interval(self, level: float) -> tuple[float, float]:
-        """The interval that leaves out the truth with probability ``level``: no change, where ``p_value`` is above."""
+        """The interval that misses the true change with probability ``level``. It holds 0 if ``p_value`` is above."""
         if not self.is_tested:
             return self.value - self.error, self.value + self.error
         from scipy.stats import t
@@ -126,7 +126,7 @@ class Shift:
 
 
 def mean_gain(gains: Sequence[float], noise: float) -> Shift:
-    """The mean of gains, one a repetition. One gain, and such as differ by less than ``noise``, are exact.
+    """The mean of gains, one a repetition. A single gain, and gains that differ by less than ``noise``, are exact.
 
     Assumption: the repetitions are independent, and their gains about normal.
     """
@@ -136,10 +136,10 @@ def mean_gain(gains: Sequence[float], noise: float) -> Shift:
 
 
 def difference(before: Sequence[float], after: Sequence[float]) -> Shift:
-    """Mean of ``after`` less mean of ``before``, one value a replicate each, with Welch's error.
+    """The mean of ``after`` less the mean of ``before``, one value a replicate each, with Welch's error.
 
-    Assumption: all replicates are independent, the two sets each about normal, with variances that may differ. Nothing
-    is known of the error where one of them has a single replicate.
+    Assumption: all replicates are independent, and each set is about normal; the variances may differ. The error is not
+    known where one set has a single replicate.
     """
     value = float(np.mean(after)) - float(np.mean(before))
     if min(len(before), len(after)) < 2:
@@ -155,13 +155,13 @@ def difference(before: Sequence[float], after: Sequence[float]) -> Shift:
 
 
 def judging_level(p_values: Sequence[float]) -> float:
-    """The level at which each of many changes is judged: what is at or below it has moved.
+    """The level at which each of many changes is judged: a change whose p-value is at or below it has moved.
 
-    Benjamini and Hochberg's procedure: of those that are called moved no more than 1 - CONFIDENCE are unmoved, in the
-    mean. Intervals at this level are those of Benjamini and Yekutieli (2005): of the intervals of what has moved as few
-    leave out the truth; and those of what has not hold no change.
+    By Benjamini and Hochberg's procedure, at most a share of 1 - CONFIDENCE of the moved changes is in truth none, in
+    the mean. Intervals at this level are those of Benjamini and Yekutieli (2005): of the intervals of moved changes at
+    most the same share misses the true change, and the intervals of the other changes hold 0.
 
-    Assumption: the changes are independent, or go together.
+    Assumption: the changes are independent or positively dependent.
     """
     share = 1 - CONFIDENCE
     if not p_values:
