@@ -99,8 +99,8 @@ def test_few_rows_are_measured_far_from_the_origin_and_beside_far_rows(monkeypat
     database = (rng.standard_normal((4000, 64)) + 3e4 * rng.standard_normal(64)).astype(np.float32)
     queries = database[:50] + np.float32(0.25)
     database[7::500] *= np.float32(1e33)
-    measured, offer = [], exact.rankings.offer_rows
-    monkeypatch.setattr(exact.rankings, "offer_rows", lambda *rest: measured.append(offer(*rest)) or measured[-1])
+    measured, offer = [], exact.kernels.offer_rows
+    monkeypatch.setattr(exact.kernels, "offer_rows", lambda *rest: measured.append(offer(*rest)) or measured[-1])
     np.testing.assert_array_equal(exact_neighbours(queries, database, 10), by_differences(queries, database, 10))
     assert sum(measured) < 50 * 20
 
