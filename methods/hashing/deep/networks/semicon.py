@@ -68,6 +68,9 @@ def mask(attention: Tensor, suppression: float) -> Tensor:
 class ChannelInteraction(nn.Module):
     """Attention between channels [b, C, h, w], first inside groups of neighbours, then across the groups after a
     shuffle.
+
+    The published code rectifies the maps in place, and so adds rectified maps at the end; here they are added as they
+    are.
     """
 
     def __init__(self, channels: int) -> None:
