@@ -85,7 +85,9 @@ def meant(values):
     """The grid of a command and what it says over it; whatever a placeholder stands for is there."""
     chosen = {key: values[key] for key in ("data_dir", "recipe", "seed")}
     dataset = "parquet" if values["dataset"] == "NAME" else values["dataset"]
-    options = grid_file.Options(dataset=dataset, settings=values["settings"] or (), dataset_name=values["name"], **chosen)
+    options = grid_file.Options(
+        dataset=dataset, settings=values["settings"] or (), dataset_name=values["name"], **chosen
+    )
     return ANY_GRID if values["grid"] == "GRID" else values["grid"], options
 
 
