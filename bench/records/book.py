@@ -1,4 +1,4 @@
-"""From finished cells to rows: the key of a cell, and the tidy frame that tables and figures are made of."""
+"""Reads the records of a store: how cells ended, and which records are finished or measured."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ FAILED = ("error", "timeout", "memory")
 
 
 def status(store: Store, record_key: str) -> str | None:
-    """How a cell ended: "ok", "skipped" or one of FAILED; None where it has no record, or a damaged one."""
+    """The status of a cell: "ok", "skipped" or one of FAILED. None if it has no record, or a damaged one."""
     entry = store.find(KIND, record_key)
     return None if entry is None else entry.meta["row"]["status"]
 
 
 def done(store: Store, record_key: str, retry_failed: bool = False) -> bool:
-    """Whether there is nothing left to do for a cell: it is finished, or has failed and is not to be tried again.
+    """Whether no work is left for a cell: it is finished, or it failed and is not tried again.
 
-    One that was skipped for what the machine lacks is always looked at again.
+    A cell that was skipped because the machine lacks something is always tried again.
     """
     entry = store.find(KIND, record_key)
     if entry is None:
@@ -33,7 +33,7 @@ def done(store: Store, record_key: str, retry_failed: bool = False) -> bool:
 
 
 def failure(store: Store, record_key: str) -> str | None:
-    """Which cell failed, and why; None where it has not."""
+    """The description of a failed cell and the reason of its failure. None if it has not failed."""
     entry = store.find(KIND, record_key)
     if entry is None or entry.meta["row"]["status"] not in FAILED:
         return None
@@ -47,7 +47,7 @@ def now() -> str:
 
 
 def every(store: Store) -> Iterator[tuple[str, Entry]]:
-    """All records of a store, of all grids, with their keys: also of what failed or was skipped."""
+    """All records of a store, of all grids, with their keys, also those of failed and skipped cells."""
     for record_key in store.keys(KIND):
         entry = store.find(KIND, record_key)
         if entry is not None:
@@ -55,17 +55,17 @@ def every(store: Store) -> Iterator[tuple[str, Entry]]:
 
 
 def finished(store: Store) -> Iterator[tuple[str, Entry]]:
-    """The finished ones of ``every``."""
+    """The finished records of a store, with their keys."""
     return ((record_key, entry) for record_key, entry in every(store) if entry.meta["row"]["status"] == "ok")
 
 
 def measured(store: Store) -> dict[str, str]:
-    """The keys of finished records by their ``search_key``: what they measured can be judged by other metrics."""
+    """The keys of finished records by their ``search_key``. Other metrics can judge the answers under it."""
     return {entry.meta["search"]: record_key for record_key, entry in finished(store) if "search" in entry.meta}
 
 
 def judged_again(store: Store, record_key: str, quality: dict[str, Any]) -> tuple[Meta, Arrays]:
-    """A finished record with other quality columns: times, and the machine they were taken on, are as they were."""
+    """A finished record with other quality columns. Its times and their machine stay as they were."""
     earlier = store.read(KIND, record_key)
     kept = {name: value for name, value in earlier.meta["row"].items() if name not in earlier.meta["quality"]}
     meta = {**earlier.meta, "row": {**kept, **quality}, "quality": list(quality), "judged": now()}
@@ -73,7 +73,7 @@ def judged_again(store: Store, record_key: str, quality: dict[str, Any]) -> tupl
 
 
 def mark(pipeline: Pipeline, results: Store) -> None:
-    """Note of all that a grid refers to that it is in use (see ``bench.store.garbage``)."""
+    """Mark all entries that a grid refers to as in use (see ``bench.store.garbage``)."""
     pipeline.store.touch("labels", pipeline.labels_key)
     for cell in pipeline.grid.cells:
         for stage in pipeline.stages(cell):

@@ -1,6 +1,6 @@
-"""The one list of columns: what each is called and measured in, which way is better, and where it comes from.
+"""The one list of columns: the name, unit, better direction and origin of each.
 
-The frame of cells, tables, screen, figures, page, site and ``compare`` read it; a new figure is told here.
+The frame of cells, tables, screen, figures, page, site and ``compare`` read it. A new figure is added here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class Column:
     """A column of ``cells.csv``. Name and headings may hold ``{k}``, the number of neighbours.
 
     A table shows its values times ``scale``, to ``digits`` decimals, below its ``heading``. ``brief`` is its name where
-    there is little room, and ``said`` its name in a sentence. ``bounds`` are the columns of its interval. Only what is
-    compared is ``better`` one way; ``judged`` is a quality, and the others come from the ``array`` of a record
-    [replicates, ...] as its median, or as the rate that goes with it. ``reference`` is the column of the published
-    value; a difference is shown where the two compare, in this quantity (``compares``) and in their data.
+    there is little room, and ``said`` its name in a sentence. ``bounds`` are the columns of its interval. A column that
+    is compared has a ``better`` direction. If it is ``judged``, it is a quality; if not, it is the median of the
+    ``array`` of a record [replicates, ...], or the rate for that median. ``reference`` is the column of the published
+    value. A difference is shown if the quantity (``compares``) and the data are the same.
     """
 
     name: str
@@ -171,7 +171,7 @@ COLUMNS = (
 """The first columns of ``cells.csv``, in their order."""
 
 TEXTS = tuple(column.name for column in COLUMNS if column.kind == "text")
-"""What a reader must not take for numbers: names and hashes may have digits alone."""
+"""The columns that must be read as texts, since names and hashes may consist of digits."""
 
 SHARE = Column(
     "share_of_exact",
@@ -190,7 +190,7 @@ PAPER_MEMORY = Column(
     digits=1,
     reference="reference_bytes_per_item",
 )
-"""SHARE, SPEED_UP and PAPER_MEMORY follow from the others: a frame has them once it is complete."""
+"""SHARE, SPEED_UP and PAPER_MEMORY are computed from other columns: ``report.tables.complete`` adds them to a frame."""
 
 COMPARED = tuple(column for column in (*COLUMNS, ONE_THREAD) if column.better)
 """The columns of a record that ``compare`` compares."""

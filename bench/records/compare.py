@@ -1,13 +1,13 @@
-"""Two sets of records side by side: which cells moved, in quality and in time, beyond what repetition explains.
+"""Compares two sets of records: which cells moved in quality or in time by more than repetition explains.
 
 Two revisions, two machines or two versions of a library write their records into folders of their own. Data are matched
-by their content and, where a record does not know it, by their name; cells by what they are (methods, parameters) and
+by their content and, if a record does not know it, by their name. Cells are matched by their methods and parameters and
 not by key, which holds the versions that differ. Seeds of a cell are its repetitions.
 
-Many figures are judged at once, so that of unchanged ones some would look moved by chance, one in forty for the worse.
-Benjamini and Hochberg's procedure over all of them keeps the share of false ones among those that are called moved
-below 5 %, and all intervals are widened to the level at which it judges (see ``statistics.judging_level``). What is
-exact, the quality of one seed, is not judged but compared.
+Many figures are judged at once, so some unchanged ones would look moved by chance, one in forty for the worse.
+Benjamini and Hochberg's procedure over all figures keeps the share of unchanged ones among the moved ones below 5 %.
+All intervals are widened to the level at which it judges (see ``statistics.judging_level``). The quality of a single
+seed is exact, so it is compared and not judged.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ from bench.timing.statistics import Shift, difference, judging_level, mean_gain
 
 Row = dict[str, Any]
 TIMES = {column.name: column.array for column in COMPARED if column.array}
-"""Columns, each with the array of a record [replicates, ...] that it comes from."""
+"""The columns of times and rates, each with the array of a record [replicates, ...] that it comes from."""
 RATES = tuple(column.name for column in COMPARED if column.array and column.better == "more")
-"""Those of TIMES that are queries a second, their arrays milliseconds a query."""
+"""The columns of TIMES that are queries a second. Their arrays are milliseconds a query."""
 QUALITY = tuple(column.name.partition("{")[0] for column in COMPARED if column.judged)
-"""How the names of qualities begin, whatever the number of neighbours."""
+"""The beginnings of the names of qualities, without the number of neighbours."""
 NOISE = 1e-9
-"""A difference of quality that rounding may make: it is exact otherwise, for the same seed."""
+"""The largest difference of quality that rounding may make. Otherwise quality is exact for the same seed."""
 COUNTS = ("database_items", "queries")
 CODED = ("k", "protocol", "embedder", "dim", "input", "hasher", "bits", "model", "database_codes")
-"""What is said of a cell where others are described alike, and differ in it."""
+"""The columns that are added to the description of a cell if other cells are described alike and differ in them."""
 MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after")
 LOST = (*MISSING, "other data", *(f"{status} after" for status in book.FAILED))
 JUDGED = ("same", "better", "worse")
-"""Verdicts on a figure that both sides have."""
+"""The verdicts on a figure that both sides have."""
 
 
 @dataclass(frozen=True)
 class Change:
     """One figure of one cell: its means, and the change from before to after as a share, with its interval.
 
-    ``verdict``: "same", "better" or "worse"; "new after", what was not known or had failed before; one of LOST, where a
-    cell, a seed (no figure then) or a figure can't be compared. ``note`` says more of these.
+    ``verdict``: "same", "better" or "worse"; "new after" if it was unknown or failed before; one of LOST if a cell, a
+    seed (both without a figure) or a figure can't be compared. ``note`` gives details of these.
     """
 
     dataset: str
@@ -67,12 +67,12 @@ class Change:
 
     @property
     def has_moved(self) -> bool:
-        """Whether its interval leaves out no change."""
+        """Whether the figure is better or worse: its interval does not hold 0."""
         return self.verdict in ("better", "worse")
 
     @property
     def loss(self) -> float:
-        """How much is lost at least, as a share of what was; below 0 where it may be none."""
+        """The least loss, as a share of the earlier figure. It is below 0 if there may be no loss."""
         return self.low if self.figure in TIMES and self.figure not in RATES else -self.high
 
     def describe(self) -> str:
@@ -85,7 +85,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Pair:
-    """A figure that is known on both sides, not judged yet. ``share``: a change in the shift's unit as a share."""
+    """A figure of both sides that is not judged yet. ``share``: turns a change in the shift's unit into a share."""
 
     dataset: str
     cell: str
@@ -96,7 +96,7 @@ class Pair:
     share: Callable[[float], float]
 
     def judged(self, level: float) -> Change:
-        """The change with its interval, and whether it leaves out none."""
+        """The change with its interval and its verdict, judged at a level."""
         low, high = self.shift.interval(level)
         lower_is_better = self.figure in TIMES and self.figure not in RATES
         risen, fallen = ("worse", "better") if lower_is_better else ("better", "worse")
@@ -108,7 +108,7 @@ class Pair:
 
 @dataclass
 class Data:
-    """The records of one content: its name, and by cell without its seed and k those of each seed, the last judged."""
+    """The records of one content, with its name. ``cells``: by cell and k, the last judged of each seed."""
 
     name: str
     fingerprint: str | None
@@ -116,7 +116,7 @@ class Data:
 
 
 def compare(before: Store, after: Store) -> list[Change]:
-    """All figures of the cells that both have, and what one of them lacks.
+    """The changes of all figures that both sides have, and those of cells, seeds and figures that one side lacks.
 
     Raises ValueError: there is nothing to compare.
     """
@@ -131,23 +131,23 @@ def compare(before: Store, after: Store) -> list[Change]:
 
 
 def losses(changes: list[Change], share: float, allow_missing: bool = False) -> list[Change]:
-    """The changes for the worse by more than a share, with their whole interval, and all that can't be compared.
+    """The changes whose whole interval is worse by more than a share, and those that can't be compared.
 
-    ``allow_missing``: what is on one side only is none of them; what failed, or is of other data, is.
+    ``allow_missing``: cells, seeds and figures of one side only are not losses; failures and other data still are.
     """
     lost = [verdict for verdict in LOST if not (allow_missing and verdict in MISSING)]
     return [one for one in changes if one.verdict in lost or (one.verdict == "worse" and one.loss > share)]
 
 
 def ordered(changes: list[Change]) -> list[Change]:
-    """What moved, the worst losses first; then what can't be compared; then what did not move."""
+    """The moved changes, the worst losses first; then those that can't be compared; then the unmoved ones."""
     moved = [one for one in changes if one.has_moved]
     others = [one for one in changes if one.verdict not in JUDGED]
     return [*sorted(moved, key=lambda one: -one.loss), *others, *(one for one in changes if one.verdict == "same")]
 
 
 def summary(changes: list[Change]) -> str:
-    """How many figures moved, and how many things can't be compared, in a sentence."""
+    """The numbers of figures that moved and of changes that can't be compared, in a sentence."""
     judged = sum(one.verdict in JUDGED for one in changes)
     moved = sum(one.has_moved for one in changes)
     others = len(changes) - judged
@@ -164,7 +164,7 @@ def frame(changes: list[Change]) -> pd.DataFrame:
 
 
 def _data(store: Store) -> list[Data]:
-    """The records of a store by the content that they are about, sorted by name."""
+    """The records of a store, grouped by the content of their data, sorted by name."""
     found: dict[str, Data] = {}
     for entry in sorted((entry for _, entry in book.every(store)), key=lambda entry: entry.meta["judged"]):
         row = entry.meta["row"]
@@ -176,7 +176,7 @@ def _data(store: Store) -> list[Data]:
 
 
 def _paired(ours: list[Data], theirs: list[Data]) -> Iterator[tuple[Data | None, Data | None]]:
-    """The data of both sides: of one content, or else of one name, or alone."""
+    """The data of both sides in pairs: those of one content, or else of one name. Data of one side stand alone."""
     left, waiting = [], list(theirs)
     for data in ours:
         same = [other for other in waiting if data.fingerprint and other.fingerprint == data.fingerprint]
@@ -195,7 +195,7 @@ def _paired(ours: list[Data], theirs: list[Data]) -> Iterator[tuple[Data | None,
 
 
 def _compared(before: Data | None, after: Data | None) -> Iterator[Pair | Change]:
-    """What is said of all cells of the data."""
+    """The pairs and changes of all cells of the data."""
     known = before or after
     assert known is not None
     if before and after and before.fingerprint and after.fingerprint and before.fingerprint != after.fingerprint:
@@ -209,7 +209,7 @@ def _compared(before: Data | None, after: Data | None) -> Iterator[Pair | Change
 
 
 def _labels(cells: dict[tuple[str, int], Entry]) -> dict[tuple[str, int], str]:
-    """Each cell in words; of those that are described alike, also in what the coding of their items differs."""
+    """The label of each cell. Cells that are described alike are also labelled by the differences of their coding."""
     alike: dict[str, dict[tuple[str, int], Row]] = {}
     for name, entry in cells.items():
         alike.setdefault(entry.meta["described"], {})[name] = entry.meta["row"]
@@ -217,7 +217,7 @@ def _labels(cells: dict[tuple[str, int], Entry]) -> dict[tuple[str, int], str]:
 
 
 def _told_apart(words: str, rows: dict[tuple[str, int], Row]) -> dict[tuple[str, int], str]:
-    """The labels of cells that are described by the same words."""
+    """The labels of cells that are described alike."""
     if len(rows) == 1:
         return dict.fromkeys(rows, words)
     differing = [column for column in CODED if len({row.get(column) for row in rows.values()}) > 1] or CODED
@@ -228,7 +228,7 @@ def _told_apart(words: str, rows: dict[tuple[str, int], Row]) -> dict[tuple[str,
 
 
 def _of_cell(dataset: str, cell: str, before: dict[int, Entry], after: dict[int, Entry]) -> Iterator[Pair | Change]:
-    """What is said of a cell, whose records are given by seed."""
+    """The pairs and changes of one cell, whose records are given by seed."""
     seeds = sorted({*before, *after})
     for seed in seeds:
         verdict = _ended(before.get(seed), after.get(seed))
@@ -249,7 +249,7 @@ def _ok(entry: Entry | None) -> bool:
 
 
 def _ended(before: Entry | None, after: Entry | None) -> str | None:
-    """The verdict where a cell is finished on one side only, or failed afterwards; None where nothing is to be said."""
+    """The verdict if a cell is finished on one side only, or failed afterwards. None if there is none."""
     old, new = (None if entry is None else entry.meta["row"]["status"] for entry in (before, after))
     if new in book.FAILED and old not in book.FAILED:
         return f"{new} after"
@@ -261,7 +261,7 @@ def _ended(before: Entry | None, after: Entry | None) -> str | None:
 
 
 def _other_counts(before: Entry, after: Entry) -> str:
-    """How the numbers of items and queries differ, in words; empty where they don't, or are not known."""
+    """The difference of the numbers of items and queries in words. Empty if they are equal or not known."""
     pairs = [(name, before.meta["row"].get(name), after.meta["row"].get(name)) for name in COUNTS]
     other = [pair for pair in pairs if None not in pair and pair[1] != pair[2]]
     return "; ".join(f"{name} {old} before, {new} after" for name, old, new in other)
@@ -291,9 +291,9 @@ def _share_of(base: float, gain: float) -> float:
 
 
 def _times(dataset: str, cell: str, before: list[Arrays], after: list[Arrays]) -> Iterator[Pair | Change]:
-    """Times and rates of a cell: medians of the replicates compared as logarithms, which is a factor whatever the unit.
+    """Times and rates of a cell. The medians of replicates are compared as logarithms, which gives a factor.
 
-    Assumption: the machine was as fast before as after, and what moves a replicate moves each alone.
+    Assumption: the machine was as fast before as after, and replicates are independent.
     """
     for figure, array in TIMES.items():
         old, new = (_logarithms(figure, [one[array] for one in side if array in one]) for side in (before, after))
@@ -305,7 +305,7 @@ def _times(dataset: str, cell: str, before: list[Arrays], after: list[Arrays]) -
 
 
 def _logarithms(figure: str, times: Sequence[NDArray[np.floating]]) -> list[float]:
-    """The logarithm of each replicate's figure: of its median time, or of the rate that goes with it."""
+    """The logarithm of each replicate's figure, which is its median time or the rate for that time."""
     medians = [float(np.median(replicate)) for one in times for replicate in one]
     return [math.log(1e3 / time if figure in RATES else time) for time in medians if time > 0]
 

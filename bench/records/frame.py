@@ -1,4 +1,4 @@
-"""The cells of a grid as a data frame, finished or not, which tables and figures are made of."""
+"""Makes a data frame of the cells of a grid, finished or not. Tables and figures are made from it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Place = tuple[Role, str, str]  # role, plugin, parameter
 
 
 SYMBOLS = {"candidates": "N", "key_bits": "L", "nprobe": "nprobe"}
-"""Parameters of a search that are named wherever they stand, differing or not, and how they are printed."""
+"""The parameters of a search that a setting always names, even if all cells share the value, with their symbols."""
 
 
 def frame_of(pipeline: Pipeline, store: Store) -> pd.DataFrame:
-    """One row a cell of the grid, in its order; a cell that has not run yet has no status.
+    """One row for each cell of the grid, in its order. A cell that has not run yet has no status.
 
-    The data are called as the grid calls them, also where a record was made under another name.
+    The data have the grid's name, even if a record was made under another name.
 
-    ``variant`` says in which parameters, dimension and bits aside, the plugins of that name that code the items differ
-    within the grid. ``build_setting`` and ``query_setting`` say the same of the index and the reranker, by what is
-    fixed when they are built and what may be set afterwards; with the number of candidates they are its ``setting``.
-    ``key`` is that of the record, there or not.
+    ``variant`` holds those parameters of the embedder, input and hasher, except dimension and bits, that differ between
+    cells of the grid with the same plugin. ``build_setting`` and ``query_setting`` hold those of the index and the
+    reranker: parameters that are fixed at the build, and query parameters. ``setting`` is both, with the number of
+    candidates. ``key`` is that of the record, even if there is none.
     """
     cells = pipeline.grid.cells
     rows = []
@@ -43,14 +43,14 @@ def frame_of(pipeline: Pipeline, store: Store) -> pd.DataFrame:
 
 
 def _variants(cells: Sequence[Cell]) -> list[str | None]:
-    """Each cell's parameters of its embedder, input and hasher that are not the same wherever the plugin stands."""
+    """For each cell, the parameters of its embedder, input and hasher that differ between cells with the plugin."""
     coding = [{place: value for place, value in _values(cell) if place[0] not in SEARCH_ROLES} for cell in cells]
     differing = _differing(coding)
     return [_joined(f"{place[2]}={value}" for place, value in one.items() if place in differing) for one in coding]
 
 
 def _settings(cells: Sequence[Cell]) -> list[dict[str, str | None]]:
-    """Each cell's parameters of its index and reranker that are not the same wherever the plugin stands."""
+    """For each cell, the parameters of its index and reranker that differ between cells with the plugin."""
     searching = [{place: value for place, value in _values(cell) if place[0] in SEARCH_ROLES} for cell in cells]
     differing = _differing(searching)
     return [_setting(cell, one, differing) for cell, one in zip(cells, searching, strict=True)]
@@ -93,12 +93,12 @@ def _joined(texts: Iterable[str]) -> str | None:
 
 
 SECTION = ["dataset", "protocol", "embedder", "dim"]
-"""Cells that share these answer the same questions over the same features: a table's section."""
+"""The columns of a table's section. Its cells answer the same queries over the same features."""
 
 
 VARIANT = ["hasher", "variant", "input", "bits", "model", "database_codes"]
-"""What the codes of a cell are."""
+"""The columns that name the codes of a cell."""
 
 
 SEARCH = ["index", "rerank", "setting"]
-"""How a cell searches."""
+"""The columns that name the search of a cell."""

@@ -1,4 +1,4 @@
-"""Which settings no other setting beats in cost and quality at once."""
+"""The front: the settings that no other setting beats in cost and quality at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ LATENCY, THROUGHPUT = columns.LATENCY.name, columns.THROUGHPUT.name
 
 
 def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
-    """Which points no other point dominates, bool [n]: none costs as little, is as good, and is better in one of these.
+    """The points that no other point dominates, bool [n].
 
-    Points that are equal in both stay together.
+    A point dominates another if it costs as little, is as good, and is better in one of the two. Equal points stay.
 
-    Raises ValueError: a value that is not a number.
+    Raises ValueError: a value is not a number.
     """
     costs, values = np.asarray(cost, dtype=np.float64), np.asarray(quality, dtype=np.float64)
     if np.isnan(costs).any() or np.isnan(values).any():
@@ -30,5 +30,5 @@ def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
 
 
 def cost_of(cells: pd.DataFrame, column: str, half: str = "") -> pd.Series:
-    """Milliseconds a query: the latency, or the batch's time over its queries. ``half``: "tune_" for that half's."""
+    """Milliseconds a query: the latency, or a batch's time over its queries. ``half``: "tune_" for the tune half."""
     return 1e3 / cells[half + THROUGHPUT] if column == THROUGHPUT else cells[half + LATENCY]

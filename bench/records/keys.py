@@ -1,4 +1,4 @@
-"""The keys of cells: hashes of all that decides a cell's answers, and of all that decides its figures."""
+"""The keys of cells: one hash of all that decides a cell's answers, and one of all that decides its figures."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def keyed(pipeline: Pipeline) -> list[KeyedCell]:
 
 
 def key(pipeline: Pipeline, cell: Cell) -> str:
-    """The hash of all that decides a cell's figures: data, plugins, parameters, seed, how it is measured and judged."""
+    """The hash of all that decides a cell's figures: data, plugins, parameters, seed, measurement and metrics."""
     return _hash(pipeline, cell, room_identity("quality", "metrics"))
 
 
 def search_key(pipeline: Pipeline, cell: Cell) -> str:
-    """The hash of all that decides what a cell finds, and how fast: that of ``key`` without the metrics."""
+    """The hash of all that decides a cell's answers and times: the inputs of ``key`` without the metrics."""
     return _hash(pipeline, cell, None)
 
 

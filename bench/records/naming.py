@@ -1,7 +1,6 @@
-"""What the data of a grid are called, in records, tables, folders and figures: one name for one content.
+"""Gives the data of a grid one name for one content, in records, tables, folders and figures.
 
-A name is the user's, or else that of the data's folder or file, or of a data set that is itself. In a results folder it
-stays with the content that took it first.
+`bench.grids.naming` finds the name. In a results folder it stays with the content that took it first.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ KIND = "names"
 
 
 def settled(pipeline: Pipeline, results: Store, take: bool = False) -> Pipeline:
-    """The pipeline, with a name that stands for its data alone in the results folder.
+    """The pipeline, with a name that means its data alone in the results folder.
 
-    Other data of a name that is taken, as those of a folder whose content has changed, are called NAME-FINGERPRINT,
-    and a line says so: the figures of neither are lost or mixed. ``take``: from now on the name stands for these data,
-    where it stands for none. A name that was given to data without figures is still free.
+    If other data have the name, for instance because a folder's content has changed, these are called NAME-FINGERPRINT
+    and a line says so. So no figures are lost or mixed. ``take``: a free name is kept for these data from now on. A
+    name that was given to data without figures is still free.
     """
     name, own = pipeline.grid.dataset_name, pipeline.dataset_fingerprint
     meta = {"fingerprint": own, "described": pipeline.grid.dataset.describe()}

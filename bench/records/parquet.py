@@ -1,4 +1,4 @@
-"""Records and samples of a results folder as two tables, for pandas, DuckDB and whatever else reads Parquet."""
+"""Writes the records and samples of a results folder as two tables, for pandas, DuckDB and other readers of Parquet."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def write_parquet(results: Store) -> tuple[Path, Path]:
     """Write ``records.parquet`` and ``samples.parquet``, of the finished records of any grid. Returns their paths.
 
     Records: a row each, sorted by key. Columns: those of the record's row, its ``key``, the ``grid`` that made it, the
-    whole ``cell`` as text, when it was ``finished`` and ``judged`` (UTC, ISO 8601), and the scalars of its environment
-    as ``environment_NAME``. Of records that are judgements of the same answers the last one stands here; one of changed
-    methods is another record, told by its key, time and revision. What a record lacks is null; where a column has
-    numbers in some rows and texts in others, all are texts. What is relative to a grid (``variant``, ``setting``) is in
-    the grid's ``cells.csv``.
+    whole ``cell`` as text, the times when it was ``finished`` and ``judged`` (UTC, ISO 8601), and the scalars of its
+    environment as ``environment_NAME``. Of records that judge the same answers, only the last is a row. A record of
+    changed methods is another row, which differs in key, time and revision. A missing value is null. A column with
+    numbers in some rows and texts in others has all values as texts. Columns that are relative to a grid (``variant``,
+    ``setting``) are in the grid's ``cells.csv``.
 
     Samples: a row per timed query of these records. Columns: the record's ``key``, ``replicate``, ``round`` and
     ``query`` (int32, a row of the queries that were searched), and ``latency_ms`` (float32).
 
-    Both are made anew each time: nothing is lost where they are.
+    Both files are made anew each time, so they may be deleted.
     """
     import pyarrow
 
-    with results.hold(book.KIND, "parquet"):  # the last of several runs has the records of all
+    with results.hold(book.KIND, "parquet"):  # the last of several runs writes the records of all
         entries = _last_judged(results)
         rows = [_row(key, entry) for key, entry in entries.items()]
         timed = [_samples(key, entry) for key, entry in entries.items() if "queries" in entry.arrays]
@@ -51,7 +51,7 @@ def _write(table: pyarrow.Table, path: Path) -> Path:
 
 
 def _samples(key: str, entry: Entry | None) -> pyarrow.Table:
-    """The samples of one record, or the columns alone."""
+    """The samples of one record. Without an entry, the table has its columns and no rows."""
     import pyarrow
 
     empty = np.empty((0, 0, 0))
@@ -68,7 +68,7 @@ def _samples(key: str, entry: Entry | None) -> pyarrow.Table:
 
 
 def _last_judged(results: Store) -> dict[str, Entry]:
-    """The finished records by key, without those that were judged again later."""
+    """The finished records by key, without records whose answers were judged again later."""
     entries = dict(book.finished(results))
     by_time = sorted(entries, key=lambda key: entries[key].meta.get("judged", ""))
     last = {entries[key].meta.get("search", key): key for key in by_time}

@@ -1,4 +1,4 @@
-"""The tables of a results folder as data frames."""
+"""Reads the tables of a results folder as data frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.records.columns import TEXTS
 
 
 def read_records(results: str | Path) -> pd.DataFrame:
-    """All finished records of a results folder, ``run --out``, whatever their grid: a row each, sorted by key.
+    """All finished records of a results folder (``run --out``), of all grids: a row each, sorted by key.
 
     The columns are those that `bench.records.parquet.write_parquet` names.
 
@@ -22,8 +22,8 @@ def read_records(results: str | Path) -> pd.DataFrame:
 def read_cells(report: str | Path) -> pd.DataFrame:
     """The cells of one report, such as ``results/ann/sift1m``: a row each, in the order of the grid.
 
-    The columns are those of ``cells.csv``. Names and hashes are texts; what a cell lacks is missing, and only an empty
-    field is: data may be called "NA".
+    The columns are those of ``cells.csv``. Names and hashes are texts. Only an empty field is a missing value, so data
+    may be called "NA".
 
     Raises FileNotFoundError: the folder has no ``cells.csv``.
     """

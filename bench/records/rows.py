@@ -1,4 +1,4 @@
-"""The columns of a record that say what a cell is, before anything is measured."""
+"""The columns of a record that describe a cell before anything is measured."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BETWEEN_REMARKS = "; "
 
 
 def joined(remarks: Iterable[str]) -> str | None:
-    """Remarks as one column, each once; None where there are none."""
+    """The remarks as one text, each once. None if there are none."""
     return BETWEEN_REMARKS.join(dict.fromkeys(remarks)) or None
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Columns in JSON's types: not-a-number and infinity become None."""
+    """The columns in JSON's types. Not-a-number and infinity become None."""
     return {
         key: None if isinstance(value, float) and not np.isfinite(value) else value
         for key, value in ((k, v.item() if isinstance(v, np.generic) else v) for k, v in row.items())
@@ -28,7 +28,7 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
-    """The columns that say what a cell is, before anything is measured."""
+    """The columns that describe a cell before anything is measured."""
     every = {role: settings(role, choice) for role, choice in cell.choices()}
     names = {role: choice.name for role, choice in cell.choices()}
     return {
@@ -52,7 +52,7 @@ def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
 
 
 def data_columns(pipeline: Pipeline) -> dict[str, str]:
-    """The columns that say which data a cell is about: their name, their plugin and their content."""
+    """The columns that identify the data of a cell: their name, their plugin and their content."""
     grid = pipeline.grid
     return {
         "dataset": grid.dataset_name,
