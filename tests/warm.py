@@ -43,7 +43,7 @@ IMPORTED = (
         "bench.runs.worker",
         "bench.workers.serving",
     ),
-    *("methods.search.features.kernels", "torch", "fontTools.subset"),
+    *("methods.search.features.kernels.entry", "torch", "fontTools.subset"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "faiss", "typer", "rich.progress"),
     *("scipy.stats", "pyarrow.parquet", "plotly", "jinja2", "psutil", "h5py"),
 )

@@ -13,7 +13,9 @@ from bench.system.files import temporary_folder, write_text
 from bench.system.wording import shown
 
 CHECKOUT = Path(__file__).parents[2]
-KERNELS = tuple(CHECKOUT / folder for folder in ("bench/quality", "methods/search/codes", "methods/search/features"))
+KERNELS = tuple(
+    CHECKOUT / folder for folder in ("bench/quality", "methods/search/codes/kernels", "methods/search/features/kernels")
+)
 """Where the modules stand that numba compiles, and by default what it made of them."""
 PROBE_BYTES = 4096
 INNER_NAME = "x" * 200

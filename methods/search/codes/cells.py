@@ -41,10 +41,10 @@ class CodeCells:
         """Cluster the features, and lay the codes out cell by cell. Unsuitable: fewer items than cells."""
         import faiss
 
-        from methods.search.codes import hamming
-        from methods.search.features import kernels
+        from methods.search.codes.kernels import entry as code_kernels
+        from methods.search.features.kernels import entry as feature_kernels
 
-        self._kernels: Any = (hamming, kernels)
+        self._scan_cells, self._nearest = code_kernels.scan_cells, feature_kernels.nearest
         features, codes = items_of(database, "code_cells"), codes_of(database, "code_cells")
         if len(features) != len(codes):
             raise ValueError(f"code_cells: {len(features)} features and {len(codes)} codes; as many of both are needed")
@@ -72,15 +72,14 @@ class CodeCells:
         vectors = items_of(queries, "code_cells") if len(codes) else np.empty((0, self._centroids.shape[1]), np.float32)
         if vectors.shape != (len(codes), self._centroids.shape[1]):
             raise ValueError(f"code_cells: query features {list(vectors.shape)} do not fit {len(codes)} codes")
-        hamming, kernels = self._kernels
         cells = np.empty((len(codes), min(self.nprobe, self.cells)), dtype=np.int64)
         ids = np.empty((len(codes), k), dtype=np.int64)
         words = np.ascontiguousarray(codes.words)
 
         def scan(part: slice) -> None:
             for row in range(part.start, part.stop):
-                kernels.nearest(self._centroids, vectors[row], cells[row])
-            hamming.scan_cells(words[part], self._words, self._starts, self._items, cells[part], ids[part])
+                self._nearest(self._centroids, vectors[row], cells[row])
+            self._scan_cells(words[part], self._words, self._starts, self._items, cells[part], ids[part])
 
         by_queries(scan, len(codes))
         return ids

@@ -79,26 +79,26 @@ def weights_of(real_codes: Float | None, codes: Codes) -> Float:
 
 def scan(words: Words, database: Distinct, ids: Int, distances: Distances) -> None:
     """The nearest items of each query [q, words] by (Hamming distance, id), into ids and distances [q, n]."""
-    from methods.search.codes import hamming
+    from methods.search.codes.kernels import entry as kernels
 
     def one(part: slice) -> None:
         some = (words[part], database.words)
         if len(database.starts):
-            hamming.scan_distinct(
+            kernels.scan_distinct(
                 *some, database.starts, database.items, database.bits, ids[part], distances[part]
             )  # fmt: skip
         else:
-            hamming.scan(*some, database.bits, ids[part], distances[part])
+            kernels.scan(*some, database.bits, ids[part], distances[part])
 
     by_queries(one, len(words))
 
 
 def scan_weighted(weights: Float, words: Words, database: Distinct, ids: Int) -> None:
     """The nearest items of each query by (weighted distance, id), into ids [q, n]."""
-    from methods.search.codes import hamming
+    from methods.search.codes.kernels import entry as kernels
 
     by_queries(
-        lambda part: hamming.scan_weighted(
+        lambda part: kernels.scan_weighted(
             weights[part], words[part], database.words, database.starts, database.items, ids[part]
         ),
         len(words),

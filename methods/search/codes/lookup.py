@@ -47,11 +47,11 @@ class Tables:
     @cached_property
     def few(self) -> bool:
         """Whether judging a query by its buckets costs more than its share of a scan; by less would be to guess."""
-        from methods.search.codes import hamming
+        from methods.search.codes.kernels import entry as kernels
 
-        two_rings = len(self.offsets) * (1 + self.key_bits) * hamming.BUCKET_COST
-        scan = hamming.CODE_COST * self.codes.words.shape[1]
-        return hamming.CHOICE_COST + two_rings > hamming.JUDGEMENT_SHARE * scan
+        two_rings = len(self.offsets) * (1 + self.key_bits) * kernels.BUCKET_COST
+        scan = kernels.CODE_COST * self.codes.words.shape[1]
+        return kernels.CHOICE_COST + two_rings > kernels.JUDGEMENT_SHARE * scan
 
     def nbytes(self) -> int:
         """Bytes of codes and tables."""
@@ -118,9 +118,9 @@ def candidates(queries: Codes, tables: Tables, n: int, mode: Mode = "tables", cu
     if scanned is True:  # without the detour below, which takes a tenth of a short scan's time
         scan(words, tables.codes, ids, distances)
         return Candidates(ids, distances, len(words), len(words))
-    from methods.search.codes import hamming
+    from methods.search.codes.kernels import entry as kernels
 
-    kernel = hamming.look_up_first if cut == "arrival" else hamming.look_up
+    kernel = kernels.look_up_first if cut == "arrival" else kernels.look_up
     complete: list[int] = []
 
     def look_up(words: Words, ids: Int, distances: Distances) -> None:
@@ -141,13 +141,13 @@ def weighted_candidates(real_codes: Float, queries: Codes, tables: Tables, n: in
     real_codes float32 [q, bits]. Up to a constant, that is minus half the inner product of the real codes and the
     database's codes of -1 and +1 (Gordo et al., "Asymmetric distances for binary embeddings", PAMI 2014).
     """
-    from methods.search.codes import hamming
+    from methods.search.codes.kernels import entry as kernels
 
     words, weights = asked(queries, tables.codes, n), weights_of(real_codes, queries)
     ids = np.empty((len(queries), n), dtype=np.int64)
 
     def look_up(weights: Float, words: Words, ids: Int) -> None:
-        kernel = hamming.look_up_weighted
+        kernel = kernels.look_up_weighted
         by_queries(lambda part: kernel(weights[part], words[part], *_arrays(tables), ids[part]), len(words))
 
     def scan_all(weights: Float, words: Words, ids: Int) -> None:
@@ -165,12 +165,12 @@ def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.boo
         return mode == "scan"
     if tables.few:
         return True
-    from methods.search.codes import hamming
+    from methods.search.codes.kernels import entry as kernels
 
     codes = tables.codes
     wanted = min(n, len(codes)) * codes.words.shape[1] // max(1, len(codes))
     scanned = np.empty(len(words), dtype=np.bool_)
-    hamming.choose_scan(words, codes.words, tables.offsets, tables.key_bits, wanted, scanned)
+    kernels.choose_scan(words, codes.words, tables.offsets, tables.key_bits, wanted, scanned)
     return scanned
 
 
@@ -200,14 +200,14 @@ def within_radius(queries: Codes, tables: Tables, radius: int) -> tuple[Int, Int
     Returns starts int64 [q + 1], and ids int64 and distances int32 by (distance, id): query i has those from
     ``starts[i]`` to before ``starts[i + 1]``. ValueError: radius < 0, or codes of another length.
     """
-    from methods.search.codes import hamming
+    from methods.search.codes.kernels import entry as kernels
 
     if radius < 0:
         raise ValueError(f"radius = {radius} must be at least 0")
     ids, distances = np.empty(len(tables.codes), np.int64), np.empty(len(tables.codes), np.int32)
     found, near = [ids[:0]], [distances[:0]]
     for query in asked(queries, tables.codes, 1):
-        count = hamming.within(query, *_arrays(tables), min(radius, tables.codes.bits), ids, distances)
+        count = kernels.within(query, *_arrays(tables), min(radius, tables.codes.bits), ids, distances)
         found.append(ids[:count].copy())
         near.append(distances[:count].copy())
     starts = np.cumsum([len(some) for some in found])

@@ -27,7 +27,7 @@ class LinearScan:
 
     def build(self, database: Corpus) -> Self:
         """Keep the features, without a copy, and their squared norms, which must be finite."""
-        from methods.search.features import kernels
+        from methods.search.features.kernels import entry as kernels
 
         self._kernels: Any = kernels
         self._features: Float = features_of(database, "linear_scan")

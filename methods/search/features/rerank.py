@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from typing import Any, Self
+from math import sqrt
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Float32:
     """Exact distances of the float32 features, read in place: in float64, from differences."""
 
     def build(self, features: Float) -> Self:
-        from methods.search.features import kernels
+        from methods.search.features.kernels import entry as kernels
 
         self._kernels: Any = kernels
         self._features: Float = features_of(Corpus(features), "re-ranking")
@@ -95,7 +96,7 @@ class Float16:
 
         Raises Unsuitable: a value is beyond float16's range of 65,504.
         """
-        from methods.search.features import kernels
+        from methods.search.features.kernels import entry as kernels
 
         self._kernels: Any = kernels
         rows = features_of(Corpus(features), "re-ranking")
@@ -128,6 +129,19 @@ class Float16:
         return 2.0 * candidates * dim, 3.0 * candidates * dim
 
 
+class _Largest(NamedTuple):
+    """What `methods.search.features.kernels.int8.round_queries` must know of the rows.
+
+    code: the largest number that a query may be rounded to, so that int32 holds its products; norm: the largest norm of
+    an int8 row in units of the features; code_norm: the same in units of the steps; rest_norm: of what is left out.
+    """
+
+    code: int
+    norm: float
+    code_norm: float
+    rest_norm: float
+
+
 @dataclass(kw_only=True, eq=False)
 class Int8:
     """Provably the result of Float32, by int8 rows first, of the leading principal ``dims`` where these say enough.
@@ -146,7 +160,7 @@ class Int8:
 
     def build(self, features: Float) -> Self:
         """Find the axes and round, in blocks; the features are kept too, without a copy."""
-        from methods.search.features import kernels
+        from methods.search.features.kernels import entry as kernels
 
         self._kernels: Any = kernels
         self._features: Float = features_of(Corpus(features), "re-ranking")
@@ -158,15 +172,11 @@ class Int8:
             largest = np.maximum(largest, np.abs(self._leading(self._features[start : start + BLOCK_ROWS])).max(axis=0))
         steps = largest / LARGEST_CODE
         self._steps: Float = np.where(steps > TINY, steps, 1).astype(np.float32)
-        self._small = np.empty((n, kept), dtype=np.int8)
-        self._about = np.empty((n, 3), dtype=np.float32)
+        self._codes = np.empty((n, kept), dtype=np.int8)
+        self._rounded = np.empty(n, dtype=kernels.ROUNDED_ROW)
         for start in range(0, n, BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
-            self._small[rows], self._about[rows] = self._rounded(self._features[rows])
-        largest_query = min(LARGEST_QUERY_CODE, LARGEST_INT32 // (LARGEST_CODE * max(1, kept)))  # int32 holds the sums
-        lengths = np.einsum("ij,ij->i", self._small, self._small, dtype=np.int64)
-        norms = np.sqrt([self._about[:, 0].max(initial=0), lengths.max(initial=0)])
-        self._bounds = np.array([largest_query, *norms, self._about[:, 2].max(initial=0)], dtype=np.float64)
+            self._round(slice(start, start + BLOCK_ROWS))
+        self._largest = self._find_largest()
         return self
 
     @np.errstate(over="ignore", invalid="ignore")  # An overflow excludes nothing.
@@ -181,43 +191,55 @@ class Int8:
         return np.sqrt(np.maximum(0, whole - np.einsum("ij,ij->i", leading, leading, dtype=np.float64)))
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _rounded(self, rows: Float) -> tuple[NDArray[np.int8], Float]:
-        """int8 rows; the squared norm of each, its distance from the true leading part, and the norm of the rest."""
+    def _round(self, part: slice) -> None:
+        """Fill a part of the int8 rows, and of what is known of each."""
+        rows = self._features[part]
         leading = self._leading(rows)
-        small = np.rint(leading / self._steps).clip(-LARGEST_CODE, LARGEST_CODE).astype(np.int8)
-        restored = small * self._steps.astype(np.float64)
+        codes = np.rint(leading / self._steps).clip(-LARGEST_CODE, LARGEST_CODE).astype(np.int8)
+        restored = codes * self._steps.astype(np.float64)
         norms = np.einsum("ij,ij->i", restored, restored)
         errors = np.sqrt(((leading - restored) ** 2).sum(axis=1))
         # The errors grow by the float32 rounding of the rotation and of these three numbers themselves.
         errors += 4 * EPSILON * (np.sqrt(norms) + errors) * np.sqrt(rows.shape[1])
-        return small, np.stack([norms, errors, self._rest(rows, leading)], axis=1).astype(np.float32)
+        self._codes[part] = codes
+        rounded = self._rounded[part]
+        rounded["squared_norm"], rounded["error"], rounded["rest_norm"] = norms, errors, self._rest(rows, leading)
+
+    def _find_largest(self) -> _Largest:
+        squared_code_norms = np.einsum("ij,ij->i", self._codes, self._codes, dtype=np.int64)
+        return _Largest(
+            code=min(LARGEST_QUERY_CODE, LARGEST_INT32 // (LARGEST_CODE * max(1, self._codes.shape[1]))),
+            norm=sqrt(self._rounded["squared_norm"].max(initial=0)),
+            code_norm=sqrt(squared_code_norms.max(initial=0)),
+            rest_norm=float(self._rounded["rest_norm"].max(initial=0)),
+        )
 
     def nearest(self, queries: Float, candidates: Int, k: int) -> Int:
         vectors, some, ids = _checked(queries, candidates, k, self._features.shape[1])
-        small, about = self._asked(vectors)
-        kernel, given = self._kernels.rerank_int8, (self._features, self._small, self._about)
+        codes, rounded = self._rounded_queries(vectors)
+        kernel, rows = self._kernels.rerank_int8, (self._features, self._codes, self._rounded)
         read = by_queries(
-            lambda part: kernel(*given, vectors[part], small[part], about[part], some[part], ids[part]), len(ids)
+            lambda part: kernel(*rows, vectors[part], codes[part], rounded[part], some[part], ids[part]), len(ids)
         )
         self.read_share_ = sum(read) / max(some.size, 1)
         return ids
 
-    def _asked(self, vectors: Float) -> tuple[NDArray[np.int16], Float]:
-        """The queries as int16, and the kernel's four numbers for each."""
+    def _rounded_queries(self, vectors: Float) -> tuple[NDArray[np.int16], NDArray[np.void]]:
+        """The leading parts of queries as int16 [q, m], and ROUNDED_QUERY [q]."""
         leading = np.ascontiguousarray(self._leading(vectors))
-        small = np.empty(leading.shape, dtype=np.int16)
-        about = np.empty((len(vectors), 4), dtype=np.float32)
-        self._kernels.ask_int8(vectors, leading, self._steps, self._bounds, small, about)
-        return small, about
+        codes = np.empty(leading.shape, dtype=np.int16)
+        rounded = np.empty(len(vectors), dtype=self._kernels.ROUNDED_QUERY)
+        self._kernels.round_queries(vectors, leading, self._steps, *self._largest, codes, rounded)
+        return codes, rounded
 
     def size_bytes(self) -> int:
         """The features, the int8 rows with their three numbers each, and the axes."""
         axes = 0 if self._axes is None else self._axes.nbytes
-        return self._features.nbytes + self._small.nbytes + self._about.nbytes + self._steps.nbytes + axes
+        return self._features.nbytes + self._codes.nbytes + self._rounded.nbytes + self._steps.nbytes + axes
 
     def query_cost(self, candidates: int) -> tuple[float, float]:
-        """The int8 rows and their three numbers; 2 operations a dimension. The float32 rows depend on the query."""
-        kept = self._small.shape[1]
+        """The int8 rows and what is known of each; 2 operations a dimension. The float32 rows depend on the query."""
+        kept = self._codes.shape[1]
         return candidates * (kept + 12.0), 2.0 * candidates * kept
 
 

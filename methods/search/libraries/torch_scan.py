@@ -44,7 +44,7 @@ class TorchScan(LibraryIndex):
         """The features on the device, with their squared norms; a value that is not finite is refused."""
         import torch
 
-        from methods.search.features import kernels
+        from methods.search.features.kernels import entry as kernels
 
         self._torch, self._kernels = torch, kernels
         self._rows = features

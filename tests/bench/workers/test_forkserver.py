@@ -152,7 +152,7 @@ print(os.read(read, 100).decode())
 def test_only_what_takes_no_thread_of_its_own_is_imported_ahead():
     points = {point.name: point for point in entry_points(group="bench.indexes")}
     tables = worth_importing(own_modules([points["hash_tables"]], "bench"))
-    assert {"methods.search.codes.hash_tables", "methods.search.codes.hamming", "numba"} <= {*tables}
+    assert {"methods.search.codes.hash_tables", "methods.search.codes.kernels.lookup", "numba"} <= {*tables}
     assert worth_importing(own_modules([points["torch_scan"]], "bench")) == []
     assert own_modules([points["hash_tables"]], "another") == []
     code = f"""

@@ -1,0 +1,94 @@
+"""What numba has compiled of a package of kernels is used again until a file of the package changes, and not after."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from numba.core.dispatcher import Dispatcher
+
+from methods.search.common.compiled import PackageCache
+from tests.conftest import CHECKOUT
+
+KERNELS = "methods/search/codes/kernels"
+COMPILER = "methods/search/common/compiled.py"
+
+CODES = [0, 3, 3, 255, 256, 257, 2**64 - 1]
+QUERY = 1
+
+SCAN = f"""
+import json, sys
+from numba.core.dispatcher import Dispatcher
+from methods.search.codes.kernels.scan import scan_distinct
+
+words = np.array([{CODES}], dtype=np.uint64)
+size = words.shape[1]
+ids, distances = np.empty((1, size), np.int64), np.empty((1, size), np.int32)
+query = np.array([[{QUERY}]], dtype=np.uint64)
+scan_distinct(query, words, np.arange(size + 1), np.arange(size).astype(np.int32), 80, ids, distances)
+own = [vars(module) for name, module in [*sys.modules.items()] if name.startswith("methods.")]
+functions = {{id(one): one for names in own for one in names.values() if isinstance(one, Dispatcher)}}
+stats = [one.stats for one in functions.values()]
+loaded, compiled = (sum(sum(counts.values()) for counts in side) for side in zip(
+    *((one.cache_hits, one.cache_misses) for one in stats)
+))
+print(json.dumps([ids[0].tolist(), distances[0].tolist(), loaded, compiled]))
+"""
+"""The items by distance, their distances, and how many functions were loaded and how many compiled."""
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A folder with a copy of the package and of what it imports, nothing of it compiled."""
+    shutil.copytree(CHECKOUT / KERNELS, tmp_path / KERNELS, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / COMPILER).parent.mkdir()
+    shutil.copy(CHECKOUT / COMPILER, tmp_path / COMPILER)
+    return tmp_path
+
+
+def scanned(folder):
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    environment["PYTHONPATH"] = str(folder)
+    done = subprocess.run(
+        [sys.executable, "-c", SCAN], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def kept(folder):
+    return sorted(path.name for path in (folder / KERNELS / "__pycache__").glob("*.nb[ic]"))
+
+
+def test_a_kernel_is_loaded_until_a_helper_in_another_file_changes(copied):
+    distances = [(code ^ QUERY).bit_count() for code in CODES]
+    ids = sorted(range(len(CODES)), key=lambda item: (distances[item], item))
+    nearest = [distances[item] for item in ids]
+    *answer, loaded, compiled = scanned(copied)
+    assert (answer, loaded) == ([ids, nearest], 0)
+    assert compiled > 0
+    files = kept(copied)
+    *answer, loaded, compiled = scanned(copied)
+    assert (answer, compiled) == ([ids, nearest], 0)
+    assert loaded == 2  # The kernels that Python calls; what they call is inside them.
+    helper = copied / KERNELS / "bits.py"
+    source = helper.read_text()
+    assert source.count("return np.int64(total)") == 1
+    helper.write_text(source.replace("return np.int64(total)", "return np.int64(total) + 7"))
+    *answer, loaded, compiled = scanned(copied)
+    assert (answer, loaded) == ([ids, [distance + 7 for distance in nearest]], 0)
+    assert compiled > 0
+    assert kept(copied) == files
+
+
+@pytest.mark.parametrize("package", ["methods.search.codes.kernels", "methods.search.features.kernels"])
+def test_every_kernel_is_kept_by_all_files_of_its_package(package):
+    folder = Path(import_module(package).__path__[0])
+    modules = [import_module(f"{package}.{path.stem}") for path in folder.glob("*.py") if path.stem != "__init__"]
+    functions = [one for module in modules for one in vars(module).values() if isinstance(one, Dispatcher)]
+    assert {type(one._cache) for one in functions} == {PackageCache}
+    stamps = {one._cache._cache_file._source_stamp for one in functions}
+    assert len(stamps) == 1
