@@ -12,10 +12,9 @@ Codes learned with labels repeat heavily; `methods.search.codes.layout` stores e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,10 @@ class Tables:
 
     @cached_property
     def few(self) -> bool:
-        """Whether judging a query by its buckets costs more than its share of a scan; by less would be to guess."""
+        """Whether a scan is so cheap that to judge a query by its buckets costs more than the share set apart for it.
+
+        A query is judged by the buckets of two rings at least; fewer would be a guess.
+        """
         from methods.search.codes.kernels import entry as kernels
 
         two_rings = len(self.offsets) * (1 + self.key_bits) * kernels.BUCKET_COST
@@ -112,27 +114,16 @@ def candidates(queries: Codes, tables: Tables, n: int, mode: Mode = "tables", cu
     if cut not in ("hamming", "arrival"):
         raise ValueError(f"cut = {cut!r}: must be hamming or arrival; see weighted_candidates for real codes")
     words = asked(queries, tables.codes, n)
-    ids = np.empty((len(words), n), dtype=np.int64)
-    distances = np.empty((len(words), n), dtype=np.int32)
-    scanned = _scanned(words, tables, n, mode)
-    if scanned is True:  # without the detour below, which takes a tenth of a short scan's time
-        scan(words, tables.codes, ids, distances)
-        return Candidates(ids, distances, len(words), len(words))
-    from methods.search.codes.kernels import entry as kernels
-
-    kernel = kernels.look_up_first if cut == "arrival" else kernels.look_up
-    complete: list[int] = []
-
-    def look_up(words: Words, ids: Int, distances: Distances) -> None:
-        found = by_queries(lambda part: kernel(words[part], *_arrays(tables), ids[part], distances[part]), len(words))
-        complete.extend(found)
-
-    def scan_all(words: Words, ids: Int, distances: Distances) -> None:
-        scan(words, tables.codes, ids, distances)
-        complete.append(len(words))
-
-    scans = _either(scanned, scan_all, look_up, (words,), (ids, distances))
-    return Candidates(ids, distances, sum(complete), scans)
+    if _scans_unasked(tables, mode):
+        return _scan(words, tables, n)
+    if mode == "tables":
+        return _look_up(words, tables, n, cut)
+    scanned = _cheaper_scanned(words, tables, n)
+    if scanned.all():
+        return _scan(words, tables, n)
+    if not scanned.any():
+        return _look_up(words, tables, n, cut)
+    return _merged(scanned, _scan(words[scanned], tables, n), _look_up(words[~scanned], tables, n, cut))
 
 
 def weighted_candidates(real_codes: Float, queries: Codes, tables: Tables, n: int, mode: Mode = "tables") -> Candidates:
@@ -141,30 +132,33 @@ def weighted_candidates(real_codes: Float, queries: Codes, tables: Tables, n: in
     real_codes float32 [q, bits]. Up to a constant, that is minus half the inner product of the real codes and the
     database's codes of -1 and +1 (Gordo et al., "Asymmetric distances for binary embeddings", PAMI 2014).
     """
-    from methods.search.codes.kernels import entry as kernels
-
     words, weights = asked(queries, tables.codes, n), weights_of(real_codes, queries)
-    ids = np.empty((len(queries), n), dtype=np.int64)
+    if _scans_unasked(tables, mode):
+        return _weighted_scan(weights, words, tables, n)
+    if mode == "tables":
+        return _weighted_look_up(weights, words, tables, n)
+    scanned = _cheaper_scanned(words, tables, n)
+    if scanned.all():
+        return _weighted_scan(weights, words, tables, n)
+    if not scanned.any():
+        return _weighted_look_up(weights, words, tables, n)
+    looked_up = ~scanned
+    return _merged(
+        scanned,
+        _weighted_scan(weights[scanned], words[scanned], tables, n),
+        _weighted_look_up(weights[looked_up], words[looked_up], tables, n),
+    )
 
-    def look_up(weights: Float, words: Words, ids: Int) -> None:
-        kernel = kernels.look_up_weighted
-        by_queries(lambda part: kernel(weights[part], words[part], *_arrays(tables), ids[part]), len(words))
 
-    def scan_all(weights: Float, words: Words, ids: Int) -> None:
-        scan_weighted(weights, words, tables.codes, ids)
-
-    scans = _either(_scanned(words, tables, n, mode), scan_all, look_up, (weights, words), (ids,))
-    return Candidates(ids, None, 0, scans)
+def _scans_unasked(tables: Tables, mode: Mode) -> bool:
+    """Whether all codes are scanned whatever the queries are. ValueError: an unknown mode."""
+    if mode not in MODES:
+        raise ValueError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
+    return mode == "scan" or (mode == "auto" and tables.few)
 
 
-def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.bool_] | bool:
-    """For which queries all codes are scanned: bool [q], or one answer for all of them."""
-    if mode != "auto":
-        if mode not in MODES:
-            raise ValueError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
-        return mode == "scan"
-    if tables.few:
-        return True
+def _cheaper_scanned(words: Words, tables: Tables, n: int) -> NDArray[np.bool_]:
+    """For which queries a scan of all codes is cheaper than the buckets that hold n items: bool [q]."""
     from methods.search.codes.kernels import entry as kernels
 
     codes = tables.codes
@@ -174,24 +168,49 @@ def _scanned(words: Words, tables: Tables, n: int, mode: Mode) -> NDArray[np.boo
     return scanned
 
 
-def _either(
-    chosen: NDArray[np.bool_] | bool, first: Callable[..., None], second: Callable[..., None], given: Any, filled: Any
-) -> int:
-    """Fill the arrays by the first function for the chosen queries and by the second for the others.
+def _scan(words: Words, tables: Tables, n: int) -> Candidates:
+    ids, distances = _unfilled(words, n)
+    scan(words, tables.codes, ids, distances)
+    return Candidates(ids, distances, len(words), len(words))
 
-    Returns how many are chosen.
-    """
-    queries = len(filled[0])
-    count = chosen * queries if isinstance(chosen, bool) else int(np.count_nonzero(chosen))
-    if count in (0, queries):
-        (first if count else second)(*given, *filled)
-        return count
-    for function, rows in ((first, np.flatnonzero(chosen)), (second, np.flatnonzero(~np.asarray(chosen)))):
-        parts = [array[rows] for array in filled]
-        function(*(array[rows] for array in given), *parts)
-        for array, part in zip(filled, parts, strict=True):
-            array[rows] = part
-    return count
+
+def _look_up(words: Words, tables: Tables, n: int, cut: Cut) -> Candidates:
+    from methods.search.codes.kernels import entry as kernels
+
+    ids, distances = _unfilled(words, n)
+    kernel = kernels.look_up_first if cut == "arrival" else kernels.look_up
+    complete = by_queries(lambda part: kernel(words[part], *_arrays(tables), ids[part], distances[part]), len(words))
+    return Candidates(ids, distances, sum(complete), 0)
+
+
+def _weighted_scan(weights: Float, words: Words, tables: Tables, n: int) -> Candidates:
+    ids = np.empty((len(words), n), dtype=np.int64)
+    scan_weighted(weights, words, tables.codes, ids)
+    return Candidates(ids, None, 0, len(words))
+
+
+def _weighted_look_up(weights: Float, words: Words, tables: Tables, n: int) -> Candidates:
+    from methods.search.codes.kernels import entry as kernels
+
+    ids = np.empty((len(words), n), dtype=np.int64)
+    kernel = kernels.look_up_weighted
+    by_queries(lambda part: kernel(weights[part], words[part], *_arrays(tables), ids[part]), len(words))
+    return Candidates(ids, None, 0, 0)
+
+
+def _unfilled(words: Words, n: int) -> tuple[Int, Distances]:
+    return np.empty((len(words), n), dtype=np.int64), np.empty((len(words), n), dtype=np.int32)
+
+
+def _merged(scanned: NDArray[np.bool_], by_scan: Candidates, by_tables: Candidates) -> Candidates:
+    """The candidates of all queries, from those of the scanned ones and those of the others."""
+    ids = np.empty((len(scanned), by_scan.ids.shape[1]), dtype=np.int64)
+    ids[scanned], ids[~scanned] = by_scan.ids, by_tables.ids
+    distances = None
+    if by_scan.distances is not None and by_tables.distances is not None:
+        distances = np.empty(ids.shape, dtype=np.int32)
+        distances[scanned], distances[~scanned] = by_scan.distances, by_tables.distances
+    return Candidates(ids, distances, by_scan.complete + by_tables.complete, by_scan.scans)
 
 
 def within_radius(queries: Codes, tables: Tables, radius: int) -> tuple[Int, Int, Distances]:
@@ -205,13 +224,13 @@ def within_radius(queries: Codes, tables: Tables, radius: int) -> tuple[Int, Int
     if radius < 0:
         raise ValueError(f"radius = {radius} must be at least 0")
     ids, distances = np.empty(len(tables.codes), np.int64), np.empty(len(tables.codes), np.int32)
-    found, near = [ids[:0]], [distances[:0]]
+    all_ids, all_distances = [ids[:0]], [distances[:0]]
     for query in asked(queries, tables.codes, 1):
         count = kernels.within(query, *_arrays(tables), min(radius, tables.codes.bits), ids, distances)
-        found.append(ids[:count].copy())
-        near.append(distances[:count].copy())
-    starts = np.cumsum([len(some) for some in found])
-    return starts, np.concatenate(found), np.concatenate(near)
+        all_ids.append(ids[:count].copy())
+        all_distances.append(distances[:count].copy())
+    starts = np.cumsum([len(some) for some in all_ids])
+    return starts, np.concatenate(all_ids), np.concatenate(all_distances)
 
 
 def _arrays(tables: Tables) -> tuple[Words, Int, NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, int]:
