@@ -1,4 +1,4 @@
-"""The multi-table look-up: which database codes are candidates for a query.
+"""The multi-table look-up: the database codes that are candidates for a query.
 
 A code of q bits is cut into q / L substrings of L bits, and each substring has a table: bucket b lists the codes whose
 substring is b. A query visits the buckets in increasing Hamming distance (the ring) from its own substring, all tables
@@ -70,7 +70,7 @@ def substrings(words: Words, table: int, key_bits: int) -> Int:
 
 
 def build_tables(codes: Distinct, key_bits: int) -> Tables:
-    """The tables of the codes. ValueError: ``check_key_bits`` refuses."""
+    """The tables of the codes. Raises ValueError as ``check_key_bits`` does."""
     check_key_bits(codes.bits, key_bits)
     count, size = codes.bits // key_bits, codes.words.shape[1]
     offsets = np.zeros((count, 2**key_bits + 1), dtype=np.int32)
@@ -84,7 +84,7 @@ def build_tables(codes: Distinct, key_bits: int) -> Tables:
 
 
 def check_key_bits(bits: int, key_bits: int) -> None:
-    """ValueError where codes of ``bits`` bits cannot be cut into substrings of ``key_bits`` bits."""
+    """Raises ValueError: codes of ``bits`` bits can't be cut into substrings of ``key_bits`` bits."""
     if bits % key_bits:
         fitting = ", ".join(str(key) for key in range(1, min(bits, MAX_KEY_BITS) + 1) if bits % key == 0)
         raise ValueError(
@@ -93,10 +93,10 @@ def check_key_bits(bits: int, key_bits: int) -> None:
 
 
 class Candidates(NamedTuple):
-    """What a look-up found: ids int64 [q, n] and Hamming distances int32 [q, n], both -1 padded.
+    """The result of a look-up: ids int64 [q, n] and Hamming distances int32 [q, n], both -1 padded.
 
-    By weighted distance, ``distances`` are None. ``complete``: for how many queries these are provably the n nearest
-    codes (0 by weighted distance). ``scans``: for how many all codes were scanned.
+    By weighted distance, ``distances`` are None. ``complete`` is the number of queries whose candidates are provably
+    the n nearest codes (0 by weighted distance), and ``scans`` the number of those for which all codes were scanned.
     """
 
     ids: Int
@@ -108,8 +108,10 @@ class Candidates(NamedTuple):
 def candidates(queries: Codes, tables: Tables, n: int, mode: Mode = "tables", cut: Cut = "hamming") -> Candidates:
     """Each query's n candidates, nearest first; with ``cut`` "arrival", the first that are seen, in that order.
 
-    ``mode``: by the "tables", by a "scan" of all codes, or "auto": what the sizes of the buckets say is cheaper.
-    Scanned candidates are always the nearest. ValueError: codes of another length, n < 1, an unknown mode or cut.
+    ``mode``: by the "tables", by a "scan" of all codes, or "auto", which takes the cheaper of the two by the sizes of
+    the buckets. Scanned candidates are always the nearest.
+
+    Raises ValueError: codes of another length, n below 1, an unknown mode or cut.
     """
     if cut not in ("hamming", "arrival"):
         raise ValueError(f"cut = {cut!r}: must be hamming or arrival; see weighted_candidates for real codes")
@@ -151,14 +153,14 @@ def weighted_candidates(real_codes: Float, queries: Codes, tables: Tables, n: in
 
 
 def _scans_unasked(tables: Tables, mode: Mode) -> bool:
-    """Whether all codes are scanned whatever the queries are. ValueError: an unknown mode."""
+    """Whether all codes are scanned whatever the queries are; an unknown mode is refused."""
     if mode not in MODES:
         raise ValueError(f"mode = {mode!r}: must be one of {', '.join(MODES)}")
     return mode == "scan" or (mode == "auto" and tables.few)
 
 
 def _cheaper_scanned(words: Words, tables: Tables, n: int) -> NDArray[np.bool_]:
-    """For which queries a scan of all codes is cheaper than the buckets that hold n items: bool [q]."""
+    """Whether a scan of all codes is cheaper than the buckets that hold n items, for each query: bool [q]."""
     from methods.search.codes.kernels import entry as kernels
 
     codes = tables.codes
@@ -217,7 +219,9 @@ def within_radius(queries: Codes, tables: Tables, radius: int) -> tuple[Int, Int
     """All items within a Hamming radius of each query, through the tables.
 
     Returns starts int64 [q + 1], and ids int64 and distances int32 by (distance, id): query i has those from
-    ``starts[i]`` to before ``starts[i + 1]``. ValueError: radius < 0, or codes of another length.
+    ``starts[i]`` to before ``starts[i + 1]``.
+
+    Raises ValueError: the radius is below 0, or the codes are of another length.
     """
     from methods.search.codes.kernels import entry as kernels
 

@@ -130,10 +130,10 @@ class Float16:
 
 
 class _Largest(NamedTuple):
-    """What `methods.search.features.kernels.int8.round_queries` must know of the rows.
+    """Bounds on queries and rows for `methods.search.features.kernels.int8.round_queries`.
 
-    code: the largest number that a query may be rounded to, so that int32 holds its products; norm: the largest norm of
-    an int8 row in units of the features; code_norm: the same in units of the steps; rest_norm: of what is left out.
+    code: the largest number in a rounded query, so that int32 holds its products; norm: the largest norm of an int8 row
+    in units of the features; code_norm: the same in units of the steps; rest_norm: the largest norm of a part left out.
     """
 
     code: int
@@ -192,7 +192,7 @@ class Int8:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _round(self, part: slice) -> None:
-        """Fill a part of the int8 rows, and of what is known of each."""
+        """Fill in a part of the int8 rows, and the three numbers of each."""
         rows = self._features[part]
         leading = self._leading(rows)
         codes = np.rint(leading / self._steps).clip(-LARGEST_CODE, LARGEST_CODE).astype(np.int8)
@@ -225,7 +225,7 @@ class Int8:
         return ids
 
     def _rounded_queries(self, vectors: Float) -> tuple[NDArray[np.int16], NDArray[np.void]]:
-        """The leading parts of queries as int16 [q, m], and ROUNDED_QUERY [q]."""
+        """The leading parts of queries as int16 [q, m], and the four numbers of each, ROUNDED_QUERY [q]."""
         leading = np.ascontiguousarray(self._leading(vectors))
         codes = np.empty(leading.shape, dtype=np.int16)
         rounded = np.empty(len(vectors), dtype=self._kernels.ROUNDED_QUERY)

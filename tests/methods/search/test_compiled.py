@@ -14,14 +14,13 @@ from numba.core.dispatcher import Dispatcher
 from methods.search.common.compiled import PackageCache
 from tests.conftest import CHECKOUT
 
-KERNELS = "methods/search/codes/kernels"
-COMPILER = "methods/search/common/compiled.py"
-
+KERNELS, COMPILER = "methods/search/codes/kernels", "methods/search/common/compiled.py"
 CODES = [0, 3, 3, 255, 256, 257, 2**64 - 1]
 QUERY = 1
 
 SCAN = f"""
 import json, sys
+import numpy as np
 from numba.core.dispatcher import Dispatcher
 from methods.search.codes.kernels.scan import scan_distinct
 
@@ -32,10 +31,8 @@ query = np.array([[{QUERY}]], dtype=np.uint64)
 scan_distinct(query, words, np.arange(size + 1), np.arange(size).astype(np.int32), 80, ids, distances)
 own = [vars(module) for name, module in [*sys.modules.items()] if name.startswith("methods.")]
 functions = {{id(one): one for names in own for one in names.values() if isinstance(one, Dispatcher)}}
-stats = [one.stats for one in functions.values()]
-loaded, compiled = (sum(sum(counts.values()) for counts in side) for side in zip(
-    *((one.cache_hits, one.cache_misses) for one in stats)
-))
+loaded = sum(sum(one.stats.cache_hits.values()) for one in functions.values())
+compiled = sum(sum(one.stats.cache_misses.values()) for one in functions.values())
 print(json.dumps([ids[0].tolist(), distances[0].tolist(), loaded, compiled]))
 """
 """The items by distance, their distances, and how many functions were loaded and how many compiled."""
@@ -47,6 +44,8 @@ def copied(tmp_path):
     shutil.copytree(CHECKOUT / KERNELS, tmp_path / KERNELS, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / COMPILER).parent.mkdir()
     shutil.copy(CHECKOUT / COMPILER, tmp_path / COMPILER)
+    for package in ("methods", "methods/search", "methods/search/codes", "methods/search/common"):
+        (tmp_path / package / "__init__.py").touch()
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""Codes as bits, the Hamming distance of two, and the types of the arrays that Python hands to kernels on codes."""
+"""Bits of codes, the Hamming distance, and the types of the arrays that Python hands to kernels on codes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ lowest_bit: Any = intrinsic(_lowest_bit)
 
 @kernel()
 def hamming_distance(words: Array, code: Any, query: Array) -> Any:
-    """Bits in which code number ``code`` differs from the query [words], int64."""
+    """The number of bits in which code number ``code`` differs from the query [words], int64."""
     total = popcount(words[0, code] ^ query[0])
     for j in range(1, words.shape[0]):
         total += popcount(words[j, code] ^ query[j])

@@ -1,4 +1,4 @@
-"""Distances of many codes as bytes, eight of which are compared at a time: what scans of codes have in common."""
+"""Distances of many codes as bytes, eight of which are compared at a time, for scans of codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from methods.search.codes.kernels.bits import popcount
 from methods.search.common.compiled import Array, kernel
 
 FAR = 127
-"""Where distances are bytes, all from here on are this one: the highest bit is needed to compare eight at a time."""
+"""The largest distance as a byte, also for all larger ones: a comparison of eight bytes needs the highest bit."""
 
 EVERY_HIGH_BIT = np.uint64(0x8080808080808080)
 EVERY_LOW_BIT = np.uint64(0x0101010101010101)
@@ -18,7 +18,7 @@ EVERY_LOW_BIT = np.uint64(0x0101010101010101)
 
 @kernel()
 def fill_distances(words: Array, query: Array, start: int, size: int, distances: Array) -> None:
-    """Distances of ``size`` codes from ``start`` on, FAR at most, as uint8; FAR up to a multiple of 8 behind them."""
+    """Distances of ``size`` codes from ``start`` on, FAR at most, uint8, and FAR behind them up to a multiple of 8."""
     row, word = words[0, start : start + size], query[0]
     for i in range(size):
         distances[i] = popcount(row[i] ^ word)
@@ -39,7 +39,7 @@ def new_histograms() -> Array:
 def count_distances(distances: Array, size: int, histograms: Array) -> None:
     """Add the first ``size`` distances, a multiple of 4, to the histograms.
 
-    Neighbours are counted in turns in several of them: a count would wait for the last.
+    Neighbours are counted in four histograms in turns, since a count in the same one would wait for the last.
     """
     for i in range(0, size, 4):
         histograms[0, distances[i]] += 1
@@ -50,7 +50,7 @@ def count_distances(distances: Array, size: int, histograms: Array) -> None:
 
 @kernel()
 def radius_of(wanted: Any, histograms: Array, end: int, otherwise: int) -> int:
-    """The smallest radius below ``end`` within which so many distances were counted; or ``otherwise``."""
+    """The smallest radius below ``end`` within which ``wanted`` distances were counted, or else ``otherwise``."""
     inside = 0
     for radius in range(end):
         for copy in range(4):
@@ -62,15 +62,16 @@ def radius_of(wanted: Any, histograms: Array, end: int, otherwise: int) -> int:
 
 @kernel()
 def nearer(eight: Any, bound: Any) -> Any:
-    """The highest bit of each of eight distances, FAR at most, that is below ``bound``."""
+    """The highest bit of each byte that is below ``bound``, of eight distances of FAR at most."""
     return ~((eight | EVERY_HIGH_BIT) - bound * EVERY_LOW_BIT) & EVERY_HIGH_BIT
 
 
 @kernel()
 def nearer_eights(eights: Array, first: int, last: int, bound: Any, found: Array) -> int:
-    """Which of the eights from first to before last hold a distance below ``bound``. Returns how many do.
+    """Write to ``found`` the eights, from first to before last, that hold a distance below ``bound``.
 
-    Found without a branch: where one in ten does, the processor would guess wrong half of the time that this takes.
+    There is no branch: if one eight in ten is found, wrong guesses of the processor would double the time. Returns the
+    number of these eights.
     """
     count = 0
     for eight in range(first, last):

@@ -17,14 +17,16 @@ SPANS = 64
 """Buckets whose bounds are read before their codes are."""
 
 BUCKET_COST, MEMBER_COST, CODE_COST = 10.0, 16.0, 0.35
-"""Of a bucket visited, a member seen and a code scanned, in nanoseconds on a Zen 4 core: only their ratios matter, and
-they are constants so that equal data give an equal choice on every machine."""
+"""Costs of a bucket visited, a member seen and a code scanned, in nanoseconds on a Zen 4 core.
+
+Only their ratios matter. They are constants so that equal data give an equal choice on every machine.
+"""
 
 CHOICE_COST = 2000.0
-"""Of a call that judges whether the tables are cheaper, in the same unit: it starts with a cold cache."""
+"""Cost of a call that judges a query, in the same unit: it starts with a cold cache."""
 
 JUDGEMENT_SHARE = 0.05
-"""Of the cost of a scan: what is spent at most on that judgement."""
+"""The largest share of a scan's cost that is spent on judging."""
 
 
 class Tables(NamedTuple):
@@ -39,9 +41,10 @@ class Tables(NamedTuple):
 
 
 class Visited(NamedTuple):
-    """The codes that a query has met: ``codes`` int32 [codes + 1] in order of arrival, and ``members``, their bitset.
+    """The codes that a query has met.
 
-    spans int32 [2, SPANS] is memory for the bounds of buckets.
+    codes int32 [n + 1] are in order of arrival; members is their bitset, uint64; spans int32 [2, SPANS] is memory for
+    the bounds of buckets.
     """
 
     codes: Array
@@ -51,7 +54,7 @@ class Visited(NamedTuple):
 
 @kernel()
 def new_visited(size: int) -> Visited:
-    """None of ``size`` codes."""
+    """No visited codes, of ``size``."""
     return Visited(np.empty(size + 1, np.int32), new_bitset(size), new_spans())
 
 
@@ -81,10 +84,10 @@ def _next_mask(mask: Any) -> Any:
 
 @kernel()
 def _fill_spans(offsets: Array, table: int, key: Any, mask: Any, key_bits: int, spans: Array) -> tuple[Any, Any]:
-    """Where the buckets ``key ^ mask``, and of the masks that follow, begin and end: spans [2, SPANS].
+    """Begin and end of the bucket ``key ^ mask`` and of those of the masks that follow, into spans [2, SPANS].
 
-    Returns how many they are, and the mask to go on with. The bounds of many buckets are read at once because each
-    may have to come from far, and what is then done with them depends on their sizes, which no processor can foresee.
+    The bounds of many buckets are read at once, since each may have to come from far, and the work that follows depends
+    on the sizes, which no processor can foresee. Returns the number of buckets, and the mask to go on with.
     """
     count = 0
     while count < spans.shape[1] and mask >> key_bits == 0:
@@ -101,7 +104,7 @@ def _fill_spans(offsets: Array, table: int, key: Any, mask: Any, key_bits: int, 
 def _visit_buckets(tables: Tables, query: Array, radius: int, visited: Visited, count: Any) -> Any:
     """Append the codes of every bucket whose key differs from the query's in exactly ``radius`` bits, table by table.
 
-    Those that are visited are left out. ``count``: how many these were; returns how many are now.
+    Visited codes are left out. ``count`` is their number before; the number after is returned.
     """
     offsets, members, key_bits = tables.offsets, tables.members, tables.key_bits
     codes, known, spans = visited.codes, visited.members, visited.spans
@@ -125,9 +128,9 @@ def _visit_buckets(tables: Tables, query: Array, radius: int, visited: Visited, 
 def visit_ring(
     tables: Tables, query: Array, radius: int, starts: Array, visited: Visited, before: Any
 ) -> tuple[Any, Any]:
-    """Visit the buckets at ``radius``. Returns how many codes are visited then, and how many items the new ones are of.
+    """Visit the buckets at ``radius``. Returns the number of visited codes, and the number of items of the new ones.
 
-    ``before``: how many codes are visited.
+    ``before`` is the number of codes visited so far.
     """
     count = _visit_buckets(tables, query, radius, visited, before)
     if starts.shape[0] == 0:
@@ -141,7 +144,7 @@ def visit_ring(
 
 @kernel()
 def forget(visited: Visited, count: int) -> None:
-    """Make the bitset of the first ``count`` visited codes empty again."""
+    """Empty the bitset of ``count`` visited codes; their list stays."""
     codes, members = visited.codes, visited.members
     for position in range(count):
         members[codes[position] >> 6] = 0
@@ -149,7 +152,7 @@ def forget(visited: Visited, count: int) -> None:
 
 @kernel()
 def _count_members(query: Array, offsets: Array, key_bits: int, radius: int, spans: Array) -> int:
-    """How many members the buckets of a ring hold."""
+    """The number of members in the buckets of a ring."""
     held = 0
     for table in range(offsets.shape[0]):
         key = _substring(query, table, key_bits)
@@ -165,7 +168,7 @@ def _count_members(query: Array, offsets: Array, key_bits: int, radius: int, spa
 def _scan_is_cheaper(query: Array, words: Array, offsets: Array, key_bits: int, wanted: int, spans: Array) -> bool:
     """Whether a scan of all codes costs less than the rings that hold ``wanted`` members, judged by bucket sizes.
 
-    A ring with more buckets than can be counted for a small share of the scan's cost is left to the scan.
+    The answer is yes as well if counting the buckets costs more than JUDGEMENT_SHARE of the scan.
     """
     limit = CODE_COST * words.shape[1]
     spent, judged, held = 0.0, 0.0, 0
@@ -187,7 +190,7 @@ def _scan_is_cheaper(query: Array, words: Array, offsets: Array, key_bits: int, 
 
 @kernel(types.void(WORDS, WORDS, TABLE, INT, INT, types.boolean[::1]), nogil=True)
 def choose_scan(queries: Array, words: Array, offsets: Array, key_bits: int, wanted: int, scanned: Array) -> None:
-    """For which queries a scan of all codes is cheaper than the rings that hold ``wanted`` codes: into scanned [q]."""
+    """Whether a scan of all codes is cheaper than the rings that hold ``wanted`` codes, for each query: scanned [q]."""
     spans = new_spans()
     for i in range(queries.shape[0]):
         scanned[i] = _scan_is_cheaper(queries[i], words, offsets, key_bits, wanted, spans)

@@ -1,4 +1,4 @@
-"""The nearest codes of those in some cells, which each query has for itself."""
+"""The nearest of the codes in a few cells, which differ from query to query."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from methods.search.common.compiled import Array, kernel, read_only
 
 @kernel()
 def _largest(starts: Array) -> int:
-    """How many codes are in the largest cell."""
+    """The number of codes in the largest cell."""
     largest = 0
     for cell in range(starts.shape[0] - 1):
         largest = max(largest, starts[cell + 1] - starts[cell])
@@ -34,7 +34,7 @@ def _largest(starts: Array) -> int:
 def _fill_cells(words: Array, query: Array, starts: Array, cells: Array, cell_distances: Array) -> tuple[Any, Any]:
     """Distances of the codes of some cells, each cell from a multiple of 8 on.
 
-    Returns where they end, and how many codes they are of.
+    Returns the end of the distances, and the number of codes.
     """
     end, measured = 0, 0
     for probe in range(cells.shape[0]):
@@ -51,7 +51,7 @@ def _select_in_cells(
     starts: Array, items: Array, cells: Array, radius: int, cell_distances: Array, near_eights: Array,
     selection: Selection,
 ) -> int:  # fmt: skip
-    """Select the items within ``radius``, below FAR, cell by cell. Returns how many they are."""
+    """Select the items within ``radius``, below FAR, cell by cell. Returns their number."""
     ids, distances, histogram = selection.ids, selection.distances, selection.histogram
     eights, bound = cell_distances.view(np.uint64), np.uint64(radius + 1)
     histogram[:] = 0
@@ -78,8 +78,8 @@ def _select_in_cells(
 def scan_cells(queries: Array, words: Array, starts: Array, items: Array, cells: Array, ids: Array) -> int:
     """The nearest codes of each query in its cells [q, probes] by (distance, place): ids of items, -1 behind them.
 
-    words [words, n] and items [n] cell by cell, cell c from ``starts[c]`` on. Codes FAR bits away or farther are left
-    out. Returns how many codes were scanned.
+    words [words, n] and items [n] are in order of cells, cell c from ``starts[c]`` on. Codes that are FAR bits away or
+    farther are left out. Returns the number of codes scanned.
     """
     cell_distances = np.empty(cells.shape[1] * ((_largest(starts) + 15) & ~7), np.uint8)
     near_eights, histograms = np.empty(cell_distances.shape[0] >> 3, np.int32), new_histograms()

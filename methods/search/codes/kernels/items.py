@@ -1,4 +1,4 @@
-"""The items that codes stand for, sets of them, and their order by (Hamming distance, id)."""
+"""Items of codes: sets of them, selections of them, and their order by (Hamming distance, id)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from methods.search.common.compiled import Array, kernel
 
 
 class Stored(NamedTuple):
-    """Codes and the items that they stand for, as `methods.search.codes.layout.Distinct` holds them.
+    """The arrays of `methods.search.codes.layout.Distinct`: codes and their items.
 
-    words uint64 [words, n]; starts int64 [n + 1] and items int32, both empty where code c is item c.
+    words uint64 [words, n]; starts int64 [n + 1] and items int32, both empty if code c is item c.
     """
 
     words: Array
@@ -22,10 +22,10 @@ class Stored(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """Items that are candidates for an answer, in id order, and the memory to put them in order of distance.
+    """Items that may be an answer, in id order, and the memory to put them in order of distance.
 
-    ids int32 and distances uint16 [size], of which the first belong to selected items; histogram int64 [bits + 1]: how
-    many are selected at each distance; by_distance int32 [size].
+    ids int32 [size] and distances uint16 [size], the first of which are those of the selected items; histogram int64
+    [bits + 1], the number of selected items at each distance; by_distance int32 [size], the ids in order.
     """
 
     ids: Array
@@ -35,10 +35,7 @@ class Selection(NamedTuple):
 
 
 class ItemSet(NamedTuple):
-    """A set of items, each with a value: ``members`` is a bitset uint64, and ``values`` [items] holds those of members.
-
-    The values are distances (uint16) or costs (float32).
-    """
+    """A set of items with a value each: a bitset ``members``, uint64, and ``values`` [items], valid for members."""
 
     members: Array
     values: Array
@@ -53,19 +50,19 @@ def new_selection(size: int, highest: int) -> Selection:
 
 @kernel()
 def new_bitset(size: int) -> Array:
-    """The empty set of numbers below ``size``."""
+    """An empty bitset of numbers below ``size``, uint64."""
     return np.zeros((size + 63) >> 6, np.uint64)
 
 
 @kernel()
 def count_items(stored: Stored) -> int:
-    """How many items all codes stand for."""
+    """The number of items of all codes."""
     return stored.items.shape[0] if stored.starts.shape[0] else stored.words.shape[1]
 
 
 @kernel()
 def places_of(starts: Array, code: Any) -> tuple[Any, Any]:
-    """The places of a code's items, from the first to before the last; see ``item_at``."""
+    """The first place of a code's items and the one behind the last; ``item_at`` reads a place."""
     if starts.shape[0] == 0:
         return np.int64(code), np.int64(code) + 1
     return starts[code], starts[code + 1]
@@ -73,13 +70,13 @@ def places_of(starts: Array, code: Any) -> tuple[Any, Any]:
 
 @kernel()
 def item_at(starts: Array, items: Array, place: Any) -> Any:
-    """The item at one of the places of a code."""
+    """The item at a place."""
     return place if starts.shape[0] == 0 else np.int64(items[place])
 
 
 @kernel()
 def add_items(code: Any, value: Any, starts: Array, items: Array, members: Array, values: Array) -> int:
-    """Put the items of a code, each with this value, into the `ItemSet` of these arrays. Returns how many they are."""
+    """Add the items of a code with this value to the `ItemSet` of these arrays. Returns their number."""
     first, last = places_of(starts, code)
     for place in range(first, last):
         item = np.uint64(item_at(starts, items, place))
@@ -90,7 +87,7 @@ def add_items(code: Any, value: Any, starts: Array, items: Array, members: Array
 
 @kernel()
 def take_members(members: Array, ids: Array) -> int:
-    """Move the members of a bitset into ``ids``, ascending; it is empty then. Returns how many they are."""
+    """Move the members of a bitset into ``ids``, ascending, and leave it empty. Returns their number."""
     count = 0
     for word in range(members.shape[0]):
         left = members[word]
@@ -104,7 +101,7 @@ def take_members(members: Array, ids: Array) -> int:
 
 @kernel()
 def take_values(values: Array, ids: Array, count: int, taken: Array) -> None:
-    """The values of the first ``count`` ids, into ``taken``."""
+    """Copy the values of the first ``count`` ids into ``taken``."""
     for position in range(count):
         taken[position] = values[ids[position]]
 
@@ -113,10 +110,9 @@ def take_values(values: Array, ids: Array, count: int, taken: Array) -> None:
 def select_nearest(
     codes: Array, code_distances: Array, count: int, stored: Stored, n: int, near: ItemSet, selection: Selection
 ) -> int:
-    """Select the items of the nearest of these codes: of as many whole distances as it takes to hold n items.
+    """Select the items of the nearest of the first ``count`` codes, in whole distances until they hold n items.
 
-    ``codes`` and ``code_distances``: the first ``count`` of them. ``near`` must be empty, and is so again in the end.
-    Returns how many items are selected.
+    ``near`` is memory, empty before and after. Returns the number of selected items.
     """
     starts, items, histogram = stored.starts, stored.items, selection.histogram
     histogram[:] = 0
@@ -138,9 +134,9 @@ def select_nearest(
 
 @kernel()
 def measure_selected(words: Array, query: Array, count: int, selection: Selection) -> None:
-    """The distances and the histogram of the first ``count`` ids of a selection, where code c is item c.
+    """Fill in the distances and the histogram of the first ``count`` ids of a selection, if code c is item c.
 
-    In id order: codes of a large array that are read to and fro wait for the page of each.
+    The ids ascend: reads of a large array to and fro would wait for a page each.
     """
     ids, distances, histogram = selection.ids, selection.distances, selection.histogram
     for position in range(count):
@@ -152,9 +148,10 @@ def measure_selected(words: Array, query: Array, count: int, selection: Selectio
 
 @kernel()
 def order(selection: Selection, count: int, ids: Array, distances: Array) -> None:
-    """The first n = ids.shape[0] of ``count`` selected items by (distance, id), by a counting sort; the rest is -1.
+    """Write the first n = ids.shape[0] of ``count`` selected items by (distance, id), and -1 behind them.
 
-    All that are selected are sorted: that takes no branch, and dropping the far ones would. The histogram is used up.
+    The counting sort is of all selected items, since dropping the far ones would take a branch. It uses up the
+    histogram.
     """
     selected, selected_distances = selection.ids, selection.distances
     ends, by_distance = selection.histogram, selection.by_distance

@@ -1,8 +1,8 @@
 """The multi-table look-up: candidates of each query from the buckets around its substrings.
 
-Arguments that all of these kernels take: queries uint64 [q, words]; words, starts and items, which are those of
-`methods.search.codes.layout.Distinct`; offsets, members and key_bits, which are those of
-`methods.search.codes.lookup.Tables`; bits, the length of a code.
+All of these kernels take queries uint64 [q, words]; words, starts and items of `methods.search.codes.layout.Distinct`;
+offsets, members and key_bits of `methods.search.codes.lookup.Tables`; and bits, the length of a code. They are single
+arrays because numba takes microseconds to find the type of a named tuple that Python hands to it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _STORED_AND_TABLES = (WORDS, STARTS, ITEMS, TABLE, TABLE, INT, INT)
 def _visit(query: Array, starts: Array, size: int, tables: Tables, wanted: int, visited: Visited) -> tuple[Any, Any]:
     """Visit the codes of the first rings that hold ``wanted`` of the ``size`` items.
 
-    Returns how many codes they are, and the distance below which every code is among them.
+    Returns the number of these codes, and the distance below which every code is among them.
     """
     count, found, ring = 0, 0, -1
     while found < wanted:
@@ -66,7 +66,7 @@ def look_up(
 ) -> int:  # fmt: skip
     """Candidates of each query, nearest first, one query after the other; see `methods.search.codes.lookup`.
 
-    Returns for how many queries they are provably the exact nearest codes.
+    Returns the number of queries whose candidates are provably the exact nearest codes.
     """
     stored, tables = Stored(words, starts, items), Tables(offsets, members, key_bits)
     size = count_items(stored)
@@ -96,7 +96,7 @@ def look_up_first(
     queries: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array, bits: int,
     key_bits: int, ids: Array, distances: Array,
 ) -> int:  # fmt: skip
-    """``look_up`` whose candidates are the first items that are seen, in that order, with their distances."""
+    """``look_up`` of the first items that are seen, in that order, with their distances."""
     tables, visited = Tables(offsets, members, key_bits), new_visited(words.shape[1])
     size = count_items(Stored(words, starts, items))
     codes, wanted = visited.codes, min(ids.shape[1], size)
@@ -122,7 +122,7 @@ def look_up_weighted(
     weights: Array, queries: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array,
     bits: int, key_bits: int, ids: Array,
 ) -> None:  # fmt: skip
-    """``look_up`` whose candidates are the nearest of those seen by (weighted distance, id): weights [q, bits]."""
+    """``look_up`` of the nearest by (weighted distance, id) of the items that are seen: weights float32 [q, bits]."""
     tables, visited = Tables(offsets, members, key_bits), new_visited(words.shape[1])
     size = count_items(Stored(words, starts, items))
     repeated = size if starts.shape[0] else 0
@@ -154,10 +154,10 @@ def within(
     query: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array, bits: int, key_bits: int,
     radius: int, ids: Array, distances: Array,
 ) -> int:  # fmt: skip
-    """The items of the codes within a radius of one query [words], by (distance, id). Returns how many they are.
+    """The items of the codes within a radius of one query [words], by (distance, id). Returns their number.
 
     A code within r differs from the query in at most r // tables bits of some substring (pigeonhole). ids and
-    distances [items], -1 behind those that are found.
+    distances [items] are -1 behind the items found.
     """
     tables, visited = Tables(offsets, members, key_bits), new_visited(words.shape[1])
     size = count_items(Stored(words, starts, items))

@@ -1,7 +1,7 @@
 """Exact nearest codes by a popcount scan of all.
 
-Codes arrive in id order and a code is selected while fewer than n earlier ones are at least as near, so ties go to the
-smaller id and what is selected stays short.
+Codes arrive in id order, and a code is selected while fewer than n earlier ones are at least as near. So ties go to the
+smaller id, and few more than n codes are selected.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SAMPLE, RUN = 4096, 64
 
 @kernel()
 def _first_radius(words: Array, query: Array, n: int, bits: int, block_distances: Array, histograms: Array) -> int:
-    """A radius that a sample lets expect to hold n codes, by a margin of three standard deviations."""
+    """A radius that is expected to hold n codes, judged by a sample with a margin of three standard deviations."""
     size = words.shape[1]
     if n >= size:
         return bits
@@ -65,7 +65,7 @@ def _first_radius(words: Array, query: Array, n: int, bits: int, block_distances
 
 @kernel()
 def _tighten(histogram: Array, inside: Any, radius: int, n: int) -> tuple[Any, int]:
-    """The smallest radius within which there are still n codes, and how many there are."""
+    """The number of codes within the smallest radius that still holds n, and that radius."""
     while inside - histogram[radius] >= n:
         inside -= histogram[radius]
         radius -= 1
@@ -76,7 +76,10 @@ def _tighten(histogram: Array, inside: Any, radius: int, n: int) -> tuple[Any, i
 def _scan_near(
     words: Array, query: Array, n: int, radius: int, block_distances: Array, selection: Selection
 ) -> tuple[Any, Any]:
-    """Select the codes within ``radius``, below FAR, which shrinks. Returns how many are selected and are inside it."""
+    """Select the codes within ``radius``, below FAR, which shrinks when it holds more than n.
+
+    Returns the number of codes that are selected, and of those inside the last radius.
+    """
     ids, distances, histogram = selection.ids, selection.distances, selection.histogram
     count, inside = 0, np.int64(0)
     bound = np.uint64(radius + 1)
@@ -103,7 +106,7 @@ def _scan_near(
 
 @kernel()
 def _scan_far(words: Array, query: Array, n: int, radius: int, selection: Selection) -> int:
-    """``_scan_near`` for any radius: code by code."""
+    """Select codes as ``_scan_near`` does, one by one and from any radius. Returns their number."""
     ids, distances, histogram = selection.ids, selection.distances, selection.histogram
     inside, count = 0, 0
     for code in range(words.shape[1]):
@@ -144,7 +147,7 @@ def scan(queries: Array, words: Array, bits: int, ids: Array, distances: Array) 
 def scan_distinct(
     queries: Array, words: Array, starts: Array, items: Array, bits: int, ids: Array, distances: Array
 ) -> int:
-    """``scan`` where equal codes are stored once; ids are items."""
+    """``scan`` of codes of which equal ones are stored once; ids are those of items."""
     stored, size = Stored(words, starts, items), words.shape[1]
     codes, code_distances = np.arange(size).astype(np.int32), np.empty(size, np.uint16)
     near = ItemSet(new_bitset(items.shape[0]), np.empty(items.shape[0], np.uint16))

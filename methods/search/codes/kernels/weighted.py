@@ -1,4 +1,4 @@
-"""Nearest codes by weighted distance: bit j of a code that differs from the query's costs the query's weight j."""
+"""Nearest codes by weighted distance: the sum of the query's weights of the bits in which a code differs from it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ COST_STEPS = 8192
 """Steps to which weighted distances are rounded before they are sorted."""
 
 PLANES, MOST_STEPS = 8, 2**15 - 1
-"""Binary digits of a weight in the first pass over weighted distances, and what these may sum to: a bit less than the
-numbers have that hold them, since four are compared at a time."""
+"""Binary digits of a weight in the first pass over weighted distances, and the largest sum of weights.
+
+The sum has one bit less than uint16, since four are compared at a time.
+"""
 
 MOST_BITS = 1024
-"""Of longer codes a weight would have too few steps to tell them apart."""
+"""The longest code that takes the first pass: with more bits, a weight would have too few steps."""
 
 SAMPLE = 4096
-"""Codes from which the first pass judges within how many steps the n nearest are."""
+"""Codes from which the first pass judges the number of steps within which the n nearest are."""
 
 EVERY_HIGH_BIT = np.uint64(0x8000800080008000)
 EVERY_LOW_BIT = np.uint64(0x0001000100010001)
@@ -37,7 +39,7 @@ def new_byte_costs(bits: int) -> Array:
 
 @kernel()
 def fill_byte_costs(weights: Array, query: Array, byte_costs: Array) -> None:
-    """byte_costs[256 b + v]: what byte b of a code costs if its value is v."""
+    """byte_costs[256 b + v]: the cost of value v in byte b of a code."""
     for byte in range(byte_costs.shape[0] >> 8):
         same = np.int64((query[byte >> 3] >> np.uint64(8 * (byte & 7))) & np.uint64(255))
         byte_costs[256 * byte + same] = 0
@@ -49,7 +51,7 @@ def fill_byte_costs(weights: Array, query: Array, byte_costs: Array) -> None:
 
 @kernel()
 def cost_of(words: Array, code: Any, byte_costs: Array) -> Any:
-    """The weighted distance of code number ``code`` from the query of these costs, float32."""
+    """The weighted distance of code number ``code`` from the query with these costs, float32."""
     total = np.float32(0)
     byte = np.uint64(0)
     for j in range(words.shape[0]):
@@ -64,10 +66,10 @@ def cost_of(words: Array, code: Any, byte_costs: Array) -> Any:
 
 @kernel()
 def order_by_cost(selected: Array, costs: Array, count: int, bins: Array, by_cost: Array, ids: Array) -> None:
-    """The first of the selected items by (cost, id) into ``ids``, the rest is -1. ``selected`` is in id order.
+    """Write the first of ``count`` selected items, which ascend, by (cost, id) to ``ids``, and -1 behind them.
 
-    By a counting sort of the costs, rounded to as many steps as there are ``bins``, and an insertion sort of what that
-    leaves; bins int64 and by_cost int32, positions among the selected, are its memory.
+    A counting sort of the costs, rounded to as many steps as there are ``bins``, precedes an insertion sort. Its memory
+    is bins int64, and by_cost int32, which takes positions among the selected items.
     """
     n = min(ids.shape[0], count)
     ids[n:] = -1
@@ -107,7 +109,7 @@ def order_by_cost(selected: Array, costs: Array, count: int, bins: Array, by_cos
 
 @kernel()
 def _fill_masks(weights: Array, masks: Array) -> None:
-    """masks[p, j]: which bits of word j have digit p in their number of steps, uint64 [PLANES, words]."""
+    """masks[p, j]: the bits of word j with digit p in their number of steps, uint64 [PLANES, words]."""
     most = min((1 << PLANES) - 1, MOST_STEPS // weights.shape[0])
     highest = np.float32(0)
     for bit in range(weights.shape[0]):
@@ -122,7 +124,7 @@ def _fill_masks(weights: Array, masks: Array) -> None:
 
 @kernel()
 def _fill_steps(words: Array, query: Array, masks: Array, steps: Array) -> None:
-    """The steps of each code, uint16 [codes], and the most there are behind them, where ``steps`` is longer."""
+    """The steps of each code, uint16 [codes], and MOST_STEPS behind them if ``steps`` is longer."""
     size = words.shape[1]
     steps[:size] = 0
     steps[size:] = MOST_STEPS
@@ -139,9 +141,9 @@ def _fill_steps(words: Array, query: Array, masks: Array, steps: Array) -> None:
 
 @kernel()
 def _steps_of_nth(steps: Array, size: int, n: int, every: int, histogram: Array) -> int:
-    """A number of steps within which there are n of ``size`` codes, by each ``every``-th of them.
+    """A number of steps that holds n of ``size`` codes, judged by each ``every``-th code.
 
-    Where that is a sample, a margin is added.
+    A sample of the codes, which ``every`` above 1 takes, adds a margin.
     """
     histogram[:] = 0
     counted = 0
@@ -159,7 +161,7 @@ def _steps_of_nth(steps: Array, size: int, n: int, every: int, histogram: Array)
 
 @kernel()
 def _select_within_steps(steps: Array, bound: int, selected: Array) -> int:
-    """The codes of at most so many steps, in id order. Returns how many."""
+    """Select the codes of at most ``bound`` steps, in id order. Returns their number."""
     fours, limit = steps.view(np.uint64), np.uint64(min(bound, MOST_STEPS - 1) + 1) * EVERY_LOW_BIT
     count = 0
     for four in range(fours.shape[0]):
@@ -173,7 +175,7 @@ def _select_within_steps(steps: Array, bound: int, selected: Array) -> int:
 
 @kernel()
 def _select_by_steps(words: Array, n: int, bits: int, steps: Array, selected: Array, histogram: Array) -> int:
-    """Codes, in id order, among which the n nearest by weighted distance are: few more than n. Returns how many."""
+    """Select few more than n codes, in id order, among them the n nearest by weight. Returns their number."""
     size = words.shape[1]
     every = 1 if size < 4 * SAMPLE else size // SAMPLE
     bound = _steps_of_nth(steps, size, n, every, histogram)
@@ -196,7 +198,7 @@ def _select_by_steps(words: Array, n: int, bits: int, steps: Array, selected: Ar
 def _fill_costs(
     words: Array, starts: Array, items: Array, byte_costs: Array, selected: Array, count: int, costs: Array
 ) -> None:
-    """Costs of the first ``count`` selected codes, or of all items where equal codes are stored once."""
+    """Costs of the first ``count`` selected codes, or of all items if equal codes are stored once."""
     if starts.shape[0] == 0:
         for position in range(count):
             costs[position] = cost_of(words, np.uint64(selected[position]), byte_costs)
@@ -211,7 +213,7 @@ def _fill_costs(
 def scan_weighted(weights: Array, queries: Array, words: Array, starts: Array, items: Array, ids: Array) -> None:
     """The nearest items of each query by (weighted distance, id); weights float32 [q, bits], at least 0.
 
-    Where no codes are equal, and few are wanted of codes short enough, a first pass leaves few to weigh.
+    If each code is stored for one item, few are wanted and codes are short enough, a first pass leaves few to weigh.
     """
     size, bits = items.shape[0] if starts.shape[0] else words.shape[1], weights.shape[1]
     by_steps = starts.shape[0] == 0 and 4 * ids.shape[1] <= size and bits <= MOST_BITS

@@ -24,12 +24,13 @@ from methods.search.features.kernels.rows import (
 
 AHEAD, HEAD = 4, 1024
 """Re-ranking prefetches the first HEAD bytes of the row AHEAD rows further; the processor streams the rest. With half
-of HEAD it takes 1.9 times a bare reading of the rows on a Zen 3 core, and 1.2 times with this."""
+of HEAD it takes 1.9 times a bare reading of the rows on a Zen 3 core, and 1.2 times with all of it.
+"""
 
 
 @kernel()
 def count_candidates(candidates: Array) -> int:
-    """How many candidates of a query there are."""
+    """The number of candidates of a query."""
     count = candidates.shape[0]
     while count > 0 and candidates[count - 1] < 0:
         count -= 1
@@ -38,7 +39,7 @@ def count_candidates(candidates: Array) -> int:
 
 @kernel(*(INT(rows, ROWS, CANDIDATES, IDS) for rows in (ROWS, HALF_ROWS)), nogil=True)
 def rerank(rows: Array, queries: Array, candidates: Array, ids: Array) -> int:
-    """By float32 rows [n, d], or float16 ones given as uint16: candidates int64 [q, n] to ids [q, k]."""
+    """The k nearest candidates int64 [q, n], as ids [q, k], by rows [n, d] of float32 or of float16 seen as uint16."""
     rough, distances = np.empty(candidates.shape[1], dtype=np.float32), np.empty(ids.shape[1])
     length = rows.shape[1]
     for i in range(queries.shape[0]):

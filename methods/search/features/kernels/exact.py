@@ -21,7 +21,7 @@ from methods.search.features.kernels.rows import (
 
 @kernel(INT(ROWS, VECTOR, INT[::1]))
 def nearest(rows: Array, query: Array, ids: Array) -> int:
-    """The k nearest rows by (squared distance, id), into ``ids`` [k]; -1 where there are fewer."""
+    """The k nearest rows by (squared distance, id), into ``ids`` [k]; -1 if there are fewer."""
     rough, distances = np.empty(rows.shape[0], dtype=np.float32), np.empty(ids.shape[0])
     clear(distances, ids)
     for row in range(rows.shape[0]):
@@ -39,7 +39,7 @@ def nearest(rows: Array, query: Array, ids: Array) -> int:
 
 @kernel()
 def measure_likely(rows: Array, query: Array, likely: Array, scores: Array, distances: Array, ids: Array) -> None:
-    """Take the exact distances of likely rows, and their scores out of what follows."""
+    """Take the exact distances of likely rows, and set their scores so that they are not in doubt."""
     clear(distances, ids)
     for row in likely:
         if row != NONE:
@@ -49,7 +49,7 @@ def measure_likely(rows: Array, query: Array, likely: Array, scores: Array, dist
 
 @kernel()
 def in_doubt(score: float, limit: float) -> bool:
-    """Whether a score says nothing, as one that is not a number does, and was not taken out."""
+    """Whether a score does not exclude its row, as NaN does not, and the row was not measured before."""
     return not score > limit and score != np.inf
 
 
@@ -59,8 +59,8 @@ def nearest_by_products(rows: Array, norms: Array, queries: Array, products: Arr
 
     ``norms`` and ``margins`` [q, 2] are those of `methods.search.features.products`: a row is farther than the square
     root of r if its score, the norm less twice the product, exceeds r times the query's first margin plus its second.
-    The k best by score are measured, and then whatever that does not exclude: nothing is lost to cancellation, however
-    many rows tie.
+    The k best by score are measured, and then all rows that these do not exclude. So nothing is lost to cancellation,
+    however many rows tie.
     """
     distances, likely = np.empty(ids.shape[1]), np.empty(ids.shape[1], dtype=np.int64)
     for i in range(queries.shape[0]):

@@ -43,14 +43,14 @@ def sink(distances: Array, ids: Array, size: int, distance: float, identity: int
 
 @kernel()
 def offer(distances: Array, ids: Array, distance: float, identity: int) -> None:
-    """Replace the worst entry where this one is better."""
+    """Replace the worst entry if this one is better."""
     if distance < distances[0] or (distance == distances[0] and identity < ids[0]):
         sink(distances, ids, ids.shape[0], distance, identity)
 
 
 @kernel(inline="always")
 def offer_row(rows: Array, row: int, query: Array, distances: Array, ids: Array) -> None:
-    """Offer a row, whose exact distance is taken where float32 does not tell that it is too large."""
+    """Offer a row. Its exact distance is taken unless float32 tells that it is too large."""
     length = query.shape[0]
     rough = np.float64(rough_distance(rows, row, query))
     most = distances[0] * (1 + (length + 8) * EPSILON) + length * LEAST

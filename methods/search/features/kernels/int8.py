@@ -1,8 +1,9 @@
 """Re-ranking by int8 rows first, which leave few float32 rows to be read.
 
-A row's leading part, of a rotation in fewer dimensions than all, is rounded to int8 in steps of its dimensions. Of what
-the rounding changes and of the part left out, the lengths are known. By the triangle inequality a row is farther than r
-from the query if the estimate of its squared distance exceeds (r + the row's error)^2 + the query's slack.
+The leading part of a row is a rotation of it to fewer dimensions, or the row itself. It is rounded to int8, with a step
+for each dimension. The lengths of the rounding error and of the part left out are known. By the triangle inequality a
+row is farther than r from the query if the estimate of its squared distance exceeds (r + error of the row)^2 + slack of
+the query.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from methods.search.features.kernels.rows import (
 )
 
 ROUNDED_ROW = np.dtype([(name, np.float32) for name in ("squared_norm", "error", "rest_norm")], align=True)
-"""Of a row: the squared norm of the int8 row in units of the features, its distance from the true leading part, and the
-norm of what is left out. One record, so that a row's three numbers come from memory together."""
+"""A row: the squared norm of the int8 row in units of the features, its distance from the true leading part, and the
+norm of the part left out. They are one record, so that they come from memory together.
+"""
 
 ROUNDED_QUERY = np.dtype([(name, np.float32) for name in ("unit", "squared_norm", "rest_norm", "slack")], align=True)
-"""Of a query: the unit of its products with int8 rows, the squared norm of its leading part, the norm of the rest, and
-the slack, which bounds the rounding errors of an estimate."""
+"""A query: the unit of its products with int8 rows, the squared norm of its leading part, the norm of the part left
+out, and the slack, which bounds the rounding errors of an estimate.
+"""
 
 AHEAD = 8
 """Int8 rows are prefetched as a whole, this many rows further."""
@@ -50,11 +53,11 @@ def round_queries(
     queries: Array, leading: Array, steps: Array, largest_code: int, row_norm: float, row_code_norm: float,
     row_rest: float, codes: Array, rounded: Array,
 ) -> int:  # fmt: skip
-    """What ``rerank_int8`` must know of queries float32 [q, d], from their leading parts [q, m] and the steps [m].
+    """Round queries float32 [q, d] with leading parts [q, m].
 
-    ``largest_code``: the largest number in ``codes``, int16 [q, m]; ``row_norm``, ``row_code_norm`` and ``row_rest``:
-    of the int8 rows the largest norm in units of the features, in units of the steps, and of what is left out.
-    ``rounded``: ROUNDED_QUERY [q].
+    The results are ``codes`` int16 [q, m] and ``rounded`` ROUNDED_QUERY [q]. steps [m] are those of the int8 rows.
+    ``largest_code`` bounds the codes. ``row_norm``, ``row_code_norm`` and ``row_rest`` are the largest norms of an int8
+    row in units of the features, in units of the steps, and of the part of a row that is left out.
     """
     rounding = 4 * np.finfo(np.float32).eps * np.sqrt(queries.shape[1])
     for i in range(queries.shape[0]):
@@ -95,7 +98,7 @@ def _product(row_codes: Array, row: int, query_codes: Array) -> Any:
 def _estimate(
     row_codes: Array, rounded_rows: Array, query_codes: Array, query: Any, candidates: Array, estimates: Array
 ) -> None:
-    """Squared distances of the int8 rows: ||x' - q'||^2 plus (|x''| - |q''|)^2 of what both leave out."""
+    """Squared distances of the int8 rows: ||x' - q'||^2 plus (|x''| - |q''|)^2 of the parts left out."""
     length = row_codes.shape[1]
     unit, query_norm, query_rest = query.unit, query.squared_norm, query.rest_norm
     for position in range(candidates.shape[0]):
@@ -114,7 +117,7 @@ def _measure(
     rows: Array, rounded_rows: Array, query: Array, slack: float, candidates: Array, estimates: Array,
     distances: Array, ids: Array,
 ) -> int:  # fmt: skip
-    """Exact distances of the k best estimates, then of whatever else may be nearer. Returns how many rows were read."""
+    """Exact distances of the k best estimates, then of all that may be nearer. Returns the number of rows read."""
     clear(distances, ids)
     for position in range(candidates.shape[0]):
         offer(distances, ids, estimates[position], position)
@@ -144,11 +147,10 @@ def rerank_int8(
     rows: Array, row_codes: Array, rounded_rows: Array, queries: Array, query_codes: Array, rounded_queries: Array,
     candidates: Array, ids: Array,
 ) -> int:  # fmt: skip
-    """``rerank``, with the same result, that reads the float32 rows of those alone which the int8 rows leave in doubt.
+    """The result of ``rerank``. It reads only the float32 rows of candidates that the int8 rows leave in doubt.
 
-    row_codes int8 [n, m]: the leading dimensions of a rotation, in units; rounded_rows ROUNDED_ROW [n]. query_codes
-    int16 [q, m] and rounded_queries ROUNDED_QUERY [q] are those of ``round_queries``. Returns how many float32 rows
-    were read.
+    row_codes int8 [n, m] are leading parts in units of the steps, and rounded_rows ROUNDED_ROW [n]. query_codes int16
+    [q, m] and rounded_queries ROUNDED_QUERY [q] come from ``round_queries``. Returns the number of float32 rows read.
     """
     distances = np.empty(ids.shape[1])
     estimates = np.empty(candidates.shape[1], dtype=np.float32)

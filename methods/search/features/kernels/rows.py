@@ -1,4 +1,4 @@
-"""Rows of features: reading them ahead, their distances, and the types of the arrays that Python hands to kernels."""
+"""Rows of features: prefetches, distances, and the types of the arrays that Python hands to kernels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _real(typing_context: Any, value: Any) -> Any:
 
 
 def _not_inlined(typing_context: Any) -> Any:
-    """Keep the function that this is called in from being inlined, so that it rounds alike wherever it is called."""
+    """Forbid to inline the function that calls this, so that it rounds alike wherever it is called."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.function.attributes.add("noinline")
