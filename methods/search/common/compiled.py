@@ -28,9 +28,10 @@ class PackageCache(FunctionCache):
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
+        super().__init__(function)  # type: ignore[no-untyped-call]
         stamp = package_digest(Path(function.__code__.co_filename).parent)
-        self._cache_file = IndexDataCacheFile(self.cache_path, self._impl.filename_base, stamp)
+        place = (self.cache_path, self._impl.filename_base)
+        self._cache_file = IndexDataCacheFile(*place, stamp)  # type: ignore[no-untyped-call]
 
 
 @cache
