@@ -1,10 +1,10 @@
-"""What a notebook or a script wants of the harness: scores of codes and of neighbours, and the tables of a run.
+"""The names for notebooks and scripts: scores of codes and of neighbours, and the tables of a run.
 
-Nothing is imported before it is asked for: the command line and every worker import this package. A plugin imports from
-`bench.interfaces` and `bench.quality`: one that imports from here has all that is named here in its key.
+The command line and every worker import this package, so a name is imported when it is first used. A plugin imports
+from `bench.interfaces` and `bench.quality`: a plugin that imports from here has all names below in its key.
 """
 
-TYPE_CHECKING = False  # as `typing` says, which takes longer to import than this module
+TYPE_CHECKING = False  # the constant of `typing`, which takes longer to import than this module
 
 if TYPE_CHECKING:
     from bench.evaluation.evaluate import Evaluation, evaluate
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """A name of ``__all__``, imported when it is first asked for.
+        """A name of ``__all__``, imported when it is first used.
 
         Each module stands in an import statement: `bench.store.identity` reads these for the key of a plugin.
 
@@ -45,7 +45,7 @@ else:
         return getattr(home, name)
 
     def __dir__():
-        """What there is, imported or not."""
+        """All names of the module, imported or not."""
         return sorted({*globals(), *__all__})
 
 

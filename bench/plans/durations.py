@@ -1,7 +1,7 @@
-"""How long units of work took, on this machine, in this run and in earlier ones.
+"""Learns how long units of work take on this machine, from this run and earlier ones.
 
-What is learned is a line of JSON a unit in ``CACHE/durations.jsonl``. It decides nothing but what is said of the time
-left: a line that is damaged, or that can't be written, is passed over.
+``CACHE/durations.jsonl`` has a line of JSON for each unit. Only the time left that a run shows depends on it, so a line
+that is damaged, or that can't be written, is ignored.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from bench.system.files import replace_file
 
 FILE = "durations.jsonl"
 MOST_BYTES = 2**20
-"""Of the file; when it is longer, its newer half is kept."""
+"""The most bytes of the file. Of a longer file the newer half is kept."""
 
 LINE_BYTES = 4096
-"""A longer line is not kept: so much is appended at once, whatever other runs append."""
+"""The most bytes of a line. A shorter line is appended in one piece, even if other runs append too."""
 
 RECENT = 5
-"""Times of equal units of earlier runs that count, the newest."""
+"""The newest times of equal units in earlier runs that count."""
 
 COMPARED = 20
-"""Settings of a family, the newest, among which the most similar are looked for."""
+"""The newest settings of a family, among which the most similar are looked for."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """That a unit took so many seconds. Its fields are those of ``Unit``."""
+    """The seconds that a unit took. The other fields are those of ``Unit``."""
 
     family: str
     settings: dict[str, Any]
@@ -46,7 +46,7 @@ class Note:
 
 @dataclass
 class _Alike:
-    """The times of units with equal settings, of earlier runs and of this one."""
+    """The times of units with equal settings, in earlier runs and in this run."""
 
     settings: dict[str, Any]
     size: float | None = None
@@ -54,17 +54,17 @@ class _Alike:
     own: list[float] = field(default_factory=list)
 
     def typical(self) -> float:
-        """This run's, as soon as there are any: the machine is as it is today."""
+        """The median time, of this run if it has any, since the machine may have changed."""
         return median(self.own or self.earlier)
 
 
 class Durations:
-    """Notes of the times that units took, and what they say of others."""
+    """Notes of the times that units took, and estimates for other units."""
 
     def __init__(self, notes: Iterable[Note] = ()) -> None:
         """``notes``: of earlier runs, the newest last."""
         self.notes = 0
-        """How many notes this run has added."""
+        """The number of notes that this run has added."""
         self._families: dict[str, dict[str, _Alike]] = {}
         for note in notes:
             self._alike(note).earlier.append(note.seconds)
@@ -77,20 +77,20 @@ class Durations:
         return alike
 
     def add(self, unit: Unit, seconds: float) -> None:
-        """A unit took so long in this run."""
+        """Add the time of a unit in this run."""
         self.notes += 1
         self._alike(unit).own.append(seconds)
 
     def own(self, unit: Unit) -> Note | None:
-        """What units with these settings took in this run, their median; None where there was none."""
+        """The median time of units with these settings in this run. None if there was none."""
         alike = self._families.get(unit.family, {}).get(_key(unit.settings))
         if alike is None or not alike.own:
             return None
         return Note(unit.family, alike.settings, unit.size, median(alike.own))
 
     def of(self, unit: Unit) -> float | None:
-        """The seconds that a unit will take: what equal ones took, or else the most similar of its family, in
-        proportion to their sizes. None: nothing of this family has run here.
+        """The estimated seconds of a unit: the time of equal units, or else of the most similar ones of its family, in
+        proportion to their sizes. None if no unit of this family has run here.
         """
         family = self._families.get(unit.family)
         if not family:
@@ -106,7 +106,7 @@ class Durations:
 
 
 def likeness(unit: Unit) -> str:
-    """Equal for units that take as long."""
+    """A text that is equal for units of equal times."""
     return f"{unit.family} {_key(unit.settings)}"
 
 
@@ -120,17 +120,17 @@ def _ratio(size: float | None, other: float | None) -> float:
 
 @dataclass(frozen=True)
 class DurationsFile:
-    """The notes in a cache folder. ``machine``: what must be equal for times to be; other machines' are passed over."""
+    """The notes in a cache folder. ``machine`` identifies this machine; notes of other machines are ignored."""
 
     folder: Path
     machine: str
 
     def read(self) -> list[Note]:
-        """The notes of this machine, oldest first: none where the file can't be read."""
+        """The notes of this machine, oldest first. There are none if the file can't be read."""
         return [note for line in self._lines() if (note := self._note(line)) is not None]
 
     def append(self, notes: Iterable[Note]) -> None:
-        """Add notes to the file. Nothing is done where it can't be written."""
+        """Add notes to the file, if it can be written."""
         lines = [json.dumps({**vars(note), "machine": self.machine}, default=str).encode() for note in notes]
         if not lines:
             return
@@ -139,7 +139,7 @@ class DurationsFile:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
                 for line in lines:
-                    if len(line) < LINE_BYTES:  # it starts with the line break: what was cut off before it is closed
+                    if len(line) < LINE_BYTES:  # the line break first, to end a line that was cut off
                         os.write(descriptor, b"\n" + line)
             finally:
                 os.close(descriptor)
@@ -166,7 +166,7 @@ class DurationsFile:
         replace_file(self._path, write)
 
     def _note(self, line: bytes) -> Note | None:
-        """The note in a line; None where there is none, or another machine's."""
+        """The note in a line. None if there is none, or if it is another machine's."""
         try:
             found = json.loads(line)
             note = Note(found["family"], found["settings"], found["size"], float(found["seconds"]))

@@ -1,6 +1,6 @@
-"""How far a run is and how long it will take: from what is planned, what such units took, and the steps of a stage.
+"""Estimates the progress and the time left of a run from its plan, the times of such units, and the steps of a stage.
 
-Whoever asks says what time it is, in seconds: the only clock that is read here is for the cost of an answer.
+The caller gives the time, in seconds. The only clock that is read here measures the cost of an estimate.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from bench.plans.durations import Durations, Note, likeness
 from bench.plans.units import Planned, Unit
 
 EARLY, FEW = 0.05, 10
-"""A share of the steps and a number of them: before so much is done of a stage its pace is not known."""
+"""The share and the number of steps of a stage before which its pace is not known."""
 
 LATE = 1.25
-"""Over what it should have taken: a unit that is this late takes nobody knows how long."""
+"""The factor over the expected time of a unit beyond which its time left is not known."""
 
 SLACK = 1.0
-"""Seconds by which any unit may be late."""
+"""The seconds by which any unit may be late."""
 
 STEADY = 1.1
-"""What is left may seem so much more than a moment ago without being told: it is counted down all the same."""
+"""The factor by which the time left may rise without a change of the countdown."""
 
 UPKEEP = 50
-"""Times that looking up all units takes: for so long what was found is used again."""
+"""A look-up of all units is used for so many times the time that it took."""
 
 
 @dataclass
 class Steps:
-    """The steps of a stage as they are done: ``done`` of ``total`` by the time ``last``."""
+    """The progress of a stage: ``done`` of ``total`` steps at the time ``last``."""
 
     begun: float
     total: int | None = None
     done: int = 0
     last: float = 0.0
     first: tuple[int, float] | None = None
-    """How many were done when some were for the first time, and when: they start threads and compile."""
+    """The steps of the first report, and its time. The pace leaves them out, since they start threads and compile."""
 
     def step(self, done: int, total: int | None, now: float) -> None:
-        """So many are done now."""
+        """Note that so many steps are done now."""
         if done != self.done or total != self.total:
             self.done, self.total, self.last = done, total, now
         if done and self.first is None:
@@ -48,11 +48,11 @@ class Steps:
 
     @property
     def share(self) -> float | None:
-        """The share that is done; None where the number of steps is not known."""
+        """The share of steps that are done. None if the number of steps is not known."""
         return min(1.0, self.done / self.total) if self.total else None
 
     def left(self, now: float) -> float | None:
-        """Seconds that are left at the pace of the steps so far; None before there is one."""
+        """The seconds left at the pace of the steps so far. None if the pace is not known yet."""
         if self.first is None or not self.total or self.share is None:
             return None
         before, since = self.first
@@ -64,9 +64,9 @@ class Steps:
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a run: seconds, as far as they are known, and the titles of the units of which nothing is, minor
-    ones aside. ``at_most``: some of it may turn out not to be needed. ``learned``: some of it is known from units that
-    have run, and not from the plan alone.
+    """The time left of a run in seconds, as far as it is known. ``unknown``: the titles of units of unknown time, minor
+    units aside. ``at_most``: some units may turn out not to be needed. ``learned``: part of the time is known from
+    units that have run, and not from the plan alone.
     """
 
     seconds: float
@@ -76,14 +76,14 @@ class Left:
 
     @property
     def known(self) -> bool:
-        """Whether all of it is."""
+        """Whether the time of all units is known."""
         return not self.unknown
 
 
 @dataclass(frozen=True)
 class Doing:
-    """What is being done: its ``name``, as a part of which stages, the steps done of all, the share of it that is done,
-    and the seconds left, as far as all this is known.
+    """The present work: its ``name``, the stages that it is a part of, the steps done of all, the share done, and the
+    seconds left, as far as they are known.
     """
 
     name: str = ""
@@ -96,7 +96,7 @@ class Doing:
 
 @dataclass
 class _Entry:
-    """A planned unit: ``times`` in all, of which ``left`` are still to be begun, for these cells."""
+    """A planned unit for these cells: ``times`` in all, ``left`` of them not yet begun."""
 
     unit: Unit
     times: int
@@ -108,8 +108,8 @@ class _Entry:
 
 @dataclass
 class _Running:
-    """A unit that was begun: whether it was planned, and is learned from; the seconds that units inside it took; and
-    its stages, the outermost first.
+    """A unit that was begun. ``learned``: its time will be learned. ``inside``: the seconds of the units inside it.
+    ``stages``: its stages, the outermost first.
     """
 
     unit: Unit
@@ -122,7 +122,7 @@ class _Running:
 
 @dataclass
 class _Total:
-    """What is left, added up unit by unit."""
+    """The time left, added up unit by unit."""
 
     seconds: float = 0.0
     perhaps: float = 0.0
@@ -132,7 +132,7 @@ class _Total:
     learned: bool = False
 
     def add(self, entry: _Entry, factor: float) -> None:
-        """A unit that is to come, which takes ``factor`` times as long as it would alone."""
+        """Add a unit that is not begun, whose time is ``factor`` times as long as it would be alone."""
         self.uncertain |= entry.perhaps
         if entry.seconds is None:
             self._miss(entry.unit)
@@ -146,7 +146,7 @@ class _Total:
             self.seconds += together
 
     def add_running(self, unit: Unit, seconds: float, known: bool, learned: bool) -> None:
-        """A unit that is being done, and what is known of it."""
+        """Add a running unit with its seconds left. ``known``, ``learned``: see ``Left``."""
         self.seconds += seconds
         self.learned |= learned
         if not known:
@@ -163,7 +163,7 @@ class _Total:
 
 
 class Forecast:
-    """What is left of a run. ``durations`` knows what units take, and learns."""
+    """The forecast of a run. ``durations`` estimates the times of units, and learns."""
 
     def __init__(self, durations: Durations, now: float = 0.0) -> None:
         """The run begins now."""
@@ -179,7 +179,7 @@ class Forecast:
         self._told: tuple[float, float] | None = None
 
     def plan(self, units: Iterable[Planned]) -> None:
-        """Units that are still to be done, in place of what was said of them before."""
+        """Take the units that are left to do, in place of earlier plans for them."""
         for one in units:
             before = self._entries.get(one.unit.key)
             done = 0 if before is None else before.times - before.left
@@ -191,8 +191,8 @@ class Forecast:
         self._looked = (-1, 0.0)
 
     def begin(self, unit: Unit, now: float, counts: bool = True) -> None:
-        """A unit begins. One that is not planned, or not so often, is not learned from; what such ones take is expected
-        beside others of their family that are still to come.
+        """Begin a unit. The time of an unplanned unit is not learned; it raises the expected times of the planned units
+        of its family.
         """
         entry = self._entries.get(unit.key)
         planned = entry is not None and entry.left > 0
@@ -201,8 +201,8 @@ class Forecast:
         self._running.append(_Running(unit, now, planned, planned and counts))
 
     def end(self, now: float, well: bool) -> Note | None:
-        """The unit that began last has ended, ``well`` or not. Returns what this run knows of its like, once none of it
-        is left.
+        """End the unit that began last, ``well`` or not. If no unit like it is left, returns the note of this run about
+        such units.
         """
         one = self._running.pop()
         passed = now - one.begun
@@ -217,20 +217,20 @@ class Forecast:
         return None if left else self.durations.own(one.unit)
 
     def half_done(self) -> list[Note]:
-        """What this run knows of units of which some are left."""
+        """The notes of this run about units that have repetitions left."""
         left = [next((one.unit for one in alike.values() if one.left), None) for alike in self._alike.values()]
         notes = [self.durations.own(unit) for unit in left if unit is not None]
         return [note for note in notes if note is not None]
 
     def ended(self, cell: str) -> None:
-        """A cell needs nothing more: what only such cells need is not done."""
+        """Note that a cell needs no more units. A unit that only such cells need is not done."""
         for entry in self._of_cell.pop(cell, ()):
             entry.cells.discard(cell)
             if not entry.cells:
                 entry.times, entry.left = entry.times - entry.left, 0
 
     def step(self, stage: str, done: int | None, total: int | None, now: float) -> None:
-        """So many steps of a stage are done; None: it is over."""
+        """Note that so many steps of a stage are done (None: it is over)."""
         holder = next((one for one in reversed(self._running) if stage in one.stages), self._running[-1])
         if done is None:
             holder.stages.pop(stage, None)
@@ -239,16 +239,16 @@ class Forecast:
 
     @property
     def planned(self) -> bool:
-        """Whether anything is known of the run as a whole."""
+        """Whether the run has a plan."""
         return bool(self._entries)
 
     @property
     def measuring(self) -> bool:
-        """Whether nothing may disturb what is being done."""
+        """Whether the running unit is a measurement, which nothing may disturb."""
         return self._running[-1].unit.timed
 
     def doing(self, now: float) -> Doing:
-        """The unit that is being done, where it has a name to be shown, or else the stage, and how far it is."""
+        """The running unit, if it is shown, or else the running stage, with its progress."""
         run, *units = self._running
         outer = tuple(f"{name} {_of(steps)}" for name, steps in run.stages.items())
         one = next((one for one in reversed(units) if one.unit.shown), None)
@@ -264,7 +264,7 @@ class Forecast:
         return Doing(": ".join([*names, stage]), part_of, steps.done, steps.total, steps.share, steps.left(now))
 
     def _without_steps(self, one: _Running, part_of: tuple[str, ...], now: float) -> Doing:
-        """A unit that shows no steps is as far as its time is, of what such ones took."""
+        """The progress of a unit without steps: its time so far over the time of such units."""
         expected, passed = self.durations.of(one.unit), now - one.begun - one.inside
         if not expected:
             return Doing(one.unit.title, part_of)
@@ -272,7 +272,7 @@ class Forecast:
         return Doing(one.unit.title, part_of, share=min(1.0, passed / expected), left=left)
 
     def left(self, now: float) -> Left:
-        """What is left, all in all."""
+        """The time left of the whole run."""
         self._look_up(now)
         total, inside = _Total(), 0.0
         for entry in self._entries.values():
@@ -285,7 +285,7 @@ class Forecast:
         return total.left()
 
     def _look_up(self, now: float) -> None:
-        """What the units take by what is known today. Where that takes long, for many units, it is done seldom."""
+        """Look up the times of all units. A look-up that takes long, for many units, is done seldom."""
         notes, until = self._looked
         if notes == self.durations.notes or (notes >= 0 and now < until):
             return
@@ -296,14 +296,14 @@ class Forecast:
         self._looked = self.durations.notes, now + UPKEEP * (time.perf_counter() - start)
 
     def _done_again(self, family: str) -> float:
-        """What units of a family took in this run, over what those took that were planned."""
+        """The time of all units of a family in this run over the time of the planned ones."""
         planned, more = self._spent.get(family, (0.0, 0.0))
         return 1.0 + more / planned if planned else 1.0
 
     def _left_of(self, one: _Running, now: float, inside: float) -> tuple[float, bool, bool]:
-        """What a running unit still takes as far as that is known, whether it is, and whether anything is known of it.
+        """The seconds left of a running unit, whether they are known, and whether any part of them is known.
 
-        ``inside``: the seconds of the one that runs inside it.
+        ``inside``: the seconds of the unit that runs inside it.
         """
         paces = [left for steps in one.stages.values() if (left := steps.left(now)) is not None]
         expected, passed = self.durations.of(one.unit), now - one.begun - one.inside - inside
@@ -313,7 +313,7 @@ class Forecast:
         return max([0.0, expected - passed, *paces]), not late, True
 
     def told(self, now: float) -> Left:
-        """What is left, for a person: it is counted down, and goes up only where it has become clearly more."""
+        """The time left for a person: it is counted down, and rises only if it has become clearly longer."""
         left = self.left(now)
         if self._told is not None and left.known:
             before, at = self._told
@@ -324,7 +324,7 @@ class Forecast:
         return left
 
     def share(self, now: float) -> float:
-        """The share of the run that is done, by its time, or by its units while that is not known. It never falls."""
+        """The share of the run that is done, by time, or by units while the time is not known. It never falls."""
         left = self.left(now)
         passed = now - self._begun
         if left.known:
@@ -337,7 +337,7 @@ class Forecast:
 
 
 def _within(title: str, stage: str) -> str:
-    """The name of a stage without that of its plugin, where the unit's title says it already."""
+    """The name of a stage, without the name of its plugin if the unit's title has it already."""
     plugin, _, what = stage.partition(": ")
     return what if what and plugin.partition(",")[0] == title.partition(" ")[0] else stage
 

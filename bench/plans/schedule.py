@@ -1,4 +1,4 @@
-"""The units of work of one grid on one data set: what each is like, and which of them are still to be done."""
+"""The units of work of one grid on one data set, and those of them that are left to do."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bench.timing import indexes
 
 CODING: tuple[Role, ...] = ("embedder", "input", "hasher")
 VALUE = 40
-"""Characters of a parameter's value in a title."""
+"""The most characters of a parameter's value in a title."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Names the units of a grid's cells. ``cells``: all of the grid, in order. ``worker``: in what plugins run."""
+    """Names the units of a grid's cells. ``cells``: all of the grid, in order. ``worker``: the kind of process."""
 
     pipeline: Pipeline
     results: Store
@@ -35,19 +35,19 @@ class Schedule:
     _items: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     def groups(self, timed: Iterable[KeyedCell]) -> list[list[KeyedCell]]:
-        """The cells that are compared with each other."""
+        """The groups of cells that are compared with each other."""
         groups: dict[Any, list[KeyedCell]] = {}
         for cell in timed:
             groups.setdefault(self._compared_by(cell.cell), []).append(cell)
         return list(groups.values())
 
     def _compared_by(self, cell: Cell) -> tuple[Any, ...]:
-        """What cells that are compared have in common: protocol, seed and set of features."""
+        """The protocol, the seed and the features of a cell. Cells that are compared with each other share them."""
         features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
         return cell.protocol, cell.seed, features
 
     def reference(self, group: Sequence[KeyedCell]) -> KeyedCell:
-        """The cell that the others are compared with: a baseline, or else the first, of these and the finished."""
+        """The cell that the group is compared with: a baseline, or else the first, of the group and finished cells."""
         common, first = self._compared_by(group[0].cell), baselines()
         known = [
             cell
@@ -61,9 +61,9 @@ class Schedule:
     def plan(
         self, cells: Sequence[KeyedCell], sound: Callable[[str, str], bool], has: Callable[[Stage], bool]
     ) -> tuple[Planned, ...]:
-        """What is still to be done for the cells.
+        """The units that are left to do for the cells.
 
-        ``sound``: whether an entry of the cache is as it was written; ``has``: whether it has all of a stage.
+        ``sound``: whether an entry of the cache is as it was written. ``has``: whether the cache has a whole stage.
         """
         self._count()
         gathered = Gathered()
@@ -82,7 +82,7 @@ class Schedule:
         return gathered.planned()
 
     def _search(self, gathered: Gathered, group: Sequence[KeyedCell]) -> None:
-        """The answers and the replicates that a group lacks, in turns with the reference's."""
+        """Add the missing answers and replicates of a group, which take turns with those of the reference."""
         reference, measure = self.reference(group), self.pipeline.grid.measure
         records = [cell.record for cell in group]
         for cell in dict.fromkeys([reference, *group]):
@@ -98,7 +98,7 @@ class Schedule:
                 gathered.repeat(self.build(cell), records)
 
     def _judge(self, gathered: Gathered, cell: KeyedCell, sound: Callable[[str, str], bool]) -> None:
-        """What a search's record takes, once it is measured."""
+        """Add the units that a measured search needs for its record."""
         if cell.cell.embedder is not None and not sound("exact", self.pipeline.exact_key(cell.cell)):
             gathered.need(self.exact(cell), [cell.record])
         if cell.cell.hasher is not None:
@@ -130,7 +130,7 @@ class Schedule:
         return Unit(f"{stage.kind} {stage.key}", family, settings, self._size(), self._titled(cell, role))
 
     def build(self, keyed: KeyedCell) -> Unit:
-        """Build a cell's index, in one replicate; cells that differ in query parameters share it."""
+        """Build a cell's index in one replicate. Cells that differ only in query parameters share it."""
         return self._once("build", keyed, self._build)
 
     def _build(self, keyed: KeyedCell) -> Unit:
@@ -155,7 +155,7 @@ class Schedule:
         return Unit(f"answer {keyed.search}", "answer", settings, self._size(self._queries()), title)
 
     def round(self, keyed: KeyedCell) -> Unit:
-        """One round of one replicate."""
+        """Time one round of one replicate."""
         return self._once("round", keyed, self._round)
 
     def _round(self, keyed: KeyedCell) -> Unit:
@@ -177,17 +177,17 @@ class Schedule:
         return Unit(f"rank {keyed.record}", "rank", settings, size, title)
 
     def exact(self, keyed: KeyedCell) -> Unit:
-        """Find the exact neighbours that cells with these features are judged by."""
+        """Find the exact neighbours by which cells with these features are judged."""
         cell = keyed.cell
         key, title = self.pipeline.exact_key(cell), self._titled(cell, "embedder")
         settings = self._data() | {"embedder": _named(cell.embedder), "k": self.pipeline.grid.k}
         return Unit(f"exact {key}", "exact", settings, self._size(self._queries()), title)
 
     def map(self, keyed: KeyedCell) -> Unit:
-        """The mAP of the codes that a cell searches, over all queries."""
+        """Compute the mAP of the codes that a cell searches, over all queries."""
         cell = keyed.cell
         settings = self._data() | {"hasher": _named(cell.hasher), "database_codes": cell.database_codes}
-        stages = " ".join(stage.key for stage in self.pipeline.stages(cell))  # features too: cells are judged by these
+        stages = " ".join(stage.key for stage in self.pipeline.stages(cell))  # with features, by which cells are judged
         key = f"map {stages} {cell.protocol} {cell.model} {cell.database_codes}"
         title = f"mAP of {self._titled(cell, 'hasher')}"
         return Unit(key, "map", settings, self._size(self._items.get("query")), title)
@@ -199,7 +199,7 @@ class Schedule:
         return Unit(f"judge {keyed.record}", "judge", settings, self._size(), title, minor=True)
 
     def _titled(self, cell: Cell, role: Role) -> str:
-        """A plugin of a cell for a person: its name, dimension and bits, and in what it differs within the grid."""
+        """The title of a cell's plugin: its name, dimension, bits, and the parameters that differ within the grid."""
         choice: Choice = getattr(cell, role)
         said = [
             f"{name} = {one_line(str(value), VALUE)}"
@@ -220,7 +220,7 @@ class Schedule:
 
     @cached_property
     def _differing(self) -> dict[tuple[Role, str], set[str]]:
-        """By role and plugin, the parameters that are not the same wherever it stands in the grid."""
+        """By role and plugin, the parameters that differ between cells of the grid with the plugin."""
         found: dict[tuple[Role, str], list[dict[str, Any]]] = {}
         for cell in self.pipeline.grid.cells:
             for role, choice in cell.choices():
@@ -246,7 +246,7 @@ class Schedule:
         return settings | {"rerank": _named(cell.rerank), "candidates": cell.candidates, "k": self.pipeline.grid.k}
 
     def _count(self) -> None:
-        """Count the items, once the labels are there."""
+        """Count the items, if the labels are stored."""
         if self._items or not self.pipeline.store.has("labels", self.pipeline.labels_key):
             return
         entry = self.pipeline.store.find("labels", self.pipeline.labels_key)
@@ -255,11 +255,11 @@ class Schedule:
             self._units.clear()
 
     def _size(self, times: float | None = 1) -> float | None:
-        """The number of items in the database, so many times; None where it is not known."""
+        """The number of items in the database, multiplied by ``times``. None if it is not known."""
         return self._items["database"] * times if self._items and times else None
 
     def _queries(self) -> float | None:
-        """How many queries are searched, about."""
+        """The approximate number of queries that are searched."""
         measure = self.pipeline.grid.measure
         every = measure.queries or self._items.get("query")
         return every if every is None or measure.split == "all" else every / 2
@@ -273,12 +273,12 @@ def writing(grids: Sequence[Grid]) -> Planned:
 
 
 def _coding(cell: Cell) -> dict[str, Any]:
-    """What a cell searches or ranks, as settings."""
+    """The codes and features that a cell searches or ranks, as settings."""
     return {"embedder": _named(cell.embedder), "hasher": _named(cell.hasher), "database_codes": cell.database_codes}
 
 
 def _named(choice: Choice | None) -> str | None:
-    """A plugin with what says how long its rows are."""
+    """The name of a plugin with the dimension or bits of its rows."""
     if choice is None:
         return None
     sizes = [f"{name}={choice.parameters[name]}" for name in ("dim", "bits") if name in choice.parameters]

@@ -1,4 +1,4 @@
-"""The units of work that a run is made of, and who is told when each begins and ends."""
+"""The units of work of a run, its plan, and the watch that is told when a unit begins and ends."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece of work that takes a time which can be learned.
+    """A piece of work whose time can be learned.
 
-    ``key`` tells it from the others of a run. Times are compared within a ``family``: equal ``settings`` (JSON's types)
-    take as long, others in proportion to ``size``, which is what the work grows with (None: not known). ``title`` is
-    its name for a person; it stands on the screen where the unit is ``shown``, as it may last. ``minor``: it is short
-    beside the others. ``timed``: it is a measurement, which nothing may disturb. ``least``: seconds that it takes at
-    least, whatever the machine.
+    ``key`` identifies it in a run. Times are compared within a ``family``: units with equal ``settings`` (JSON's types)
+    take equal times, others times in proportion to ``size`` (None: not known). ``title`` is its name for a person, on
+    the screen if the unit is ``shown`` because it may take long. ``minor``: it is short beside the others. ``timed``:
+    it is a measurement, which nothing may disturb. ``least``: the least seconds that it takes on any machine.
     """
 
     key: str
@@ -32,9 +31,9 @@ class Unit:
 
 @dataclass(frozen=True)
 class Planned:
-    """A unit that is still to be done, so many ``times``, for the cells with these record keys.
+    """A unit that is left to do, so many ``times``, for the cells with these record keys.
 
-    Without ``cells`` the run itself needs it. ``perhaps``: what comes before it decides whether it is done.
+    Without ``cells`` the run itself needs it. ``perhaps``: earlier units decide whether it is done.
     """
 
     unit: Unit
@@ -45,9 +44,9 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left of a grid of so many ``cells``: the record keys of those that are still to be done, and the units.
+    """The work left of a grid with so many ``cells``: the record keys of its ``open`` cells, and the units.
 
-    ``left_out``: how many are not done because this machine lacks something, or because they are not worth it.
+    ``left_out``: the number of cells that are skipped because this machine lacks something, or pruned.
     """
 
     cells: int = 0
@@ -57,27 +56,27 @@ class Plan:
 
 
 class Watch(Protocol):
-    """Is told how a run goes on."""
+    """A watch is told how a run goes on."""
 
     def planned(self, units: Iterable[Planned]) -> None:
-        """Units that are still to be done; what was said of them before no longer holds."""
+        """Take the units that are left to do, in place of earlier plans for them."""
         ...
 
     def doing(self, unit: Unit, counts: bool = True) -> AbstractContextManager[None]:
-        """Inside, the unit is done. ``counts``: it is done from its beginning, so that its time can be learned."""
+        """Inside, the unit is done. ``counts``: it is done from its beginning, so its time can be learned."""
         ...
 
     def ended(self, cell: str) -> None:
-        """The cell with this record key has its record: it needs nothing more."""
+        """The cell with this record key has its record, and needs no more units."""
         ...
 
     def detail(self, line: str) -> None:
-        """A line for who wants to know more."""
+        """Take a line of detail."""
         ...
 
 
 class Unwatched:
-    """A watch that nobody reads."""
+    """A watch that ignores all it is told."""
 
     def planned(self, units: Iterable[Planned]) -> None:
         """Nothing is noted."""
@@ -95,22 +94,22 @@ class Unwatched:
 
 @dataclass
 class Gathered:
-    """Units under way to a plan: the same unit, asked for by several cells, stands there once."""
+    """The units of a plan that is being made. A unit that several cells need is in it once."""
 
     _units: dict[str, tuple[Unit, int, set[str]]] = field(default_factory=dict)
 
     def need(self, unit: Unit, cells: Iterable[str]) -> None:
-        """The cells need the unit, once for all of them."""
+        """Add a unit that the cells need once for all of them."""
         _, times, known = self._units.setdefault(unit.key, (unit, 0, set()))
         known.update(cells)
         self._units[unit.key] = unit, max(times, 1), known
 
     def repeat(self, unit: Unit, cells: Iterable[str], times: int = 1) -> None:
-        """The unit is done so many times more, for these cells."""
+        """Add ``times`` repetitions of a unit for these cells."""
         _, before, known = self._units.setdefault(unit.key, (unit, 0, set()))
         known.update(cells)
         self._units[unit.key] = unit, before + times, known
 
     def planned(self) -> tuple[Planned, ...]:
-        """All of them, in the order in which they were first asked for."""
+        """All units, in the order in which they were first added."""
         return tuple(Planned(unit, times, frozenset(cells)) for unit, times, cells in self._units.values())

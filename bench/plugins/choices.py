@@ -1,4 +1,4 @@
-"""A plugin as a cell names it: the role it plays, its name and its parameters."""
+"""The choice of a plugin in a cell: its role, its name and its parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROLES: dict[Role, registry.Kind] = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A plugin and the parameters that are not its defaults."""
+    """The name of a plugin, and its parameters that are not defaults."""
 
     name: str
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -33,6 +33,6 @@ class Choice:
 
 
 def settings(role: Role, choice: Choice) -> dict[str, Any]:
-    """All the parameters of a plugin as it will run, its defaults included."""
+    """All parameters that a plugin will run with, defaults included."""
     plugin = registry.build(ROLES[role], choice.name, choice.parameters)
     return {name: getattr(plugin, name, None) for name in registry.parameters(type(plugin))}

@@ -1,6 +1,6 @@
-"""scikit-learn transformers as hashers: what has ``fit(X, y)``, ``transform(X)`` and a parameter ``bits``.
+"""Adapts scikit-learn transformers as hashers: classes with ``fit(X, y)``, ``transform(X)`` and a parameter ``bits``.
 
-Nothing of scikit-learn is imported here: an estimator is known by its methods.
+scikit-learn is not imported here, because an estimator is recognised by its methods.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from bench.interfaces import Codes, Context, Float, Hasher, Items
 
 
 class Estimator(Protocol):
-    """A scikit-learn transformer to codes of 0 and 1 [n, bits]. ``database_codes_``, where it has them: as transform's,
-    learned for the samples it was fitted on. ``decision_function(X)``, where it has one: the real values [n, bits]
-    whose signs are the codes.
+    """A scikit-learn transformer to codes of 0 and 1 [n, bits].
+
+    Two members are optional. ``database_codes_``: codes of the same form, learned for the samples it was fitted on.
+    ``decision_function(X)``: the real values [n, bits] whose signs are the codes.
     """
 
     bits: int
@@ -48,7 +49,7 @@ class EstimatorHasher:
         self._name = type(estimator).__name__
 
     def fit(self, train: Items, context: Context) -> Self:
-        """Fit the estimator; the seed is its ``random_state``, if it has one. What it warns of is said.
+        """Fit the estimator. The seed is its ``random_state``, if it has one. Its warnings are said as lines.
 
         Raises ValueError: the items have no vectors.
         """
@@ -63,9 +64,9 @@ class EstimatorHasher:
         return self
 
     def encode(self, items: Items) -> Codes:
-        """Codes of any items.
+        """The codes of any items.
 
-        Raises ValueError: they have no vectors, or the estimator returns other than 0 and 1.
+        Raises ValueError: they have no vectors, or the estimator returns other values than 0 and 1.
         """
         return self._pack(self.estimator.transform(self._vectors(items)), len(items), "transform")
 
@@ -99,7 +100,7 @@ class RealEstimatorHasher(EstimatorHasher):
 
 
 def as_hasher(plugin: Any) -> Hasher:
-    """The plugin itself where it is a hasher, and a wrapped one where it is an estimator."""
+    """The plugin itself if it is a hasher, and a hasher that wraps it if it is an estimator."""
     if hasattr(plugin, "encode"):
         return cast(Hasher, plugin)
     return RealEstimatorHasher(plugin) if hasattr(plugin, "decision_function") else EstimatorHasher(plugin)

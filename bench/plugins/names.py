@@ -1,8 +1,6 @@
-"""What plugins are called in print, among which methods they are shown, and which others are compared with.
+"""The printed names of plugins, their families, and the baselines, as the plugins' classes give them.
 
-They say so themselves.
-
-This stands apart from the registry, on which the keys of records depend: a name decides no result.
+This module is apart from the registry, because a printed name decides no result and the registry is in the keys.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ OTHER = "other"
 
 
 def label(kind: Kind, name: str) -> str:
-    """What a plugin is called in print: the ``label`` of its class, or else its name."""
+    """The printed name of a plugin: the ``label`` of its class, or else its name."""
     try:
         found = getattr(registry.load(kind, name), "label", None)
     except ValueError:
@@ -27,21 +25,21 @@ def label(kind: Kind, name: str) -> str:
 
 
 def family(kind: Kind, name: str, values: dict[str, Any]) -> str:
-    """The family of methods that a plugin with these parameters belongs to, or "other" where it names none."""
+    """The family of a plugin with these parameters, or "other" if it names none."""
     try:
         found = getattr(registry.build(kind, name, values), "family", None)
-    except Exception:  # of another's package, which may raise anything
+    except Exception:  # a plugin of another package may raise anything
         return OTHER
     return one_line(found) if isinstance(found, str) and found else OTHER
 
 
 def baselines() -> frozenset[str]:
-    """The indexes that others are compared with, exact search of all features: ``baseline`` is True in their class."""
+    """The indexes that others are compared with: those with ``baseline = True`` in their class."""
     return frozenset(name for name in registry.plugins("index") if _is_baseline(name))
 
 
 def _is_baseline(name: str) -> bool:
     try:
         return getattr(registry.load("index", name), "baseline", False) is True
-    except ValueError:  # it can't be imported, which is said where it is named
+    except ValueError:  # it can't be imported; naming it raises the error
         return False

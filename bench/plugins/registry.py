@@ -1,7 +1,7 @@
-"""Names to plugins: found by entry point, read without importing, loaded when used.
+"""Finds plugins by name: through entry points, which are read without imports, and loaded when used.
 
-The built-in plugins register in ``setup.cfg`` exactly as anybody else's: a package that declares an entry point in one
-of the five groups is on the list, in the grids and on the command line, without touching this repository.
+The built-in plugins register in ``setup.cfg`` as all others do. A package that declares an entry point in one of the
+five groups is on the list, in the grids and on the command line, without a change of this repository.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ GROUPS: dict[Kind, str] = {
 
 @cache
 def _offered(kind: Kind) -> tuple[tuple[str, EntryPoint], ...]:
-    """The entry points of a kind, each with the name of its package, in the order of names; one package counts once."""
+    """The entry points of a kind with the names of their packages, in the order of names. A package counts once."""
     found: dict[str, Any] = {}
     for package in distributions():
-        # What is half-removed has no name, and an entry_points.txt may hold anything: neither is anybody's plugin.
+        # A half-removed package has no name, and an entry_points.txt may hold anything. Both have no plugins.
         with suppress(Exception):
             points = package.entry_points.select(group=GROUPS[kind])
             found.setdefault(str(package.metadata["Name"]).lower(), points)
@@ -49,14 +49,14 @@ def _offered(kind: Kind) -> tuple[tuple[str, EntryPoint], ...]:
 
 
 def plugins(kind: Kind) -> dict[str, EntryPoint]:
-    """All registered plugins of a kind, by name; by ``package:name`` where several packages offer one of that name."""
+    """All registered plugins of a kind, by name, or by ``package:name`` if several packages offer the same name."""
     offered = _offered(kind)
     count = Counter(point.name for _, point in offered)
     return {point.name if count[point.name] == 1 else f"{package}:{point.name}": point for package, point in offered}
 
 
 def named(kind: Kind, name: str) -> list[tuple[str, EntryPoint]]:
-    """What a name may mean: the plugins that bear it, each with its ``package:name``, which is a name as well."""
+    """The plugins that a name may mean, each with its ``package:name``, which is also a name of it."""
     full = [(f"{package}:{point.name}", point) for package, point in _offered(kind)]
     return [(own, point) for own, point in full if name in (own, point.name)]
 
@@ -64,7 +64,7 @@ def named(kind: Kind, name: str) -> list[tuple[str, EntryPoint]]:
 def find(kind: Kind, name: str) -> EntryPoint:
     """The entry point of a plugin.
 
-    Raises ValueError: there is none of that name, or there are several.
+    Raises ValueError: no plugin has that name, or several have it.
     """
     meant = named(kind, name)
     if not meant:
@@ -76,16 +76,16 @@ def find(kind: Kind, name: str) -> EntryPoint:
 
 
 def unknown(what: str, name: str, known: Any) -> str:
-    """One line that says what is unknown, what was probably meant and what there is."""
+    """One line that names the unknown thing, the one that was probably meant, and the known ones."""
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {what}; {hint}known: {', '.join(known) or 'none'}"
 
 
 def describe(point: EntryPoint) -> str:
-    """The first line of a plugin's docstring, or why it can't be used, after ``broken:``.
+    """The first line of a plugin's docstring, or ``broken:`` and the reason why it can't be used.
 
-    It is read from the source: a plugin is imported only where its class does not stand there.
+    The line is read from the source. A plugin is imported only if its class is not in the source.
     """
     try:
         described = _described_in_source(point)
@@ -97,7 +97,7 @@ def describe(point: EntryPoint) -> str:
 
 
 def _described_in_source(point: EntryPoint) -> str | None:
-    """The docstring of a plugin's class; None where it isn't in the source.
+    """The docstring of a plugin's class. None if the class is not in the source.
 
     Raises ValueError: its module can't be found.
     """
@@ -129,7 +129,7 @@ def _imported(point: EntryPoint) -> type:
 
 @contextmanager
 def _plain_faults(point: EntryPoint) -> Iterator[None]:
-    """ValueError in place of whatever a plugin's package raises: it may be anything, and the wish to exit."""
+    """Raises a ValueError in place of any exception of a plugin's package, SystemExit included."""
     try:
         yield
     except KeyboardInterrupt:
@@ -143,7 +143,7 @@ def _plain_faults(point: EntryPoint) -> Iterator[None]:
 def load(kind: Kind, name: str) -> type:
     """The plugin's class.
 
-    Raises ValueError: unknown name, or its module can't be imported.
+    Raises ValueError: the name is unknown, or its module can't be imported.
     """
     point = find(kind, name)
     try:
@@ -161,7 +161,7 @@ def parameters(plugin: type) -> dict[str, inspect.Parameter]:
 
 @cache
 def _schema(plugin: type) -> type[BaseModel]:
-    # A dataclass's hints are read from its class: those it inherits were written in another module.
+    # A dataclass's hints are read from its class, because inherited ones were written in another module.
     hints = get_type_hints(plugin if is_dataclass(plugin) else plugin.__init__, include_extras=True)  # type: ignore[misc]
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
@@ -172,19 +172,19 @@ def _schema(plugin: type) -> type[BaseModel]:
 
 
 def check_values(kind: Kind, name: str, values: dict[str, Any]) -> None:
-    """Raises ValueError: a parameter that the plugin does not have, or a value that is not of its annotated type."""
+    """Raises ValueError: the plugin has no such parameter, or a value is not of the annotated type."""
     _checked(load(kind, name), name, values)
 
 
 def _as_typed(value: Any) -> Any:
-    """A parameter, with a leading ``~`` of a path as the home folder."""
+    """The value of a parameter, with a leading ``~`` of a path replaced by the home folder."""
     return user_path(str(value)) if isinstance(value, Path) else value
 
 
 def build(kind: Kind, name: str, values: dict[str, Any]) -> Any:
-    """An instance of a plugin with these parameters. ValueError names the parameter that is unknown or wrong.
+    """An instance of a plugin with these parameters. A ValueError names the parameter that is unknown or wrong.
 
-    Values have JSON's types (a path is a string); they are checked against the constructor's annotations.
+    Values have JSON's types (a path is a string), and are checked against the constructor's annotations.
     """
     plugin = load(kind, name)
     checked = _checked(plugin, name, values)
@@ -210,7 +210,7 @@ def _checked(plugin: type, name: str, values: dict[str, Any]) -> BaseModel:
 
 
 def _no_json(value: Any) -> str:
-    """Why a value is none that a record or another process could be given; "" where it is one."""
+    """The reason why a value can't be written to a record or sent to another process; "" if it can."""
     match value:
         case bool() | None:
             return ""

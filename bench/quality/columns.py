@@ -1,4 +1,4 @@
-"""The quality columns of a record, from what a cell produced: a ranking by codes, by features, or neighbour lists."""
+"""Computes the quality columns of a record from a ranking by codes, a ranking by features, or neighbour lists."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from bench.quality.ranking import HammingRanking, average_precision_by_distance
 
 
 def of_codes(queries: Codes, database: Codes, query_labels: Int, database_labels: Int, k: int) -> dict[str, float]:
-    """Means over the queries of the full ranking by Hamming distance.
+    """The columns of the full ranking by Hamming distance, means over the queries.
 
-    ``map`` and the precisions are expectations over random order inside a tie; ``map_best`` and ``map_worst`` have the
-    relevant items of a tie first and last, ``map_by_index`` has them by their position in the database.
+    ``map`` and the precisions are expectations over random order inside a tie. ``map_best`` and ``map_worst`` have the
+    relevant items of a tie first and last. ``map_by_index`` has the items of a tie by their position in the database.
     """
     ranking = HammingRanking.of(queries, database, query_labels, database_labels)
     return {
@@ -25,7 +25,7 @@ def of_codes(queries: Codes, database: Codes, query_labels: Int, database_labels
 
 
 def of_features(queries: Float, database: Float, query_labels: Int, database_labels: Int) -> dict[str, float]:
-    """``map`` of the full ranking by Euclidean distance, a mean over the queries."""
+    """The column ``map`` of the full ranking by Euclidean distance, a mean over the queries."""
     return {"map": float(average_precision_by_distance(queries, database, query_labels, database_labels).mean())}
 
 
@@ -37,10 +37,10 @@ def of_neighbours(
     labels: tuple[Int, Int] | None,
     k: int,
 ) -> dict[str, float]:
-    """Precision by label and recall against exact search, of the lists int64 [q, k] that a search returned.
+    """Precision by label and recall against exact search, for the lists int64 [q, k] that a search returned.
 
-    Exact search is by features where there are any, with ``exact`` its ids int64 [q, k]; or else by Hamming distance.
-    ``labels``: of the database, int64 [n], and of the queries, int64 [q]; without them there is no precision.
+    With features, exact search is by features, and ``exact`` has its ids int64 [q, k]; without, by Hamming distance.
+    ``labels``: those of the database, int64 [n], and of the queries, int64 [q]. Without them there is no precision.
     """
     if exact is not None and database.features is not None and queries.features is not None:
         recall = recall_at(neighbours, exact, database.features, queries.features, k)

@@ -1,11 +1,10 @@
-"""Compiled kernels of the metrics: what stands at which place of a ranking, counted without sorting it.
+"""The compiled kernels of the metrics. They count the items at each place of a ranking without sorting it.
 
-A Hamming ranking is known up to its ties by how many items lie at each distance, and how many of them are relevant:
-O(bits) memory a query, against the eight bytes an item that a sort needs. All kernels live in this one file because
-numba's cache notices a change of the file that a kernel stands in, and of no other. Arrays come in as
-`bench.quality.ranking` has checked and laid them out: codes and labels as uint64 [words, n]; one word of many items
-is contiguous and the loops over items are vectorised. A class number is one word, compared as a whole (``single``);
-a set of labels is one bit per class.
+The numbers of items and of relevant items at each distance determine a Hamming ranking up to its ties. They take
+O(bits) memory a query; a sort needs eight bytes an item. All kernels are in this one file because numba's cache notices
+a change of the file that a kernel is in, and of no other. `bench.quality.ranking` checks and arranges the arrays: codes
+and labels are uint64 [words, n], so one word of many items is contiguous and the loops over items are vectorised. A
+class number is one word, compared as a whole (``single``); a set of labels is one bit per class.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 BLOCK = 2048
-"""Items whose distances and shared labels are computed before they are counted: both fit a first-level cache."""
+"""The items whose distances and shared labels are computed before they are counted. Both fit a first-level cache."""
 
 COPIES = 4
-"""Histograms that take turns: neighbouring items often fall into one bin, and would wait for each other's store."""
+"""Histograms that take turns. Neighbouring items often fall into one bin, and would wait for each other's store."""
 
 QUERIES_PER_TASK = 8
-"""Queries whose float64 distances a thread holds at a time: each row of the database is read once for all of them."""
+"""Queries whose float64 distances a thread holds at a time. Each row of the database is read once for all of them."""
 
 
 def _popcount_code(typing_context: Any, word: Any) -> Any:
-    """Number of set bits of a uint64."""
+    """The number of set bits of a uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
         return builder.ctpop(arguments[0])
@@ -40,7 +39,7 @@ def _popcount_code(typing_context: Any, word: Any) -> Any:
 
 
 def _apart_code(typing_context: Any) -> Any:
-    """Keep the function that this is called in from being inlined, so that it rounds alike wherever it is called."""
+    """Prevent the inlining of the function that calls this, so that the function always rounds alike."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.function.attributes.add("noinline")
@@ -55,7 +54,7 @@ _apart: Any = intrinsic(_apart_code)
 
 @njit(cache=True)
 def _fill_distances(query_words: Array, q: int, words: Array, start: int, near: Array) -> None:
-    """Hamming distances of the items from ``start`` on, as many as ``near`` holds or there are."""
+    """Fill ``near`` with the Hamming distances of the items from ``start`` on, as many as fit or exist."""
     size = min(near.shape[0], words.shape[1] - start)
     near[:size] = 0
     for word in range(words.shape[0]):
@@ -67,7 +66,7 @@ def _fill_distances(query_words: Array, q: int, words: Array, start: int, near: 
 
 @njit(cache=True)
 def _fill_shared(query_labels: Array, q: int, labels: Array, single: bool, start: int, shared: Array) -> None:
-    """How many labels the items from ``start`` on share with the query."""
+    """Fill ``shared`` with the numbers of labels that the items from ``start`` on share with the query."""
     size = min(shared.shape[0], labels.shape[1] - start)
     shared[:size] = 0
     for word in range(labels.shape[0]):
@@ -109,10 +108,10 @@ def score_in_id_order(
     discounts: Array,
     scores: Array,
 ) -> None:
-    """Fill ``scores`` float64 [q, 3] from the first k places where ties stand in order of id.
+    """Fill ``scores`` float64 [q, 3] from the first k places, with ties in order of id.
 
-    The sum of the precisions at the relevant items, the number of relevant items, and the sum of gain times discount.
-    ``counts`` tells where each distance begins; from there every item takes the next place of its distance.
+    They are the sum of the precisions at the relevant items, the number of relevant items, and the sum of gain times
+    discount. ``counts`` gives the first place of each distance; every item takes the next place of its distance.
     """
     size = words.shape[1]
     for q in prange(counts.shape[0]):
@@ -134,15 +133,15 @@ def score_in_id_order(
                     scores[q, 2] += gains[shared[i]] * discounts[place[distance] - 1]
 
 
-# Precisions, expected over the order inside each tie group.
+# Expected precisions over the order inside each tie group.
 
 
 @njit(cache=True)
 def _sum_of_precisions(before: int, hits: int, items: int, relevant: int, first: int, harmonic: Array) -> float:
-    """Expected sum of the precisions at the relevant items among the first places of a tie group.
+    """The expected sum of the precisions at the relevant items among the first places of a tie group.
 
-    N = ``before`` items stand ahead of it, R = ``hits`` of them relevant. Place i of its n items holds a relevant one
-    with probability r / n, and then (i - 1) m of those ahead in the group are relevant, m = (r - 1) / (n - 1):
+    N = ``before`` items are ahead of the group, R = ``hits`` of them relevant. Place i of its n items holds a relevant
+    one with probability r / n, and then (i - 1) m of those ahead in the group are relevant, m = (r - 1) / (n - 1):
     sum over i = 1..first of (r / n) (R + 1 + (i - 1) m) / (N + i), with ``harmonic[j]`` = 1 + 1/2 + ... + 1/j.
     """
     if relevant == 0:
@@ -154,9 +153,9 @@ def _sum_of_precisions(before: int, hits: int, items: int, relevant: int, first:
 
 @njit(cache=True)
 def hypergeometric(items: int, relevant: int, first: int) -> Array:
-    """Probabilities [first + 1] of the number of relevant items among the first places of a tie group.
+    """The probabilities [first + 1] of the number of relevant items among the first places of a tie group.
 
-    They follow from the likeliest number by the ratios of neighbouring ones, so that none overflows.
+    They are computed from the likeliest number by the ratios of neighbouring ones, so that none overflows.
     """
     likeliest = (first + 1) * (relevant + 1) // (items + 2)
     weights = np.zeros(first + 1)
@@ -172,9 +171,9 @@ def hypergeometric(items: int, relevant: int, first: int) -> Array:
 def _expected_ratio(
     total: float, before: int, hits: int, items: int, relevant: int, first: int, harmonic: Array
 ) -> float:
-    """Expected sum of precisions over relevant items retrieved, where place k falls into a tie group.
+    """The expected sum of precisions over the relevant items retrieved, if place k falls into a tie group.
 
-    ``total`` is the sum ahead of the group. Given how many relevant items stand among its ``first`` places, the ratio's
+    ``total`` is the sum ahead of the group. Given the number of relevant items among its ``first`` places, the ratio's
     denominator is known and their order there is uniform.
     """
     probabilities = hypergeometric(items, relevant, first)
@@ -190,7 +189,7 @@ def _expected_ratio(
 def _score_groups(items: Array, relevant: Array, k: int, retrieved: bool, harmonic: Array) -> float:
     """One query's sum of precisions among the first k places, or its ratio to the relevant items retrieved there.
 
-    k is at least 1 and at most all items: it falls into a group, or on its end.
+    k is at least 1 and at most the number of items, so place k is inside a group or at its end.
     """
     total, before, hits, group = 0.0, 0, 0, 0
     while before + items[group] < k:
@@ -211,12 +210,12 @@ def score_groups(items: Array, relevant: Array, k: int, retrieved: bool, harmoni
         scores[q] = _score_groups(items[q], relevant[q], k, retrieved, harmonic)
 
 
-# Real-valued rankings.
+# Rankings by real values.
 
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _squared_distance(left: Array, right: Array) -> float:
-    """In float64 from differences: nothing cancels, and equal rows are at equal distances."""
+    """The squared distance in float64 from differences: nothing cancels, and equal rows are at equal distances."""
     _apart()
     total = 0.0
     for j in range(left.shape[0]):
@@ -227,9 +226,9 @@ def _squared_distance(left: Array, right: Array) -> float:
 
 @njit(cache=True)
 def _fill_positions(steps: Array, values: Array, positions: Array) -> None:
-    """How many of the ascending steps (at least one) lie below each value.
+    """Fill ``positions`` with the number of ascending steps (at least one) that lie below each value.
 
-    Binary search, halving for all values before the next halving: that loop has no branch to mispredict.
+    The binary search halves for all values before the next halving, so that the loop has no branch to mispredict.
     """
     positions[:] = 0
     length = steps.shape[0]
@@ -244,7 +243,7 @@ def _fill_positions(steps: Array, values: Array, positions: Array) -> None:
 
 @njit(cache=True)
 def _tie_groups(distances: Array, shared: Array) -> tuple[Array, Array]:
-    """Items, and relevant items, at each distance of a relevant one (odd groups) and between these (even groups)."""
+    """The items and relevant items at each distance of a relevant one (odd groups) and between these (even groups)."""
     steps = np.unique(distances[shared > 0])
     items = np.zeros(2 * steps.shape[0] + 1, dtype=np.int64)
     relevant = np.zeros(2 * steps.shape[0] + 1, dtype=np.int64)
@@ -276,7 +275,7 @@ def score_distances(
     scores: Array,
     totals: Array,
 ) -> None:
-    """Fill ``scores`` float64 [q] as ``score_groups`` does, for Euclidean distance, and ``totals``: relevant items."""
+    """Fill ``scores`` float64 [q] as ``score_groups`` does, by Euclidean distance, and ``totals``: relevant items."""
     size = features.shape[0]
     for task in prange((queries.shape[0] + QUERIES_PER_TASK - 1) // QUERIES_PER_TASK):
         begin = task * QUERIES_PER_TASK
@@ -295,7 +294,7 @@ def score_distances(
 
 @njit(cache=True, parallel=True)
 def count_within(found: Array, nearest: Array, features: Array, queries: Array, hits: Array) -> None:
-    """Fill ``hits`` int64 [q]: found ids no farther from their query than the farthest of the nearest; -1 is none."""
+    """Fill ``hits`` int64 [q]: found ids no farther from their query than the farthest of ``nearest``; -1 is no id."""
     for q in prange(hits.shape[0]):
         radius = 0.0
         for i in nearest[q]:
@@ -308,7 +307,7 @@ def count_within(found: Array, nearest: Array, features: Array, queries: Array, 
 
 @njit(cache=True)
 def _replace_worst(distances: Array, ids: Array, distance: float, identity: int) -> None:
-    """Of a heap by (distance, id), whose worst entry is its first."""
+    """Replace the worst entry of a heap by (distance, id), which is its first."""
     hole, size = 0, ids.shape[0]
     while True:
         child, right = 2 * hole + 1, 2 * hole + 2
@@ -339,11 +338,11 @@ def offer_rows(
     distances: Array,
     ids: Array,
 ) -> int:
-    """Offer the features, whose ids begin at ``first``, to the k nearest of each query: heaps [q, k].
+    """Offer the features, whose ids begin at ``first``, to the heaps [q, k] of the k nearest of each query.
 
     ``scores`` [q, n] come as products and are overwritten. A row is farther than the square root of r if its norm less
-    twice its product exceeds ``unit`` r + the query's limit. The k best by that score are measured first, so that few
-    others are in doubt. Returns how many others were measured.
+    twice its product exceeds ``unit`` r + the query's limit. The distances of the k best rows by that score are
+    computed first, so that few others are in doubt. Returns the number of other rows whose distances were computed.
     """
     k, measured = ids.shape[1], 0
     for q in prange(queries.shape[0]):

@@ -1,4 +1,4 @@
-"""Labels as class numbers or sets of classes, and features and codes, checked before they are judged by."""
+"""Checks the labels, features and codes that metrics use. Labels are class numbers or sets of classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Scores = NDArray[np.float64]
 
 
 def check_choice(name: str, value: str, choices: Any) -> None:
-    """Raises ValueError: the value is none of the choices, a ``Literal``."""
+    """Raises ValueError: the value is not among the choices, a ``Literal``."""
     if value not in get_args(choices):
         raise ValueError(f"{name} = {value!r}; one of {', '.join(get_args(choices))}")
 
@@ -29,7 +29,7 @@ def check_padding(name: str, codes: Codes) -> None:
 
 
 def check_features(name: str, features: Float) -> None:
-    """Raises ValueError unless the features are finite, [items, dimensions], at least one of each."""
+    """Raises ValueError: the features are not finite [items, dimensions] with at least one of each."""
     if features.ndim != 2 or features.size == 0:
         raise ValueError(f"{name}: features of shape {features.shape}; [items, dimensions] with at least one of each")
     if not (np.isfinite(features.min()) and np.isfinite(features.max())):
@@ -37,7 +37,7 @@ def check_features(name: str, features: Float) -> None:
 
 
 def check_labels(name: str, items: int, labels: Labels) -> None:
-    """Raises ValueError unless each item has a class number, or a row of zeros and ones, and there is an item."""
+    """Raises ValueError: there are no items, or an item has no class number and no row of zeros and ones."""
     if len(labels) != items or items == 0:
         raise ValueError(f"{name}: {items} items and {len(labels)} labels; as many labels, at least one")
     numbers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
@@ -57,7 +57,7 @@ def check_kinds(query_labels: Labels, database_labels: Labels) -> None:
 
 
 def label_words(query_labels: Labels, database_labels: Labels) -> tuple[NDArray[Any], NDArray[Any], bool]:
-    """Labels as uint64 [words, q] and [words, n], and whether they are class numbers (one word, compared whole)."""
+    """The labels as uint64 [words, q] and [words, n], and whether they are class numbers (one word, compared whole)."""
     check_kinds(query_labels, database_labels)
     if query_labels.ndim == 1:
         numbers = [labels.astype(np.int64).view(np.uint64)[None] for labels in (query_labels, database_labels)]
@@ -67,10 +67,10 @@ def label_words(query_labels: Labels, database_labels: Labels) -> tuple[NDArray[
 
 
 def by_word(words: NDArray[Any]) -> NDArray[Any]:
-    """[n, words] as [words, n], one word of all items contiguous."""
+    """An array [n, words] as [words, n], with one word of all items contiguous."""
     return np.ascontiguousarray(words.T)
 
 
 def most_labels(labels: Labels) -> int:
-    """The most classes that an item has, of sets of classes."""
+    """The most classes of an item, for labels that are sets of classes."""
     return int(labels.sum(axis=1).max())

@@ -1,4 +1,4 @@
-"""Quality of neighbour lists: precision by label, and recall against exact neighbours."""
+"""Precision and recall of neighbour lists. A missing neighbour is wrong, and an id returned twice counts once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.quality.ranking import HammingRanking
 
 
 def check_neighbours(neighbours: NDArray[Any], queries: int, k: int, database: int) -> None:
-    """Raises ValueError where an index's answer is not int64 [queries, k] of ids in 0 .. database - 1, or -1."""
+    """Raises ValueError: an index's answer is not int64 [queries, k] of ids in 0 .. database - 1, or -1."""
     if neighbours.shape != (queries, k) or neighbours.dtype != np.int64:
         raise ValueError(f"search returned {neighbours.dtype} {list(neighbours.shape)}, expected int64 {[queries, k]}")
     if len(neighbours) and (neighbours.min() < -1 or neighbours.max() >= database):
@@ -27,11 +27,11 @@ def check_neighbours(neighbours: NDArray[Any], queries: int, k: int, database: i
 
 
 def precision_at(neighbours: Int, query_labels: Labels, database_labels: Labels, k: int) -> float:
-    """Share of the first k neighbours that bear the query's label, or one of its labels, averaged over the queries.
+    """The share of the first k neighbours that have the query's label, or one of its labels, averaged over the queries.
 
     ``neighbours`` int64 [q, >= k] holds positions in the database, -1 where one is missing. The divisor is always k.
 
-    Raises ValueError: sizes or labels that do not fit, an id outside the database.
+    Raises ValueError: sizes or labels do not fit, or an id is outside the database.
     """
     check_kinds(query_labels, database_labels)
     ids = _distinct(neighbours, k, len(query_labels), len(database_labels))
@@ -43,14 +43,13 @@ def precision_at(neighbours: Int, query_labels: Labels, database_labels: Labels,
 
 
 def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Float, k: int) -> float:
-    """Share of the k nearest that are among the first k neighbours, averaged over the queries.
+    """The share of the k nearest items that are among the first k neighbours, averaged over the queries.
 
     ``exact`` int64 [q, >= k] holds the exact nearest ids, nearest first (-1 where the database has fewer);
-    ``features`` float32 [n, d], ``query_features`` float32 [q, d]. A neighbour counts if its squared
-    distance, in float64, is at most that of the farthest of the k exact ones: these themselves and whatever
-    ties with the last, with no epsilon.
+    ``features`` float32 [n, d], ``query_features`` float32 [q, d]. A neighbour counts if its squared distance, in
+    float64, is at most that of the farthest of the k exact ones. So ties with the last count, with no epsilon.
 
-    Raises ValueError: sizes that do not fit, an id outside the database, a query without exact ids.
+    Raises ValueError: sizes do not fit, an id is outside the database, or a query has no exact ids.
     """
     found = _distinct(neighbours, k, len(query_features), len(features))
     nearest = _distinct(exact, k, len(query_features), len(features))
@@ -62,12 +61,12 @@ def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Floa
 
 
 def recall_at_by_codes(neighbours: Int, query_codes: Codes, database_codes: Codes, k: int) -> float:
-    """Share of the k nearest codes that are among the first k neighbours, averaged over the queries.
+    """The share of the k nearest codes that are among the first k neighbours, averaged over the queries.
 
-    A neighbour counts if its Hamming distance is at most that of the k-th nearest code: whatever ties with it counts
-    too. ``neighbours`` as for ``recall_at``.
+    A neighbour counts if its Hamming distance is at most that of the k-th nearest code, so ties with this code count.
+    ``neighbours`` as for ``recall_at``.
 
-    Raises ValueError: sizes that do not fit, an id outside the database.
+    Raises ValueError: sizes do not fit, or an id is outside the database.
     """
     queries, size = len(query_codes), len(database_codes)
     found = _distinct(neighbours, k, queries, size)
@@ -81,7 +80,7 @@ def recall_at_by_codes(neighbours: Int, query_codes: Codes, database_codes: Code
 
 
 def _distinct(neighbours: Int, k: int, queries: int, size: int) -> Int:
-    """The first k ids of each row [queries, k], a repeated one and one that is missing as -1."""
+    """The first k ids of each row [queries, k]. A repeated id and a missing one are -1."""
     shape = neighbours.shape
     if min(k, queries) < 1 or len(shape) != 2 or shape[0] != queries or shape[1] < k:
         raise ValueError(f"neighbours of shape {shape} for {queries} queries and k={k}; [q, >= k] needed")

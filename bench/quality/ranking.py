@@ -1,13 +1,12 @@
-"""Quality: by label over a ranking of codes or of distances, and of neighbour lists against the exact neighbours.
+"""Computes the quality of rankings by label: rankings by codes, and rankings by distances of features.
 
 Where toolkits differ, these rules hold unless a caller asks otherwise: tied items are in random order and a figure is
-its exact expectation over that order; a query without a relevant item scores 0 and stays in the mean; a missing
-neighbour is wrong; an id that is returned twice counts once.
+its exact expectation over that order; a query without a relevant item scores 0 and stays in the mean.
 
-``HammingRanking.of`` passes over the codes once; every figure of the ranking follows from what it counts, as McSherry
-and Najork (ECIR 2008) have shown for tied scores. Labels are
-class numbers, int64 [n], where items of one class are relevant to each other; or sets of classes, bool or 0 and 1
-[n, classes], where items are relevant that share at least one.
+``HammingRanking.of`` passes over the codes once and counts. Every figure of the ranking follows from these counts, as
+McSherry and Najork (ECIR 2008) have shown for tied scores. Labels are class numbers, int64 [n], and items of one class
+are relevant to each other; or sets of classes, bool or 0 and 1 [n, classes], and items that share at least one class
+are relevant to each other.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ Ties = Literal["expected", "best", "worst", "index"]
 """The order of items at equal distance: random, relevant ones first, relevant ones last, or by position."""
 
 Denominator = Literal["relevant", "min_k_relevant", "retrieved"]
-"""What average precision divides by: relevant items in the database, at most k of them, or those retrieved."""
+"""The divisor of average precision: relevant items in the database, at most k of them, or those retrieved."""
 
 
 @dataclass(frozen=True)
 class Convention:
-    """How a code base turns rankings into mAP.
+    """The convention by which a code base computes mAP from rankings.
 
     ``zero_hits``: a query with no relevant item among the first k counts as 0, or is left out of the mean.
     ``drops_last``: the ranking ends before its last item unless k is given.
@@ -62,7 +61,7 @@ PRESETS = {
     "sdh_demo": Convention("index", "retrieved"),
     "hashnet": Convention("index", "retrieved", zero_hits="left_out"),
 }
-"""Conventions by name: ours, and those of code whose figures are published.
+"""The conventions by name: ours, and those of code whose figures are published.
 
 * ``deephash_pytorch``: `CalcTopMap` of swuxyj/DeepHash-pytorch. It slices ``[0:topK]``, and topK = -1, the setting for
   CIFAR-10 among others, drops the last-ranked item.
@@ -71,19 +70,19 @@ PRESETS = {
 * ``sdh_demo``: `cat_apcal` of bd622/DiscretHashing over Matlab's sort, which is stable.
 * ``hashnet``: `mean_average_precision` of thuml/HashNet (k = 5000, ImageNet 1000) and `get_mAPs` of thulab/DeepHash.
 
-All but the Matlab ones sort with an unstable argsort, whose order inside a tie nothing defines; order by position
-stands for it.
+All but the Matlab ones sort with an unstable argsort. Its order inside a tie is undefined, and is taken to be by
+position.
 """
 
 
 @dataclass(frozen=True)
 class HammingRanking:
-    """Every query's ranking of the database by Hamming distance, as counts: made by ``of``.
+    """The rankings of the database by Hamming distance, one a query, as counts. ``of`` makes them.
 
-    ``counts`` int32 [q, bits + 1, grades]: database items by distance and by how many labels they share with the query
-    (0 or 1 for class numbers). Figures are float64 [q], one a query. A ``ties`` of "best" puts the items that share
-    most labels first, "worst" last; "index" orders them by position, as a stable sort does, at the cost of another
-    pass over the codes.
+    ``counts`` int32 [q, bits + 1, grades]: database items by distance and by the number of labels that they share with
+    the query (0 or 1 for class numbers). Figures are float64 [q], one a query. With ``ties`` "best" the items of a tie
+    that share most labels are first, with "worst" last, and with "index" the order is by position, as after a stable
+    sort, which takes another pass over the codes.
     """
 
     query_codes: Codes
@@ -94,9 +93,9 @@ class HammingRanking:
 
     @classmethod
     def of(cls, query_codes: Codes, database_codes: Codes, query_labels: Labels, database_labels: Labels) -> Self:
-        """Count.
+        """Count the items by distance and shared labels.
 
-        Raises ValueError: codes of unequal length, padding that is not zero, labels that do not fit, no items.
+        Raises ValueError: codes differ in length, padding is not zero, labels do not fit, or there are no items.
         """
         if query_codes.bits != database_codes.bits:
             raise ValueError(f"query codes have {query_codes.bits} bits, database codes {database_codes.bits}")
@@ -112,23 +111,23 @@ class HammingRanking:
 
     @property
     def items(self) -> Int:
-        """Database items at each distance, [q, bits + 1]."""
+        """The number of database items at each distance, [q, bits + 1]."""
         return self.counts.sum(axis=2, dtype=np.int64)
 
     @property
     def relevant(self) -> Int:
-        """Relevant items at each distance, [q, bits + 1]."""
+        """The number of relevant items at each distance, [q, bits + 1]."""
         return self.counts[:, :, 1:].sum(axis=2, dtype=np.int64)
 
     def average_precision(
         self, k: int | None = None, ties: Ties = "expected", denominator: Denominator = "relevant"
     ) -> Scores:
-        """Sum of the precisions at the relevant items among the first k (all), over the ``denominator``; or 0.
+        """The sum of the precisions at the relevant items among the first k (all), over the ``denominator``; or 0.
 
         With "retrieved" the figure can fall when a relevant item moves up (relevant, not, relevant: 5/6; relevant,
         not, not: 1), so its "best" order may score below the expectation.
 
-        Raises ValueError: k < 1, an unknown choice.
+        Raises ValueError: k < 1, or an unknown choice.
         """
         check_choice("ties", ties, Ties)
         check_choice("denominator", denominator, Denominator)
@@ -144,9 +143,9 @@ class HammingRanking:
         return scores if retrieved else _share(scores, possible)
 
     def mean_average_precision(self, k: int | None = None, preset: str = "tie_expected") -> float:
-        """MAP among the first k (all) by one of ``PRESETS``; 0 where no query stays in the mean.
+        """The mAP among the first k (all) by one of ``PRESETS``; 0 if no query stays in the mean.
 
-        Raises ValueError: k < 1, an unknown preset.
+        Raises ValueError: k < 1, or an unknown preset.
         """
         if preset not in PRESETS:
             raise ValueError(f"preset = {preset!r}; one of {', '.join(PRESETS)}")
@@ -159,14 +158,14 @@ class HammingRanking:
         return float(scores.mean()) if len(scores) else 0.0
 
     def precision_at(self, n: int, ties: Ties = "expected") -> Scores:
-        """Share of relevant items among the first n; a database of fewer items leaves the other places wrong.
+        """The share of relevant items among the first n. Places after the last item of the database count as wrong.
 
-        Raises ValueError: n < 1, an unknown choice of ties.
+        Raises ValueError: n < 1, or an unknown choice of ties.
         """
         return self._hits_at(n, ties) / n
 
     def precision_within(self, radius: int, empty: float = 0.0) -> Scores:
-        """Share of relevant items among those within a Hamming radius; ``empty`` where there is none.
+        """The share of relevant items among those within a Hamming radius; ``empty`` if there are no items.
 
         The usual reading of precision within radius 2 counts an empty result as 0.
 
@@ -176,7 +175,7 @@ class HammingRanking:
         return _share(self.relevant[:, : radius + 1].sum(axis=1), self.items[:, : radius + 1].sum(axis=1), empty)
 
     def recall_within(self, radius: int) -> Scores:
-        """Share of the database's relevant items that lie within a Hamming radius; 0 where there is none.
+        """The share of the database's relevant items that lie within a Hamming radius; 0 if none is relevant.
 
         Raises ValueError: radius < 0.
         """
@@ -188,10 +187,10 @@ class HammingRanking:
     ) -> tuple[Scores, Scores]:
         """Precision and recall, each a mean over the queries, within every radius 0..bits: float64 [bits + 1].
 
-        With ``numbers`` it is among the first n for each of these, tied items in random order: float64 [numbers].
-        ``empty`` is the precision of a radius that holds nothing.
+        With ``numbers`` they are among the first n for each of these, tied items in random order: float64 [numbers].
+        ``empty`` is the precision of a radius that holds no item.
 
-        Raises ValueError: a number below 1.
+        Raises ValueError: a number is below 1.
         """
         if numbers is not None:
             hits = np.stack([self._hits_at(int(n), "expected") for n in numbers], axis=1)
@@ -202,13 +201,13 @@ class HammingRanking:
         return _share(hits, found, empty).mean(axis=0), _share(hits, np.broadcast_to(totals, hits.shape)).mean(axis=0)
 
     def ndcg_at(self, n: int, ties: Ties = "expected") -> Scores:
-        """Discounted gain of the first n over that of the best ranking possible; 0 where nothing is relevant.
+        """The discounted gain of the first n over that of the best ranking possible; 0 if no item is relevant.
 
         An item that shares g labels gains 2^g - 1 (0 or 1 for class numbers), at place i over log2(1 + i): Järvelin and
         Kekäläinen (2002) with the exponential gain that multi-label hashing reports (Zhao et al., CVPR 2015). A tie
         group's expectation is its mean gain times its places' discounts.
 
-        Raises ValueError: n < 1, an unknown choice of ties.
+        Raises ValueError: n < 1, or an unknown choice of ties.
         """
         check_choice("ties", ties, Ties)
         n, size = _first(n, len(self.database_codes), "n"), len(self.database_codes)
@@ -221,7 +220,7 @@ class HammingRanking:
         return _share(_expected_sum(*self._tie_groups(ties, gains), weights), ideal)
 
     def _hits_at(self, n: int, ties: Ties) -> Scores:
-        """Relevant items among the first n."""
+        """The number of relevant items among the first n."""
         check_choice("ties", ties, Ties)
         size = len(self.database_codes)
         if ties == "index":
@@ -233,9 +232,9 @@ class HammingRanking:
         return np.exp2(np.arange(self.counts.shape[2])) - 1
 
     def _tie_groups(self, ties: Ties, gains: Scores) -> tuple[Int, Scores]:
-        """Items of each tie group, nearest first, and their gains' sum: both [q, groups].
+        """The number of items of each tie group, nearest first, and the sum of their gains, both [q, groups].
 
-        In the best and the worst order the items of a distance are no longer tied: those that share g labels are a
+        In the best and the worst order the items of a distance are no longer tied: items that share g labels are a
         group of their own.
         """
         if ties == "expected":
@@ -247,7 +246,7 @@ class HammingRanking:
         return apart.reshape(rows, -1), np.multiply(apart, gains[order]).reshape(rows, -1)
 
     def _in_id_order(self, k: int) -> NDArray[np.float64]:
-        """Sum of precisions, relevant items and discounted gain of the first k in order of position: [3, q]."""
+        """The sum of precisions, relevant items and discounted gain of the first k, ties by position: [3, q]."""
         scores = np.zeros((len(self.query_codes), 3))
         kernels.score_in_id_order(
             by_word(self.query_codes.words),
@@ -271,7 +270,7 @@ def average_precision(
     ties: Ties = "expected",
     denominator: Denominator = "relevant",
 ) -> Scores:
-    """Average precision of each query over a Hamming ranking: see ``HammingRanking.average_precision``."""
+    """The average precision of each query over a Hamming ranking: see ``HammingRanking.average_precision``."""
     ranking = HammingRanking.of(query_codes, database_codes, query_labels, database_labels)
     return ranking.average_precision(k, ties, denominator)
 
@@ -284,7 +283,7 @@ def mean_average_precision(
     k: int | None = None,
     preset: str = "tie_expected",
 ) -> float:
-    """MAP over a Hamming ranking, a number in 0..1: see ``HammingRanking.mean_average_precision``."""
+    """The mAP over a Hamming ranking, a number in 0..1: see ``HammingRanking.mean_average_precision``."""
     ranking = HammingRanking.of(query_codes, database_codes, query_labels, database_labels)
     return ranking.mean_average_precision(k, preset)
 
@@ -297,13 +296,13 @@ def average_precision_by_distance(
     k: int | None = None,
     denominator: Denominator = "relevant",
 ) -> Scores:
-    """Average precision of each query over the ranking by Euclidean distance, float64 [q].
+    """The average precision of each query over the ranking by Euclidean distance, float64 [q].
 
     Features are float32 [q, d] and [n, d]. Distances are summed in float64 from differences, so that nothing cancels
-    and equal items tie exactly; a tie counts as its expectation. Only the relevant distances are sorted, the other
-    items are counted into them: O(n log r) for r relevant ones. A thread holds 8 n distances.
+    and equal items tie exactly; a tie counts as its expectation. Only the distances of relevant items are sorted, and
+    the other items are counted between them: O(n log r) for r relevant items. A thread holds 8 n distances.
 
-    Raises ValueError: features or labels that do not fit, a feature that is not finite, k < 1, an unknown denominator.
+    Raises ValueError: features or labels do not fit, a feature is not finite, k < 1, or an unknown denominator.
     """
     check_choice("denominator", denominator, Denominator)
     check_features("query", query_features)
@@ -329,7 +328,7 @@ def average_precision_by_distance(
 
 
 def _expected_sum(items: Int, gains: NDArray[Any], weights: Scores) -> Scores:
-    """Expected sum of gain times weight over the ranking: each tie group's mean gain times its places' weights.
+    """The expected sum of gain times weight over the ranking: each tie group's mean gain times its places' weights.
 
     ``weights[i]`` is the sum of the weights of the first i places.
     """

@@ -1,9 +1,9 @@
-"""Artifacts and records on disk: made once, written whole, verified when they are read.
+"""Stores artifacts and records on disk: made once, written whole, verified when they are read.
 
-An entry is a folder ``ROOT/KIND/KEY`` with arrays (``.npy``) and ``entry.json``: what it is, the checksum of each array
-and one of all this. The rename of a finished folder is the commit: what a killed run leaves half-written is never seen
-by another. Of several runs that want an entry one makes it, under a lock in ``ROOT/locks`` that dies with its process,
-and the others wait for it and read it. What is not as it was written is never read, but named and made again.
+An entry is a folder ``ROOT/KIND/KEY`` with arrays (``.npy``) and ``entry.json``, which holds the description, a
+checksum of each array and a checksum of itself. The rename of a finished folder is the commit, so no run sees a folder
+that a killed run left half-written. Of several runs that want an entry one makes it, under a lock in ``ROOT/locks``
+that dies with its process; the others wait and read it. A damaged entry is never used: it is named and made again.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from bench.system.files import (
 FORMAT = 1
 ENTRY = "entry.json"
 MAPPED_SHARE = 0.25
-"""Of the free memory: a larger array is mapped, so that a database beyond memory can be searched and re-ranked."""
+"""A share of the free memory. A larger array is mapped, so a database beyond memory can be searched and re-ranked."""
 POLL_SECONDS = 0.2
 
 Meta = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
 Made = tuple[Meta, Arrays]
-"""An entry that is not stored yet."""
+"""The description and the arrays of an entry that is not stored yet."""
 
 
 class Damaged(ValueError):
@@ -50,7 +50,7 @@ class Damaged(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What was stored: ``meta`` (JSON's types) and the arrays, by name."""
+    """A stored entry: its description ``meta`` (JSON's types) and its arrays, by name."""
 
     meta: Meta
     arrays: dict[str, NDArray[Any]]
@@ -58,13 +58,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Store:
-    """Entries under a folder, by kind and key. ``say`` gets a line where one is waited for or found damaged."""
+    """The entries under a folder, by kind and key. ``say`` gets a line if an entry is waited for or damaged."""
 
     root: Path
     say: Callable[[str], None] = print
 
     def path(self, kind: str, key: str) -> Path:
-        """Where an entry stands, or would.
+        """The folder of an entry, also if the entry is missing.
 
         Raises ValueError: the kind or the key is no plain name.
         """
@@ -75,23 +75,23 @@ class Store:
         return self.path("work", key)
 
     def kinds(self) -> list[str]:
-        """The kinds of which there are entries, or something that was being written."""
+        """The kinds that have entries or temporary folders."""
         folders = [folder for folder in self._children(self.root) if folder.is_dir()]
         return [one.name for one in folders if any(map(_is_or_was_an_entry, self._children(one)))]
 
     def keys(self, kind: str) -> list[str]:
-        """The keys of the entries of a kind, sorted; what else stands in the folder is passed over."""
+        """The keys of the entries of a kind, sorted. Other files in the folder are ignored."""
         paths = [path for path in self._children(self.root / kind) if not path.name.startswith(TEMPORARY)]
         return [path.name for path in paths if (path / ENTRY).is_file()]
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether the entry is there; whether it is as it was written is found when it is read."""
+        """Whether the entry exists. It is not verified before it is read."""
         return (self.path(kind, key) / ENTRY).is_file()
 
     def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
-        """The entry. One that is missing or damaged is first made by ``make`` and stored, by one process of several.
+        """The entry. If it is missing or damaged, one process of several makes it by ``make`` and stores it first.
 
-        So is one that does not hold all that is asked for, as ``holds`` tells from its meta.
+        An entry is also made again if ``holds``, called with its meta, says that it lacks something.
         """
         with suppress(FileNotFoundError, Damaged):
             if holds is None or holds(self.meta(kind, key)):
@@ -104,7 +104,7 @@ class Store:
             return self.read(kind, key)
 
     def find(self, kind: str, key: str) -> Entry | None:
-        """The entry; None where it is missing, or damaged, which is said."""
+        """The entry. None if it is missing, or damaged, which a line says."""
         try:
             return self.read(kind, key)
         except FileNotFoundError:
@@ -115,7 +115,7 @@ class Store:
 
     @contextmanager
     def hold(self, kind: str, key: str) -> Iterator[None]:
-        """Inside, this process alone makes the entry, and fills the folder of its training. Says what it waits for."""
+        """Inside, this process alone makes the entry and fills the folder of its training. A line says if it waits."""
         from filelock import FileLock, Timeout
 
         path = self.path("locks", f"{kind}-{key}")
@@ -130,11 +130,11 @@ class Store:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)  # still held: whoever waits sees it and makes a new one
+            path.unlink(missing_ok=True)  # still locked: a waiting process sees this and makes a new file
             lock.release()
 
     def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays) -> None:
-        """Store an entry; one that is already there is replaced.
+        """Store an entry, in place of an earlier one.
 
         Raises DiskFull: it doesn't fit, and nothing has changed.
         """
@@ -145,27 +145,27 @@ class Store:
             publish(folder, target)
 
     def meta(self, kind: str, key: str) -> Meta:
-        """What an entry says of itself, without its arrays. Errors: see ``read``."""
+        """The description of an entry, without its arrays. Errors: see ``read``."""
         meta: Meta = self._description(kind, key)["meta"]
         return meta
 
     def read(self, kind: str, key: str) -> Entry:
-        """An entry with its arrays: in memory, or mapped from the file where one takes a large share of what is free.
+        """An entry with its arrays. An array that takes a large share of the free memory is mapped from its file.
 
         Raises Damaged: it is not as it was written.
-        Raises FileNotFoundError: there is none. ValueError: its format is newer.
+        Raises FileNotFoundError: there is no such entry. ValueError: its format is newer.
         """
         described = self._description(kind, key)
         paths = {name: self._sound(kind, key, name, total) for name, total in described["checksums"].items()}
         return Entry(described["meta"], {name: _load(path) for name, path in paths.items()})
 
     def verify(self, kind: str, key: str) -> list[Path]:
-        """The files of an entry, none of which is damaged. Errors: see ``read``."""
+        """Verify an entry. Returns its files. Errors: see ``read``."""
         sums = self._description(kind, key)["checksums"]
         return [self.path(kind, key) / ENTRY, *(self._sound(kind, key, name, total) for name, total in sums.items())]
 
     def is_sound(self, kind: str, key: str) -> bool:
-        """Whether the entry is there, and as it was written."""
+        """Whether the entry exists and is as it was written."""
         try:
             self.verify(kind, key)
         except (FileNotFoundError, Damaged):
@@ -173,8 +173,8 @@ class Store:
         return True
 
     def touch(self, kind: str, key: str) -> None:
-        """Note that an entry is in use: the time is that of its folder. Nothing is done where there is none."""
-        with suppress(OSError):  # missing, or of a store that is only read
+        """Mark an entry as in use by the time of its folder. A missing entry is ignored."""
+        with suppress(OSError):  # missing, or in a store that is read-only
             os.utime(self.path(kind, key))
 
     def _description(self, kind: str, key: str) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _is_or_was_an_entry(path: Path) -> bool:
 
 
 def _load(path: Path) -> NDArray[Any]:
-    """An array whose checksum was right."""
+    """The array of a file that was verified."""
     large = path.stat().st_size > MAPPED_SHARE * psutil.virtual_memory().available
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
@@ -224,12 +224,11 @@ def _description(meta: Mapping[str, Any], checksums: dict[str, str]) -> str:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """What ``entry.json`` says, without its own checksum.
+    """The content of ``entry.json``, without its own checksum.
 
-    Of a newer format nothing but its number is looked at. An entry that was written without a checksum of its own has
-    none to verify.
+    Of a newer format only the number is read. An entry without a checksum of its own is not verified by it.
 
-    Raises ValueError: it is not what was written.
+    Raises ValueError: it is not as it was written.
     """
     entry = json.loads(text)
     if not isinstance(entry, dict) or not isinstance(entry.get("format"), int):

@@ -1,8 +1,8 @@
-"""What a store can do without: found and named, and removed when that is asked for.
+"""Finds the files and folders of a store that nothing needs, for the command ``gc``.
 
-That is what processes that are gone were writing, what is damaged, and the checkpoints of trainings whose codes or
-features are stored. A sound entry can be removed only where no grid has referred to it for as long as the user says.
-What is not the store's own is named and left alone.
+These are the temporary files of processes that are gone, damaged entries, and the checkpoints of trainings whose codes
+or features are stored. A sound entry can be removed only if no grid has referred to it for as long as the user says.
+Other files in the folder are named and left alone.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bench.system.files import TEMPORARY
 
 UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 CLOCK_SLACK = 2
-"""Seconds by which the start of a process and the time of a folder that it made may be off."""
+"""The error, in seconds, of the start of a process compared with the time of a folder that it made."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file or a folder: the bytes it takes, why it is named, and whether it can be removed."""
+    """A file or a folder: its bytes, the reason why it is named, and whether it can be removed."""
 
     path: Path
     size: int
@@ -36,9 +36,9 @@ class Found:
 
 
 def seconds(age: str) -> int:
-    """An age such as ``12h``, ``30d`` or ``4w``.
+    """The seconds of an age such as ``12h``, ``30d`` or ``4w``.
 
-    Raises ValueError: it is none.
+    Raises ValueError: the text is no age.
     """
     match = re.fullmatch(rf"(\d{{1,9}})([{''.join(UNITS)}])", age)
     if match is None:
@@ -47,10 +47,10 @@ def seconds(age: str) -> int:
 
 
 def garbage(store: Store, older_than: int | None) -> Iterator[Found]:
-    """What can be removed from a store, and what is not its own.
+    """The files and folders of a store that can be removed, and those that are not its own.
 
-    ``older_than``: seconds; entries and checkpoints that no grid has referred to for longer can be removed too. None:
-    however old, they are kept.
+    ``older_than``: seconds. Entries and checkpoints that no grid has referred to for longer can be removed too. None:
+    all are kept, however old.
     """
     before = 0.0 if older_than is None else time.time() - older_than
     for folder in (store.root, *(store.root / kind for kind in store.kinds())):
@@ -63,7 +63,7 @@ def garbage(store: Store, older_than: int | None) -> Iterator[Found]:
 
 
 def _left_behind(folder: Path) -> Iterator[Found]:
-    """What processes that are gone were writing."""
+    """The temporary files and folders of processes that are gone."""
     for path in sorted(folder.glob(f"{TEMPORARY}*")):
         process = path.name.removeprefix(TEMPORARY).partition("-")[0]
         if not (process.isdigit() and _is_running(int(process), _changed(path))):
@@ -71,7 +71,7 @@ def _left_behind(folder: Path) -> Iterator[Found]:
 
 
 def _is_running(process: int, at: float) -> bool:
-    """Whether a process is the one that had its id at a time, in seconds since the epoch."""
+    """Whether a process runs now and already ran at a time, in seconds since the epoch."""
     try:
         return psutil.Process(process).create_time() <= at + CLOCK_SLACK
     except psutil.NoSuchProcess:
@@ -79,7 +79,7 @@ def _is_running(process: int, at: float) -> bool:
 
 
 def _of_entry(store: Store, kind: str, path: Path, before: float) -> Iterator[Found]:
-    """An entry, where it can be removed, or the files beside and in it that are not the store's."""
+    """An entry that can be removed, or the files beside it and in it that are not the store's."""
     if not (path / ENTRY).is_file():
         yield Found(path, _size(path), "is no entry of the store: left alone", removable=False)
         return
@@ -99,7 +99,7 @@ def _of_entry(store: Store, kind: str, path: Path, before: float) -> Iterator[Fo
 
 
 def _trainings(store: Store, before: float) -> Iterator[Found]:
-    """Checkpoints and logs of trainings that are finished, or were not gone on with."""
+    """The checkpoints and logs of trainings that are finished or abandoned."""
     folder = store.root / "work"
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         touched = max(map(_changed, (path, *path.rglob("*"))))
@@ -120,7 +120,7 @@ def _day(at: float) -> str:
 
 
 def _changed(path: Path) -> float:
-    """When it was changed last, in seconds since the epoch; of what another process has just removed: now."""
+    """The time of the last change, in seconds since the epoch. A path that was just removed has the present time."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -128,7 +128,7 @@ def _changed(path: Path) -> float:
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; of what another process has just removed: none."""
+    """The bytes of a file, or of all files in a folder. A file that was just removed has none."""
     total = 0
     for file in (path, *path.rglob("*")):
         with suppress(FileNotFoundError):

@@ -1,10 +1,10 @@
-"""What decides a result, as a hash: parameters, the plugin's source, the harness's rooms, and the libraries they use.
+"""Computes the identities in keys: a plugin's source, the versions of the harness's rooms, and those of libraries.
 
-A stored result is reused exactly when nothing that made it has changed. The source of a plugin is its module and
-every module of the same project that it imports, wherever the import stands; of a package, all its modules. Comments,
-docstrings, imports for type checkers and formatting do not count, nor does what a plugin's class is called. Where a
-plugin imports a room of the harness, and for the harness itself, the room's declared version counts and not its source
-(see `bench.store.rooms`). Libraries are the distributions that those modules import, with their versions.
+A stored result is reused exactly when nothing that made it has changed. The source of a plugin is its module and every
+module of the same project that it imports, wherever the import stands; for a package, all its modules. Comments,
+docstrings, imports for type checkers, formatting and printed names do not count. For the harness, and for a room that a
+plugin imports, the room's declared version counts and not its source (see `bench.store.rooms`). Libraries are the
+distributions that those modules import, with their versions.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ PRINTED = ("label", "family")
 
 
 def digest(value: Any) -> str:
-    """32 hex digits of a value made of JSON's types: equal values, equal digits."""
+    """The hash of a value made of JSON's types, 32 hex digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @cache
 def source_identity(module: str) -> dict[str, Any]:
-    """The hash of a plugin's module with all it imports from its own project, the rooms of the harness that these
-    import with their versions, and the libraries' versions.
+    """The identity of a plugin's module: the hash of its source with all that it imports from its own project, and the
+    versions of the rooms of the harness and of the libraries that these modules import.
 
-    Raises ValueError: there is no such module, or its source is not there.
+    Raises ValueError: there is no such module, or it has no source.
     """
     trees, libraries = _closure(module)
     rooms = {room for room in map(room_of, trees) if room is not None}
@@ -56,16 +56,16 @@ def room_identity(*rooms: RoomName) -> dict[str, Any]:
 def room_modules(room: RoomName) -> list[str]:
     """The modules in a room, by full name.
 
-    Raises ValueError: one that it names is not there.
+    Raises ValueError: a module that the room names does not exist.
     """
     return [name for module in ROOMS[room].modules for name in _with_parts(module) if room_of(name) == room]
 
 
 def imports(module: str) -> tuple[set[str], set[str]]:
-    """The modules of its own project and of the harness that a module imports, itself among them, and those of
-    libraries, by full name.
+    """The modules that a module imports, by full name: those of its own project and of the harness, with itself, and
+    those of libraries.
 
-    Whatever those of the project import counts too, wherever the import stands. Nothing is imported to find this.
+    The imports of its project's modules count too, wherever an import stands. Nothing is imported to find them.
 
     Raises ValueError: there is no such module.
     """
@@ -74,9 +74,9 @@ def imports(module: str) -> tuple[set[str], set[str]]:
 
 
 def _closure(module: str) -> tuple[dict[str, ast.Module], set[str]]:
-    """The parsed modules of its own project that a module needs, by name, and the names of the others.
+    """The parsed modules of its own project that a module needs, by name, and the names of the other modules.
 
-    An import of its own project that leads nowhere counts as an empty module: it may stand there for other systems.
+    If a module of its own project does not exist, it counts as empty: the import may be meant for other systems.
     """
     own = (module.partition(".")[0], "bench")
     trees: dict[str, ast.Module] = {}
@@ -94,7 +94,7 @@ def _closure(module: str) -> tuple[dict[str, ast.Module], set[str]]:
 
 
 def _parted(imported: Iterable[str], own: tuple[str, ...]) -> tuple[set[str], set[str]]:
-    """The names of a project's own modules, and of libraries; those of Python itself are left out."""
+    """The names of a project's own modules, and those of libraries, without Python's own."""
     inside, outside = set(), set()
     for name in imported:
         top = name.partition(".")[0]
@@ -122,12 +122,12 @@ def _digest(trees: Mapping[str, ast.Module]) -> str:
 def _spec(module: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(module)
-    except (ModuleNotFoundError, ValueError):  # a parent is not there; or the module was made by hand
+    except (ModuleNotFoundError, ValueError):  # a parent does not exist, or the module was made by hand
         return None
 
 
 def _with_parts(module: str) -> list[str]:
-    """A module; a package with all the modules in it."""
+    """The module's name, and for a package also those of all modules in it."""
     spec = _spec(module)
     if spec is None:
         raise ValueError(f"there is no module {module}: what its source decides can't be known")
@@ -140,8 +140,8 @@ def _with_parts(module: str) -> list[str]:
 
 
 def _parse(module: str) -> ast.Module:
-    """A module's syntax tree; of a compiled one its bytes, as the only constant of a tree. Folders without a file of
-    their own are empty.
+    """A module's syntax tree. A compiled module gives a tree with its bytes as the only constant. A folder without a
+    file of its own gives an empty tree.
 
     Raises ValueError: there is no source.
     """
@@ -156,10 +156,10 @@ def _parse(module: str) -> ast.Module:
 
 
 class _WithoutTypes(ast.NodeTransformer):
-    """Leaves out what only type checkers read."""
+    """Leaves out the code that only type checkers read."""
 
     def visit_If(self, node: ast.If) -> Any:
-        """The other branch of ``if TYPE_CHECKING``."""
+        """Replace ``if TYPE_CHECKING`` by its other branch."""
         match node.test:
             case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
                 return node.orelse
@@ -167,7 +167,7 @@ class _WithoutTypes(ast.NodeTransformer):
 
 
 def _imports(tree: ast.Module, module: str, own: tuple[str, ...]) -> Iterator[str]:
-    """The full names of the modules that a module imports; of its own project also the packages around them."""
+    """The full names of the modules that a module imports, and of the packages around those of its own project."""
     spec = _spec(module)
     is_package = spec is not None and spec.submodule_search_locations is not None
     package = module if is_package else module.rpartition(".")[0]
@@ -189,7 +189,7 @@ def _imported(tree: ast.Module, package: str, own: tuple[str, ...]) -> Iterator[
 
 
 def _holds(package: str, name: str) -> bool:
-    """Whether a module of that name stands in a package; found on disk, since importlib would import its parent."""
+    """Whether a package has a module of that name. The disk is searched, since importlib would import the parent."""
     spec = _spec(package)
     folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
     files = [f"{name}{suffix}" for suffix in all_suffixes()] + [f"{name}/__init__.py"]
@@ -197,7 +197,7 @@ def _holds(package: str, name: str) -> bool:
 
 
 def _without_words(tree: ast.Module) -> ast.Module:
-    """The module without what is there for readers alone: docstrings, and the names that classes are printed with."""
+    """The module without the parts that decide nothing: docstrings, and the printed names of classes."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -213,7 +213,7 @@ def _without_words(tree: ast.Module) -> ast.Module:
 
 
 def _is_a_name(statement: ast.stmt) -> bool:
-    """Whether a statement of a class says what it is called: a text as its label or family, or a property."""
+    """Whether a statement of a class defines its printed label or family, by a text or by a property."""
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str())):
             return name in PRINTED

@@ -1,4 +1,4 @@
-"""The machine and the versions behind a number: stored in every record."""
+"""Describes the machine and the versions of libraries, which are stored in every record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROCESSOR = Path("/sys/devices/system/cpu/cpu0")
 
 @cache
 def machine() -> dict[str, Any]:
-    """What does not change while a process runs, and the load when it was asked for first."""
+    """The facts about the machine that do not change while a process runs, and the load at the first call."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """The machine, with what changes while a run goes on: load, libraries, thread pools, the process's memory."""
+    """The machine, with facts that change during a run: load, libraries, thread pools, the process's memory."""
     memory = psutil.Process().memory_info().rss
     pools = [{key: pool.get(key) for key in ("internal_api", "version", "num_threads")} for pool in threadpool_info()]
     changing = {"load": os.getloadavg(), "libraries": libraries(), "thread_pools": pools, "resident_bytes": memory}
@@ -49,14 +49,14 @@ def environment() -> dict[str, Any]:
 
 
 def libraries() -> dict[str, str]:
-    """The versions of the distributions of which this process has imported something."""
+    """The versions of the distributions that this process has imported modules of."""
     tops = {name.partition(".")[0] for name in list(sys.modules)}
     names = {name for top, found in providers().items() if top in tops for name in found}
     return {name: version(name) for name in sorted(names)}
 
 
 def check_device(name: str) -> None:
-    """Raises ValueError: a run could not use that device. torch is imported only for one that not every machine has."""
+    """Raises ValueError: a run can't use that device. torch is imported only for a device that some machines lack."""
     if name not in DEVICES:
         raise ValueError(f"--device {shown(name)}: allowed are {', '.join(DEVICES)}")
     if name == "cuda":
@@ -67,7 +67,7 @@ def check_device(name: str) -> None:
 
 
 def check_faiss() -> None:
-    """Raises ValueError where two packages provide the module ``faiss``: what is imported is then a mixture of both."""
+    """Raises ValueError: two packages provide the module ``faiss``, so an import is a mixture of both."""
     names = {str(found.metadata["Name"]).lower() for found in distributions() if found.metadata is not None}
     providers = sorted(name for name in names if name.startswith("faiss-"))
     if len(providers) > 1:
@@ -88,14 +88,14 @@ def _cpu_model() -> str:
 
 
 def _caches() -> dict[str, str]:
-    """The sizes of the first core's caches, as the system names them, where it does."""
+    """The sizes of the first core's caches, as far as the system names them."""
     found = sorted((PROCESSOR / "cache").glob("index*"))
     named = {f"L{_text(one / 'level')} {_text(one / 'type')}": _text(one / "size") for one in found}
     return {name: size for name, size in named.items() if size is not None}
 
 
 def _text(path: Path) -> str | None:
-    """What a small file of the system says, where it can be read."""
+    """The text of a small file of the system. None if it can't be read."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError:
@@ -107,7 +107,7 @@ def _git(*words: str) -> str | None:
 
 
 def _output(*command: str) -> str | None:
-    """What a command prints, or None where it is not there or fails."""
+    """The output of a command. None if it does not exist or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

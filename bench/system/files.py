@@ -1,7 +1,7 @@
-"""Files that are whole or not there: written under a temporary name, summed up, flushed, renamed.
+"""Writes files and folders whole or not at all: under a temporary name, with checksums, flushed and renamed.
 
-The temporary name tells whose it is, so that what a killed process left can be told from what is being written. A full
-disk is one line that names the path, and leaves nothing behind.
+The temporary name holds the id of the process, so that the files of a killed process can be recognised. A full disk is
+an error of one line that names the path, and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TEMPORARY = ".tmp-"
-"""What the name of a temporary file or folder starts with; the id of the process that made it follows."""
+"""The start of the name of a temporary file or folder. The id of the process that made it follows."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -29,13 +29,13 @@ class DiskFull(OSError):
 
 
 def is_full(fault: BaseException) -> bool:
-    """Whether a failure is that of a full disk."""
+    """Whether a failure means that a disk is full."""
     return isinstance(fault, DiskFull) or (isinstance(fault, OSError) and fault.errno in FULL)
 
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """``DiskFull`` about ``path`` in place of the system's error, once what was half-written inside is gone."""
+    """Raises ``DiskFull`` for ``path`` in place of the system's error, once the half-written files inside are gone."""
     try:
         yield
     except OSError as fault:
@@ -47,9 +47,9 @@ def room_for(path: Path) -> Iterator[None]:
 
 
 def plain_name(what: str, name: str) -> str:
-    """The name.
+    """The name, checked as the name of a file.
 
-    Raises ValueError: as a file's name it would lead out of its folder, or hide there.
+    Raises ValueError: it would lead out of its folder, or be hidden.
     """
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise ValueError(f"{what} {name!r} must be a plain name, without '/' or '\\' and not starting with '.'")
@@ -62,7 +62,7 @@ def _temporary_name(beside: Path) -> Path:
 
 @contextmanager
 def temporary_folder(beside: Path) -> Iterator[Path]:
-    """A new folder next to ``beside``, gone afterwards unless it was renamed."""
+    """A new folder next to ``beside``. It is removed afterwards unless it was renamed."""
     folder = _temporary_name(beside)
     folder.mkdir(parents=True)
     try:
@@ -72,10 +72,10 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, target: Path) -> None:
-    """Rename a folder to ``target``, in place of what is there.
+    """Rename a folder to ``target``, in place of an earlier one.
 
-    A folder is renamed onto another only if that is empty: what stands there is first moved aside. Where several
-    processes do this at once, the last one's is there in the end, whole.
+    A folder can be renamed onto another only if that is empty, so the earlier one is first moved aside. If several
+    processes do this at once, the folder of the last one stays, whole.
     """
     _sync(folder)
     while True:
@@ -91,7 +91,7 @@ def publish(folder: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, all at once for whoever looks at it. Nothing is done where it is gone already."""
+    """Remove a file or a folder. Other processes see it whole or not at all. A missing path is ignored."""
     aside = _temporary_name(path)
     with suppress(FileNotFoundError):
         path.rename(aside)
@@ -102,7 +102,7 @@ def remove(path: Path) -> None:
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let ``write`` make a file under another name, then put it in the place of ``path``, which is returned.
+    """Let ``write`` make a file under another name, then rename it to ``path``. Returns ``path``.
 
     Raises DiskFull: it doesn't fit.
     """
@@ -117,7 +117,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
 
 
 class _Summed:
-    """A file that numpy writes an array to, block by block; ``total`` is the hash of what went in."""
+    """A file that numpy writes an array to, block by block. ``total`` is the hash of the written bytes."""
 
     def __init__(self, file: BinaryIO):
         self._file, self.total = file, blake2b(digest_size=16)
@@ -130,7 +130,7 @@ class _Summed:
 def write_array(path: Path, array: NDArray[Any]) -> str:
     """Write an array as ``.npy``, flushed. Returns its ``checksum``.
 
-    Raises ValueError: it is of objects.
+    Raises ValueError: it holds objects.
     """
     with path.open("wb") as file:
         summed = _Summed(file)

@@ -1,4 +1,4 @@
-"""Where things go: folders as people type them, tried before anything is written there, and the caches of libraries."""
+"""Checks the folders that people name before anything is written there, and places the caches of libraries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CHECKOUT = Path(__file__).parents[2]
 KERNELS = tuple(
     CHECKOUT / folder for folder in ("bench/quality", "methods/search/codes/kernels", "methods/search/features/kernels")
 )
-"""Where the modules stand that numba compiles, and by default what it made of them."""
+"""The folders of the modules that numba compiles, and by default of the compiled kernels."""
 PROBE_BYTES = 4096
 INNER_NAME = "x" * 200
-"""As long as a name inside a results folder gets: a folder whose own path leaves no room for it is of no use."""
+"""A name as long as any inside a results folder. A folder whose path leaves no room for it can't be used."""
 
 
 def user_path(text: str) -> Path:
-    """The path that was typed, a leading ``~`` as the home folder where there is one."""
+    """The path that was typed, with a leading ``~`` replaced by the home folder, if there is one."""
     with suppress(RuntimeError):
         return Path(text).expanduser()
     return Path(text)
@@ -41,9 +41,9 @@ def default_cache() -> Path:
 
 
 def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> None:
-    """Try the folder that an option names, or the one in which it would be made, and leave nothing there.
+    """Try to write in the folder that an option names, or in its parent, and leave nothing there.
 
-    ``inside``: folders in it that will be written, where they are there already.
+    ``inside``: folders in it that will be written to. They are tried too if they exist.
 
     Raises ValueError: no file can be made, locked or renamed there.
     """
@@ -56,7 +56,7 @@ def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> Non
 
 
 def check_file(option: str, path: Path) -> None:
-    """Try the folder of a file that an option names, and leave nothing there.
+    """Try to write in the folder of a file that an option names, and leave nothing there.
 
     Raises ValueError: it can't be written there.
     """
@@ -67,9 +67,9 @@ def check_file(option: str, path: Path) -> None:
 
 
 def check_place(what: str, path: Path, instead: str) -> None:
-    """Try the folder in which ``path`` will stand, and leave nothing there.
+    """Try to write in the folder that ``path`` will be in, and leave nothing there.
 
-    ``what`` names it in the error, ``instead`` says what else could be done.
+    ``what`` names the path in the error, and ``instead`` is the advice.
 
     Raises ValueError: it can't be written there.
     """
@@ -89,7 +89,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _try_folder(folder: Path, inside: Iterable[str] = ()) -> None:
-    """OSError, NotImplementedError: see ``check_writable``."""
+    """Raises OSError, NotImplementedError: see ``check_writable``."""
     from filelock import FileLock
 
     with suppress(FileNotFoundError):
@@ -120,9 +120,9 @@ def check_temporary() -> None:
 
 
 def keep_caches_in(cache: Path) -> None:
-    """Let numba and matplotlib keep in the cache what they find no other place for. It must be before their import.
+    """Let numba and matplotlib, before their import, keep files in the cache if their own folders can't be written to.
 
-    Numba's is beside the source, which may be another user's; matplotlib's in the home folder.
+    The folder of numba is beside the source, which another user may own; that of matplotlib is in the home folder.
     """
     if not all(map(_writable, KERNELS)):
         os.environ.setdefault("NUMBA_CACHE_DIR", str((cache / "numba").absolute()))

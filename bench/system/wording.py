@@ -1,4 +1,4 @@
-"""What users wrote, inside a message of one line."""
+"""Prints the values that users wrote inside messages of one line."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from datetime import date, time
 from typing import Any
 
 VALUE, MESSAGE = 200, 2000
-"""Characters that are shown of a value, and of a message."""
+"""The most characters that are shown of a value and of a message."""
 
 
 def shown(value: Any) -> str:
-    """A value as it was written, of a long one the beginning."""
+    """A value as it was written. A long one is cut."""
     try:
         return one_line(value.isoformat() if isinstance(value, date | time) else repr(value), VALUE)
-    except (ValueError, RecursionError):  # Python writes no number of more than 4,300 digits
+    except (ValueError, RecursionError):  # Python prints no number of more than 4,300 digits
         return f"a {type(value).__name__} too large to be shown"
 
 
 def one_line(text: str, limit: int = MESSAGE) -> str:
-    """The text with line breaks and other control characters as escapes, of a long one the beginning."""
+    """The text with escapes for line breaks and other control characters. A long one is cut."""
     escaped = printable(text[: limit + 1]).replace("\n", r"\n")
     return escaped if len(escaped) <= limit else f"{escaped[:limit]} …"
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of what a terminal would obey or no encoding has; line breaks stay."""
+    """The text with escapes for characters that a terminal would obey or no encoding has. Line breaks stay."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 
 
 def is_text(value: str) -> bool:
-    """Whether it can be written in UTF-8: bytes of a command line that are none become letters that can't."""
+    """Whether the text can be written in UTF-8. Invalid bytes of a command line become characters that can't."""
     return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)

@@ -1,10 +1,10 @@
-"""Workers forked from a process that has imported what takes long and has started no thread.
+"""Forks workers from a process that has imported the slow modules and has started no thread.
 
 A new interpreter imports numba, kernels and faiss for about a second before it can work. The forkserver imports them
-once. For each worker it forks a monitor, which forks the worker: the monitor tells the worker's number and its end, and
-leaves it a zombie until this process lets go of it, so that its number can't be another's. Worker, monitor and server
-end with this process, whatever ends it. `multiprocessing` has a forkserver too, which sets neither a session, a mark in
-the environment nor a death with the parent.
+once. For each worker it forks a monitor, which forks the worker. The monitor reports the worker's process id and its
+end, and reaps it only when this process releases it, so the id is not reused before. Worker, monitor and server end
+with this process, however it ends. The forkserver of `multiprocessing` sets no session, no mark in the environment, and
+no death with the parent.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from threadpoolctl import threadpool_limits
 from bench.workers.launch import MARK, Process, program, spawn
 
 KILL_WITH_PARENT = 1
-"""Of Linux's prctl: PR_SET_PDEATHSIG."""
+"""PR_SET_PDEATHSIG of Linux's prctl."""
 
 GRACE = 1.0
-"""Seconds that the server is given to end by itself."""
+"""Seconds in which the server must end by itself."""
 
 NO_MARK = "0" * 32
-"""What stands in the forkserver's environment; a worker writes its mark, which is as long, over it."""
+"""The mark in the forkserver's environment. A worker overwrites it with its own mark, which is as long."""
 
 
 PREPARED = b"prepared"
-"""What the server says once, when it has imported all it should."""
+"""The message that the server sends once, after all imports."""
 
 
 class Forkserver:
-    """A `Launcher` that forks. Where there is no server, or no longer, it spawns."""
+    """A `Launcher` that forks. Without a running server it spawns."""
 
     def __init__(
         self, imported: Sequence[str] = (), searching: Sequence[str] = (), identified: Sequence[str] = ()
     ) -> None:
-        """``imported``: the modules that the server imports; one that can't be imported is passed over.
+        """``imported``: the modules that the server imports, except those that can't be imported.
 
-        ``searching``: the modules of plugins whose imports are worth importing, see `bench.workers.preload`.
-        ``identified``: those of plugins whose `bench.store.identity.source_identity` workers ask for.
+        ``searching``: modules of plugins, whose imports are selected by `bench.workers.preload`.
+        ``identified``: modules of plugins whose `bench.store.identity.source_identity` workers need.
         """
         prepared = {"imported": [*imported], "searching": [*searching], "identified": [*identified]}
         self._prepared = json.dumps(prepared)
@@ -63,17 +63,17 @@ class Forkserver:
         self._spawns = sys.platform != "linux"
 
     def __enter__(self) -> Self:
-        """The server starts with the first worker."""
+        """Start nothing yet: the server starts with the first worker."""
         return self
 
     def __exit__(self, *fault: object) -> None:
-        """End the server; workers that still run end with it."""
+        """End the server, and with it all workers that still run."""
         self._spawns = True
         self._control = None
         self._open.close()
 
     def at_once(self, requests: int, answers: int, log: int, mark: str) -> Process:
-        """A `Launcher` that does not wait for the server: it spawns until that has imported all it should."""
+        """A `Launcher` that does not wait for the server: it spawns until the server has done all imports."""
         self._ensure()
         if self._control is not None and not self._is_prepared:
             self._is_prepared = bool(select.select([self._control], [], [], 0)[0])
@@ -119,10 +119,10 @@ class Forkserver:
 
 
 class Forked:
-    """A worker that was forked. Its monitor says, in lines, the number of the process and then its exit code."""
+    """A forked worker. Its monitor sends lines: the id of the process, and later its exit code."""
 
     def __init__(self, monitor: socket.socket) -> None:
-        """Raises EOFError: the monitor has nothing to say."""
+        """Raises EOFError: the monitor sends nothing."""
         self._monitor = monitor
         self._read = b""
         self._code: int | None = None
@@ -133,7 +133,7 @@ class Forked:
         return self._ended(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """See `bench.workers.launch.Process`. The process is let go of."""
+        """See `bench.workers.launch.Process`. Releases the process."""
         code = self._ended(timeout)
         if code is None:
             raise subprocess.TimeoutExpired("a forked worker", timeout or 0)
@@ -159,9 +159,9 @@ class Forked:
         return self._code
 
     def _line(self, timeout: float | None) -> bytes | None:
-        """The next line of the monitor; None: it did not come in time.
+        """The next line of the monitor. None if it did not come in time.
 
-        Raises EOFError: none will come.
+        Raises EOFError: no line will come.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while b"\n" not in self._read:
@@ -177,7 +177,7 @@ class Forked:
 
 
 def _end(server: subprocess.Popen[bytes], control: socket.socket) -> None:
-    """Without orders the server ends when its monitors have. Where a worker still runs, all of them are killed."""
+    """End the server. Without orders it ends after its monitors; if a worker still runs, all of them are killed."""
     control.close()
     try:
         server.wait(GRACE)
@@ -187,14 +187,14 @@ def _end(server: subprocess.Popen[bytes], control: socket.socket) -> None:
 
 
 def main() -> None:
-    """The forkserver: find out what every worker would, then fork a monitor for each request, until the parent ends."""
+    """Run the forkserver: do the work that all workers share, then fork a monitor a request, until the parent ends."""
     control, parent, prepared = sys.argv[1:]
     if not _ends_with(int(parent)):
         return
     import_module("bench.workers.serving")
     _prepare(**json.loads(prepared))
     gc.collect()
-    gc.freeze()  # or the collector of each worker would copy what all share
+    gc.freeze()  # otherwise the collector of each worker would copy shared memory
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # monitors leave no zombies
     with socket.socket(fileno=int(control)) as channel:
         channel.send(PREPARED)
@@ -208,14 +208,14 @@ def main() -> None:
                 _monitor(mark.decode(), server, *descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
-    with suppress(ChildProcessError):  # where there is none any more
+    with suppress(ChildProcessError):  # if no child is left
         os.wait()
 
 
 def _prepare(imported: list[str], searching: list[str], identified: list[str]) -> None:
-    """Import modules, and fill the caches of what does not change while a run goes on.
+    """Import modules, and fill the caches of values that do not change during a run.
 
-    What fails is passed over: the worker that needs it says so.
+    Failures are ignored: the worker that needs the module reports them.
     """
     from bench.store.identity import source_identity
     from bench.system.environment import libraries, machine
@@ -232,7 +232,7 @@ def _prepare(imported: list[str], searching: list[str], identified: list[str]) -
 
 
 def _monitor(mark: str, server: int, requests: int, answers: int, log: int, line: int) -> None:
-    """Fork the worker; tell its number, and its exit code when it has one; reap it when nobody asks any more."""
+    """Fork the worker. Send its id, and its exit code when it ends. Reap it when the parent releases it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if not _ends_with(server):
         os._exit(1)
@@ -245,7 +245,7 @@ def _monitor(mark: str, server: int, requests: int, answers: int, log: int, line
         _work(mark, monitor, requests, answers, log, marked)
     for descriptor in (requests, answers, log, marked):
         os.close(descriptor)
-    os.read(waits, 1)  # nothing: it returns when the worker has its session and its mark, or has ended
+    os.read(waits, 1)  # returns, with nothing, when the worker has its session and mark, or has ended
     with socket.socket(fileno=line) as heard, suppress(OSError):
         heard.sendall(b"%d\n" % worker)
         how = os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
@@ -257,7 +257,7 @@ def _monitor(mark: str, server: int, requests: int, answers: int, log: int, line
 
 
 def _work(mark: str, monitor: int, requests: int, answers: int, log: int, marked: int) -> None:
-    """Become a worker as a new interpreter would be one, close ``marked``, and serve."""
+    """Become a worker like one in a new interpreter, close ``marked``, and serve."""
     code = 1
     try:
         os.setsid()
@@ -270,8 +270,8 @@ def _work(mark: str, monitor: int, requests: int, answers: int, log: int, marked
         os.close(marked)
         random.seed()
         np.random.seed()  # noqa: NPY002 - plugins may use it, and every worker would draw the same
-        # A fork has none of the threads of BLAS. They start now, as where numpy and scipy are imported, and not in the
-        # first timed round, where they would spin beside it: setting their number makes every BLAS start them.
+        # A fork has none of the threads of BLAS. Setting their number makes every BLAS start them now, as an import of
+        # numpy and scipy would, and not in the first timed round, where they would spin beside it.
         with threadpool_limits(limits=1):
             pass
         child = import_module("bench.workers.serving")
@@ -289,7 +289,7 @@ def _work(mark: str, monitor: int, requests: int, answers: int, log: int, marked
 
 
 def _write_mark(mark: str) -> None:
-    """Put the mark into the environment, for processes that are started, and where the system shows it of this one."""
+    """Put the mark into the environment for started processes, and into the one that the system shows of this one."""
     getenv = ctypes.CDLL(None).getenv
     getenv.restype = ctypes.c_void_p
     place = getenv(MARK.encode())
@@ -299,6 +299,6 @@ def _write_mark(mark: str) -> None:
 
 
 def _ends_with(parent: int) -> bool:
-    """From here on this process is killed when its parent ends. False: that has happened already."""
+    """Let this process be killed when its parent ends. Returns False if the parent has already ended."""
     ctypes.CDLL(None).prctl(KILL_WITH_PARENT, signal.SIGKILL)
     return os.getppid() == parent

@@ -1,4 +1,4 @@
-"""A worker in this process, in place of one in a process of its own."""
+"""Runs a worker in this process, in place of a process of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bench.workers.serving import as_line, worker_class
 
 
 class Local:
-    """A worker in this process, asked as `bench.workers.process.Child` is: for a debugger, or where nothing can fail.
+    """A worker in this process, with the methods of `bench.workers.process.Child`, for a debugger or for safe work.
 
-    Nothing limits it, and its times and its memory are as good as the process that it shares.
+    It has no limits. The rest of this process disturbs its times and is part of its memory.
     """
 
     def __init__(
@@ -22,7 +22,7 @@ class Local:
         say: Say = print,
         show: Show = lambda description, done, total: None,
     ) -> None:
-        """Raises Failure: it fails to set up."""
+        """Raises Failure: the worker fails to set up."""
         self.gone = False
         settings = dict(setup)
         worker = worker_class(settings.pop("worker"))
@@ -37,11 +37,11 @@ class Local:
             raise Failure.of(fault) from fault
 
     def resident_bytes(self) -> int:
-        """It takes no memory but this process's."""
+        """Always 0: it takes no memory besides this process's."""
         return 0
 
     def end(self) -> None:
-        """Let go of what it holds. It may be called again."""
+        """Release the worker. It may be called again."""
         if not self.gone:
             self.gone = True
             del self._worker

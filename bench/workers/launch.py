@@ -1,4 +1,4 @@
-"""How the process of a worker is started: from nothing here, by a fork in `bench.workers.forkserver`."""
+"""Starts the process of a worker in a new interpreter. `bench.workers.forkserver` starts it by a fork."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import Protocol
 
 MARK = "BENCH_CHILD"
-"""The variable of the environment that tells the processes of one worker from all others."""
+"""The environment variable that marks the processes of one worker."""
 
 
 class Process(Protocol):
@@ -16,30 +16,30 @@ class Process(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The id of the process."""
         ...
 
     def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """The exit code, negative for a signal. None while the process runs."""
         ...
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, waited for.
+        """Wait for the end of the process. Returns its exit code.
 
         Raises subprocess.TimeoutExpired: it still runs after ``timeout`` seconds.
         """
         ...
 
     def send_signal(self, sig: int) -> None:
-        """Send a signal, if it runs."""
+        """Send a signal, if the process runs."""
         ...
 
 
 class Launcher(Protocol):
     """Starts the process of a worker: the head of a session, with ``mark`` as MARK in its environment.
 
-    It reads requests and writes answers at two descriptors, and finds modules where this process does. ``log`` is its
-    standard output and error.
+    The process reads requests and writes answers at two descriptors, and finds modules where this process does. ``log``
+    is its standard output and error.
 
     Raises OSError: it can't be started.
     """
@@ -50,12 +50,12 @@ class Launcher(Protocol):
 
 
 def program(module: str) -> list[str]:
-    """The start of a command that runs ``main`` of a module, found where this process finds modules."""
+    """The beginning of a command that runs ``main`` of a module, with the module path of this process."""
     return [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; main()"]
 
 
 def spawn(requests: int, answers: int, log: int, mark: str) -> Process:
-    """A new interpreter. See `Launcher`."""
+    """Start the process in a new interpreter. See `Launcher`."""
     return subprocess.Popen(
         [*program("bench.workers.serving"), str(requests), str(answers), str(os.getpid())],
         pass_fds=(requests, answers),

@@ -1,4 +1,4 @@
-"""What a worker may take, and how a request fails."""
+"""The limits of workers, the failures of requests, and the protocol of a process that answers requests."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from bench.interfaces import Unavailable, Unsuitable
 from bench.system.files import is_full
 
 Status = Literal["error", "timeout", "memory", "skipped", "pruned", "full"]
-"""``pruned``: it is not worth its time. ``full``: the disk is, which is no fault of a cell's."""
+"""``pruned``: the cell is not worth its time. ``full``: the disk is full, which is no fault of a cell."""
 
 
 Say = Callable[[str], None]
-"""Takes a line that is to be shown."""
+"""A function that shows a line."""
 
 
 Show = Callable[[str, int | None, int | None], None]
-"""Takes how far a stage has come: what it is, steps done (None: it is over), and steps in all, where that is known."""
+"""A function that shows the progress of a stage: its description, steps done (None: it is over), all steps if known."""
 
 
 TAIL = 8
-"""Entries of a traceback that are kept."""
+"""The entries of a traceback that are kept."""
 
 RESERVE = 0.1
-"""Of all memory, and at least LEAST_RESERVE bytes: what a child must leave free by default."""
+"""The share of all memory that a child leaves free by default; it is at least LEAST_RESERVE bytes."""
 
 
 LEAST_RESERVE = 2**30
 
 
 class Failure(Exception):
-    """Why a request has no answer: a status for the record, the reason in words, and the last lines of a traceback.
+    """A request has no answer: a status for the record, the reason in words, and the last lines of a traceback.
 
-    ``final``: another machine or another time would change nothing about it.
+    ``final``: the request would fail on every machine and at any time.
     """
 
     def __init__(self, status: Status, reason: str, tail: list[str] | None = None, final: bool = False) -> None:
@@ -50,7 +50,7 @@ class Failure(Exception):
 
     @classmethod
     def of(cls, fault: BaseException) -> Failure:
-        """What a fault says in a record; a failure itself stays as it is."""
+        """The failure that describes a fault in a record. A failure is returned as it is."""
         if isinstance(fault, Failure):
             return fault
         if isinstance(fault, Unavailable | Unsuitable):
@@ -63,9 +63,9 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may take: seconds for one request (None: any), and bytes of memory with all that came of it.
+    """The limits of a child: seconds for one request (None: no limit), and bytes of memory, with its descendants.
 
-    None for the latter is what is free when it starts, less a reserve: it ends before the machine swaps.
+    None for the bytes is the free memory when it starts, less a reserve, so that it ends before the machine swaps.
     """
 
     seconds: float | None = None
@@ -78,31 +78,31 @@ class Limits:
 
 
 class Asked(Protocol):
-    """What answers requests: a process, or a worker in this one."""
+    """A process that answers requests, or a worker in this process that does."""
 
     @property
     def gone(self) -> bool:
-        """Whether it has ended."""
+        """Whether the process has ended."""
         ...
 
     def ask(self, what: str, **parameters: Any) -> Any:
         """The answer of a method of its worker, in JSON's types.
 
-        Raises Failure: there is none.
+        Raises Failure: there is no answer.
         """
         ...
 
     def resident_bytes(self) -> int:
-        """The memory that it takes."""
+        """The memory that the process takes."""
         ...
 
     def end(self) -> None:
-        """End it. It may be called again."""
+        """End the process. It may be called again."""
         ...
 
 
 class Starter(Protocol):
-    """Starts what answers requests."""
+    """Starts a process that answers requests."""
 
     def __call__(
         self,
@@ -116,6 +116,6 @@ class Starter(Protocol):
 
 
 def free_memory() -> int:
-    """What is free now, less a reserve."""
+    """The free memory now, less a reserve."""
     memory = psutil.virtual_memory()
     return int(memory.available - max(LEAST_RESERVE, RESERVE * memory.total))

@@ -1,8 +1,8 @@
-"""A process of its own for whatever a plugin does, so that it can crash, hang or eat memory and cost nothing else.
+"""Runs plugins in a process of their own, where a crash, a hang or too much memory does no harm to the run.
 
-The parent asks, the child answers, in lines of JSON over two pipes that are neither standard input nor output: a plugin
-may write there what it likes. A child is the head of a session, and all its descendants carry a mark in their
-environment: killing it leaves nothing behind. If the parent dies, so does the child.
+The parent sends requests and the child answers, in lines of JSON over two pipes. They are not standard input and
+output, where a plugin may write anything. A child is the head of a session, and all its descendants have a mark in
+their environment, so killing it leaves nothing behind. If the parent dies, the child dies too.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from bench.workers.launch import MARK, Launcher, spawn
 from bench.workers.limits import Failure, Limits, Say, Show, free_memory
 
 TICK = 0.2
-"""Seconds between two looks at a working child's memory and the clock."""
+"""Seconds between two checks of a working child's memory and time."""
 
 GRACE = 2.0
-"""Seconds that a dying process is given to be gone."""
+"""Seconds in which a dying process must end."""
 
 
 TAIL_LINES, TAIL_BYTES = 30, 2**16
-"""What is kept of all that a child wrote, once it is gone."""
+"""The last lines and bytes of a child's output that are kept after its end."""
 
 LOG_BYTES = 2**26
-"""What a child may write to standard output and error before it is thrown away."""
+"""The most bytes of a child's standard output and error. Beyond them the output is discarded."""
 
 
 class Child:
-    """A process that does what it is asked, and says and shows how that goes on."""
+    """A process that answers requests, and meanwhile passes on lines and progress."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class Child:
         show: Show = lambda description, done, total: None,
         launch: Launcher = spawn,
     ) -> None:
-        """``setup``: the first request, see `bench.workers.serving`. ``launch``: how the process is started.
+        """``setup``: the first request, see `bench.workers.serving`. ``launch``: starts the process.
 
-        Raises Failure: it can't be, or fails to set up.
+        Raises Failure: the process can't be started, or fails to set up.
         """
         self._seconds = limits.seconds
         self._bytes = free_memory() if limits.bytes is None else limits.bytes
@@ -86,9 +86,9 @@ class Child:
             raise Failure("error", f"no process can be started: {fault}") from fault
 
     def ask(self, what: str, **parameters: Any) -> Any:
-        """The child's answer.
+        """The child's answer to a request.
 
-        Raises Failure: it gave none, or refused; after a timeout or a crash it is gone.
+        Raises Failure: the child refused or did not answer. After a timeout or a crash it has ended.
         """
         if self.gone:
             raise Failure("error", "the process ended with an earlier request")
@@ -114,13 +114,13 @@ class Child:
     def _write(self, content: bytes, deadline: float | None) -> None:
         while content:
             self._wait(self._requests, select.POLLOUT, deadline)
-            try:  # So much never blocks.
+            try:  # PIPE_BUF bytes never block.
                 content = content[os.write(self._requests, content[: select.PIPE_BUF]) :]
             except BrokenPipeError:
                 raise self._ended() from None
 
     def _message(self, deadline: float | None) -> dict[str, Any]:
-        """The next line of the child.
+        """The next message of the child.
 
         Raises Failure: there is none.
         """
@@ -139,9 +139,9 @@ class Child:
         raise Failure("error", f"wrote into the pipe of its answers: {line[:80]!r}")
 
     def _wait(self, descriptor: int, event: int, deadline: float | None) -> None:
-        """Until a pipe is ready.
+        """Wait until a pipe is ready.
 
-        Raises Failure: the child has ended, or takes more time or memory than it may.
+        Raises Failure: the child has ended, or exceeds its limits of time or memory.
         """
         poll = select.poll()
         poll.register(descriptor, event)
@@ -155,10 +155,10 @@ class Child:
                 raise self._ended()
 
     def _look(self, deadline: float | None) -> None:
-        """Raises Failure: the child takes more time or memory than it may; it is ended."""
+        """Raises Failure: the child exceeds its limits of time or memory, and was ended for it."""
         self._looked = time.monotonic()
         if deadline is not None and self._looked > deadline:
-            self._process.send_signal(signal.SIGABRT)  # at which it writes where it stands
+            self._process.send_signal(signal.SIGABRT)  # makes it print its stack
             tail = self._last_words()[1]
             raise Failure("timeout", f"not finished after {self._seconds:g} s", tail)
         if self.resident_bytes() > self._bytes and (used := self._taken_bytes()) > self._bytes:
@@ -168,7 +168,7 @@ class Child:
             self._log.truncate(0)
 
     def _ended(self) -> Failure:
-        """The child is gone: how, and what it said last."""
+        """The failure of a child that has ended: how it ended, and its last lines."""
         code, tail = self._last_words()
         if code is None:
             return Failure("error", "closed the pipe of its answers and stayed", tail)
@@ -177,7 +177,7 @@ class Child:
         return Failure("error", f"ended by itself, with exit code {code}, before it had answered", tail)
 
     def _last_words(self) -> tuple[int | None, list[str]]:
-        """End the child, which is about to by itself: its exit code, None if it did not, and what it wrote last."""
+        """Wait for the child's own end, then kill it. Returns its exit code, None if it stayed, and its last lines."""
         try:
             code = self._process.wait(timeout=GRACE)
         except subprocess.TimeoutExpired:
@@ -189,15 +189,15 @@ class Child:
         return code, tail
 
     def resident_bytes(self) -> int:
-        """Memory of the child and its descendants, quickly found; what these share counts more than once."""
+        """The memory of the child and its descendants, by a fast method that counts shared memory more than once."""
         return sum(_resident(process) for process in self._family())
 
     def _taken_bytes(self) -> int:
-        """Memory of the child and its descendants, slowly found; what these share counts once."""
+        """The memory of the child and its descendants, by a slow method that counts shared memory once."""
         return sum(_proportional(process) for process in self._family())
 
     def _family(self) -> list[psutil.Process]:
-        if self._process.poll() is not None:  # its number may be another's by now
+        if self._process.poll() is not None:  # its id may be reused by now
             return []
         try:
             head = psutil.Process(self._process.pid)
@@ -206,12 +206,12 @@ class Child:
             return []
 
     def end(self) -> None:
-        """Kill the child and whatever came of it. It may be called again."""
+        """Kill the child and its descendants. It may be called again."""
         if self.gone:
             return
         self.gone = True
         family = self._family()
-        with suppress(ProcessLookupError, PermissionError):  # nobody may be left in its group
+        with suppress(ProcessLookupError, PermissionError):  # its group may be empty
             os.killpg(self._process.pid, signal.SIGKILL)
         _kill(family)
         self._process.wait()
@@ -225,7 +225,7 @@ class Child:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """The processes that carry a child's mark, wherever they have gone."""
+    """The processes that have a child's mark, in whatever session."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -260,7 +260,7 @@ def _proportional(process: psutil.Process) -> int:
 
 
 def _signal_name(number: int) -> str:
-    """A signal as it is known. Who is killed without a word was killed from outside, or by the system."""
+    """The name of a signal. SIGKILL came from outside or from the system."""
     known = {int(one): one.name for one in signal.Signals}
     name = known.get(number, f"signal {number}")
     return f"{name}, which the system sends where memory runs out" if number == signal.SIGKILL else name

@@ -1,4 +1,4 @@
-"""The other end of `bench.workers.process`: a process that answers one request after another.
+"""The child's side of `bench.workers.process`: it answers one request after another.
 
 ``main`` is started with two descriptors (requests, answers) and the id of the parent process. The first request is
 ``set_up`` and names the class whose methods answer, as ``package.module:Class``.
@@ -22,13 +22,13 @@ import numpy as np
 from bench.workers.limits import Failure
 
 KILL_WITH_PARENT, ADOPT_ORPHANS = 1, 36
-"""Of Linux's prctl: PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER."""
+"""PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER of Linux's prctl."""
 
 
 def as_line(message: dict[str, Any]) -> str:
-    """A message as JSON; numpy's numbers as Python's, dataclasses as their fields.
+    """A message as JSON, with numpy's numbers as Python's and dataclasses as their fields.
 
-    Raises TypeError: it holds what no record can.
+    Raises TypeError: it holds a value that no record can.
     """
     return json.dumps(message, default=_python) + "\n"
 
@@ -70,12 +70,12 @@ def serve(requests: int, answers: int) -> None:
 
 
 def main() -> None:
-    """A worker in an interpreter of its own."""
+    """Run a worker in an interpreter of its own."""
     live(*(int(word) for word in sys.argv[1:]))
 
 
 def live(requests: int, answers: int, parent: int) -> None:
-    """Die with the parent, leave words instead of a core where it crashes, and serve."""
+    """Serve. The process dies with the parent, and a crash prints a traceback and leaves no core file."""
     if sys.platform == "linux":
         system = ctypes.CDLL(None)
         system.prctl(KILL_WITH_PARENT, signal.SIGKILL)
