@@ -215,28 +215,6 @@ def _merged(scanned: NDArray[np.bool_], by_scan: Candidates, by_tables: Candidat
     return Candidates(ids, distances, by_scan.complete + by_tables.complete, by_scan.scans)
 
 
-def within_radius(queries: Codes, tables: Tables, radius: int) -> tuple[Int, Int, Distances]:
-    """All items within a Hamming radius of each query, through the tables.
-
-    Returns starts int64 [q + 1], and ids int64 and distances int32 by (distance, id): query i has those from
-    ``starts[i]`` to before ``starts[i + 1]``.
-
-    Raises ValueError: the radius is below 0, or the codes are of another length.
-    """
-    from methods.search.codes.kernels import entry as kernels
-
-    if radius < 0:
-        raise ValueError(f"radius = {radius} must be at least 0")
-    ids, distances = np.empty(len(tables.codes), np.int64), np.empty(len(tables.codes), np.int32)
-    all_ids, all_distances = [ids[:0]], [distances[:0]]
-    for query in asked(queries, tables.codes, 1):
-        count = kernels.within(query, *_arrays(tables), min(radius, tables.codes.bits), ids, distances)
-        all_ids.append(ids[:count].copy())
-        all_distances.append(distances[:count].copy())
-    starts = np.cumsum([len(some) for some in all_ids])
-    return starts, np.concatenate(all_ids), np.concatenate(all_distances)
-
-
 def _arrays(tables: Tables) -> tuple[Words, Int, NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, int]:
     codes = tables.codes
     return codes.words, codes.starts, codes.items, tables.offsets, tables.members, codes.bits, tables.key_bits

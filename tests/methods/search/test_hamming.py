@@ -15,7 +15,6 @@ from methods.search.codes.lookup import (
     check_key_bits,
     substrings,
     weighted_candidates,
-    within_radius,
 )
 from methods.search.codes.scans import AsymmetricScan, HammingScan, top_n
 
@@ -281,32 +280,6 @@ def test_among_many_codes_the_first_pass_loses_none_of_the_nearest(bits, weights
     for n in (1, 10, 1000):
         found = weighted_candidates(real, query, build_tables(as_they_are(database), 4), n, "scan").ids
         np.testing.assert_array_equal(found, first(cost, n)[0])
-
-
-@few
-@given(
-    shape=st.sampled_from([(8, 4), (12, 4), (16, 16), (64, 8), (80, 16)]),
-    count=st.integers(1, 150),
-    radius=st.integers(0, 20),
-    repertoire=st.sampled_from([3, 40, 1000]),
-    once=st.booleans(),
-    seed=st.integers(0, 99),
-)
-def test_all_items_within_a_radius_are_found_through_the_tables(shape, count, radius, repertoire, once, seed):
-    bits, key_bits = shape
-    rng = np.random.default_rng(seed)
-    database, query = random_codes(rng, count, bits, repertoire), random_codes(rng, 3, bits, repertoire)
-    if bits // key_bits * (key_bits + 1) <= radius and key_bits == 16:
-        return
-    starts, ids, distances = within_radius(
-        query, build_tables((distinct if once else as_they_are)(database), key_bits), radius
-    )
-    expected, nearest = brute_force(query, database, count)
-    for i in range(3):
-        inside = nearest[i] <= radius
-        part = slice(starts[i], starts[i + 1])
-        np.testing.assert_array_equal(ids[part], expected[i][inside])
-        np.testing.assert_array_equal(distances[part], nearest[i][inside])
 
 
 @pytest.mark.parametrize(("bits", "key_bits"), [(48, 16), (96, 24), (120, 20), (128, 8)])

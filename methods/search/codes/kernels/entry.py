@@ -2,7 +2,7 @@
 
 from methods.search.codes.kernels.buckets import BUCKET_COST, CHOICE_COST, CODE_COST, JUDGEMENT_SHARE, choose_scan
 from methods.search.codes.kernels.cells import scan_cells
-from methods.search.codes.kernels.lookup import look_up, look_up_first, look_up_weighted, within
+from methods.search.codes.kernels.lookup import look_up, look_up_first, look_up_weighted
 from methods.search.codes.kernels.scan import scan, scan_distinct
 from methods.search.codes.kernels.weighted import scan_weighted
 
@@ -19,5 +19,4 @@ __all__ = [
     "scan_cells",
     "scan_distinct",
     "scan_weighted",
-    "within",
 ]

@@ -37,7 +37,7 @@ from methods.search.codes.kernels.weighted import (
     new_byte_costs,
     order_by_cost,
 )
-from methods.search.common.compiled import Array, kernel, read_only
+from methods.search.common.compiled import Array, kernel
 
 EVERY = 2**31
 """A distance that no two codes have."""
@@ -147,32 +147,3 @@ def look_up_weighted(
             for position in range(count):
                 costs[position] = cost_of(words, np.uint64(selected[position]), byte_costs)
         order_by_cost(selected, costs, count, bins, by_cost, ids[i])
-
-
-@kernel(INT(read_only(types.uint64, 1), *_STORED_AND_TABLES, INT, types.int64[::1], types.int32[::1]), nogil=True)
-def within(
-    query: Array, words: Array, starts: Array, items: Array, offsets: Array, members: Array, bits: int, key_bits: int,
-    radius: int, ids: Array, distances: Array,
-) -> int:  # fmt: skip
-    """The items of the codes within a radius of one query [words], by (distance, id). Returns their number.
-
-    A code within r differs from the query in at most r // tables bits of some substring (pigeonhole). ids and
-    distances [items] are -1 behind the items found.
-    """
-    tables, visited = Tables(offsets, members, key_bits), new_visited(words.shape[1])
-    size = count_items(Stored(words, starts, items))
-    item_set, item_distances = new_bitset(size), np.empty(size, np.uint16)
-    selection = new_selection(size, bits)
-    codes, histogram = visited.codes, selection.histogram
-    count = 0
-    for ring in range(radius // offsets.shape[0] + 1):
-        count, _ = visit_ring(tables, query, ring, starts, visited, count)
-    for position in range(count):
-        code = np.int64(codes[position])
-        distance = hamming_distance(words, np.uint64(code), query)
-        if distance <= radius:
-            histogram[distance] += add_items(code, distance, starts, items, item_set, item_distances)
-    count = take_members(item_set, selection.ids)
-    take_values(item_distances, selection.ids, count, selection.distances)
-    order(selection, count, ids, distances)
-    return count
