@@ -1,8 +1,8 @@
 """A coarse first level over codes: an inverted file whose lists are scanned by Hamming distance.
 
-The cells are those of IVFADC's coarse quantiser (Jégou, Douze, Schmid 2011), found on the features; what they hold are
-hash codes. A query scans a few thousand codes in place of all, which pays because a scan of codes costs so little that
-finding the cells and re-ranking are what is left.
+The cells are those of IVFADC's coarse quantiser (Jégou, Douze, Schmid 2011), found on the features; they hold hash
+codes. A query scans a few thousand codes in place of all. That pays because a scan of codes costs so little that
+finding the cells and re-ranking are most of the time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from methods.search.common.threads import by_queries
 class CodeCells:
     """Codes in ``cells`` of the features, of which the ``nprobe`` nearest to the query are scanned.
 
-    Its neighbours are the nearest codes in these cells, ties in no order that means anything.
+    Its neighbours are the nearest codes in these cells, with ties in no defined order.
     """
 
     label = "Code cells"
@@ -38,7 +38,6 @@ class CodeCells:
         check_parameters(self)
 
     def build(self, database: Corpus) -> Self:
-        """Cluster the features, and lay the codes out cell by cell. Unsuitable: fewer items than cells."""
         import faiss
 
         from methods.search.codes.kernels import entry as code_kernels
@@ -62,11 +61,9 @@ class CodeCells:
         return self
 
     def set_query(self, **parameters: Any) -> None:
-        """Set ``nprobe``, the cells that are scanned (all, if there are fewer). ValueError: below 1, or another."""
         set_parameters("code_cells", self, parameters)
 
     def search(self, queries: Corpus, k: int) -> Int:
-        """See `bench.interfaces.Index`. ValueError: k < 1, or the queries do not fit."""
         check_k(k)
         codes = codes_of(queries, "code_cells", self._bits)
         vectors = items_of(queries, "code_cells") if len(codes) else np.empty((0, self._centroids.shape[1]), np.float32)
@@ -85,7 +82,7 @@ class CodeCells:
         return ids
 
     def size_bytes(self) -> int:
-        """Centroids, codes, and what item each is of."""
+        """Centroids, codes, and the item of each code."""
         return self._centroids.nbytes + self._words.nbytes + self._items.nbytes + self._starts.nbytes
 
     def query_cost(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Codes as the kernels read them, equal ones stored once where they repeat, and the scans of them."""
+"""The memory layout of codes for the kernels, with equal codes stored once if they repeat, and the scans of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.interfaces import Codes, Float, Int, Words
 from methods.search.common.threads import by_queries
 
 LEAST_REPEATS = 2
-"""Items a code, on average, from which on equal codes are stored once: below, the detour costs more than it saves."""
+"""Items a code, on average, from which on equal codes are stored once; below, the detour costs more than it saves."""
 
 Distances = NDArray[np.int32]
 
@@ -20,8 +20,8 @@ Distances = NDArray[np.int32]
 class Distinct:
     """Words uint64 [words, m], a word of all codes contiguous, each code there once or for each item.
 
-    Code c stands for ``items[starts[c] : starts[c + 1]]`` (int32, ascending; starts int64 [m + 1]); where both are
-    empty no two codes are stored as one, and code c is item c.
+    Code c stands for ``items[starts[c] : starts[c + 1]]`` (int32, ascending; starts int64 [m + 1]). If both are empty,
+    no two codes are stored as one, and code c is item c.
     """
 
     words: Words
@@ -33,12 +33,11 @@ class Distinct:
         return len(self.items) if len(self.starts) else self.words.shape[1]
 
     def nbytes(self) -> int:
-        """Bytes of the three arrays."""
         return self.words.nbytes + self.starts.nbytes + self.items.nbytes
 
 
 def distinct(codes: Codes) -> Distinct:
-    """Equal codes stored once where each is there LEAST_REPEATS times on average. ValueError: too many codes."""
+    """Equal codes stored once if each is there LEAST_REPEATS times on average; more than 2^31 - 1 codes are refused."""
     if len(codes) >= 2**31:
         raise ValueError(f"{len(codes)} codes: at most {2**31 - 1} are numbered")
     order = np.lexsort(codes.words.T)
@@ -58,7 +57,10 @@ def as_they_are(codes: Codes) -> Distinct:
 
 
 def asked(queries: Codes, database: Distinct, n: int) -> Words:
-    """The queries' words, contiguous. ValueError: n < 1, or codes of different lengths."""
+    """The queries' words, contiguous.
+
+    Raises ValueError: n is below 1, or the codes differ in length.
+    """
     if n < 1:
         raise ValueError(f"n = {n} must be at least 1")
     if queries.bits != database.bits:
@@ -67,7 +69,10 @@ def asked(queries: Codes, database: Distinct, n: int) -> Words:
 
 
 def weights_of(real_codes: Float | None, codes: Codes) -> Float:
-    """The weights of the bits, |real codes|, float32 [q, bits]. ValueError: real codes of another shape."""
+    """The weights of the bits, |real codes|, float32 [q, bits].
+
+    Raises ValueError: there are no real codes, or they have another shape.
+    """
     if real_codes is None:
         raise ValueError("weighted distances are by the queries' real codes, and there are none")
     if real_codes.dtype != np.float32 or real_codes.shape != (len(codes), codes.bits):

@@ -70,7 +70,10 @@ def substrings(words: Words, table: int, key_bits: int) -> Int:
 
 
 def build_tables(codes: Distinct, key_bits: int) -> Tables:
-    """The tables of the codes. Raises ValueError as ``check_key_bits`` does."""
+    """The tables of the codes.
+
+    Raises ValueError: ``check_key_bits`` refuses.
+    """
     check_key_bits(codes.bits, key_bits)
     count, size = codes.bits // key_bits, codes.words.shape[1]
     offsets = np.zeros((count, 2**key_bits + 1), dtype=np.int32)
@@ -111,7 +114,7 @@ def candidates(queries: Codes, tables: Tables, n: int, mode: Mode = "tables", cu
     ``mode``: by the "tables", by a "scan" of all codes, or "auto", which takes the cheaper of the two by the sizes of
     the buckets. Scanned candidates are always the nearest.
 
-    Raises ValueError: codes of another length, n below 1, an unknown mode or cut.
+    Raises ValueError: the codes differ in length, n is below 1, or the mode or the cut is unknown.
     """
     if cut not in ("hamming", "arrival"):
         raise ValueError(f"cut = {cut!r}: must be hamming or arrival; see weighted_candidates for real codes")
