@@ -1,4 +1,4 @@
-"""The options that name a grid, its data and its folders: eight, written once, that several commands share."""
+"""The options of a grid, its data and its folders, which several commands share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.system.places import check_temporary, check_writable, default_cache, 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A grid, the data it is run on, and where things are: what the command line says of them."""
+    """The grid, its data and the folders, as the options of the command line name them."""
 
     grid: GridName
     dataset: DatasetName = None
@@ -36,7 +36,7 @@ class Chosen:
 
     @property
     def cache(self) -> Path:
-        """Where artifacts are kept."""
+        """The folder of the artifacts."""
         return self.cache_dir or default_cache()
 
     def plans(self) -> list[Grid]:
@@ -53,7 +53,7 @@ class Chosen:
         return told_apart(plans)
 
     def check_folders(self, plans: Sequence[Grid]) -> None:
-        """Raises ValueError: the results, or what is kept, could not be written when they are there."""
+        """Raises ValueError: the results folder or the cache can't be written to."""
         check_writable("--cache-dir", self.cache, ["labels", "features", "codes", "exact", "locks", "work"])
         inner = ["records", "neighbours", "replicates", "names", "locks", plans[0].name]
         check_writable("--out", self.out, [*inner, *(f"{plans[0].name}/{plan.dataset_name}" for plan in plans)])
@@ -62,9 +62,9 @@ class Chosen:
     def pipelines(
         self, plans: Sequence[Grid], results: Store, context: Context, say: Callable[[str], None]
     ) -> list[Pipeline]:
-        """A pipeline for each data set, under the name that its data have in the results.
+        """A pipeline for each data set, with the name that its data have in the results.
 
-        Raises ValueError: the data of one are not where they should be.
+        Raises ValueError: the data of a data set are not where they should be.
         """
         pipelines = [Pipeline(plan, Store(self.cache, say), context, say) for plan in plans]
         for pipeline in pipelines:
@@ -79,9 +79,9 @@ class Chosen:
 
 
 def on_a_grid(grid: Any = GridName) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes of a function of `Chosen` and options of its own a command with the options of both.
+    """Turn a function of `Chosen` and of options of its own into a command with the options of both.
 
-    ``grid``: how the grid is named, by an option or an argument.
+    ``grid``: the option or the argument that names the grid.
     """
     hints = get_type_hints(Chosen, include_extras=True) | {"grid": grid}
     fields = {field.name: field for field in dataclasses.fields(Chosen)}

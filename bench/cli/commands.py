@@ -1,7 +1,7 @@
 """The command line: ``run``, ``recompute``, ``list``, ``show``, ``table``, ``compare``, ``site``, ``check``, ``gc``.
 
-Whatever the user can mend (a name, a grid, a folder, an image) is one line on stderr and exit code 2; a run in which
-cells failed ends with 1 and says which; a full disk is one line and 1; Ctrl-C ends with 130. What is finished is kept.
+An error that the user can mend (a name, a grid, a folder, an image) is one line on stderr and exit code 2. A run with
+failed cells names them and ends with 1; a full disk is one line and 1; Ctrl-C ends with 130. Finished work is kept.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 MOST = 1e9
-"""Seconds or GB: what is more was not meant."""
+"""The most seconds or GB of an option. A larger value is a mistake."""
 MOST_PICTURED = 200
-"""Queries in a page's gallery: with more the page would be of no use."""
+"""The most queries in a page's gallery. With more the page would be too large to use."""
 
 
 @contextmanager
 def _failures(pipelines: Sequence[Pipeline], out: Path) -> Iterator[dict[str, str]]:
-    """Takes what failed, by its record's key; says it in the end, however that comes, and makes it exit code 1."""
+    """A dict for reasons of failures by record key. They are printed at any end of the block, with exit code 1."""
     failed: dict[str, str] = {}
     try:
         yield failed
@@ -129,13 +129,13 @@ def run(
 
 
 def _what(pipelines: Sequence[Pipeline]) -> str:
-    """What is run, in a few words."""
+    """The subject of a run in a few words."""
     grids = [pipeline.grid for pipeline in pipelines]
     return f"{grids[0].name} on {', '.join(grid.dataset_name for grid in grids)}"
 
 
 def _forkserver(plans: Sequence[Grid]) -> Forkserver:
-    """What forks the workers of the grid, and knows what many of them would find out each."""
+    """The forkserver for the workers of the grids, which does the work that the workers share."""
     from bench.records.keys import SEARCH_ROLES
     from bench.workers.forkserver import Forkserver
     from bench.workers.preload import own_modules
@@ -183,7 +183,7 @@ def recompute(
 def _limits(timeout: float | None, memory_limit: float | None, in_process: bool) -> Limits:
     """The limits of ``run``.
 
-    Raises ValueError: they are none, or nothing could keep them.
+    Raises ValueError: they are not valid, or can't be kept in this process.
     """
     if in_process and (timeout, memory_limit) != (None, None):
         raise ValueError("--in-process keeps no limits: leave out --timeout and --memory-limit")
@@ -280,9 +280,9 @@ def _mark(pipeline: Pipeline, results: Store) -> None:
 
 
 def _pictured(gallery: int | None) -> int | None:
-    """The number of ``--gallery``; None for the usual one.
+    """The number of ``--gallery``. None for the usual number.
 
-    Raises ValueError: there can't be so many.
+    Raises ValueError: it is not valid.
     """
     if gallery is not None and not 0 <= gallery <= MOST_PICTURED:
         raise ValueError(f"--gallery {gallery}: expected a number of queries, 0 (none) to {MOST_PICTURED:,}")
@@ -290,8 +290,8 @@ def _pictured(gallery: int | None) -> int | None:
 
 
 def _write(pipelines: Sequence[Pipeline], results: Store, pictured: int | None = None) -> list[Path]:
-    """The report of each data set in a folder of its own, above them one of all, where there are several; and all
-    records of the store as one table. ``pictured``: queries in a page's gallery, None for the usual number.
+    """Write the report of each data set into a folder of its own, one of all data sets above them if there are several,
+    and all records as one table. ``pictured``: queries in a page's gallery, None for the usual number.
     """
     from bench.records.parquet import write_parquet
     from bench.report.write import PICTURED, write_reports

@@ -1,4 +1,4 @@
-"""How a command ends that can't go on: one line on stderr, and an exit code."""
+"""Ends a command that can't go on, with one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.system.wording import one_line
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """What the user can mend ends in one line and exit code 2, a full disk in one line and exit code 1."""
+    """Ends with one line and exit code 2 for an error that the user can mend, or exit code 1 for a full disk."""
     try:
         yield
     except (ValueError, OSError) as fault:

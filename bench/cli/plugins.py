@@ -60,9 +60,9 @@ def check(
 
 
 def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
-    """The kinds of which there is a plugin of that name, or the one that is asked for.
+    """The kinds of the plugins of that name, or the given kind.
 
-    Raises ValueError: there is none.
+    Raises ValueError: there is no such plugin.
     """
     if kind is not None and kind not in registry.GROUPS:
         raise ValueError(registry.unknown(f"kind {kind!r}", kind, registry.GROUPS))
@@ -75,9 +75,9 @@ def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
 
 
 def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
-    """What ``--set`` says of one plugin, by parameter.
+    """The values that ``--set`` gives to one plugin, by parameter.
 
-    Raises ValueError: it speaks of another.
+    Raises ValueError: a setting names another plugin.
     """
     values = {}
     for setting in map(parse, settings):

@@ -1,4 +1,4 @@
-"""What stands on the screen while a run goes on: two bars on a terminal, a line now and then anywhere else."""
+"""Shows the progress of a run: by two bars on a terminal, and by a line now and then in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -21,26 +21,23 @@ from bench.plans.units import Plan, Planned, Unit
 from bench.system.wording import printable
 
 LINE_SECONDS = 25.0
-"""Between two lines about how far it is, where there is no terminal."""
+"""Seconds between two lines of progress where there is no terminal."""
 
 DRAWN, DRAWN_BETWEEN_ROUNDS, DRAWN_IN_ROUNDS = 0.5, 1.0, 10.0
-"""Seconds between two drawings of the bars. While a time is measured nothing is drawn but before the next round, or
-where a round lasts long.
-"""
+"""Seconds between two drawings of the bars: usually, between two timed rounds, and inside a round that takes long."""
 
 NARROW = 72
-"""Columns below which the figures beside a bar are short."""
+"""The columns of a terminal below which the figures beside a bar are short."""
 
 LEAST_BAR = 8
 LEAST = 5
-"""Seconds: less than this is no answer to how long it takes at least."""
+"""The fewest seconds that are worth to be shown as the least time left."""
 
 
 class Reporter:
-    """Shows how far a run is, and says what happens on the way. It is the ``Watch`` of a run.
+    """The ``Watch`` of a run that shows its progress and prints its lines.
 
-    Bars are drawn and lines are said by a thread of their own too (``tick``): what a child does in silence is seen all
-    the same.
+    A thread of its own also draws bars and prints lines (``tick``), so that silent work of a child is shown too.
     """
 
     def __init__(
@@ -51,7 +48,7 @@ class Reporter:
         keep: DurationsFile | None = None,
         verbose: bool = False,
     ) -> None:
-        """``forecast`` began now. ``keep``: where the times that units take are noted."""
+        """``forecast`` began now. ``keep``: the file for the times of units."""
         self.live: Live | None = None
         self._forecast, self._console, self._clock = forecast, shown_on, clock
         self._keep, self._verbose = keep, verbose
@@ -63,7 +60,7 @@ class Reporter:
         self._gone: SystemExit | None = None
 
     def open(self, name: str, plans: Sequence[Plan], last: Planned) -> None:
-        """Say how much there is to do. ``last``: what comes after all cells."""
+        """Print the amount of work. ``last``: the unit that comes after all cells."""
         with self._turn() as now:
             self._open = {cell for plan in plans for cell in plan.open}
             every, left_out = sum(plan.cells for plan in plans), sum(plan.left_out for plan in plans)
@@ -79,17 +76,17 @@ class Reporter:
                 self._draw(now)
 
     def say(self, line: str) -> None:
-        """A line above the bars, with the seconds since the start."""
+        """Print a line above the bars, with the seconds since the start."""
         with self._turn() as now:
             self._print(line, now)
 
     def detail(self, line: str) -> None:
-        """A line that is said only where all is to be said."""
+        """Print a line if the run is verbose."""
         if self._verbose:
             self.say(line)
 
     def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
-        """The steps, as a stage."""
+        """The steps, shown as a stage."""
         if total is None and isinstance(steps, Sized):
             total = len(steps)
         self.show(description, 0, total)
@@ -101,7 +98,7 @@ class Reporter:
             self.show(description, None, total)
 
     def show(self, description: str, done: int | None, total: int | None) -> None:
-        """How far a stage has come, here or in a process of its own; None when it is over."""
+        """Show the progress of a stage of this process or a child. ``done`` is None when it is over."""
         with self._turn() as now:
             self._forecast.step(printable(description), done, total, now)
             start = self._stages.setdefault(description, now)
@@ -139,30 +136,30 @@ class Reporter:
             self._open.discard(cell)
 
     def tick(self) -> float:
-        """Show how far it is, where that is due. Returns the seconds until it is due again."""
+        """Show the progress, if it is due. Returns the seconds until it is due again."""
         with self._lock:
             now, every = self._clock(), self._every()
             if now - self._last >= every:
                 try:
                     self._draw(now)
-                except SystemExit as fault:  # who read has left: the thread that runs must end, and not this one
+                except SystemExit as fault:  # the reader is gone: the main thread must end, not this one
                     self._gone = fault
             return max(0.0, self._last + every - now)
 
     def _every(self) -> float:
-        """Seconds between two showings."""
+        """The seconds between two drawings."""
         if self.live is None:
             return LINE_SECONDS
         return DRAWN_IN_ROUNDS if self._forecast.measuring else DRAWN
 
     def close(self) -> None:
-        """Note what was learned of units that are not done."""
+        """Write down the learned times of units that have repetitions left."""
         with self._lock:
             if self._keep is not None:
                 self._keep.append(self._forecast.half_done())
 
     def line(self) -> str:
-        """What is being done, how far it is, the cells that are done and the time left."""
+        """One line with the present work, its progress, the number of cells done, and the time left."""
         now = self._clock()
         doing = self._forecast.doing(now)
         name = ": ".join([*doing.part_of, doing.name]) if doing.name else "at work"
@@ -174,7 +171,7 @@ class Reporter:
         return "; ".join(parts)
 
     def bars(self) -> Table:
-        """The bar of the run and the bar of what is being done, as wide as the terminal."""
+        """The bar of the run and the bar of the present work, as wide as the terminal."""
         now, width = self._clock(), self._console.width
         narrow = width < NARROW
         columns = _columns(width)
@@ -193,7 +190,7 @@ class Reporter:
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
-        """What time it is, while no other thread shows anything. SystemExit: who read has left."""
+        """The time. Inside, no other thread shows anything. Raises SystemExit: the reader of the output is gone."""
         with self._lock:
             if self._gone is not None:
                 raise self._gone
@@ -216,7 +213,7 @@ class Reporter:
 
 @contextmanager
 def reporting(cache: Path | None = None, verbose: bool = False) -> Iterator[Reporter]:
-    """A reporter that shows inside how far it is. ``cache``: where it is kept, and found, how long things take."""
+    """A reporter, which shows the progress inside. ``cache``: the folder of the file with the times of units."""
     start = time.monotonic()
     keep = None if cache is None else DurationsFile(cache, _machine())
     forecast = Forecast(Durations(() if keep is None else keep.read()), start)
@@ -240,7 +237,7 @@ def reporting(cache: Path | None = None, verbose: bool = False) -> Iterator[Repo
 
 
 def _machine() -> str:
-    """What must be the same for times to be."""
+    """The properties of the machine on which times depend, as a text."""
     from bench.system.environment import machine
     from bench.timing.latency import cores
 
@@ -249,7 +246,7 @@ def _machine() -> str:
 
 
 def _columns(width: int) -> list[Column]:
-    """The columns of a bar: its name, itself, steps, and the time left."""
+    """The columns of a bar: its name, the bar, the steps, and the time left."""
     steps, left = (9, 8) if width < NARROW else (20, 21)
     room = max(2, width - steps - left - 4)
     bar = min(max(LEAST_BAR, room // 3), room // 2)
@@ -272,7 +269,7 @@ def _steps(doing: Doing, of_all: str, alone: str) -> str:
 
 
 def _beforehand(left: Left) -> str:
-    """How long a run will take, and how that is known."""
+    """The time that a run will take, and how it is known, in words."""
     if left.known:
         return f"{'at most' if left.at_most else 'about'} {about(left.seconds)}, by earlier runs"
     new = "nothing like it has run here"
@@ -286,7 +283,7 @@ def _beforehand(left: Left) -> str:
 
 
 def _left(left: Left, narrow: bool = False) -> str:
-    """The time left, in a few words or in fewer."""
+    """The time left in a few words, or fewer if ``narrow``."""
     if not left.known and not left.learned and left.seconds < LEAST:
         return "?" if narrow else "time left not known"
     if narrow:
@@ -296,7 +293,7 @@ def _left(left: Left, narrow: bool = False) -> str:
 
 
 def about(seconds: float) -> str:
-    """A time as people say it: no more exact than it is known."""
+    """A time as people say it, no more exact than it is known."""
     if seconds < 10:
         return f"{max(1, round(seconds))} s"
     if seconds < 90:

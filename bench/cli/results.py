@@ -1,4 +1,4 @@
-"""What stands on the terminal when a run ends, or when its results are asked for: table, sentences, reasons, files."""
+"""Prints the results of a run at its end, or on demand: the table, sentences, reasons and files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 KINDS = {".html": "page", ".csv": "tables", ".tex": "tables", ".png": "figures", ".pdf": "figures"}
 RECORDS = "records"
-"""What is written, by the endings of files, and what the others are."""
+"""The kinds of written files by their endings, and the kind of all others."""
 
 
 def print_grid(pipelines: Sequence[Pipeline], results: Store, cell_by_cell: bool, failures: bool = False) -> None:
-    """What the grid is, what is done of it and what that shows, and why the rest was skipped or, if asked, failed."""
+    """Print a grid's title, its finished cells and findings, and the reasons of skipped and, if asked, failed cells."""
     from bench.report.tables import complete
     from bench.report.tidy import gathered
 
@@ -37,7 +37,7 @@ def print_grid(pipelines: Sequence[Pipeline], results: Store, cell_by_cell: bool
 
 
 def _print_title(title: str) -> None:
-    """What stands above all else, in lines of the width that a table may take."""
+    """Print the title, in lines of the width that a table may take."""
     from bench.report.text_layout import wrapped
 
     for line in wrapped(title, console.table_width):
@@ -45,7 +45,7 @@ def _print_title(title: str) -> None:
 
 
 def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool) -> None:
-    """How many cells are done, the grid's table as far as it goes, and what it shows; where asked for, each cell too.
+    """Print the number of cells done, the grid's table so far, and its findings; with ``cell_by_cell`` each cell too.
 
     ``tidy`` as ``report.tables.complete`` returns it.
     """
@@ -65,7 +65,7 @@ def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool) -> No
 
 
 def _print_left_out(cells: pd.DataFrame) -> None:
-    """What could not run on this machine or on these data, and the reasons; what ran with less than it asks for.
+    """Print the cells that could not run on this machine or on these data, with reasons, and the remarks on others.
 
     ``cells`` as ``bench.records.frame.frame_of`` has them.
     """
@@ -82,7 +82,7 @@ def _print_left_out(cells: pd.DataFrame) -> None:
 
 
 def print_failures(where: Screen, cells: pd.DataFrame) -> None:
-    """What failed, and the reasons. ``cells`` as ``bench.records.frame.frame_of`` has them."""
+    """Print the failed cells and the reasons. ``cells`` as ``bench.records.frame.frame_of`` has them."""
     from bench.records.book import FAILED
     from bench.report.reasons import reasons
 
@@ -92,9 +92,9 @@ def print_failures(where: Screen, cells: pd.DataFrame) -> None:
 
 
 def print_written(paths: Sequence[Path]) -> None:
-    """Where the page, the tables, the figures and the records are: a line for those of a kind.
+    """Print the paths of the page, the tables, the figures and the records, a line for each kind.
 
-    What has the same names in several folders, a report for each data set, shares a line.
+    Files of equal names in several folders, one for each data set, share a line.
     """
     from bench.report.text_layout import cleaned
 
@@ -114,7 +114,7 @@ def print_written(paths: Sequence[Path]) -> None:
 
 
 def _without_doubles(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, those that differ in their endings once: ``curve.png`` and ``curve.pdf`` as ``curve.png/pdf``."""
+    """The names, joined if they differ only in endings: ``curve.png`` and ``curve.pdf`` to ``curve.png/pdf``."""
     endings: dict[str, list[str]] = {}
     for name in names:
         stem, ending = name.rsplit(".", 1)

@@ -1,4 +1,4 @@
-"""What stands on the terminal: tables of cells, changes, names and reasons."""
+"""The screen: prints tables, changes, names and reasons on the terminal."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from bench.records.compare import Change
 
 WIDTH_OF_A_FILE = 10_000
-"""Columns of what is no terminal: a line in a file or a pipe is whole, however wide."""
+"""The columns of a file or a pipe: a line is whole there, however wide."""
 
 WIDTH_OF_A_TABLE = 100
-"""Columns that a table may take in a file or a pipe."""
+"""The most columns of a table in a file or a pipe."""
 
 LEAST_WIDTH, MOST_WIDTH = 20, 1000
-"""Columns that a table may take at least, and at most: COLUMNS may say anything."""
+"""The least and the most columns of a table, since the environment variable COLUMNS may hold anything."""
 
 PLAINER = str.maketrans({"–": "-", "−": "-"})
-"""What stands for a sign that the encoding of a terminal lacks."""
+"""The replacements of signs that the encoding of a terminal lacks."""
 
 
 class Screen(Console):
-    """Prints text as it is, whatever is in it, and lines whole: everything that is shown goes through here."""
+    """Prints text as it is, whatever is in it, and lines whole. All output goes through it."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         stream = sys.stderr if stderr else sys.stdout
@@ -38,7 +38,7 @@ class Screen(Console):
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True, width=width)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """The text, with escapes for what can't be printed, and plainer signs for those that the encoding lacks."""
+        """The text, with escapes for characters that can't be printed, and plainer signs if the encoding lacks some."""
         shown = printable(text)
         try:
             shown.encode(self.encoding)
@@ -48,7 +48,7 @@ class Screen(Console):
 
     @property
     def table_width(self) -> int:
-        """The columns that a table may take: those of COLUMNS, of the terminal, or WIDTH_OF_A_TABLE."""
+        """The columns that a table may take: the value of COLUMNS, the terminal's width, or WIDTH_OF_A_TABLE."""
         asked = os.environ.get("COLUMNS", "")
         if asked.isdecimal() and len(asked) < 6 and int(asked) > 0:
             width = int(asked)
@@ -57,7 +57,7 @@ class Screen(Console):
         return min(max(width, LEAST_WIDTH), MOST_WIDTH)
 
     def on_broken_pipe(self) -> None:
-        """Who read has left: end in silence, with the exit code of a program that SIGPIPE ends."""
+        """End in silence when the reader of the output is gone, with the exit code of a program that SIGPIPE ends."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if self.stderr else sys.stdout).fileno())
         raise SystemExit(128 + signal.SIGPIPE)
@@ -68,7 +68,7 @@ errors = Screen(stderr=True)
 
 
 def print_changes(changes: list[Change]) -> None:
-    """What moved, worst losses first, what could not be compared, and how much did not move."""
+    """Print the moved changes, the worst losses first, those that can't be compared, and the number of all."""
     from bench.records.compare import ordered, summary
     from bench.report.text_layout import Row, Table, fitted
 
@@ -87,20 +87,20 @@ def print_changes(changes: list[Change]) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Lines that are laid out already."""
+    """Print lines that are laid out already."""
     for line in lines:
         console.print(line)
 
 
 def print_reasons(where: Console, title: str, reasons: Iterable[str]) -> None:
-    """The reasons below their title, a line each."""
+    """Print the reasons below their title, a line each."""
     where.print(title)
     for line in reasons:
         where.print(f"  {one_line(line)}")
 
 
 def print_names(title: str, described: dict[str, str]) -> None:
-    """Names and what they stand for below their title, a line each."""
+    """Print names and their descriptions below their title, a line each."""
     console.print(title, style="bold")
     width = max((len(name) for name in described), default=0)
     for name, description in described.items():

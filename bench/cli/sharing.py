@@ -1,4 +1,4 @@
-"""Commands on whole results folders, whatever grids they are of: ``compare``, ``site``."""
+"""The commands on whole results folders, of any grids: ``compare`` and ``site``."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def compare(
 
 
 def _check_files(csv: Path | None, html: Path | None) -> None:
-    """Raises ValueError: one of the files could not be written when its content is there, or both are one."""
+    """Raises ValueError: one of the files can't be written, or both are the same file."""
     for option, path in (("--csv", csv), ("--html", html)):
         if path is not None:
             check_file(option, path)
@@ -68,15 +68,15 @@ def _check_files(csv: Path | None, html: Path | None) -> None:
 
 
 def _losses_in_words(fail_over: str | None, allow_missing: bool) -> str:
-    """Which changes ``compare.losses`` counts."""
+    """The changes that ``compare.losses`` counts, in words."""
     worse = "worse" if fail_over is None else f"worse by more than {fail_over}"
     return f"{worse}, failed, {'' if allow_missing else 'missing, '}or of other data"
 
 
 def _share(text: str) -> float:
-    """A share such as ``5%``.
+    """The value of a share such as ``5%``.
 
-    Raises ValueError: it is none.
+    Raises ValueError: the text is no share.
     """
     number = text.removesuffix("%")
     try:

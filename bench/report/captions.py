@@ -1,4 +1,4 @@
-"""What stands above a table: what was run, and how to read it."""
+"""Writes the caption of a table: the cells that were run, and how to read it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, span, word
 
 
 def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
-    """What the table is and how to read it, in sentences of plain text."""
+    """The caption of a table, in sentences of plain text."""
     datasets = sorted(tidy["dataset"].dropna().unique())
     counts = f"{span(tidy['queries'])} queries"
     if tidy["database_items"].notna().any():
@@ -31,7 +31,7 @@ def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
 
 
 def _about_the_reference(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
-    """Of which data the published figures are, and where they stand."""
+    """The sentences on the data of the published figures, and on their places in the table."""
     if grid.reference is None:
         return []
     same, published = tidy["reference_compares"], tidy["reference_dataset"].notna()
@@ -49,13 +49,13 @@ def _about_the_reference(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
 
 
 def _data(theirs: Any) -> str:
-    """What published figures are of, in words."""
+    """The data of published figures in words."""
     counts = f"{theirs.database_items:,} database items, {theirs.queries:,} queries"
     return f"{word('dataset', theirs.dataset)}: {counts}, {PROTOCOL_NAMES[theirs.protocol]}"
 
 
 def _about_seeds(tidy: pd.DataFrame) -> list[str]:
-    """How many seeds stand behind a value."""
+    """The sentences on the number of seeds behind a value."""
     counts = tidy.groupby([*SECTION, *VARIANT, *SEARCH], dropna=False)["seed"].nunique()
     if len(counts) == 0 or counts.max() <= 1:
         return ["One seed each: no spread is known."]
@@ -86,7 +86,7 @@ def _about_codes(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
 
 
 def _about_recall(searches: pd.DataFrame) -> list[str]:
-    """What recall is measured against."""
+    """The sentences on the neighbours that recall is measured against."""
     by_features = "exact search by the features' Euclidean distance"
     by_codes = "exact search by the codes' Hamming distance, where whatever ties with the last neighbour counts"
     on_codes = searches["embedder"].isna()

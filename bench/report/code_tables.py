@@ -16,7 +16,7 @@ CODES_ROW = ["embedder", "dim", "hasher", "variant", "input"]
 
 
 def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
-    """The paper's Table 2: columns are code lengths, rows hashers in the grid's order; features have one value."""
+    """The rows of the paper's Table 2: columns are code lengths, rows hashers in order. Features have one value."""
     lengths = sorted(rankings["bits"].dropna().unique())
     heads = [f"{length} bits" for length in lengths] or ["features"]
     blocks = [(MAP, code_sections(rankings)), (TRAINING, code_sections(trainings(rankings), TRAINED_ON))]
@@ -36,7 +36,7 @@ def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def trainings(rankings: pd.DataFrame) -> pd.DataFrame:
-    """One cell of each training, a finished one where there is one: models and database codes share their training."""
+    """One cell of each training, a finished one if there is one. Models and database codes share their training."""
     finished_first = rankings.iloc[(rankings["status"] != "ok").argsort(kind="stable")]
     return finished_first.drop_duplicates([*TRAINED_ON, *CODES_ROW, "bits", "seed"]).sort_index()
 
@@ -44,9 +44,9 @@ def trainings(rankings: pd.DataFrame) -> pd.DataFrame:
 def code_sections(
     rankings: pd.DataFrame, by: Sequence[str] = CODES_SECTION
 ) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:
-    """The cells by the columns ``by``, and in each section by hasher or embedder.
+    """The cells in sections by the columns ``by``, and in each section in rows by hasher or embedder.
 
-    Sections and rows are named, and in the order in which they come first.
+    Sections and rows have names, and are in the order of their first cells.
     """
     return [
         (
@@ -61,7 +61,7 @@ def code_sections(
 
 
 def _section_name(keys: dict[str, Any], rankings: pd.DataFrame) -> str:
-    """The data set, and of the other keys what differs inside the table; unseen classes and the oracle always."""
+    """The data set, and the other keys that differ inside the table. Unseen classes and the oracle are always named."""
     parts = [str(keys["dataset"])]
     if set(rankings["protocol"].dropna()) - {"seen"}:
         parts.append(PROTOCOL_NAMES.get(keys["protocol"], str(keys["protocol"])))
@@ -77,7 +77,7 @@ def _section_name(keys: dict[str, Any], rankings: pd.DataFrame) -> str:
 
 
 def label(cell: pd.Series, rankings: pd.DataFrame) -> str:
-    """A hasher, or an embedder and its dimension, with what differs among the rankings in how the codes are made."""
+    """A hasher, or an embedder and its dimension, with the columns of the codes that differ among the rankings."""
     settings = [str(cell["variant"])] if pd.notna(cell["variant"]) else []
     if pd.isna(cell["hasher"]):
         settings = [f"{cell['dim']}-d", *settings] if pd.notna(cell["dim"]) else settings

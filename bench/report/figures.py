@@ -1,4 +1,4 @@
-"""The cells of a grid as figures: quality against candidates and time, or mAP against the length of codes."""
+"""Draws the cells of a grid: quality against candidates and time, or mAP against the length of codes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from bench.report.tables import complete, section_name, split_series
 from bench.report.words import GridInfo, papers_data
 from bench.system.files import replace_file
 
-# Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
+# Okabe and Ito's colours, which differ for any colour vision; the markers differ as well.
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-# There are more markers than colours, so that series told apart by neither come late.
+# There are more markers than colours, so that few series share both.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 FRONT = "Front: nothing as fast is better"
 ACROSS = 4
 HANDLE_INCHES, LETTER_INCHES = 0.7, 0.06
-"""Of a legend in small letters."""
+"""The width of a handle and of a letter in a legend of small letters."""
 SERIES = ["index", "rerank", "build_setting", *VARIANT]
 FIGURES = ["value", "published", "reference_ms", front.LATENCY, front.THROUGHPUT, *pareto.BOUNDS]
 
 
 @dataclass(frozen=True)
 class Line:
-    """How a series is drawn: its label, that of what was published of it, and its number among the styles."""
+    """The look of a series: its label, the label of its published values, and its number among the styles."""
 
     label: str
     published: str
@@ -43,10 +43,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """What a figure shows. ``draw(axes, points, line)`` draws a series, as ``_means`` returns its points.
+    """The content of a figure. ``draw(axes, points, line)`` draws a series, whose points ``_means`` returns.
 
-    ``quality`` is the column that goes upwards, in percent, ``heading`` its name and ``published`` the column beside
-    it; ``cost``, where the front is drawn, the column whose time goes across.
+    ``quality`` is the column on the y axis, in percent, ``heading`` its name, and ``published`` the column of its
+    published values. ``cost`` is the column of the time on the x axis, if the front is drawn.
     """
 
     draw: Callable[[Any, pd.DataFrame, Line], None]
@@ -57,15 +57,15 @@ class Panel:
 
 
 def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
-    """Write the figures as PNG and PDF into the folder, and say which they are.
+    """Write the figures as PNG and PDF into the folder. Returns their paths.
 
     ``cells`` as for ``tables.write_tables``; only finished cells are drawn. The layout "codes" has
-    ``map_against_bits``, left out where there is one length. "candidates" and "methods" have
-    ``precision_against_candidates``, left out where fewer than two numbers of candidates were run, and
-    ``precision_against_time``; "pareto" has recall and precision against ``time`` and ``batch_time``; what is against
-    time is left out where nothing was timed.
+    ``map_against_bits``, unless there is only one length. "candidates" and "methods" have
+    ``precision_against_candidates``, unless fewer than two numbers of candidates were run, and
+    ``precision_against_time``. "pareto" has recall and precision against ``time`` and ``batch_time``. Figures against
+    time are left out if nothing was timed.
 
-    Raises ValueError: an unknown reference.
+    Raises ValueError: the reference is unknown.
     """
     done = finished(cells, grid)
     figures = {name: _draw(done, grid, panel) for name, panel in panels(done, grid).items()}
@@ -84,7 +84,7 @@ def finished(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
 
 
 def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
-    """The figures that these cells have something to show in, by name."""
+    """The figures that have something to show for these cells, by name."""
     if grid.layout == "codes":
         several = done.loc[done["map"].notna(), "bits"].nunique() > 1
         return {"map_against_bits": Panel(_against_bits, MAP.name, MAP.heading, MAP.reference)} if several else {}
@@ -102,7 +102,7 @@ def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
 
 
 def _fronts(done: pd.DataFrame, k: int) -> dict[str, Panel]:
-    """Each quality against each kind of time, with its front."""
+    """The figures of each quality against each kind of time, with the front."""
     times = {"time": (_against_latency, front.LATENCY), "batch_time": (_against_batch, front.THROUGHPUT)}
     return {
         f"{name}_against_{over}": Panel(draw, column.name, column.heading, cost=cost)
@@ -118,7 +118,7 @@ def _save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
 
 
 def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure.Figure:
-    """A panel for each section of the grid's table, ACROSS in a row and on the same scales, above one legend."""
+    """Draw a panel for each section of the grid's table, ACROSS in a row, on the same scales, above one legend."""
     published = done[panel.published] if panel.published else float("nan")
     done = done.assign(value=100 * done[panel.quality], published=100 * published).dropna(subset="value")
     sections = _sections(done, grid)
@@ -157,13 +157,13 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
 
 
 def _legend_columns(labels: list[str], inches: float) -> int:
-    """How many columns of such labels have room side by side, at most three."""
+    """The number of columns of such labels that fit side by side, at most three."""
     longest = max(map(len, labels), default=0)
     return max(1, min(3, int(inches / (HANDLE_INCHES + LETTER_INCHES * longest))))
 
 
 def _sections(done: pd.DataFrame, grid: GridInfo) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:
-    """The named parts of a figure, and in each its named series."""
+    """The named parts of a figure, each with its named series."""
     if grid.layout == "codes":
         return code_sections(done)
     return [
@@ -173,9 +173,9 @@ def _sections(done: pd.DataFrame, grid: GridInfo) -> list[tuple[str, list[tuple[
 
 
 def _means(series: pd.DataFrame) -> pd.DataFrame:
-    """Means over the seeds for each setting of a series, with the spread of the value.
+    """The means over the seeds for each setting of a series, with the spread of the value.
 
-    In order of code length and number of candidates, and else of the grid: a line runs through its sweep.
+    They are in the order of code length and number of candidates, or else of the grid, so a line follows its sweep.
     """
     groups = series.groupby(["bits", "candidates", "query_setting"], dropna=False, sort=False)
     means = groups[FIGURES].mean()
@@ -220,7 +220,7 @@ def _against_batch(axes: Any, points: pd.DataFrame, line: Line) -> None:
 
 
 def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
-    """The best quality that can be had in a time, as steps."""
+    """Draw the best quality that is reached in each time, as steps."""
     cost = front.cost_of(points, column)
     known = cost.notna()
     cost, value = cost[known], points["value"][known]
@@ -231,7 +231,7 @@ def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
 
 
 def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line, time: str = "") -> None:
-    """A series with the spread of its value and, of a ``time``, the interval where it has one."""
+    """Draw a series with the spread of its value and, for a ``time``, with its interval if it has one."""
     axes.errorbar(
         x,
         points["value"],
@@ -245,7 +245,7 @@ def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line, time: str =
 
 
 def _published(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line) -> None:
-    """The published values as hollow markers, joined by a dotted line, where there are any."""
+    """Draw the published values, if any, as hollow markers joined by a dotted line."""
     if (points["published"].notna() & x.notna()).any():
         axes.plot(
             x,

@@ -1,6 +1,6 @@
-"""What a grid's finished cells show, in one or two sentences for each section of its table, and what they leave out.
+"""Writes the findings of a grid: one or two sentences for each section of its table, and the cells that they leave out.
 
-Nothing is called faster or better where intervals meet, and nothing is said of figures that are not there.
+Nothing is called faster or better if intervals meet, and no sentence is about missing figures.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ ENOUGH = 0.95
 RATIO = ("ratio", "ratio_low", "ratio_high")
 BUSY = ("loaded", "unstable")
 SELF = 1e-9
-"""By which a search's figure over its own may differ from one, for rounding."""
+"""The rounding error of a search's figure over itself, which should be 1."""
 
 EXACT_RECALL = 0.999
-"""What finds less of the nearest is no exact search; ties and rounding cost one less than that."""
+"""An exact search has more recall than this, in spite of ties and rounding."""
 
 STATUS_WORDS = {"ok": "done", "error": "failed", "timeout": "ran out of time", "memory": "ran out of memory"}
 
 
 class Quality(NamedTuple):
-    """By what searches are judged: a column, how its percentages are called, and whose time they are compared with."""
+    """The quality that searches are judged by: a column, the words for its percentages, and whose time is compared."""
 
     column: str
     words: str
@@ -44,7 +44,7 @@ class Quality(NamedTuple):
 
 
 def counts(tidy: pd.DataFrame) -> str:
-    """How many cells there are, and how many ended how: "22 cells: 18 done, 3 failed, 1 pending"."""
+    """The number of cells, and of those that ended in each way: "22 cells: 18 done, 3 failed, 1 pending"."""
     found = Counter("pending" if pd.isna(one) or one == "" else str(one) for one in tidy["status"])
     order = sorted(found, key=lambda name: (name != "ok", name == "pending", name))
     parts = [f"{found[name]} {STATUS_WORDS.get(name, name)}" for name in order]
@@ -52,7 +52,7 @@ def counts(tidy: pd.DataFrame) -> str:
 
 
 def sizes(tidy: pd.DataFrame) -> str:
-    """How much was searched, by how many queries: "75,750 database items, 3,000 queries"; "" where that is unknown."""
+    """The numbers of items and queries: "75,750 database items, 3,000 queries". Empty if they are not known."""
     counted = {"database_items": "database items", "queries": "queries"}
     return ", ".join(f"{span(tidy[name])} {words}" for name, words in counted.items() if tidy[name].notna().any())
 
@@ -62,7 +62,7 @@ def _cells(number: int) -> str:
 
 
 def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
-    """The sentences. ``tidy`` as ``tables.complete`` returns it."""
+    """The findings, in sentences. ``tidy`` as ``tables.complete`` returns it."""
     rankings = grid.layout == "codes"
     shown = tidy[tidy["index"].isna() if rankings else tidy["index"].notna()]
     done = shown[shown["status"] == "ok"]
@@ -73,13 +73,13 @@ def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
 
 
 def _left_out(shown: pd.DataFrame, done: int) -> Iterator[str]:
-    """What the sentences can't speak of."""
+    """The sentences on cells that the findings leave out."""
     if done < len(shown):
         yield f"This is about {done} of {counts(shown)}."
 
 
 def _against_the_published(done: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
-    """How far quality is from what was published of the same data."""
+    """The sentences on the difference of quality from the published figures of the same data."""
     name, column, published = (
         ("mAP", "map", "reference_map")
         if grid.layout == "codes"
@@ -96,9 +96,9 @@ def _against_the_published(done: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
 
 
 def _sections(done: pd.DataFrame, shown: pd.DataFrame, k: int) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each section's beginning of a sentence, and its searches with the means over their seeds.
+    """For each section the beginning of a sentence, and its searches with the means over their seeds.
 
-    ``is_exact`` marks the search that times are compared with, ``busy`` what was timed while the machine was.
+    ``is_exact`` marks the search that times are compared with, ``busy`` the searches that a busy machine timed.
     """
     found = done.assign(**{name: _numbers(done, name) for name in (*RATIO, "speed_up")})
     found["busy"] = sum(_numbers(done, name).fillna(0.0) for name in BUSY)
@@ -118,14 +118,14 @@ def _is_one(values: pd.Series) -> pd.Series:
 
 
 def _numbers(cells: pd.DataFrame, name: str) -> pd.Series:
-    """A column as float64; not-a-number where there is none."""
+    """A column as float64, of not-a-number if the column is missing."""
     if name not in cells:
         return pd.Series(float("nan"), index=cells.index)
     return pd.to_numeric(cells[name].astype(object), errors="coerce").astype("float64")
 
 
 def _quality(points: pd.DataFrame, k: int) -> Quality | None:
-    """That of precision by label where exact search has it, else recall; None where there is neither."""
+    """Precision by label if exact search has it, or else recall. None if there is neither."""
     if points["share_of_exact"].notna().any():
         return Quality("share_of_exact", f"of exact search's P@{k}", "its")
     recall = f"recall_at_{k}"
@@ -133,7 +133,7 @@ def _quality(points: pd.DataFrame, k: int) -> Quality | None:
 
 
 def _closest(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
-    """Which search comes nearest to exact search, and in which part of its time."""
+    """The sentences on the search that comes nearest to exact search, with its share of the time."""
     for start, points in _sections(done, shown, grid.k):
         quality = _quality(points, grid.k)
         others = points[~points["is_exact"]]
@@ -152,7 +152,7 @@ def _name(point: pd.Series, shown: pd.DataFrame) -> str:
 
 
 def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
-    """A search's time as a share of exact search's, with its interval where replicates give one."""
+    """A search's time as a share of exact search's, with its interval if there is one."""
     exact = points[points["is_exact"]]
     share, low, high = (best[name] for name in RATIO)
     if exact.empty or pd.isna(share):
@@ -173,7 +173,7 @@ def _share(value: float) -> str:
 
 
 def _fastest_close(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
-    """Which search that is about as good as exact search is the fastest; else which comes nearest to it."""
+    """The sentences on the fastest search that is about as good as exact search, or else on the nearest to it."""
     for start, points in _sections(done, shown, grid.k):
         quality = _quality(points, grid.k)
         others = points[~points["is_exact"]]
@@ -208,7 +208,7 @@ def _and(texts: Sequence[str]) -> str:
 
 
 def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
-    """Which index is the fastest at each level, for single queries and for batches."""
+    """The sentences on the fastest index at each level, for single queries and for batches."""
     times = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batches", "queries/s")}
     for start, points in _sections(done, shown, grid.k):
         recall = f"recall_at_{grid.k}"
@@ -229,12 +229,12 @@ def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
 
 
 def _index(point: pd.Series, shown: pd.DataFrame) -> str:
-    """A search without what may be set after its index is built."""
+    """The name of a search without its query parameters."""
     return label(point, shown, ["build_setting"])
 
 
 def _runs(named: dict[float, str]) -> list[tuple[str, list[float]]]:
-    """Names with the levels that follow each other and have it."""
+    """The names, each with a run of levels that have it."""
     return [(name, [level for level, _ in run]) for name, run in groupby(named.items(), key=lambda item: item[1])]
 
 
@@ -250,7 +250,7 @@ def _times(found: dict[float, pd.Series], levels: Sequence[float], time: str, un
 def _not_told_apart(
     found: dict[float, pd.Series], points: pd.DataFrame, quality: str, time: str, shown: pd.DataFrame
 ) -> str:
-    """Which other indexes are as fast at which levels, as far as intervals tell."""
+    """The other indexes that are as fast by their intervals, with the levels, in words."""
     others: dict[str, list[str]] = {}
     for level, best in found.items():
         alike = pareto.as_fast(pareto.reaching(points, quality, level), best, time)
@@ -264,7 +264,7 @@ def _not_told_apart(
 
 
 def _best_codes(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
-    """Which hasher has the best mAP at each length. What was chosen on the test queries is no result."""
+    """The sentences on the hasher with the best mAP at each length. The model ``oracle`` is left out."""
     judged = done[done["hasher"].notna() & (done["model"] != "oracle") & done["map"].notna()]
     sections = code_sections(judged)
     for name, rows in sections:
@@ -301,7 +301,7 @@ def _maps_said(means: dict[float, float], lengths: Sequence[float]) -> str:
 
 
 def _as_good(values: dict[str, pd.Series], best: str) -> list[str]:
-    """The others whose interval over seeds meets that of the best; both must have several seeds, or be equal."""
+    """The others whose interval over seeds meets that of the best. Both must have several seeds, or equal values."""
     found = []
     for hasher, maps in values.items():
         if hasher == best:

@@ -1,4 +1,4 @@
-"""A printed table as a LaTeX document of its own."""
+"""Writes a printed table as a LaTeX document of its own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pandas as pd
 
 
 def to_latex(table: pd.DataFrame, words: str) -> str:
-    """A document of its own for ``pdflatex``, right after one pass: the caption, then the rows by section.
+    """A document for ``pdflatex`` with the caption and the rows by section. One pass is enough.
 
-    The page is as high as the rows need, and a table wider than the page is scaled to it.
+    The page is as high as the rows need, and a table wider than the page is scaled down.
     """
     heads = [name for name in table.columns if name != "section"]
     width, values = len(heads), _values(heads)
@@ -49,7 +49,7 @@ def to_latex(table: pd.DataFrame, words: str) -> str:
 
 
 def _values(heads: list[str]) -> int:
-    """How many of the columns hold values, not labels."""
+    """The number of columns that hold values and not labels."""
     return sum(name not in ("row", "figure") for name in heads)
 
 
@@ -61,7 +61,7 @@ def _latex_row(fields: list[str], values: int) -> str:
 
 
 def escape(words: str) -> str:
-    """Plain text as LaTeX on one line; a character that T1 fonts lack becomes a question mark."""
+    """Plain text as LaTeX on one line. A character that T1 fonts lack becomes a question mark."""
     special = {
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
@@ -81,7 +81,7 @@ def escape(words: str) -> str:
         "*": "{*}",
     } | {character: f"\\{character}" for character in "&%$#_{}"}
     flat = " ".join(words.split())
-    # What fonts would join into another sign (--, '', ,,) is held apart; [ and * would be read as options of a new row.
+    # Signs that fonts would join (--, '', ,,) are held apart. [ and * would be read as options of a new row.
     plain = re.sub(r"(?<=[-',])(?=[-',])", "\0", "".join(c if c.isprintable() else "?" for c in flat))
     special["\0"] = "{}"
     return "".join(special.get(character, character if ord(character) < 0x180 else "?") for character in plain)

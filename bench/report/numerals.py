@@ -1,4 +1,4 @@
-"""Numbers as a person reads them: three significant digits, no exponents, no quality rounded up."""
+"""Prints numbers for people: three significant digits, no exponents, no quality rounded up."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
 DIGITS = 3
 SMALLEST = 1e-6
-"""What is nearer to zero is written with an exponent: its zeros would fill the line."""
+"""A number nearer to zero has an exponent, because its zeros would fill the line."""
 NOISE = 9
-"""Significant digits that count; what is behind them is rounding of the machine (0.29 * 100 is 28.999999999999996)."""
+"""The significant digits that count. The others are rounding of the machine (0.29 * 100 is 28.999999999999996)."""
 
 
 def significant(value: float, down: bool = False) -> str:
-    """The value with three significant digits; with ``down`` no digit is rounded up."""
+    """The value with three significant digits. With ``down`` it is rounded towards zero."""
     if not math.isfinite(value):
         return "inf" if value > 0 else "-inf" if value < 0 else "unknown"
     plain = Context(prec=NOISE, rounding=ROUND_HALF_EVEN).create_decimal(repr(float(value)))
@@ -26,24 +26,24 @@ def significant(value: float, down: bool = False) -> str:
 
 
 def percent(share: float) -> str:
-    """A quality or a share of one in percent, without the sign: .9496 is 94.9 and never 95.0."""
+    """A quality or a share in percent, without the percent sign: .9496 is 94.9 and never 95.0."""
     return significant(100 * share, down=True)
 
 
 def difference(value: float, beside: float) -> str:
-    """A difference with its sign, to the last digit that is shown of the number beside it, or to its own third."""
+    """A difference with its sign, to the last shown digit of the number ``beside`` it, or to its own third digit."""
     shown = [Context(prec=DIGITS).create_decimal(repr(float(one))) for one in (beside, value)]
     decimals = min(map(_decimals, shown))
     return f"{round(value, decimals) + 0.0:+,.{decimals}f}".replace("-", "−")
 
 
 def deviation(value: float, beside: float) -> str:
-    """A spread, to the last digit that is shown of the number beside it, or to its own first where that is smaller."""
+    """A spread, to the last shown digit of the number ``beside`` it, or to its own first digit if that is smaller."""
     decimals = _decimals(Context(prec=DIGITS).create_decimal(repr(float(beside))))
     shown = f"{value:,.{decimals}f}"
     return shown if value == 0 or float(shown.replace(",", "")) else significant(value)
 
 
 def _decimals(number: Decimal) -> int:
-    """Digits behind the point of a number of DIGITS significant ones."""
+    """The decimals of a number with DIGITS significant digits."""
     return max(0, DIGITS - 1 - number.adjusted()) if number else DIGITS - 1

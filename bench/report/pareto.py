@@ -1,4 +1,4 @@
-"""Which searches are worth their time: the front of quality against cost, and the fastest that reach a level of it."""
+"""Finds the front of quality against cost, and the fastest searches that reach a level of quality."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
 
 RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
-"""Shares of the precision of exact search."""
+"""The levels of precision, as shares of that of exact search."""
 INTERVALS = {column.name: column.bounds for column in (columns.LATENCY, columns.THROUGHPUT)}
 BOUNDS = [*INTERVALS[LATENCY], *INTERVALS[THROUGHPUT]]
 LEVEL = ["quality", "level", "fastest_by"]
 ROUNDING = 1e-12
-"""Of a mean over seeds, which may keep exact search from reaching its own precision."""
+"""The rounding error of a mean over seeds, by which exact search may miss its own precision."""
 
 
 def reach(points: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """How far the interval reaches below and above ``cost_of`` the points, float64 [2, n]; 0 where it has no end."""
+    """The distances of the interval's ends below and above ``cost_of`` the points, float64 [2, n]; 0 for no end."""
     cost, (low, high) = cost_of(points, column), INTERVALS[column]
     if column == THROUGHPUT:
         below, above = cost - 1e3 / points[high], 1e3 / points[low] - cost
@@ -35,7 +35,7 @@ def reach(points: pd.DataFrame, column: str) -> NDArray[np.float64]:
 
 
 def on_front(cells: pd.DataFrame, quality: str, column: str = LATENCY) -> pd.Series:
-    """Whether each finished search is on the front of its section and seed; missing where one of both is not measured.
+    """Whether each finished search is on the front of its section and seed. Missing if one of both is not measured.
 
     ``quality`` and ``column`` are columns of the cells.
     """
@@ -50,11 +50,11 @@ def on_front(cells: pd.DataFrame, quality: str, column: str = LATENCY) -> pd.Ser
 def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
     """The fastest search that reaches each level of quality, in each section, one query at a time and in a batch.
 
-    ``cells`` as ``bench.report.tables.complete`` returns them; means over the seeds. A row for each section, quality
-    (``recall_at_k``, and ``share_of_exact`` where exact search was run), level and kind of time (``fastest_by``), with
-    what searches, its quality (``reached``), its times with their intervals, and how many others reach the level whose
-    interval meets its own, so that nothing says they are slower (``as_fast``); these are empty where nothing
-    reaches the level. Of queries that were split, the tune half decides which search that is.
+    ``cells`` as ``bench.report.tables.complete`` returns them. Figures are means over the seeds. There is a row for
+    each section, quality (``recall_at_k``, and ``share_of_exact`` if exact search was run), level and kind of time
+    (``fastest_by``). It has the search, its quality (``reached``), its times with their intervals, and the number of
+    other searches that reach the level and whose intervals meet its own (``as_fast``). These are empty if no search
+    reaches the level. If queries were split, the tune half decides which search is the fastest.
     """
     done = cells[cells["index"].notna() & (cells["status"] == "ok")]
     rows = []
@@ -69,28 +69,26 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
 
 
 def means(searches: pd.DataFrame, k: int, more: Sequence[str] = ()) -> pd.DataFrame:
-    """The finished searches of a section, a row each: means over their seeds of qualities, times and ``more``."""
+    """The finished searches of a section, a row each, with means over their seeds of qualities, times and ``more``."""
     figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT, *BOUNDS]
     figures += [f"tune_{name}" for name in figures if f"tune_{name}" in searches]
     return searches.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)[[*figures, *more]].mean().reset_index()
 
 
 def reaching(points: pd.DataFrame, quality: str, level: float) -> pd.DataFrame:
-    """The ``means`` that reach a level of quality; of queries that were split, on the tune half."""
+    """The ``means`` that reach a level of quality, on the tune half if queries were split."""
     return points[points[_deciding(points, quality) + quality] >= level - ROUNDING]
 
 
 def fastest(points: pd.DataFrame, quality: str, level: float, column: str) -> pd.Series | None:
-    """Which of the ``means`` reaches the level of quality first; None where none does, or none that was timed."""
+    """The fastest of the ``means`` that reach the level of quality. None if no timed one reaches it."""
     found = reaching(points, quality, level)
     cost = cost_of(found, column, _deciding(points, quality))
     return found.iloc[int(cost.argmin())] if cost.notna().any() else None
 
 
 def as_fast(points: pd.DataFrame, best: pd.Series, column: str) -> pd.DataFrame | None:
-    """The other points whose interval meets that of ``best``, so that nothing says they are slower; None where that
-    has none.
-    """
+    """The other points whose interval meets that of ``best``, so they may be as fast. None if ``best`` has none."""
     low, high = INTERVALS[column]
     if pd.isna(best[low]) or pd.isna(best[high]):
         return None

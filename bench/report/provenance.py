@@ -1,4 +1,4 @@
-"""Where and when results were made, in words that can be published: they name no user and no folder of anybody's."""
+"""Describes where and when results were made, in words that can be published: without users and folders."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from typing import Any
 QUOTED_PATH = re.compile(r"""(['"])(?:[A-Za-z]:)?[/\\](?:[^'"\n]*[/\\])?([^'"\n/\\]+)[/\\]?\1""")
 PLAIN_PATH = re.compile(r"""(?<![\w.])(?<!:/)(?:/[^\s/'",;:()<>|]+)+/([^\s/'",;:()<>|]*)""")
 DRIVE_PATH = re.compile(r"""\b[A-Za-z]:(?:\\[^\s\\'",;:()<>|]+)+\\([^\s\\'",;:()<>|]*)""")
-"""Absolute paths of two names or more, or in quotes of one, the last name as the last group."""
+"""Absolute paths of two names or more, or of one name in quotes, with the last name as the last group."""
 SHORTEST_HOME = 3
 
 
 def machine_in_words(environment: Mapping[str, Any]) -> str:
-    """The processor, its cores, the memory in GB (10^9 bytes) and the GPU of a record's environment; of what is not
-    known nothing is said.
-    """
+    """The processor, its cores, the memory in GB (10^9 bytes) and the GPU of a record's environment, if known."""
     cores, memory = environment.get("cores"), environment.get("memory_bytes")
     parts = [
         environment.get("cpu"),
@@ -31,7 +29,7 @@ def machine_in_words(environment: Mapping[str, Any]) -> str:
 
 
 def days_in_words(times: Iterable[str | None]) -> str:
-    """The first and the last day of some times (ISO 8601), as "25 to 26 November 2026"; empty where none is known."""
+    """The first and the last day of some times (ISO 8601), as "25 to 26 November 2026". Empty if none is known."""
     days = sorted({day for day in map(_day, times) if day is not None})
     if not days:
         return ""
@@ -52,9 +50,9 @@ def _day(text: str | None) -> datetime | None:
 
 
 def without_paths(text: str) -> str:
-    """The text with the last name alone of each absolute path in it, and without the home folder of this user.
+    """The text with each absolute path cut to its last name, and without the home folder of this user.
 
-    A path with spaces is known as one where it stands in quotes.
+    A path with spaces is recognised in quotes only.
     """
     with suppress(RuntimeError):
         home = str(Path.home())

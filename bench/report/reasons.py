@@ -1,4 +1,4 @@
-"""Why cells did not finish, or what is to be known of those that did: each reason once, with what it is due to."""
+"""Lists the reasons of unfinished cells and the remarks on finished ones, each once with the plugin behind it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROLES = ("index", "rerank", "hasher", "input", "embedder")
 
 
 def reasons(cells: pd.DataFrame, statuses: Sequence[str]) -> list[str]:
-    """The reasons of the cells that ended so, a line each: how many cells of which plugin, and why.
+    """The reasons of the cells with these statuses, a line each: the number of cells, the plugin, and the reason.
 
     ``cells``: those of a grid as ``bench.records.frame.frame_of`` has them.
     """
@@ -20,7 +20,7 @@ def reasons(cells: pd.DataFrame, statuses: Sequence[str]) -> list[str]:
 
 
 def remarks(cells: pd.DataFrame) -> list[str]:
-    """What was said of cells while they were made, a line each: how many cells of which plugin, and what."""
+    """The remarks on cells, a line each: the number of cells, the plugin, and the remark."""
     if "remarks" not in cells:
         return []
     said = cells[cells["remarks"].notna()]
@@ -42,7 +42,7 @@ def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str) -> list[str]:
 
 
 def _due_to(group: pd.DataFrame, others: pd.DataFrame) -> Iterator[str]:
-    """The plugin that all of these cells have and none of the others; else what each of them is about."""
+    """The plugin that all of these cells have and none of the others, or else the descriptions of these cells."""
     for role in ROLES:
         names = list(group[role].unique()) if role in group else []
         if len(names) == 1 and pd.notna(names[0]) and names[0] not in set(others[role]):

@@ -1,4 +1,4 @@
-"""The cells of a grid as files: all of them tidy, and the grid's layout as CSV and as LaTeX."""
+"""Writes the cells of a grid as files: all cells tidy, and the grid's table as CSV and as LaTeX."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SETTINGS = ["build_setting", "query_setting"]
 
 
 def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
-    """Write ``cells.csv``, ``table.csv`` and ``table.tex`` into the folder, and say which they are.
+    """Write ``cells.csv``, ``table.csv`` and ``table.tex`` into the folder. Returns their paths.
 
-    The layout "pareto" has ``pareto.csv`` beside them. ``cells`` has a row for each cell and the columns COLUMNS, any
-    of which may be missing, and any others; precision, recall and shares are fractions, and ``status`` is "ok", what
-    went wrong, "skipped", or empty for a cell not yet run.
+    The layout "pareto" adds ``pareto.csv``. ``cells`` has a row for each cell and the columns COLUMNS, any of which may
+    be missing, and any others. Precision, recall and shares are fractions. ``status`` is "ok", the kind of failure,
+    "skipped", or empty for a cell not yet run.
 
-    Raises ValueError: an unknown reference.
+    Raises ValueError: the reference is unknown.
     """
     tidy = complete(cells, grid)
     table = layout_table(tidy, grid)
@@ -47,8 +47,8 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The cells with every column of COLUMNS (for the grid's k) in that order, the published figures,
     ``share_of_exact`` (precision over that of a baseline on the same features), ``paper_bytes_per_item``,
-    ``speed_up`` (over that baseline's time), and ``pareto_recall`` and ``pareto_precision``: whether no other search
-    of the section and seed is as fast, one query at a time, and as good, and better in one of these.
+    ``speed_up`` (over that baseline's time), and ``pareto_recall`` and ``pareto_precision``: whether the search is on
+    the front of its section and seed, for single queries.
     """
     kinds = {column.at(grid.k).name: column.kind for column in COLUMNS}
     columns = [*kinds]
@@ -78,17 +78,16 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
 
 
 def _known_dim(tidy: pd.DataFrame) -> pd.Series:
-    """The dimension, also of cells that did not get as far as their features: that of the embedder's other cells."""
+    """The dimension of each cell. A cell without features has the dimension of the embedder's other cells."""
     dims = tidy.groupby(["dataset", "protocol", "embedder"], dropna=False)["dim"]
     only = dims.transform("first").where(dims.transform("nunique") == 1)
     return tidy["dim"].fillna(only.where(tidy["embedder"].notna()))
 
 
 def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
-    """The table as it is printed: strings, a column ``section`` first, then a column for each printed one.
+    """The table as it is printed, as strings: a column ``section`` first, then a column for each printed one.
 
-    The layout "codes" prints the cells without an index, the others those with one. Without anything to say of them it
-    has no rows.
+    The layout "codes" prints the cells without an index, the others those with one. Without such cells it has no rows.
     """
     if grid.layout == "codes":
         rows = codes_rows(tidy[tidy["index"].isna()])
@@ -104,7 +103,7 @@ def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
 
 
 def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
-    """The supplementary Table 1: columns are candidates N, rows exact search and each table length L."""
+    """The rows of the supplementary Table 1: columns are candidates N, rows exact search and each table length L."""
     columns = sorted(tidy["candidates"].dropna().unique())
     rows = []
     for block, shown in (("quality", [PRECISION, SHARE, RECALL]), ("time", [MEAN_LATENCY])):
@@ -122,7 +121,7 @@ def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: in
 
 
 def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
-    """The paper's Table 1: rows are methods, columns quality, time and memory."""
+    """The rows of the paper's Table 1: rows are methods, columns quality, time and memory."""
     columns = [column.at(k) for column in (PRECISION, RECALL, MEAN_LATENCY, SPEED_UP, PAPER_MEMORY, MEMORY)]
     rows = []
     for label, series in split_series(section, tidy, ["index", "rerank", "setting", *VARIANT]):
@@ -133,7 +132,7 @@ def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
 
 
 def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
-    """Rows are levels of quality, columns the fastest search that reaches them, by single queries and in a batch."""
+    """Rows are levels of quality. Columns are the fastest searches that reach them, for single queries and batches."""
     columns = {front.LATENCY: ("Fastest single queries", "ms"), front.THROUGHPUT: ("Fastest batch", "queries/s")}
     qualities = {RECALL.at(k).name: f"recall@{k}", SHARE.name: f"P@{k} over that of exact search"}
     rows: dict[tuple[str, float], dict[str, str]] = {}
@@ -149,14 +148,14 @@ def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -
 
 
 def _time(best: pd.Series) -> str:
-    """The time that decided, and its interval where it has one."""
+    """The time that decided, with its interval if it has one."""
     low, high = (best[name] for name in pareto.INTERVALS[best["fastest_by"]])
     interval = f" ({low:.3g} to {high:.3g})" if pd.notna(low) and pd.notna(high) else ""
     return f"{best[best['fastest_by']]:.3g}{interval}"
 
 
 def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> list[tuple[str, pd.DataFrame]]:
-    """The cells that share the columns ``by``, labelled: those of a baseline, then the others in their order."""
+    """The groups of cells that share the columns ``by``, with labels: a baseline's first, the others in their order."""
     groups = [group for _, group in section.groupby(by, dropna=False, sort=False)]
     first = baselines()
     groups.sort(key=lambda group: group["index"].iloc[0] not in first)
@@ -165,8 +164,8 @@ def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> li
 
 
 def label(cell: pd.Series, tidy: pd.DataFrame, shown: list[str]) -> str:
-    """An index with the settings in the columns ``shown``, and its re-ranking where cells of that index differ in it;
-    of the codes only what differs inside the table, and the oracle always.
+    """An index with the settings in the columns ``shown``, and its reranker if cells of that index differ in it.
+    Columns of the codes are named if they differ inside the table, and the oracle always.
     """
     settings = [str(cell[name]) for name in shown if pd.notna(cell[name])]
     settings += [
@@ -181,7 +180,7 @@ def label(cell: pd.Series, tidy: pd.DataFrame, shown: list[str]) -> str:
 
 
 def section_name(keys: Any, tidy: pd.DataFrame) -> str:
-    """The features a part of the table is about, and of the rest of SECTION what differs; unseen classes always."""
+    """The features of a section, and the other columns of SECTION that differ. Unseen classes are always named."""
     dataset, protocol, embedder, dim = keys
     parts = ["codes only" if pd.isna(embedder) else "features" if pd.isna(dim) else f"{dim}-d features"]
     parts += [str(embedder)] if tidy["embedder"].nunique() > 1 and pd.notna(embedder) else []

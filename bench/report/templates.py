@@ -1,4 +1,4 @@
-"""Pages from templates: every text that goes into one is escaped, unless it is marked as HTML."""
+"""Makes pages from templates. Every text in a page is escaped, unless it is marked as HTML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
 def rendered(folder: Path, template: str, **values: Any) -> str:
-    """The template of a folder with the values in it. jinja2.UndefinedError: it names one that is not given."""
+    """A template of a folder, filled with the values. Raises jinja2.UndefinedError: it names a missing value."""
     found = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The cells of a grid one by one, as lines of plain text for a given width."""
+"""Prints the cells of a grid one by one, as lines of plain text for a given width."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PENDING = "pending"
 
 @dataclass(frozen=True)
 class _Cell:
-    """The texts that are shown of a cell: its settings and figures, as many as there are headings, and how it ended."""
+    """The texts of a cell: its settings and figures, as many as there are headings, its status and its reason."""
 
     settings: tuple[str, ...]
     figures: tuple[str, ...]
@@ -31,12 +31,12 @@ class _Cell:
 
 
 def cell_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
-    """All cells in lines of at most ``width`` columns: a row for each where that fits, and else a paragraph.
+    """All cells in lines of at most ``width`` columns: a row for each cell if that fits, or else a paragraph.
 
-    ``tidy`` as ``tables.complete`` returns it. What the cells have in common stands above them, once.
+    ``tidy`` as ``tables.complete`` returns it. Values that all cells share stand above them, once.
     """
     named = [name for name in SETTINGS if tidy[name].notna().any()]
-    # Beside an index, what a cell lacks is plain; of two rankings it is what tells them apart.
+    # A missing setting is plain for a search. Two rankings may differ only in it.
     rankings = bool(tidy["index"].isna().any())
     common = [name for name in named if tidy[name].nunique(dropna=not rankings) == 1]
     differing = [name for name in named if name not in common]
@@ -55,7 +55,7 @@ def cell_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
 
 
 def _headings(grid: GridInfo) -> dict[str, str]:
-    """The headings of what is shown of a cell, by column."""
+    """The headings of the shown columns, by column."""
     shown = (MAP, TRAINING) if grid.layout == "codes" else (PRECISION, RECALL, LATENCY, THROUGHPUT)
     return {column.name: column.heading for column in (column.at(grid.k) for column in shown)}
 
@@ -78,7 +78,7 @@ def _figure(name: str, value: Any) -> str:
 
 
 def _table(settings: Sequence[str], heads: Sequence[str], cells: Sequence[_Cell]) -> Table:
-    """A row for each cell; how it ended is left out where that is the same for all."""
+    """A row for each cell. The status is left out if it is the same for all."""
     ended = ["status"] if len({cell.status for cell in cells}) > 1 else []
     rows = [
         Row(str(at), (*cell.settings, *cell.figures, *([cell.status] if ended else [])))
@@ -91,7 +91,7 @@ def _table(settings: Sequence[str], heads: Sequence[str], cells: Sequence[_Cell]
 
 
 def _paragraph(at: int, cell: _Cell, settings: Sequence[str], heads: Sequence[str], width: int) -> list[str]:
-    """A cell as lines: its settings, then how it ended and what was measured of it."""
+    """A cell as lines: its settings, then its status and its figures."""
     named = [f"{name} {text}" for name, text in zip(settings, cell.settings, strict=True) if text]
     measured = [f"{head}: {text}" for head, text in zip(heads, cell.figures, strict=True) if text]
     ended = f"{cell.status}: {cell.reason}" if cell.reason else cell.status

@@ -1,4 +1,4 @@
-"""The cells of a grid on its data sets as one frame, from what the records say of them."""
+"""Gathers the cells of a grid on all its data sets from the records, as one frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.store.entries import Store
 
 
 def gathered(pipelines: Sequence[Pipeline], results: Store, notes: Sequence[str] = ()) -> tuple[pd.DataFrame, GridInfo]:
-    """The cells of all data sets, as ``tuning.frame`` has them, and what a table says of their grid."""
+    """The cells of all data sets, as ``tuning.frame`` has them, and the facts of their grid that a table names."""
     grid = pipelines[0].grid
     frames = [tuning.frame(pipeline, results) for pipeline in pipelines]
     cells = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)

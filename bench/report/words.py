@@ -1,4 +1,4 @@
-"""How it is said in print: names, the quantities with their units and decimals, counts in words."""
+"""Prints values in tables: display names, quantities with their units and decimals, and counts in words."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MODEL_NAMES = {
 
 @dataclass(frozen=True)
 class GridInfo:
-    """What a table says of its grid: ``reference`` names a published table, ``notes`` go into the caption."""
+    """The facts of a grid that a table names. ``reference`` is a published table; ``notes`` go into the caption."""
 
     name: str
     title: str
@@ -47,7 +47,7 @@ class GridInfo:
 
 
 def word(column: str, value: Any) -> str:
-    """A value of a column as a reader knows it; plugins say themselves what they are called."""
+    """The printed form of a value of a column. A plugin gives its own label."""
     if column == "bits":
         return f"{value} bits"
     kinds: dict[str, Kind] = {"index": "index", "hasher": "hasher"}
@@ -59,11 +59,11 @@ def word(column: str, value: Any) -> str:
 
 @dataclass(frozen=True)
 class Value:
-    """What is known of a printed cell, in the unit of its column; what is not known is None.
+    """The figures of one field of a table, in the unit of its column. An unknown figure is None.
 
-    ``mean`` over the seeds, ``spread`` their standard deviation where there are several. ``done`` cells are finished,
-    ``failed`` ended otherwise, and ``how`` says how. ``published`` is of the same data. ``several``: the cells differ
-    by more than the seed, and have no mean.
+    ``mean`` is over the seeds, and ``spread`` is their standard deviation if there are several. ``done`` cells are
+    finished, ``failed`` ones ended otherwise, and ``how`` is their status. ``published`` is of the same data.
+    ``several``: the cells differ by more than the seed, so they have no mean.
     """
 
     mean: float | None = None
@@ -76,7 +76,7 @@ class Value:
 
 
 def value_of(group: pd.DataFrame, column: Column) -> Value:
-    """The printed cell of the cells that differ only by seed."""
+    """The figures of the cells that differ only by seed."""
     done = group[group["status"] == "ok"]
     failed = group.loc[group["status"] != "ok", "status"].dropna()
     failed = failed[failed != ""]
@@ -88,17 +88,17 @@ def value_of(group: pd.DataFrame, column: Column) -> Value:
     spread = None
     if mean is not None and len(values) > 1:
         spread = float(values.std())
-        if spread <= 4 * np.finfo(np.float64).eps * abs(mean):  # of equal values, whose spread is rounding alone
+        if spread <= 4 * np.finfo(np.float64).eps * abs(mean):  # the values are equal, and the spread is rounding
             spread = 0.0
     theirs = float(published.iloc[0]) * column.scale if len(published) else None
     return Value(mean, spread, len(done), len(failed), "/".join(sorted(failed.unique())), theirs)
 
 
 def text(group: pd.DataFrame, column: Column) -> str:
-    """One printed cell from the cells that differ only by seed: ``ours (published, difference)``.
+    """One field of a table from the cells that differ only by seed: ``ours (published, difference)``.
 
-    What was published of other data is not set beside ours: it has a line of its own (see ``papers_row``).
-    Several seeds are shown as mean ± standard deviation; what failed by its status; what was not run as –.
+    Published figures of other data have a line of their own (see ``papers_row``). Several seeds are shown as
+    mean ± standard deviation, a failed cell by its status, and a cell that was not run as –.
     """
     value = value_of(group, column)
     if value.several:
@@ -117,24 +117,24 @@ def text(group: pd.DataFrame, column: Column) -> str:
 
 
 def papers_data(group: pd.DataFrame) -> str | None:
-    """Whose data what was published of some cells is of, where these are not ours, as in "paper, Food101"."""
+    """The data of the published figures of some cells, as in "paper, Food101". None if these are our data."""
     others = group.loc[~group["reference_compares"].astype(bool), "reference_dataset"].dropna()
     return f"paper, {word('dataset', others.iloc[0])}" if len(others) else None
 
 
 def papers_row(head: dict[str, str], group: pd.DataFrame, texts: dict[str, str]) -> list[dict[str, str]]:
-    """The line below that of some cells, with what was published of them for other data; none where nothing was."""
+    """The line below some cells with their published figures for other data. There is none without such figures."""
     return [head | {"row": f"{head['row']} ({papers_data(group)})"} | texts] if any(texts.values()) else []
 
 
 def papers_text(group: pd.DataFrame, column: Column) -> str:
-    """What was published of one printed cell for other data."""
+    """The published figures of one field for other data."""
     published = _published(group, column, of_our_data=False)
     return _number(float(published.iloc[0]) * column.scale, column.digits) if len(published) else ""
 
 
 def _published(group: pd.DataFrame, column: Column, of_our_data: bool) -> pd.Series:
-    """The published values of some cells, those of the same data or those of other data."""
+    """The published values of some cells, for our data or for other data."""
     if column.reference not in group:
         return pd.Series(dtype=float)
     return group.loc[group["reference_compares"].astype(bool) == of_our_data, column.reference].dropna()
@@ -150,6 +150,6 @@ def _difference(value: float, digits: int) -> str:
 
 
 def span(counts: pd.Series) -> str:
-    """The least and the largest of some counts, in words."""
+    """The smallest and the largest of some counts, in words."""
     known = sorted(int(count) for count in counts.dropna().unique())
     return " to ".join(f"{count:,}" for count in dict.fromkeys([known[0], known[-1]])) if known else "no"

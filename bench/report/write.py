@@ -1,4 +1,4 @@
-"""From records to files: the tidy cells with their published counterparts, the table, the figures, the page."""
+"""Writes the report of a grid from its records: the tidy cells, the table, the figures and the page."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bench.store.entries import Store
 
 Panels = Mapping[str, Any]
 PICTURED = 24
-"""Queries in a page's gallery, where the user asks for no other number."""
+"""The default number of queries in a page's gallery."""
 
 
 def write_reports(pipelines: Sequence[Pipeline], results: Store, folder: Path, pictured: int = PICTURED) -> list[Path]:
-    """The report of each data set in a folder of its own, named after it, and one of all where there are several.
+    """Write the report of each data set in a folder with its name, and one of all data sets if there are several.
 
-    ``pictured``: how many queries of a set of images a page shows with what was found of them. Returns the paths.
+    ``pictured``: the number of queries in the gallery of a data set of images. Returns the paths.
     """
     found: dict[str, Panels] = {}
 
@@ -46,11 +46,10 @@ def write_report(
     folder: Path,
     panels: Callable[[Pipeline], Panels] = lambda pipeline: {},
 ) -> list[Path]:
-    """``cells.csv``, ``table.csv``, ``table.tex``, the figures and ``report.html`` of a grid, in ``folder``. Returns
-    their paths.
+    """Write ``cells.csv``, ``table.csv``, ``table.tex``, figures and ``report.html`` of a grid. Returns their paths.
 
-    ``pipelines``: the grid on each data set that the table is about; ``panels``: what the page shows of each beside its
-    cells (see ``bench.report.page.panels.parts``), asked for when all but the page is written.
+    ``pipelines``: the grid on each data set of the table. ``panels``: makes the panels of the page for each (see
+    ``bench.report.page.panels.parts``), and is called when all but the page is written.
     """
     told = {one.grid.dataset_name: _notes(one) for one in pipelines}
     notes = [note if len(told) == 1 else f"{name}: {note}" for name, some in told.items() for note in some]
@@ -65,7 +64,7 @@ def write_report(
 
 
 def _notes(pipeline: Pipeline) -> list[str]:
-    """What a reader of the table must know of the data."""
+    """The remarks on the data that a reader of the table must know."""
     labels, split = pipeline.labels(), pipeline.grid.class_split
     classes = len(labels.meta["classes"])
     notes = [f"{f'{classes} classes' if classes else 'No labels'}, {len(labels.arrays['query']):,} queries in all"]
