@@ -1,4 +1,4 @@
-"""Tables as lines of plain text that fit a width: whole where there is room, and else in parts that are whole."""
+"""Lays out tables as lines of plain text that fit a width: whole if there is room, or else in parts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from rich.cells import cell_len, chop_cells
 from bench.system.wording import printable
 
 LEAST_WIDTH = 20
-"""A line of fewer columns would hold no word and its number."""
+"""The least width of a line. A shorter line would not hold a word and its number."""
 
 GAP = 2
 INDENT = 2
 SHORT_HEAD = 12
 LEAST_TEXT = 18
-"""A column of texts is made no narrower than this, nor than its longest word."""
+"""The least width of a column of texts; it is also no narrower than its longest word."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: a label, and a text below each heading; ``depth`` indents the label.
+    """A row: a label, and a text below each heading. ``depth`` indents the label.
 
-    Without values it is the heading of the rows below it; a single value among several columns stands for all of them.
+    Without values it is the heading of the rows below it. A single value in a table of several columns is for all.
     """
 
     label: str
@@ -35,10 +35,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts below their headings. ``corner`` stands above the labels, ``title`` above it all.
+    """Rows of texts below their headings. ``corner`` stands above the labels, ``title`` above the table.
 
-    Numbers stand on the right of their column, and their lines are never broken; the columns in ``texts`` stand on the
-    left, and may be.
+    Numbers are aligned right and never broken into lines. The columns in ``texts`` are aligned left and may be broken.
     """
 
     heads: tuple[str, ...]
@@ -49,15 +48,15 @@ class Table:
 
 
 def cleaned(text: str) -> str:
-    """The text on one line, with escapes for what a terminal would obey."""
+    """The text on one line, with escapes for characters that a terminal would obey."""
     return printable(text).replace("\n", "\\n")
 
 
 def wrapped(text: str, width: int, hanging: int = 0) -> list[str]:
-    """Lines of at most ``width`` columns, broken at spaces, and inside a word only where that is longer than a line.
+    """Lines of at most ``width`` columns, broken at spaces, or inside a word that is longer than a line.
 
-    All but the first are indented by ``hanging``. A wide character takes two columns; what a terminal would obey is an
-    escape.
+    All lines but the first are indented by ``hanging``. A wide character takes two columns. A character that a terminal
+    would obey is an escape.
     """
     width = max(width, hanging + 2)
     lines, line, empty = [], "", True
@@ -74,10 +73,10 @@ def wrapped(text: str, width: int, hanging: int = 0) -> list[str]:
 
 
 def fitted(table: Table, width: int) -> list[str]:
-    """The table in lines of at most ``width`` columns (LEAST_WIDTH at least), and nothing of it cut off.
+    """The table in lines of at most ``width`` columns (LEAST_WIDTH at least), without any part cut off.
 
-    Where it is too wide, texts are broken into lines; where that is not enough, columns are taken in groups, each below
-    the labels again; and where not even one column fits, each row is a paragraph.
+    If it is too wide, texts are broken into lines. If that is not enough, columns are taken in groups, each with the
+    labels again. If not even one column fits, each row is a paragraph.
     """
     width = max(width, LEAST_WIDTH)
     table = _cleaned(table)
@@ -89,7 +88,7 @@ def fitted(table: Table, width: int) -> list[str]:
 
 
 def whole(table: Table, width: int) -> list[str] | None:
-    """The table without its title, all columns side by side; None where there is no room for that."""
+    """The table without its title, all columns side by side. None if there is no room for it."""
     widths = _widths(table, _short_heads(table))
     if _total(widths) > width:
         widths = _shrunk(table, _widths(table), width) or []
@@ -99,7 +98,7 @@ def whole(table: Table, width: int) -> list[str] | None:
 
 
 def needs(table: Table) -> int:
-    """The columns that the table takes where nothing of it is broken."""
+    """The columns that the table takes with nothing broken into lines."""
     return _total(_widths(_cleaned(table)))
 
 
@@ -116,7 +115,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _widths(table: Table, whole_heads: Collection[str] = ()) -> list[int]:
-    """The width of the labels and of each column, where nothing is broken but headings that need not be whole."""
+    """The width of the labels and of each column, if only headings outside ``whole_heads`` are broken."""
     labels = [cell_len(row.label) + INDENT * row.depth for row in table.rows if row.values]
     found = [max([*labels, _head_width(table.corner, whole_heads)])]
     for at, head in enumerate(table.heads):
@@ -130,7 +129,7 @@ def _head_width(head: str, whole_heads: Collection[str]) -> int:
 
 
 def _short_heads(table: Table) -> set[str]:
-    """The headings that stand on one line where there is room."""
+    """The headings that stay on one line if there is room."""
     return {table.corner, *(head for head in table.heads if cell_len(head) <= SHORT_HEAD)}
 
 
@@ -139,13 +138,13 @@ def _longest_word(text: str) -> int:
 
 
 def _words(text: str) -> list[str]:
-    """What a line is not broken inside: words, short names with short values, as in ``L = 16``, numbers of percent."""
+    """The parts of a text that are not broken: words, short names with values, as in ``L = 16``, and percentages."""
     kept = re.sub(r"(?<=\d) %", "\0%", re.sub(r"(?<!\S)(\S{1,9}) = (\S{1,9})(?!\S)", "\\1\0=\0\\2", cleaned(text)))
     return [word.replace("\0", " ") for word in kept.split()]
 
 
 def _shrunk(table: Table, widths: list[int], width: int) -> list[int] | None:
-    """The widths with those of texts taken down, the widest first, until all fit; None where no text can give more."""
+    """The widths with narrower columns of texts, the widest first, until all fit. None if no text can be narrower."""
     widths = list(widths)
     labels = [_longest_word(row.label) + INDENT * (row.depth + 1) for row in table.rows if row.values]
     least = {0: max([*labels, _longest_word(table.corner)])}
@@ -162,7 +161,7 @@ def _shrunk(table: Table, widths: list[int], width: int) -> list[int] | None:
 
 
 def _heading(table: Table, widths: Sequence[int]) -> list[str]:
-    """The headings, each in as many lines as its column needs, the last line of all right above the rows."""
+    """The headings, each in as many lines as its column needs. The last line of each is right above the rows."""
     broken = [wrapped(text, width) for text, width in zip((table.corner, *table.heads), widths, strict=True)]
     height = max(map(len, broken))
     lines = [[""] * (height - len(texts)) + texts for texts in broken]
@@ -209,7 +208,7 @@ def _padded(text: str, width: int, on_the_right: bool = False) -> str:
 
 
 def _in_groups(table: Table, width: int) -> list[str] | None:
-    """The columns in groups that fit beside the labels, one below the other; None where one alone does not."""
+    """The columns in groups that fit beside the labels, one group below the other. None if one column is too wide."""
     groups: list[list[int]] = []
     for at in range(len(table.heads)):
         if groups and whole(_part(table, [*groups[-1], at]), width) is not None:
@@ -226,7 +225,7 @@ def _in_groups(table: Table, width: int) -> list[str] | None:
 
 
 def _part(table: Table, columns: Sequence[int]) -> Table:
-    """The table with some of its columns; what stands for all of them stands in each part."""
+    """The table with some of its columns. A value for all columns is in each part."""
     return dataclasses.replace(
         table,
         heads=tuple(table.heads[at] for at in columns),

@@ -1,4 +1,4 @@
-"""The grid's own table as lines of plain text for a given width, in the grid's layout."""
+"""Prints a grid's table in its layout, as lines of plain text for a given width."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOTES = {
     SEVERAL: "cells that differ by more than the seed; --cells shows each of them",
     "±": "standard deviation over the seeds",
 }
-"""What a sign in a table means."""
+"""The meanings of the signs in a table."""
 METHODS = (
     PRECISION,
     RECALL,
@@ -50,8 +50,8 @@ Section = tuple[str, list[tuple[str, list[Value]]]]
 def table_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
     """The grid's table in lines of at most ``width`` columns, blocks with an empty line between.
 
-    ``tidy`` as ``tables.complete`` returns it. What was published of the same data stands in brackets with the
-    difference, or in lines of its own where there is no room for these. No lines: nothing of it belongs in a table.
+    ``tidy`` as ``tables.complete`` returns it. Published figures of the same data stand in brackets with the
+    difference, or in lines of their own if there is no room. There are no lines if no cell belongs in the table.
     """
     blocks = []
     for choice in _tables(tidy, grid):
@@ -77,7 +77,7 @@ def _tables(tidy: pd.DataFrame, grid: GridInfo) -> Iterator[list[Table]]:
 
 
 def _candidates(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
-    """Figures one below the other; candidates across, features and the settings that are built in down."""
+    """A table for each figure: candidates across, features and build settings down."""
     numbers = sorted(searches["candidates"].dropna().unique())
     parts = [
         (section_name(keys, searches), split_series(section, searches, ["index", "rerank", *SETTINGS, *VARIANT]))
@@ -89,7 +89,7 @@ def _candidates(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
 
 
 def _codes(rankings: pd.DataFrame) -> Iterator[list[Table]]:
-    """Quality above training; code lengths across, hashers down."""
+    """A table of quality and a table of training: code lengths across, hashers down."""
     lengths = {f"{bits} bits": bits for bits in sorted(rankings["bits"].dropna().unique())}
     if len(rankings):
         yield _over(MAP, MAP.heading, "bits", lengths, code_sections(rankings))
@@ -116,7 +116,7 @@ def _over(
 
 
 def _measured(columns: Sequence[Column], cells: pd.DataFrame) -> list[Column]:
-    """The figures of which something is known, or published of the same data; all of them where nothing is."""
+    """The columns with a known figure, or with a published one of the same data. All columns if there is none."""
     same = cells["reference_compares"].astype(bool)
     known = [
         column
@@ -128,7 +128,7 @@ def _measured(columns: Sequence[Column], cells: pd.DataFrame) -> list[Column]:
 
 
 def _methods(searches: pd.DataFrame, k: int) -> list[Table]:
-    """Methods down, figures across."""
+    """A table with methods down and figures across."""
     columns = _measured([column.at(k) for column in METHODS], searches)
     sections: list[Section] = []
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
@@ -141,7 +141,7 @@ def _methods(searches: pd.DataFrame, k: int) -> list[Table]:
 def _both_ways(
     heads: tuple[str, ...], corner: str, sections: Sequence[Section], columns: Sequence[Column]
 ) -> list[Table]:
-    """The table with what was published in brackets, and with rows below for it."""
+    """The table with published figures in brackets, and the table with rows of their own for them."""
     return [
         Table(heads, tuple(row for section in sections for row in _section_rows(section, columns, beside)), corner)
         for beside in (True, False)
@@ -149,7 +149,7 @@ def _both_ways(
 
 
 def _section_rows(section: Section, columns: Sequence[Column], beside: bool) -> Iterator[Row]:
-    """The heading of a section and its rows; without ``beside`` what was published has rows of its own."""
+    """The heading of a section and its rows. Without ``beside`` published figures have rows of their own."""
     name, rows = section
     yield Row(name)
     for series, values in rows:
@@ -163,7 +163,7 @@ def _section_rows(section: Section, columns: Sequence[Column], beside: bool) -> 
 
 
 def said(value: Value, column: Column, beside: bool = True) -> str:
-    """A printed cell, with three significant digits, in brackets what was published and ours less that.
+    """A printed field with three significant digits. In brackets are the published figure and the difference.
 
     Qualities are never rounded up.
     """
@@ -191,7 +191,7 @@ def _difference(value: Value, column: Column) -> str:
 
 
 def _fastest(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
-    """For each quality and kind of time, levels down: the fastest search that reaches each."""
+    """For each quality and kind of time, a table with levels down and the fastest search that reaches each."""
     times = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batches", "queries/s")}
     qualities = {RECALL.at(k).name: f"recall@{k}", SHARE.name: f"P@{k} over that of exact search"}
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
@@ -205,7 +205,7 @@ def _fastest(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
 
 
 def _level(best: pd.Series, searches: pd.DataFrame) -> Row:
-    """A level with what reaches it first."""
+    """A level with the fastest search that reaches it."""
     level = significant(100 * best["level"])
     if pd.isna(best["index"]):
         return Row(level, ("", "", "", "none"))

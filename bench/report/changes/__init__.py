@@ -1,1 +1,1 @@
-"""What changed between two results folders, as one self-contained page."""
+"""The page of the changes between two results folders, which is self-contained."""

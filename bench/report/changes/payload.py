@@ -1,4 +1,4 @@
-"""The changes between two results folders as the JSON that the page draws."""
+"""Makes the data of the page of changes between two results folders, as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REVISION_LETTERS = 10
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two folders: its own name, and when, where and with which revision its records were made."""
+    """One of the two folders: its name, and the days, machines and revisions of its records."""
 
     name: str
     days: str
@@ -30,7 +30,7 @@ class Side:
 
 
 def side(store: Store) -> Side:
-    """What the records of a store say of where they come from. One that is damaged says nothing."""
+    """The origin of the records of a store. Damaged records are ignored."""
     times, machines, revisions = [], set(), set()
     for key in store.keys(book.KIND):
         try:
@@ -46,11 +46,10 @@ def side(store: Store) -> Side:
 
 
 def payload(changes: list[Change], before: Side, after: Side, lost: Collection[Change]) -> dict[str, Any]:
-    """What the page draws, in JSON's types: numbers that are none or endless are null.
+    """The data of the page, in JSON's types. Not-a-number and infinity are null.
 
     ``changes``: in the order of ``compare.ordered``, each with the positions of its cell and its figure among
-    ``cells`` and ``figures`` (null where the whole cell is meant); shares as fractions. ``lost``: those that are marked
-    as losses.
+    ``cells`` and ``figures`` (null for the whole cell); shares as fractions. ``lost``: the changes marked as losses.
     """
     cells: dict[tuple[str, str], int] = {}
     figures = {name: place for place, name in enumerate(_figures(changes))}
@@ -78,7 +77,7 @@ def payload(changes: list[Change], before: Side, after: Side, lost: Collection[C
 
 
 def _figures(changes: Sequence[Change]) -> list[str]:
-    """The figures that changes are about: qualities as they come first, then times in the order of TIMES."""
+    """The figures of changes: qualities in the order of their first change, then times in the order of TIMES."""
     found = dict.fromkeys(one.figure for one in changes if one.figure)
     return [name for name in found if name not in TIMES] + [name for name in TIMES if name in found]
 

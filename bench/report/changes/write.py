@@ -1,4 +1,4 @@
-"""The page of changes as a file: whole, with all that it needs inside it, or not there."""
+"""Writes the page of changes as one self-contained file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def write_changes(
 ) -> Path:
     """Write the page of ``changes`` between two stores. Returns its path.
 
-    ``lost``: those that count as losses; ``lost_means``: which these are, in words.
+    ``lost``: the changes that count as losses; ``lost_means``: their definition, in words.
 
     Raises ValueError: plotly is missing.
-    Raises DiskFull: the page does not fit, and what was at ``path`` is still there.
+    Raises DiskFull: the page does not fit. An earlier file at ``path`` stays.
     """
     sides = side(before), side(after)
     script, plotly = scripts(), plotly_text()
@@ -45,7 +45,7 @@ def write_changes(
 
 
 def scripts() -> str:
-    """The page's scripts as one, with what it shares with reports."""
+    """The page's scripts as one, with the scripts that it shares with reports."""
     return "\n".join([script_text(*SHARED), *(_own(f"js/{name}.js") for name in SCRIPTS)])
 
 

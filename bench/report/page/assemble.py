@@ -1,7 +1,7 @@
-"""One file of the page's parts: its markup, its styles, its scripts, plotly's and the data as a block of JSON.
+"""Assembles the page as one file: markup, styles, scripts, plotly's JavaScript, and the data as a block of JSON.
 
 The data are a block that no browser runs, and no character in it ends the block or begins a tag. The page's policy
-blocks every network, and of scripts it lets run those alone that were written into it here.
+blocks every network, and allows only the scripts that were written into it here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCRIPTS = (
     *("parts", "ecdf", "difficulty", "curves", "rankings", "codes", "pictures", "gallery"),
     "main",
 )
-"""In the order in which they run, in one scope."""
+"""The page's scripts, in the order in which they run, in one scope."""
 BLOCK = ('<script type="application/json" id="data">', "</script>")
 UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 POLICY = (
@@ -38,7 +38,7 @@ POLICY = (
 
 @dataclass(frozen=True)
 class Shared:
-    """Where a page that is one of many finds what it shares with them, as relative addresses; "" for none."""
+    """The relative addresses of the files that a page shares with other pages; "" for none."""
 
     style: str
     script: str
@@ -46,10 +46,10 @@ class Shared:
 
 
 def page_text(data: dict[str, Any], shared: Shared | None = None, navigation: str = "") -> str:
-    """The page as HTML: with all that it needs inside, or with addresses of what it shares.
+    """The page as HTML, with all files that it needs inside, or with the addresses of shared files.
 
-    ``data`` as ``payload.payload`` returns it; ``navigation`` is HTML that stands first. Where plotly is missing the
-    page has no charts.
+    ``data`` as ``payload.payload`` returns it; ``navigation`` is HTML that stands first. Without plotly the page has no
+    charts.
     """
     parts = _inline() if shared is None else _linked(shared)
     parts |= {
@@ -69,15 +69,15 @@ def filled(template: str, **parts: str) -> str:
 def embedded(data: Any) -> str:
     """Data as JSON that can stand in a page: plain ASCII, in which no tag begins or ends.
 
-    Raises ValueError: a number that JSON does not have.
+    Raises ValueError: JSON does not have a number of the data.
     """
     return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(UNSAFE)
 
 
 def read_payload(path: Path) -> dict[str, Any]:
-    """The data of a page that was written here.
+    """The data of a page that ``write_page`` wrote.
 
-    Raises ValueError: it is none, is damaged, or is of another format.
+    Raises ValueError: the file is no such page, is damaged, or is of another format.
     """
     try:
         _, start, rest = path.read_text(encoding="utf-8").partition(BLOCK[0])
@@ -91,7 +91,7 @@ def read_payload(path: Path) -> dict[str, Any]:
 
 
 def write_page(data: dict[str, Any], folder: Path, say: Callable[[str], None]) -> Path:
-    """Write ``report.html`` into the folder, whole or not at all, and say where charts are missing from it."""
+    """Write ``report.html`` into the folder, whole or not at all, and say if its charts are missing."""
     try:
         plotly_text()
     except ValueError as fault:
@@ -100,12 +100,12 @@ def write_page(data: dict[str, Any], folder: Path, say: Callable[[str], None]) -
 
 
 def style_text(*names: str) -> str:
-    """The styles of the page, or those named."""
+    """All styles of the page, or the named ones."""
     return "\n".join(_part(name) for name in names or STYLES)
 
 
 def script_text(*names: str) -> str:
-    """The page's own scripts as one strict script, or those named."""
+    """All of the page's own scripts, or the named ones, as one strict script."""
     return "'use strict';\n" + "\n".join(_part(f"js/{name}.js") for name in names or SCRIPTS)
 
 
@@ -122,7 +122,7 @@ def plotly_text() -> str:
 
 
 def policy_of(*scripts: str) -> str:
-    """The policy of a page that runs these scripts, which are written into it, and no others."""
+    """The policy of a page that may run only these scripts, which are written into it."""
     sums = " ".join(f"'sha256-{b64encode(sha256(one.encode()).digest()).decode()}'" for one in scripts)
     return POLICY.format(styles="'unsafe-inline'", scripts=sums)
 
@@ -155,5 +155,5 @@ def _part(name: str) -> str:
 
 
 def _lines(text: str) -> str:
-    """A text with the ends of lines that a browser makes of any others, so that its sum is that of what is run."""
+    """A text with the line ends that a browser makes of all others, so that its hash is that of the script it runs."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""What a page says of a cell beside its figures: all parameters, the family, the machine and the versions."""
+"""The facts of a cell on a page, beside its figures: all parameters, the family, the machine and the versions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bench.stages.pipeline import Pipeline
 from bench.store.entries import Damaged, Store
 
 ENVIRONMENT = ("cpu", "cores", "memory_bytes", "gpu", "system", "python", "revision", "dirty")
-"""What is told of a machine: what stays the same while it runs."""
+"""The shown facts of a machine, which stay the same while it runs."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one cell. ``settings``: the parameters of each of its plugins by role, the plugin's name among them;
+    """The facts of one cell. ``settings``: the parameters of each plugin by role, with the plugin's name.
     ``environment``: the machine, and as ``libraries`` the versions behind the features, the codes and the answers.
     """
 
@@ -33,8 +33,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class About:
-    """Of one data set. ``cells``: the facts by the key of the cell's record; ``notes``: what a reader must know of the
-    data; ``panels``: what further parts of the page show, by their name, in JSON's types.
+    """The facts of one data set. ``cells``: the facts by record key; ``notes``: the remarks that a reader must know;
+    ``panels``: the panels of the page by name, in JSON's types.
     """
 
     cells: Mapping[str, Facts] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class About:
 
 
 def facts(pipeline: Pipeline, results: Store) -> dict[str, Facts]:
-    """What is known of the grid's cells, by the key of their record."""
+    """The facts of the grid's cells, by record key."""
     return {key: _of(cell, key, results) for cell in pipeline.grid.cells for key in [keys.key(pipeline, cell)]}
 
 
@@ -53,7 +53,7 @@ def _of(cell: Cell, key: str, results: Store) -> Facts:
         for role, choice in cell.choices()
     }
     meta: dict[str, Any] = {}
-    with suppress(FileNotFoundError, Damaged):  # a cell that was not run yet; of a damaged one the run has told
+    with suppress(FileNotFoundError, Damaged):  # a cell that was not run yet, or a damaged record, which the run named
         meta = results.meta(book.KIND, key)
     machine = meta.get("environment") or {}
     known = {name: machine[name] for name in ENVIRONMENT if machine.get(name) is not None}
@@ -63,7 +63,7 @@ def _of(cell: Cell, key: str, results: Store) -> Facts:
 
 
 def _family(cell: Cell) -> str:
-    """That of what searches, or else of what makes the codes, or else of the features."""
+    """The family of a cell's index, or else of its hasher, or else of its embedder."""
     for role in ("index", "hasher", "embedder"):
         choice = getattr(cell, role)
         if choice is not None:
@@ -72,7 +72,7 @@ def _family(cell: Cell) -> str:
 
 
 def _said(value: Any) -> Any:
-    """A parameter as JSON has it, or else as text."""
+    """A parameter in JSON's types, or else as text."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -1,7 +1,7 @@
-"""The methods that a page compares: their names, their families, and how each of them looks.
+"""The methods that a page compares: their names, their families and their looks.
 
-A method is what a search does whatever may be set afterwards: its index as it was built, its re-ranking and its codes.
-Of rankings it is what makes the codes, whatever their length.
+The method of a search is its index as it was built, its reranker and its codes, for all query parameters. The method of
+a ranking is the maker of its codes, for all lengths.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from bench.report.words import word
 SEARCHES = ["index", "rerank", "build_setting", *VARIANT]
 RANKINGS = [*CODES_ROW, "model", "database_codes"]
 HUES = {"exact": 0, "hash tables": 1, "inverted file": 2, "graph": 3, "tree": 4, "code scan": 5}
-"""The hues of families that most grids have; the next free one is any other's."""
+"""The hues of families that most grids have. Another family gets the next free hue."""
 HUE_COUNT, SHADES = 8, 3
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method as the page shows it: ``id`` stands in addresses, hue, shade and ``open`` are its look."""
+    """A method as the page shows it. ``id`` is its name in addresses; hue, shade and ``open`` are its look."""
 
     id: str
     name: str
@@ -42,7 +42,7 @@ class Method:
 
 
 def number_methods(cells: pd.DataFrame) -> pd.Series:
-    """The number of each cell's method, counted in the order in which they come first."""
+    """The number of each cell's method. Methods are numbered in the order of their first cells."""
     numbers = pd.Series(-1, index=cells.index)
     found = 0
     for which, columns in ((cells["index"].notna(), SEARCHES), (cells["index"].isna(), RANKINGS)):
@@ -53,7 +53,7 @@ def number_methods(cells: pd.DataFrame) -> pd.Series:
 
 
 def describe_methods(cells: pd.DataFrame, numbers: pd.Series, families: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The methods by their number. ``families``: of each cell's method, by the cell's key."""
+    """The methods by their number. ``families``: the family of each cell's method, by the cell's key."""
     firsts = cells[~numbers.duplicated()].assign(number=numbers).sort_values("number")
     named = [(_name(cell, cells), families.get(cell["key"], OTHER), cell) for _, cell in firsts.iterrows()]
     looks = _looks([(family, cell) for _, family, cell in named])
@@ -65,7 +65,7 @@ def describe_methods(cells: pd.DataFrame, numbers: pd.Series, families: Mapping[
 
 
 def _name(cell: pd.Series, cells: pd.DataFrame) -> str:
-    """A method as the tables name it."""
+    """The name of a method in the tables."""
     if pd.notna(cell["index"]):
         return tables.label(cell, cells[cells["index"].notna()], ["build_setting"])
     rankings = cells[cells["index"].isna()]
@@ -78,7 +78,7 @@ def _name(cell: pd.Series, cells: pd.DataFrame) -> str:
 
 
 def _ids(names: list[str]) -> Iterator[str]:
-    """Short names for addresses, each another."""
+    """Short names for addresses, all different."""
     taken: set[str] = set()
     for name in names:
         slug = plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "method"
@@ -91,7 +91,7 @@ def _ids(names: list[str]) -> Iterator[str]:
 
 
 def _looks(methods: list[tuple[str, pd.Series]]) -> list[tuple[int, int, bool]]:
-    """Hue, shade and whether it is open, of each: a hue a family, a shade a plugin, every other variant of it open."""
+    """The hue, shade and openness of each method: a hue a family, a shade a plugin, every other variant open."""
     hues = _hues([family for family, _ in methods])
     plugins: dict[str, list[str]] = {}
     variants: dict[tuple[str, str], int] = {}
@@ -120,5 +120,5 @@ def _known(value: Any) -> str | None:
 
 
 def _bits(cell: pd.Series) -> int | None:
-    """The length of the codes that are searched; of a ranking's method it varies."""
+    """The length of the codes of a search. None for a ranking's method, whose length varies."""
     return None if pd.isna(cell["bits"]) or pd.isna(cell["index"]) else int(cell["bits"])

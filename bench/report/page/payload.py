@@ -1,6 +1,6 @@
-"""The tidy cells as the data of a page: every figure as the tables have it, and nothing that a page does not show.
+"""Makes the data of a page from the tidy cells: every figure as in the tables, and only those that the page shows.
 
-Cells that differ by seed alone are one row: its figures are means over the seeds that finished.
+Cells that differ by seed alone are one row, whose figures are means over the finished seeds.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ MORE_FIGURES = (
 FLAGS = ("unstable", "loaded")
 WORDS = ("reason", "remarks", "model", "database_codes")
 ROW = ["protocol", "embedder", "dim", "index", "rerank", "candidates", "build_setting", "query_setting", *VARIANT]
-"""What the cells of a row share."""
+"""The columns that the cells of a row share."""
 FIRST_LEVELS = {"recall": (0.95, 0.9, 0.8, 0.7, 0.6, 0.5), "share": (0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)}
-"""Where the slice may begin, the highest first."""
+"""The levels at which the slice may begin, the highest first."""
 OF_THE_BEST = 0.9
-"""Where it begins with precision and mAP: at this share of the best."""
+"""The share of the best precision or mAP at which the slice begins."""
 QUALITIES = tuple(column.name.partition("{")[0] for column in (MAP, PRECISION, RECALL, SHARE))
 ROUNDING = 4 * np.finfo(np.float64).eps
 
@@ -42,8 +42,8 @@ ROUNDING = 4 * np.finfo(np.float64).eps
 def payload(grid: GridInfo, tidy: pd.DataFrame, about: Mapping[str, About]) -> dict[str, Any]:
     """The data of a page in JSON's types.
 
-    ``tidy``: the cells as ``bench.report.tables.complete`` returns them, with the key of each record; ``about``: what
-    is known of the data sets beside their figures, by name.
+    ``tidy``: the cells as ``bench.report.tables.complete`` returns them, with the key of each record. ``about``: the
+    facts of the data sets beside their figures, by name.
     """
     environments: dict[str, int] = {}
     sets = [
@@ -55,7 +55,7 @@ def payload(grid: GridInfo, tidy: pd.DataFrame, about: Mapping[str, About]) -> d
 
 
 def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environments: dict[str, int]) -> dict[str, Any]:
-    """A data set: its methods, and a row for each search or ranking."""
+    """The data of a data set: its methods, and a row for each search or ranking."""
     numbers = number_methods(cells)
     methods = describe_methods(cells, numbers, {key: one.family for key, one in about.cells.items()})
     cells = cells.assign(
@@ -77,9 +77,9 @@ def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environme
 
 
 def measures(cells: pd.DataFrame, grid: GridInfo) -> list[dict[str, Any]]:
-    """The qualities that finished cells have, the grid's own first; where nothing finished, that one alone.
+    """The qualities that finished cells have, the grid's own first. Without finished cells there is only that one.
 
-    ``id`` is the column, ``level`` where the slice begins, ``brief`` a heading, and ``share`` what it is a share of.
+    ``id`` is the column, ``level`` the beginning of the slice, ``brief`` a heading, and ``share`` its denominator.
     """
     orders = {"codes": (MAP, PRECISION), "pareto": (RECALL, PRECISION, SHARE)}
     order = [_measure(column.at(grid.k), grid.k) for column in orders.get(grid.layout, (SHARE, PRECISION, RECALL))]
@@ -94,7 +94,7 @@ def _measure(column: Column, k: int) -> dict[str, Any]:
 
 
 def _first_level(done: pd.DataFrame, column: str) -> float:
-    """The level that a reader meets first: one that two methods reach, so that there is something to compare."""
+    """The level that the page shows first. Two methods reach it, so that they can be compared."""
     best = done.groupby("method")[column].max().dropna().sort_values(ascending=False)
     levels = FIRST_LEVELS.get(column.partition("_")[0], ())
     if not levels and len(best):
@@ -104,14 +104,14 @@ def _first_level(done: pd.DataFrame, column: str) -> float:
 
 
 def _features(cell: pd.Series) -> str:
-    """The features that a cell is about, in words; "" for codes alone."""
+    """The features of a cell in words; "" for codes alone."""
     if pd.isna(cell["embedder"]):
         return ""
     return str(cell["embedder"]) if pd.isna(cell["dim"]) else f"{cell['dim']}-d {cell['embedder']}"
 
 
 def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], environments: dict[str, int]) -> list[dict[str, Any]]:
-    """A row for each search or ranking, in the order in which they come first."""
+    """A row for each search or ranking, in the order of their first cells."""
     number = cells.groupby(ROW, dropna=False, sort=False).ngroup()
     finished = cells["status"] == "ok"
     shown = cells.assign(number=number, undone=~finished).sort_values(["number", "undone"], kind="stable")
@@ -130,7 +130,7 @@ def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], environments: dict[st
 
 
 def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> dict[str, Any]:
-    """What a row is, how it ended, and what stands behind it; what is not known is left out."""
+    """The description of a row, its status, its facts and its environment. Unknown ones are left out."""
     known: dict[str, Any] = {name: str(cell[name]) for name in WORDS if _is_known(cell, name)}
     known |= {name: bool(cell[name]) for name in FLAGS if _is_known(cell, name)}
     known |= {name: int(cell[name]) for name in ("bits", "candidates") if _is_known(cell, name)}
@@ -156,7 +156,7 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
 
 
 def _setting(cell: pd.Series) -> str:
-    """What may be set when the index is built already."""
+    """The query parameters of a cell."""
     candidates = [f"{SYMBOLS['candidates']} = {cell['candidates']}"] if _is_known(cell, "candidates") else []
     return ", ".join([*candidates, str(cell["query_setting"])] if _is_known(cell, "query_setting") else candidates)
 
@@ -170,14 +170,14 @@ def _numbers(figures: pd.Series) -> dict[str, float]:
 
 
 def _spread(means: dict[str, float], spreads: pd.Series) -> dict[str, dict[str, float]]:
-    """The standard deviations of the qualities over the seeds; that of equal values is rounding alone, and 0."""
+    """The standard deviations of the qualities over the seeds. For equal values it is 0, without rounding."""
     qualities = {name: value for name, value in _numbers(spreads).items() if name.startswith(QUALITIES)}
     found = {name: value if value > ROUNDING * abs(means[name]) else 0.0 for name, value in qualities.items()}
     return {"spread": found} if found else {}
 
 
 def _figures(cells: pd.DataFrame) -> pd.DataFrame:
-    """The columns that are figures, float64."""
+    """The columns that hold figures, as float64."""
     ks = cells["k"].dropna().unique()
     known = {column.at(k).name for column in COLUMNS for k in ks} | {*MORE_FIGURES}
     names = [

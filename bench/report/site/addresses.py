@@ -1,4 +1,4 @@
-"""Where each page of the site stands: addresses that stay the same, of letters that every host and system takes."""
+"""The addresses of the site's pages. They stay the same, and every host and system takes their letters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ INDEX = "index.html"
 
 
 def safe_name(name: str) -> str:
-    """A name for a file or folder: the name itself where it is of small letters, digits, "_" and single "-"; else what
-    is left of it, then "--" and a hash of the whole, so that no two names share one, in capital letters or not.
+    """A name for a file or folder: the name itself if it has only small letters, digits, "_" and single "-". From any
+    other name these characters are kept, then "--" and a hash of the name, so that no two names share a file.
     """
     if PLAIN.fullmatch(name) and len(name) <= MOST_LETTERS:
         return name
@@ -21,22 +21,22 @@ def safe_name(name: str) -> str:
 
 
 def report_address(grid: str, dataset: str | None) -> str:
-    """The page of a grid on one data set, or of the grid on all of its data sets."""
+    """The address of the page of a grid on one data set, or on all of its data sets."""
     return (
         f"reports/{safe_name(grid)}.html" if dataset is None else f"reports/{safe_name(grid)}/{safe_name(dataset)}.html"
     )
 
 
 def table_address(grid: str, dataset: str | None, table: str) -> str:
-    """A table of a report, as a file to download: ``table`` is its file's name."""
+    """The address of a table of a report, as a file to download. ``table`` is its file's name."""
     return f"{report_address(grid, dataset).removesuffix('.html')}-{table}"
 
 
 def method_address(kind: str, name: str) -> str:
-    """The page of an index or a hasher."""
+    """The address of the page of an index or a hasher."""
     return f"methods/{kind}-{safe_name(name)}.html"
 
 
 def to_root(address: str) -> str:
-    """What leads from a page to the folder of the site, as "../../"; empty for a page that stands in it."""
+    """The relative address of the site's folder from a page, as "../../". Empty for a page in that folder."""
     return "../" * address.count("/")

@@ -1,4 +1,4 @@
-"""The site as a folder: made beside its place and renamed there, so that it is whole or as it was before."""
+"""Writes the site as a folder: beside its place, and then renamed, so that it is whole or as it was before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.system.wording import printable, shown
 
 FOLDER = Path(__file__).parent
 MARK, FORMAT = "site.json", 1
-"""The file by which a folder is known as a site that this command wrote; it names all the others."""
+"""The file that marks a folder as a site that this command wrote. It names all other files."""
 TABLES = (CELLS, "table.csv")
 REPORT_STYLE, REPORT_SCRIPT, PLOTLY = "assets/report.css", "assets/report.js", "assets/plotly.js"
 SITE_STYLE, SITE_SCRIPT = "assets/site.css", "assets/site.js"
@@ -35,7 +35,7 @@ SITE_STYLE, SITE_SCRIPT = "assets/site.css", "assets/site.js"
 class Listed:
     """A report as the index lists it: the addresses of its page, and of its tables by their names.
 
-    ``dataset`` is the name of the data set in the results folder, "" where the report is of several.
+    ``dataset`` is the name of the data set in the results folder, "" if the report is of several.
     """
 
     dataset: str
@@ -49,7 +49,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Built:
-    """What was written: the index, and of how many reports and methods there are pages."""
+    """The written site: its index, and the numbers of pages of reports and of methods."""
 
     index: Path
     reports: int
@@ -57,7 +57,7 @@ class Built:
 
 
 def check_site(out: Path, folder: Path) -> None:
-    """Before anything is read.
+    """Check the folders before anything is read.
 
     Raises ValueError: there is no results folder ``out``, no site can be put at ``folder``, or plotly is missing.
     """
@@ -73,14 +73,13 @@ def check_site(out: Path, folder: Path) -> None:
 
 
 def build_site(out: Path, folder: Path, say: Callable[[str], None]) -> Built:
-    """Write the reports of the results folder ``out`` as a site into ``folder``, in place of the one that is there.
+    """Write the reports of the results folder ``out`` as a site into ``folder``, in place of an earlier site.
 
     Neither data nor a cache are needed: pages come from the ``report.html`` of each report. ``say`` gets a line for
     each report that can't be read; the index lists it without a page.
 
     Raises ValueError: there is no report, or plotly is missing.
-    Raises DiskFull: the site doesn't fit. The site that was there
-    then stands as it was.
+    Raises DiskFull: the site doesn't fit. An earlier site stays as it was.
     """
     target = folder.resolve()
     reports, broken = _read_all(out, say)
@@ -93,15 +92,15 @@ def build_site(out: Path, folder: Path, say: Callable[[str], None]) -> Built:
 
 
 def scripts() -> str:
-    """The scripts of the index and of the pages of methods as one, with what they share with reports."""
+    """The scripts of the index and of the pages of methods as one, with the scripts that they share with reports."""
     own = (_own(f"js/{name}.js") for name in ("tables", "method", "site"))
     return "\n".join([script_text("dom", "state", "theme", "charts", "panels"), *own])
 
 
 def _read_all(out: Path, say: Callable[[str], None]) -> tuple[list[Report], dict[str, str]]:
-    """The reports that can be read, and why the others can't, by what they are of.
+    """The reports that can be read, and the reasons why others can't, by their places.
 
-    Raises ValueError: there is none.
+    Raises ValueError: there is no report.
     """
     reports, broken = [], {}
     for place in places(out):
@@ -144,7 +143,7 @@ def _listed(report: Report, tables: dict[str, str], say: Callable[[str], None]) 
 
 
 def _tables(folder: Path, place: Place, say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
-    """Write the tables of a report, without anybody's folders in them. Yields their names and addresses."""
+    """Write the tables of a report, without names of folders in them. Yields their names and addresses."""
     for name in TABLES:
         path = place.folder / name
         if not path.is_file():
@@ -200,7 +199,7 @@ def _put(folder: Path, address: str, text: str) -> None:
 
 
 def _not_ours(folder: Path) -> str:
-    """Why a folder can't be replaced; empty where it is empty, or holds what this command wrote and nothing else."""
+    """The reason why a folder can't be replaced; "" if the folder is empty, or holds only files of this command."""
     if not folder.is_dir():
         return "is no folder"
     first = next(folder.iterdir(), None)
@@ -217,7 +216,7 @@ def _not_ours(folder: Path) -> str:
 
 
 def _marked(folder: Path) -> set[str] | None:
-    """The files of the site that a folder is; None where it is none."""
+    """The files of a folder that is a site. None if it is no site."""
     with suppress(OSError, ValueError, TypeError, LookupError):
         mark = json.loads((folder / MARK).read_text("utf-8"))
         if mark["site"] == "bench":

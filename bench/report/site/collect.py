@@ -1,4 +1,4 @@
-"""What a results folder has for the site: its reports, each as its page holds it, and what is wrong with the others."""
+"""Collects the reports of a results folder for the site from their pages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bench.report.site.model import Payload
 PAGE = "report.html"
 CELLS = "cells.csv"
 PRIVATE = "panels"
-"""The part of a data set's payload that holds pictures and figures, and no texts that name folders."""
+"""The part of a data set's payload that holds pictures and figures, and no texts with folders."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with a report: the grid's, and the data set's inside it, where the report is of one."""
+    """A folder with a report: that of the grid, or that of a data set inside it."""
 
     grid: str
     dataset: str | None
@@ -33,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Report:
-    """A report: what is drawn of it, without anybody's folders, and the same as far as the site reads it."""
+    """A report: its data, without names of folders, and the part of them that the site reads."""
 
     place: Place
     data: dict[str, Any]
@@ -41,7 +41,7 @@ class Report:
 
 
 def places(out: Path) -> list[Place]:
-    """The reports of a results folder by grid and data set, those of several data sets first."""
+    """The places of the reports in a results folder, by grid and data set, those of several data sets first."""
     found = []
     for grid in _folders(out):
         if _has_report(grid):
@@ -53,7 +53,7 @@ def places(out: Path) -> list[Place]:
 def read(place: Place) -> Report:
     """The report of a place.
 
-    Raises ValueError: there is no page, or it is damaged, or another version wrote it.
+    Raises ValueError: there is no page, it is damaged, or another version wrote it.
     """
     page = place.folder / PAGE
     if not page.is_file():
@@ -71,7 +71,7 @@ def read(place: Place) -> Report:
 
 
 def without_folders(part: Any) -> Any:
-    """A part of a payload whose texts name the last part of each path alone, and are such as UTF-8 can write."""
+    """A part of a payload, with each path in its texts cut to the last name, and with texts valid in UTF-8."""
     if isinstance(part, dict):
         return {name: value if name == PRIVATE else without_folders(value) for name, value in part.items()}
     if isinstance(part, list):

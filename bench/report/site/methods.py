@@ -1,4 +1,4 @@
-"""The page of a method: all that the reports say of an index or a hasher, over data sets and grids."""
+"""Makes the page of a method: the figures of an index or a hasher from all reports, over data sets and grids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNFINISHED = "–"
 
 @dataclass(frozen=True)
 class Value:
-    """What stands in a field of a table: as it is read, and the number by which it is sorted, where it is one."""
+    """A field of a table: its text, and the number by which it is sorted, if it is a number."""
 
     text: str
     number: float | None = None
@@ -31,7 +31,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a method's table: what names it, its figures, and why there are none."""
+    """A row of a method's table: its name and setting, its figures or the reason why it has none, and the machine."""
 
     name: str
     setting: str
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Point:
-    """A finished row in the chart: its time in ms with the ends of its interval, its code length, its qualities."""
+    """A finished row in the chart: its time in ms with the ends of the interval, its code length, its qualities."""
 
     name: str
     setting: str
@@ -55,7 +55,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Part:
-    """What one report says of a method on one data set. ``address``: where that is seen, from the site's folder."""
+    """The part of one report on one data set that is about a method. ``address``: its page, from the site's folder."""
 
     dataset: str
     grid: str
@@ -69,7 +69,7 @@ class Part:
 
 @dataclass
 class MethodPage:
-    """An index or a hasher, with what is said of it."""
+    """The page of an index or a hasher, with its parts."""
 
     kind: registry.Kind
     name: str
@@ -77,12 +77,12 @@ class MethodPage:
 
     @property
     def title(self) -> str:
-        """Its name as a reader knows it."""
+        """The label of the plugin."""
         return word(self.kind, self.name)
 
     @property
     def description(self) -> str:
-        """The first line of its docstring; empty where it is not installed here."""
+        """The first line of its docstring. Empty if it is not installed here."""
         try:
             described = registry.describe(registry.find(self.kind, self.name))
         except ValueError:
@@ -91,7 +91,7 @@ class MethodPage:
 
 
 def chart_data(page: MethodPage) -> dict[str, Any]:
-    """What the chart of a method draws, in JSON's types: its qualities, and the points of each report."""
+    """The data of a method's chart, in JSON's types: its qualities, and the points of each report."""
     points = [point for part in page.parts for point in part.points]
     return {
         "measures": list(dict.fromkeys(name for point in points for name in point.qualities)),
@@ -104,7 +104,7 @@ def chart_data(page: MethodPage) -> dict[str, Any]:
 
 
 def method_pages(reports: Iterable[Report]) -> list[MethodPage]:
-    """The indexes, then the hashers, of all reports on one data set, each by name."""
+    """The pages of the indexes, then of the hashers, in all reports on one data set, each by name."""
     pages: dict[tuple[registry.Kind, str], MethodPage] = {}
     for report in reports:
         for dataset in report.payload.sets:
@@ -117,7 +117,7 @@ def method_pages(reports: Iterable[Report]) -> list[MethodPage]:
 
 
 def _methods(dataset: DataSet) -> dict[tuple[registry.Kind, str], list[Method]]:
-    """The plugins of a data set's methods, each with the methods that it is a part of."""
+    """The plugins of a data set's methods, each with the methods that use it."""
     found: dict[tuple[registry.Kind, str], list[Method]] = {}
     for method in dataset.methods:
         for plugin in method.plugins():
@@ -161,14 +161,14 @@ def _point(name: str, row: Row, dataset: DataSet) -> Point:
 
 
 def _name(method: Method, dataset: DataSet, row: Row) -> str:
-    """A method, and of its features and protocol what differs in the data set."""
+    """A method's name, with its features and its protocol if they differ in the data set."""
     known = {one.id: one.name for one in (*dataset.features, *dataset.protocols)}
     differing = [row.features] * (len(dataset.features) > 1) + [row.protocol] * (len(dataset.protocols) > 1)
     return ", ".join([method.name, *(known[one] for one in differing if known.get(one))])
 
 
 def _values(row: Row, names: Iterable[str]) -> tuple[Value, ...]:
-    """The row's figures in some columns: qualities rounded down, so that none promises more than was measured."""
+    """The row's figures in some columns. Qualities are rounded down, so none is more than was measured."""
     found = []
     for name in names:
         figure = row.figure(name)
@@ -179,7 +179,7 @@ def _values(row: Row, names: Iterable[str]) -> tuple[Value, ...]:
 
 
 def _why_none(row: Row) -> str:
-    """Why a row has no figures; empty where it has."""
+    """The reason why a row has no figures. Empty if it has some."""
     if row.status == "ok":
         return ""
     ending = ENDINGS.get(row.status or "", row.status or "")

@@ -1,4 +1,4 @@
-"""What the site reads of a report's payload, checked: a report may be of another version, or damaged."""
+"""The model of the data that the site reads of a report, checked, for a report may be damaged or of another version."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Method(_Part):
     hasher: str | None = None
 
     def plugins(self) -> Iterator[tuple[Kind, str]]:
-        """The index and the hasher that it is made of, where it has them."""
+        """Its index and its hasher, if it has them."""
         kinds: tuple[Kind, ...] = ("index", "hasher")
         return ((kind, name) for kind in kinds if (name := getattr(self, kind)))
 
@@ -79,14 +79,14 @@ class Row(_Part):
     finished: str | None = None
 
     def figure(self, column: str) -> float | None:
-        """The number in a column; None where the row has none."""
+        """The number in a column. None if the row has none."""
         value = (self.model_extra or {}).get(column)
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
             return None
         return float(value)
 
     def endings(self) -> Counter[str]:
-        """How its cells ended, one a seed: "ok", what went wrong, or "" for those not yet run."""
+        """The statuses of its cells, one a seed: "ok", the kind of failure, or "" for cells not yet run."""
         count, status = max(len(self.seeds), 1), self.status or ""
         return Counter({"ok": count - self.failed, "failed": self.failed} if status == "ok" else {status: count})
 

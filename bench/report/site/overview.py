@@ -1,4 +1,4 @@
-"""What the index says of each report: where and when it was made, how much of it is finished, what came out best."""
+"""Describes each report for the index: its machines and days, its finished cells, and its findings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ENDINGS = {
     "pruned": "left out as dominated",
     "": "not yet run",
 }
-"""How cells end that are not finished."""
+"""The words for the statuses of cells that are not finished."""
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A report in a line of the index; what is not known is empty."""
+    """The overview of a report in the index. Unknown fields are empty."""
 
     days: str
     machines: tuple[str, ...]
@@ -40,23 +40,23 @@ class Overview:
 
 
 def overview(report: Report, shows: Sequence[str]) -> Overview:
-    """What is said of a report; ``shows``: what came out of it."""
+    """The overview of a report. ``shows``: its findings."""
     rows = [row for one in report.payload.sets for row in one.rows]
     days = days_in_words(row.finished for row in rows)
     return Overview(days, machines(report.payload, rows), cells_in_words(rows), tuple(shows))
 
 
 def shown_by(report: Report, say: Callable[[str], None]) -> list[str]:
-    """What the cells of a report show, in the sentences with which its run ended.
+    """The findings of a report, in the sentences with which its run ended.
 
-    ``say`` gets a line where ``cells.csv`` is not what a run wrote: then it shows nothing.
+    If a run did not write ``cells.csv`` as it is, there are none, and ``say`` gets a line.
     """
     path, grid = report.place.folder / CELLS, report.payload.grid
     info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, grid.recipe, (), grid.k)
     try:
         cells = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""])
         return [without_paths(sentence) for sentence in findings(complete(cells, info), info)]
-    except (ValueError, TypeError, LookupError, AttributeError, OSError) as fault:  # somebody wrote into it
+    except (ValueError, TypeError, LookupError, AttributeError, OSError) as fault:  # the file was edited
         say(f"{path} does not hold the cells of a report: {one_line(str(fault))}")
         return []
 
@@ -67,7 +67,7 @@ def machines(payload: Payload, rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def machine_of(payload: Payload, row: Row) -> str:
-    """The machine behind a row; empty where that is not known."""
+    """The machine behind a row. Empty if it is not known."""
     position = row.environment
     if position is None or not 0 <= position < len(payload.environments):
         return ""
@@ -75,7 +75,7 @@ def machine_of(payload: Payload, row: Row) -> str:
 
 
 def cells_in_words(rows: Sequence[Row]) -> str:
-    """How many cells are finished, and how the others ended."""
+    """The number of finished cells, and the statuses of the others, in words."""
     words: Counter[str] = Counter()
     for row in rows:
         for ending, count in row.endings().items():

@@ -1,4 +1,4 @@
-"""What the page shows beside its table and charts of cells, a panel each, computed from what a run has stored."""
+"""The panels of the page, beside its table and charts of cells, computed from the stored results of a run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def parts(pipeline: Pipeline, results: Store, cells: pd.DataFrame, pictured: int
     """The panels of a grid on one data set that have something to show, by name, in JSON's types.
 
     ``cells``: a row for each cell of the grid, in its order, with the columns of ``cells.csv``, and with the key of its
-    record, ``key``. ``pictured``: how many queries the gallery holds, 0 for none. Nothing is trained, searched or
-    timed; what can no longer be read is named in its panel. The same records and seeds give the same panels.
+    record, ``key``. ``pictured``: the number of queries in the gallery, 0 for none. Nothing is trained, searched or
+    timed. A panel names the entries that can't be read. The same records and seeds give the same panels.
     """
     stored = Stored(pipeline, results, cells)
     found = {

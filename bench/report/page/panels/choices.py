@@ -1,4 +1,4 @@
-"""Which searches the gallery shows, and which queries: where they fail, where they differ, where they do best."""
+"""Chooses the searches of the gallery, and its queries: those where searches fail, differ, or do best."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from bench.records.frame import SECTION, VARIANT
 
 MOST_METHODS = 4
 ENOUGH = 0.9
-"""The recall from which on a method's fastest setting is shown; of one that does not reach it, the best."""
+"""The recall that a method's shown setting must reach: the fastest such setting, or else the one with most recall."""
 
 Right = NDArray[np.bool_]
 
 
 def candidates(searches: pd.DataFrame, k: int) -> list[int]:
-    """The rows of the finished ``searches`` that are worth a look, best first: one setting of each method.
+    """The rows (positions) of the finished ``searches`` that are worth a look: one setting of each method.
 
-    They share protocol and seed with the first row, so that all are asked the same queries over the same items; the
-    fastest first, but exact search before what hashes, and that before the others. Rows are positions.
+    They share protocol and seed with the first row, so all answer the same queries over the same items. Exact search
+    comes first, then searches by codes, then the others; each kind with the fastest first.
     """
     first = searches.iloc[0]
     alike = searches["protocol"].eq(first["protocol"]) & searches["seed"].eq(first["seed"])
@@ -34,14 +34,14 @@ def candidates(searches: pd.DataFrame, k: int) -> list[int]:
 
 
 def _setting(same: pd.DataFrame, k: int) -> int:
-    """The row of a method's fastest setting with enough recall, or of that with most."""
+    """The row of a method's fastest setting with enough recall, or of the setting with most recall."""
     recall, time = same[f"recall_at_{k}"].map(_number), same["latency_ms_p50"].map(_number)
     enough = time[recall >= ENOUGH]
     return int(str(enough.idxmin() if len(enough) else recall.fillna(-1).idxmax()))
 
 
 def _order(row: int, searches: pd.DataFrame) -> tuple[int, float, int]:
-    """Exact search first, then what hashes, then the others; each kind by its time, and then by its row."""
+    """The sort key: exact search first, then searches by codes, then the others; each kind by time, then by row."""
     search: pd.Series = searches.iloc[row]
     exact = search["index"] in baselines() and pd.isna(search["rerank"])
     kind = 0 if exact else 1 if pd.notna(search["hasher"]) else 2
@@ -53,7 +53,7 @@ def _number(value: Any) -> float:
 
 
 def different(answers: Sequence[Int], most: int = MOST_METHODS) -> list[int]:
-    """The first ``most`` positions of answers, int64 [queries, k] each, that are not the same as one before them."""
+    """The positions of the first ``most`` answers, int64 [queries, k] each, that differ from all before them."""
     kept: list[int] = []
     for at, one in enumerate(answers):
         if len(kept) < most and not any(np.array_equal(one, answers[other]) for other in kept):
@@ -62,31 +62,31 @@ def different(answers: Sequence[Int], most: int = MOST_METHODS) -> list[int]:
 
 
 def right_by_label(neighbours: Int, labels: Int, query_labels: Int) -> Right:
-    """Whether each neighbour, ids int64 [q, k], bears its query's label; one that is missing (-1) does not."""
+    """Whether each neighbour, ids int64 [q, k], has its query's label. A missing one (-1) does not."""
     return (labels[np.maximum(neighbours, 0)] == query_labels[:, None]) & (neighbours >= 0)
 
 
 def right_by_id(neighbours: Int, exact: Int) -> Right:
-    """Whether each neighbour, ids int64 [q, k], is among its query's exact ones, int64 [q, m]; a missing one is not."""
+    """Whether each neighbour, ids int64 [q, k], is among its query's exact ones, int64 [q, m]. A missing one is not."""
     return (neighbours[:, :, None] == exact[:, None, :]).any(axis=2) & (neighbours >= 0)
 
 
 def differing(answers: Sequence[Int]) -> Int:
-    """How much searches differ, int64 [q]: items that one of two found and the other did not, over all pairs.
+    """The differences of searches, int64 [q]: the items that only one of two searches found, over all pairs.
 
-    ``answers``: of each search the ids int64 [q, k], -1 where one is missing.
+    ``answers``: the ids int64 [q, k] of each search, -1 where one is missing.
     """
     alone = [(~right_by_id(one, other) & (one >= 0)).sum(axis=1) for one in answers for other in answers]
     return np.sum(alone, axis=0, dtype=np.int64)
 
 
 def queries(hits: Int | None, differences: Int, count: int, seed: int) -> dict[str, list[int]]:
-    """``count`` queries in all, in about equal numbers, none twice: positions by the choice that they belong to.
+    """``count`` queries in all, none twice: positions by choice. The choices have about equal numbers.
 
-    ``hits`` int64 [methods, q]: right neighbours, None where nothing says what is right; ``differences`` int64 [q]: see
-    ``differing``. ``differ``: the numbers of hits lie farthest apart, and then the items; only queries in which
-    something differs. ``worst`` and ``best``: fewest and most hits. ``random``: of those that are left. Ties and
-    ``random`` are drawn by ``seed``. A choice without a query is left out.
+    ``hits`` int64 [methods, q]: right neighbours; None if it is not known what is right. ``differences`` int64 [q]: see
+    ``differing``. The choice ``differ`` has queries with the widest range of hits, and then with most differences.
+    ``worst`` and ``best`` have the fewest and the most hits. ``random`` has other queries. Ties and ``random`` are
+    drawn by ``seed``. A choice without a query is left out.
     """
     lots = np.random.default_rng(seed).permutation(len(differences))
     apart = np.zeros_like(differences) if hits is None else hits.max(axis=0) - hits.min(axis=0)
@@ -99,7 +99,7 @@ def queries(hits: Int | None, differences: Int, count: int, seed: int) -> dict[s
 
 
 def _dealt(orders: dict[str, list[int]], count: int) -> dict[str, list[int]]:
-    """The choices take turns, each with the first of its order that no other has taken."""
+    """Deal the queries: the choices take turns, and each takes the first of its order that is not taken."""
     found: dict[str, list[int]] = {name: [] for name in orders}
     taken: set[int] = set()
     waiting: dict[str, Iterator[int]] = {name: iter(order) for name, order in orders.items()}

@@ -1,4 +1,4 @@
-"""The codes themselves: whether their bits are balanced, how many differ, and how far apart they put the classes."""
+"""The panel of codes: the balance of their bits, the number of distinct codes, and the distances of classes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rou
 from bench.report.words import PROTOCOL_NAMES, word
 
 MOST_QUERIES = 200
-"""Queries whose distances to every item are counted, drawn by seed."""
+"""The most queries whose distances to every item are counted, drawn by seed."""
 MOST_ITEMS = 2**20
-"""Items whose bits and distinct codes are counted, drawn by seed."""
+"""The most items whose bits and distinct codes are counted, drawn by seed."""
 BLOCK_VALUES = 2**24
-"""Bits that are unpacked at a time."""
+"""The most bits that are unpacked at a time."""
 TOLD_APART_BY = ("protocol", "model", "database_codes", "input")
-"""Columns that the name of a set of codes holds where they differ."""
+"""The columns that the name of a set of codes holds if they differ."""
 
 
 def panel(stored: Stored) -> dict[str, Any] | None:
-    """Each set of database codes of the finished cells, named, by the key of the first record that uses it.
+    """The panel: each set of database codes of the finished cells, named, by the key of the first record that uses it.
 
-    Of several seeds it is the first. ``same``: that key for the record of every cell with such codes. None where no
-    finished cell has any.
+    Of several seeds the first is used. ``same``: that key for the record of every cell with such codes. None if no
+    finished cell has codes.
     """
     coded = [one for one in [*stored.searches(), *stored.rankings()] if one.cell.hasher is not None]
     if not coded:
@@ -43,7 +43,7 @@ def panel(stored: Stored) -> dict[str, Any] | None:
 
 
 def counted(codes: Codes) -> dict[str, Any]:
-    """``ones``, the share of the codes in which each bit is 1, and how many of the codes are ``distinct``."""
+    """``ones``, the share of the codes in which each bit is 1, and ``distinct``, the number of distinct codes."""
     rows = max(1, BLOCK_VALUES // codes.bits)
     ones = np.zeros(codes.bits, dtype=np.int64)
     for start in range(0, len(codes), rows):
@@ -55,8 +55,8 @@ def counted(codes: Codes) -> dict[str, Any]:
 def distances(queries: Codes, database: Codes, labels: tuple[Int, Int] | None) -> dict[str, list[float | None]]:
     """The share of the pairs of a query and an item at each Hamming distance, 0 to bits.
 
-    ``labels``: of the database, int64 [n], and of the queries, int64 [q]. ``within`` is of pairs of one class,
-    ``between`` of all others; without labels there is ``all``. What there is no pair of is left out.
+    ``labels``: those of the database, int64 [n], and of the queries, int64 [q]. ``within`` is over pairs of one class,
+    ``between`` over all others; without labels there is ``all``. A kind without a pair is left out.
     """
     of_database, of_queries = labels or [np.zeros(len(codes), dtype=np.int64) for codes in (database, queries)]
     counts = HammingRanking.of(queries, database, of_queries, of_database).counts.sum(axis=0, dtype=np.int64)
@@ -65,12 +65,12 @@ def distances(queries: Codes, database: Codes, labels: tuple[Int, Int] | None) -
 
 
 def _codes_alone(cell: Cell, seed: int) -> Cell:
-    """A cell that ranks by the codes of another, trained with a seed."""
+    """A cell that ranks by the codes of another cell, trained with a seed."""
     return replace(cell, embedder=None, index=None, rerank=None, candidates=None, seed=seed)
 
 
 def _described(stored: Stored, one: Finished) -> dict[str, Any]:
-    """What is counted of a set of codes, over the items and queries of the cell's protocol."""
+    """The counts of a set of codes, over the items and queries of the cell's protocol."""
     cell = _codes_alone(one.cell, one.cell.seed)
     database, queries = stored.corpora.of(cell)
     labels = stored.corpora.labels(cell)
@@ -87,7 +87,7 @@ def _described(stored: Stored, one: Finished) -> dict[str, Any]:
 
 
 def _names(sets: pd.DataFrame) -> dict[str, str]:
-    """The name of each set of codes by its key: the hasher, its length, and what else tells it from the others."""
+    """The name of each set of codes by its key: the hasher, its length, and the other columns that differ."""
     return {str(row["key"]): _name(row, sets) for _, row in sets.iterrows()}
 
 

@@ -1,10 +1,10 @@
-"""Recall by the difficulty of the query: what a search finds of the queries whose neighbours hardly stand out.
+"""The panel of difficulty: the recall of searches for queries of different difficulty.
 
 A query's relative contrast is the mean distance of the database to it over the distance of its k-th nearest: He, Kumar
 and Chang, "On the difficulty of nearest neighbor search" (ICML 2012), who define it for the nearest and for k of them.
 Near 1 the k nearest are hardly nearer than any item, and the query is hard. VIBE (Jääsaari et al., 2025) compares the
-hardest and the easiest queries by it. It is taken by the distance that the search is judged by: Euclidean distance of
-the features, or Hamming distance where there are codes alone.
+hardest and the easiest queries by it. The distance is the one that the search is judged by: Euclidean distance of the
+features, or Hamming distance for codes without features.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rou
 
 PARTS = 10
 MOST_QUERIES, MOST_ROWS = 2000, 300
-"""Queries that are judged again, and rows of the database that stand for it in the mean distance: drawn by seed."""
+"""The most queries that are judged again, and the rows that the mean distance is estimated from, drawn by seed."""
 MOST_CODED = 1000
-"""Queries of a search by codes alone, each of which passes over the whole database."""
+"""The most queries of a search by codes alone, since each passes over the whole database."""
 
 Scores = NDArray[np.float64]
 
@@ -34,8 +34,8 @@ Scores = NDArray[np.float64]
 class Group:
     """Queries that several searches answer over the same items.
 
-    ``rows``: those that were drawn, positions among all queries, int64, ascending. ``parts``: positions in ``rows``,
-    the hardest tenth first. ``exact``: the nearest of all queries, None where codes decide.
+    ``rows``: the drawn queries, as positions among all queries, int64, ascending. ``parts``: positions in ``rows``, the
+    hardest tenth first. ``exact``: the exact neighbours of all queries, None if codes decide.
     """
 
     database: Corpus
@@ -47,9 +47,9 @@ class Group:
 
 
 def panel(stored: Stored) -> dict[str, Any] | None:
-    """Recall of each finished search by tenths of its queries, hardest first; None where nothing was searched.
+    """The panel: the recall of each finished search by tenths of its queries, hardest first. None without searches.
 
-    ``groups`` says of the queries how many were drawn and how hard they are.
+    ``groups`` has the number of drawn queries and their difficulty.
     """
     searches = stored.searches()
     first: dict[Any, Cell] = {}
@@ -76,7 +76,7 @@ def panel(stored: Stored) -> dict[str, Any] | None:
 
 
 def relative_contrast(queries: Float, rows: Float, kth_nearest: Float) -> Scores:
-    """Mean Euclidean distance to the ``rows`` over that to the k-th nearest: float64 [q].
+    """The mean Euclidean distance to the ``rows`` over that to the k-th nearest, float64 [q].
 
     Queries and their k-th nearest are float32 [q, d], the rows float32 [n, d]. Infinite where the k-th nearest equals
     the query and a row does not; 1 where all rows equal it too.
@@ -88,7 +88,7 @@ def relative_contrast(queries: Float, rows: Float, kth_nearest: Float) -> Scores
 
 
 def contrast_by_codes(queries: Codes, database: Codes, k: int) -> Scores:
-    """Mean Hamming distance to the database over that to the k-th nearest code: float64 [q], see above."""
+    """The mean Hamming distance to the database over that to the k-th nearest code, float64 [q]."""
     alike = [np.zeros(len(codes), dtype=np.int64) for codes in (queries, database)]
     items = HammingRanking.of(queries, database, *alike).items
     mean = items @ np.arange(items.shape[1], dtype=np.float64) / len(database)
@@ -96,7 +96,7 @@ def contrast_by_codes(queries: Codes, database: Codes, k: int) -> Scores:
 
 
 def hardest_first(contrast: Scores) -> list[Int]:
-    """PARTS parts of the queries of about equal size, those of the least contrast first; ties by position."""
+    """The queries in PARTS parts of about equal size, the least contrast first, ties by position."""
     return np.array_split(np.argsort(contrast, kind="stable").astype(np.int64), PARTS)
 
 
@@ -106,7 +106,7 @@ def _ratio(mean: Scores, nearest: Scores) -> Scores:
 
 
 def recall_of_parts(group: Group, neighbours: Int, k: int) -> list[float]:
-    """Recall@k of the first k ``neighbours``, int64 [all queries, >= k], on each part of a group's queries."""
+    """The recall@k of the first k ``neighbours``, int64 [all queries, >= k], on each part of a group's queries."""
     found = []
     for part in (group.rows[part] for part in group.parts):
         asked, answered = group.queries.take(part), neighbours[part]
@@ -119,14 +119,14 @@ def recall_of_parts(group: Group, neighbours: Int, k: int) -> list[float]:
 
 
 def _same_queries(stored: Stored, cell: Cell) -> tuple[Any, ...]:
-    """What cells have in common that answer the same queries over the same items."""
+    """A key that is equal for cells that answer the same queries over the same items."""
     if cell.embedder is not None:
         return cell.protocol, cell.seed, stored.pipeline.features_key(cell, cell.embedder)
     return cell.protocol, cell.seed, stored.pipeline.codes_key(cell), cell.model, cell.database_codes
 
 
 def _tried(stored: Stored, cell: Cell) -> Group | OSError | ValueError | None:
-    """``_group``, or why it can't be had."""
+    """The result of ``_group``, or its error."""
     try:
         return _group(stored, cell)
     except (OSError, ValueError) as fault:
@@ -134,9 +134,9 @@ def _tried(stored: Stored, cell: Cell) -> Group | OSError | ValueError | None:
 
 
 def _group(stored: Stored, cell: Cell) -> Group | None:
-    """The queries of a cell by difficulty; None where too many have k neighbours at no distance at all.
+    """The queries of a cell by difficulty. None if too many have k neighbours at distance 0.
 
-    Raises ValueError: fewer queries than parts.
+    Raises ValueError: there are fewer queries than parts.
     """
     by_features = cell.embedder is not None
     read = replace(cell, hasher=None, input=None, model=None, database_codes=None) if by_features else cell
@@ -162,7 +162,7 @@ def _contrast(stored: Stored, cell: Cell, database: Corpus, queries: Corpus, exa
 
 
 def _summary(group: Group) -> dict[str, Any]:
-    """How hard the queries are: the largest contrast of the hardest part, the median, the least of the easiest."""
+    """The difficulty of the queries: the largest contrast of the hardest part, the median, the least of the easiest."""
     ends = [group.contrast[group.parts[0]].max(), np.median(group.contrast), group.contrast[group.parts[-1]].min()]
     return {
         "by": "codes" if group.exact is None else "features",

@@ -1,4 +1,4 @@
-"""The gallery: some queries of a set of images with what searches found of them, as the searches stored it."""
+"""The panel of the gallery: some queries of a data set of images, with the stored answers of searches."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bench.report.page.panels.pictures import SECONDS, Deadline, Split
 from bench.report.page.panels.stored import Finished, Stored, by_key, reason
 
 MOST_SHOWN = 10
-"""Neighbours of a query and method."""
+"""The most neighbours of a query and method that are shown."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What some searches found of the same queries, nearest first; -1 where there is nothing.
+    """The answers of some searches to the same queries.
 
-    ``neighbours``: ids int64 [q, shown] of each search, positions in ``database_rows``. ``right``: of each, bool
-    [q, shown]; None where nothing says so.
+    ``neighbours``: ids int64 [q, shown] of each search, nearest first, positions in ``database_rows``, -1 for none.
+    ``right``: bool [q, shown] of each search. None if it is not known what is right.
     """
 
     searches: list[Finished]
@@ -35,9 +35,9 @@ class Answers:
 
 
 def panel(stored: Stored, count: int, seconds: float = SECONDS) -> dict[str, Any] | None:
-    """A gallery of ``count`` queries in all; None where it is 0, the items are no images or nothing was searched.
+    """The panel with ``count`` queries. None if it is 0, the items are no images, or no search is finished.
 
-    Where neighbours or pictures can't be read there is only ``missing``, which says why.
+    If neighbours or pictures can't be read, it has only ``missing``, the reason.
     """
     if count == 0 or not stored.searches() or not pictures.hold_images(stored.pipeline):
         return None
@@ -47,7 +47,7 @@ def panel(stored: Stored, count: int, seconds: float = SECONDS) -> dict[str, Any
     deadline = Deadline.after(seconds)
     try:
         images = pictures.images(stored.pipeline, deadline)
-    except Exception as fault:  # a data set's loader raises whatever it stumbles over
+    except Exception as fault:  # a data set's loader may raise anything
         return {"missing": [*missing, {"cells": None, "reason": f"the data set could not be loaded: {reason(fault)}"}]}
     chosen = _chosen(answers, count)
     items = _Items()
@@ -67,7 +67,7 @@ def panel(stored: Stored, count: int, seconds: float = SECONDS) -> dict[str, Any
 
 
 class _Items:
-    """The items of a gallery, each once, numbered as they come."""
+    """The items of a gallery, each once, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.order: list[tuple[Split, int]] = []
@@ -83,7 +83,7 @@ class _Items:
 
 
 def _answers(stored: Stored) -> tuple[Answers | None, list[dict[str, Any]]]:
-    """The stored answers of the methods that are shown, and why some have none; None where that is all of them."""
+    """The stored answers of the shown methods, None if there are none; and the reasons why some have none."""
     searches, k = stored.searches(), stored.pipeline.grid.k
     rows = stored.cells.iloc[[one.position for one in searches]]
     wanted = [searches[row] for row in choices.candidates(rows, k)]
@@ -99,7 +99,7 @@ def _answers(stored: Stored) -> tuple[Answers | None, list[dict[str, Any]]]:
 
 
 def _judged(stored: Stored, searches: list[Finished], neighbours: list[Int]) -> Answers:
-    """Right is an item of the query's class; without labels, one of the exact nearest, where they are known."""
+    """The answers with judgements: an item of the query's class is right, or without labels an exact neighbour."""
     cell, pipeline = searches[0].cell, stored.pipeline
     query_rows, database_rows = pipeline.query_rows(cell), pipeline.database_rows(cell)
     make = partial(Answers, searches, neighbours, query_rows=query_rows, database_rows=database_rows)
@@ -115,7 +115,7 @@ def _judged(stored: Stored, searches: list[Finished], neighbours: list[Int]) -> 
 
 
 def _chosen(answers: Answers, count: int) -> dict[str, list[int]]:
-    """Positions of the queries by choice, see ``choices.queries``."""
+    """The positions of the queries by choice, see ``choices.queries``."""
     hits = None
     if answers.right is not None:
         hits = np.stack([one.sum(axis=1) for one in answers.right]).astype(np.int64)
@@ -123,13 +123,13 @@ def _chosen(answers: Answers, count: int) -> dict[str, list[int]]:
 
 
 def _query(answers: Answers, at: int, items: _Items) -> dict[str, Any]:
-    """A query's item, and what each search found of it."""
+    """A query's item, and the answer of each search."""
     item = items.number("query", answers.query_rows[at])
     return {"item": item, "found": [_found(answers, number, at, items) for number in range(len(answers.searches))]}
 
 
 def _found(answers: Answers, number: int, at: int, items: _Items) -> list[list[Any] | None]:
-    """Of each neighbour its item, and whether it is right (None: nothing says so); None in place of a missing one."""
+    """The item of each neighbour, and whether it is right (None: not known). None in place of a missing neighbour."""
     right: list[Any] = [None] * answers.neighbours[number].shape[1]
     if answers.right is not None:
         right = answers.right[number][at].tolist()
@@ -140,7 +140,7 @@ def _found(answers: Answers, number: int, at: int, items: _Items) -> list[list[A
 
 
 def _labels(stored: Stored, items: _Items) -> list[str] | None:
-    """The class of each item; None where the data set has no labels."""
+    """The class of each item. None if the data set has no labels."""
     entry = stored.pipeline.labels()
     names = entry.meta["classes"]
     if not names:

@@ -1,4 +1,4 @@
-"""How the time varies from query to query: the distribution of each search's times, from all that were measured."""
+"""The panel of latency: the distribution of each search's times over all timed queries."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SHARES = np.concatenate(
         [0.9995, 1.0],
     ]
 ).round(4)
-"""The shares of queries whose times stand on the page: dense where the slow ones are."""
+"""The shares of queries whose times are on the page, dense for the slow queries."""
 
 
 def panel(stored: Stored) -> dict[str, Any] | None:
-    """The distribution of each finished search by the key of its record; None where nothing was searched."""
+    """The panel: the distribution of each finished search by the key of its record. None if there is no such search."""
     searches = stored.searches()
     if not searches:
         return None
@@ -30,11 +30,11 @@ def panel(stored: Stored) -> dict[str, Any] | None:
 
 
 def distribution(latency_ms: NDArray[Any]) -> dict[str, Any]:
-    """The times of single queries, of any shape: ``ms`` at each of SHARES, percentiles, the slowest, how many they are.
+    """The distribution of times of any shape: ``ms`` at each of SHARES, percentiles, the slowest time, and the count.
 
-    Between two measured times a quantile lies on the line between them.
+    A quantile between two measured times is interpolated linearly.
 
-    Raises ValueError: no time, or one that is not finite.
+    Raises ValueError: there is no time, or a time is not finite.
     """
     times = np.asarray(latency_ms, dtype=np.float64).reshape(-1)
     if not len(times) or not np.isfinite(times).all():

@@ -1,4 +1,4 @@
-"""Small pictures of a data set's items for the page, of those that are asked for alone, within a time."""
+"""Makes small pictures of some items of a data set for the page, within a time limit."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from bench.plugins import registry
 from bench.stages.pipeline import Pipeline
 
 SIDE = 72
-"""The longer side of a picture on the page, pixels."""
+"""The longer side of a picture on the page, in pixels."""
 JPEG_QUALITY = 78
 SECONDS = 60.0
-"""For the data set and for all of its pictures together."""
+"""The time limit for loading the data set and all of its pictures together."""
 
 Split = Literal["database", "query"]
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """An end, in ``time.monotonic``'s seconds, after which nothing more is read."""
+    """The time, in seconds of ``time.monotonic``, after which nothing is read."""
 
     ends: float
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """The end that lies so many seconds ahead."""
+        """The deadline in so many seconds."""
         return cls(time.monotonic() + seconds)
 
     def check(self) -> None:
-        """TimeoutError: the end has come."""
+        """Raises TimeoutError: the deadline is over."""
         if time.monotonic() > self.ends:
             raise TimeoutError(f"it takes longer than {SECONDS:g} s")
 
     def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
-        """The steps of a data set that is loading, until the end: the ``track`` of a ``Context``."""
+        """The ``track`` of a ``Context``: the steps of a data set that is loading, until the deadline."""
         for step in steps:
             self.check()
             yield step
 
 
 def hold_images(pipeline: Pipeline) -> bool:
-    """Whether the items of a pipeline's data set are images, known without loading it."""
+    """Whether the items of a pipeline's data set are images. The data set is not loaded."""
     choice = pipeline.grid.dataset
     return bool(registry.build("dataset", choice.name, choice.parameters).content == "images")
 
@@ -76,9 +76,9 @@ def images(pipeline: Pipeline, deadline: Deadline) -> dict[Split, Images]:
 def thumbnail(pixels: NDArray[np.uint8]) -> str:
     """A picture of at most SIDE pixels a side, as the base64 text of a JPEG file.
 
-    ``pixels`` uint8 [height, width, 3]; a smaller image keeps its size.
+    ``pixels`` uint8 [height, width, 3]. A smaller image keeps its size.
 
-    Raises ValueError, TypeError: they are no picture.
+    Raises ValueError, TypeError: the pixels are no picture.
     """
     from PIL import Image
 
@@ -92,7 +92,7 @@ def thumbnail(pixels: NDArray[np.uint8]) -> str:
 
 
 def thumbnails(found: dict[Split, Images], items: Iterable[tuple[Split, int]], deadline: Deadline) -> list[str | None]:
-    """The picture of each item, named by split and position; None of one that can't be read, or not in time."""
+    """The picture of each item, given by split and position. None if it can't be read in time."""
     return [_readable(found[split], position, deadline) for split, position in items]
 
 
@@ -100,5 +100,5 @@ def _readable(of_split: Images, position: int, deadline: Deadline) -> str | None
     try:
         deadline.check()
         return thumbnail(of_split[position])
-    except Exception:  # a data set's reader raises whatever a damaged file makes it stumble over
+    except Exception:  # a data set's reader may raise anything for a damaged file
         return None

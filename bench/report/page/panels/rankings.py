@@ -1,4 +1,4 @@
-"""Rankings by codes: mAP against the length of the code, with published values, and precision against recall and N."""
+"""The panel of rankings by codes: mAP by code length, with published values, and precision against recall and N."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rou
 from bench.report.words import papers_data
 
 MOST_QUERIES = 500
-"""Queries whose rankings the curves are means over, drawn by seed."""
+"""The most queries that the curves are means over, drawn by seed."""
 NUMBERS = 40
-"""First items of a ranking of which there is a precision and a recall: at most so many, evenly on a log scale."""
+"""The most numbers of first items with a precision and a recall, evenly on a log scale."""
 TOLD = (1, 10, 100, 1000)
-"""Numbers that are always among these, where there are so many items."""
+"""The numbers that are always among these, if there are so many items."""
 
 
 def panel(stored: Stored) -> dict[str, Any] | None:
-    """``sections``: mAP by code length; ``curves`` by record key, of the first finished seed of each point.
+    """The panel: ``sections`` with mAP by code length, and ``curves`` by record key, for the first seed of each point.
 
-    None where the grid's layout is not that of rankings, or nothing was ranked.
+    None if the grid's layout is not that of rankings, or no ranking is finished.
     """
     rankings = stored.cells[stored.cells["index"].isna()]
     if stored.pipeline.grid.layout != "codes" or not rankings["status"].eq("ok").any():
@@ -40,7 +40,7 @@ def panel(stored: Stored) -> dict[str, Any] | None:
 def curves(queries: Codes, database: Codes, query_labels: Int, database_labels: Int) -> dict[str, Any]:
     """Precision and recall among the first n items by Hamming distance, means over the queries, for n in ``numbers``.
 
-    Tied items are in random order, and the figures are its expectation. A query without a relevant item has recall 0.
+    Tied items are in random order, and the figures are expectations. A query without a relevant item has recall 0.
     """
     ranking = HammingRanking.of(queries, database, query_labels, database_labels)
     numbers = np.union1d(np.geomspace(1, len(database), NUMBERS).round().astype(np.int64), TOLD)
@@ -61,7 +61,7 @@ def _curves(stored: Stored, one: Finished) -> dict[str, Any]:
 
 
 def _sections(rankings: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The sections of the printed table, each with its series; one without a finished cell is left out."""
+    """The sections of the printed table, each with its series. A section without a finished cell is left out."""
     for name, series in code_sections(rankings):
         shown = [found for label, group in series if (found := _series(label, group))["points"]]
         if shown:
@@ -69,7 +69,7 @@ def _sections(rankings: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _series(label: str, group: pd.DataFrame) -> dict[str, Any]:
-    """What is ranked by codes of one kind, a point for each length; features have one point, and no length."""
+    """The series of one kind of codes, with a point for each length. Features have one point without a length."""
     points = [_point(bits, same) for bits, same in group.groupby("bits", dropna=False, sort=True)]
     return {
         "name": label,
@@ -79,9 +79,9 @@ def _series(label: str, group: pd.DataFrame) -> dict[str, Any]:
 
 
 def _point(bits: Any, same: pd.DataFrame) -> dict[str, Any] | None:
-    """The mean mAP over the seeds and its standard deviation; ``published`` is of ``same_data`` or of the paper's own.
+    """The mean mAP over the seeds and its standard deviation. ``published`` is for ``same_data``, or the paper's data.
 
-    None where no seed is finished.
+    None if no seed is finished.
     """
     done = same[same["status"].eq("ok").fillna(False)]
     values = pd.to_numeric(done["map"]).dropna().astype(float)

@@ -1,4 +1,4 @@
-"""What the panels are computed from: times, neighbours, features and codes that are stored; none are made."""
+"""Reads the stored times, neighbours, features and codes that panels are computed from. It makes none."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from bench.store.entries import Damaged, Entry, Made, Meta, Store
 from bench.system.wording import one_line
 
 DIGITS = 4
-"""Significant digits of a number on the page."""
+"""The significant digits of a number on the page."""
 
 
 class Kept(Store):
-    """A store that is only read."""
+    """A store that is read and never written."""
 
     def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
         """The entry, which is never made.
 
-        Raises ValueError: it lacks what is asked for; others: see ``read``.
+        Raises ValueError: it lacks arrays that ``holds`` demands. Other errors: see ``read``.
         """
         entry = self.read(kind, key)
         if holds is not None and not holds(entry.meta):
@@ -46,13 +46,13 @@ class Finished(NamedTuple):
 
 
 class Stored:
-    """The finished cells of a grid on one data set, and what is stored of them.
+    """The finished cells of a grid on one data set, with their stored results.
 
     ``cells``: a row for each cell of the grid, in its order, with the columns ``key`` and ``status``.
     """
 
     def __init__(self, pipeline: Pipeline, results: Store, cells: pd.DataFrame):
-        """Nothing is read yet."""
+        """Read nothing yet."""
         self.pipeline = replace(pipeline, store=Kept(pipeline.store.root, pipeline.store.say))
         self.results, self.cells = results, cells.reset_index(drop=True)
         self.corpora = Corpora(self.pipeline)
@@ -66,9 +66,9 @@ class Stored:
         return [one for one in self._finished() if one.cell.index is None]
 
     def times(self, key: str) -> NDArray[Any]:
-        """The milliseconds of single queries, as a record holds them.
+        """The milliseconds of single queries in a record.
 
-        Raises ValueError: it holds none.
+        Raises ValueError: the record has none.
         """
         arrays = self.results.read(book.KIND, key).arrays
         if "latency_ms" not in arrays:
@@ -76,7 +76,7 @@ class Stored:
         return arrays["latency_ms"]
 
     def neighbours(self, cell: Cell) -> Int:
-        """What a search answered, ids int64 [queries, k]."""
+        """The answers of a search, ids int64 [queries, k]."""
         key = keys.search_key(self.pipeline, cell)
         return self.results.read("neighbours", key).arrays["neighbours"]
 
@@ -87,9 +87,9 @@ class Stored:
 
 
 def by_key(cells: Iterable[Finished], make: Callable[[Finished], Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """``make`` of each cell, by the key of its record; and why some have none, each reason with how many they are.
+    """The results of ``make`` by record key, and the reasons why cells have none, each with the number of cells.
 
-    What ``make`` returns None of has nothing to show.
+    A cell for which ``make`` returns None has nothing to show.
     """
     found: dict[str, Any] = {}
     reasons: Counter[str] = Counter()
@@ -105,7 +105,7 @@ def by_key(cells: Iterable[Finished], make: Callable[[Finished], Any]) -> tuple[
 
 
 def reason(fault: Exception) -> str:
-    """Why something could not be read, in words that fit any machine: without its paths."""
+    """The reason of a failure to read, in words that fit any machine, so without paths."""
     if isinstance(fault, Damaged):
         return "an array that it needs is damaged"
     if isinstance(fault, FileNotFoundError):
@@ -114,12 +114,12 @@ def reason(fault: Exception) -> str:
 
 
 def rounded(values: NDArray[Any] | Iterable[float]) -> list[float | None]:
-    """The numbers to DIGITS significant digits; None for what is no finite number."""
+    """The numbers to DIGITS significant digits. None for a number that is not finite."""
     return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in np.asarray(values).tolist()]
 
 
 def drawn(count: int, most: int, seed: int) -> Int:
-    """At most so many of ``count`` positions, drawn by seed, int64, ascending; all of them where there are no more."""
+    """At most ``most`` of ``count`` positions, drawn by seed, int64, ascending."""
     if count <= most:
         return np.arange(count, dtype=np.int64)
     return np.sort(np.random.default_rng(seed).choice(count, most, replace=False)).astype(np.int64)
