@@ -171,7 +171,7 @@ class Block(BaseModel):
     rerank: Plugins = []
     """The plugin that orders the neighbours of the index by the features."""
     candidates: Annotated[list[Count], Axis] = []
-    """How many neighbours of the index are re-ranked."""
+    """The number of neighbours of the index that are re-ranked."""
     seeds: Seeds | None = None
     """The seeds of this block, in place of the grid's."""
     _order: tuple[str, ...] = PrivateAttr(())
@@ -217,7 +217,7 @@ class GridFile(BaseModel):
     reference: Annotated[str, AfterValidator(_reference)] | None = None
     """The published values: `results/reference/NAME.csv`."""
     k: Annotated[int, Field(ge=1, le=LARGEST_K)] = 10
-    """How many neighbours are asked for."""
+    """The number of neighbours that are asked for."""
     seeds: Seeds = [0]
     """The seeds of the methods; `--seed` replaces them."""
     unseen_share: float = 0.25
@@ -225,7 +225,7 @@ class GridFile(BaseModel):
     split_seed: int = 0
     """The seed that draws the unseen classes."""
     measure: Annotated[Table, AfterValidator(_measure)] = {}
-    """How much is measured, and in tables inside it how much on one data set."""
+    """The amounts of measurement, and in tables inside it those for one data set."""
     cells: Annotated[list[Block], Field(min_length=1)]
     """The blocks of cells, each a product of its lists."""
     recipes: dict[str, dict[str, Table]] = {}

@@ -89,7 +89,7 @@ class Unwatched:
         """Nothing is noted."""
 
     def detail(self, line: str) -> None:
-        """Nothing is said."""
+        """Nothing is noted."""
 
 
 @dataclass

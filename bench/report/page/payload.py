@@ -156,7 +156,7 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
 
 
 def _setting(cell: pd.Series) -> str:
-    """The query parameters of a cell."""
+    """The candidates and the query parameters of a cell."""
     candidates = [f"{SYMBOLS['candidates']} = {cell['candidates']}"] if _is_known(cell, "candidates") else []
     return ", ".join([*candidates, str(cell["query_setting"])] if _is_known(cell, "query_setting") else candidates)
 

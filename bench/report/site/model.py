@@ -17,7 +17,7 @@ LATENCY = columns.LATENCY.name
 
 
 class _Part(BaseModel):
-    """A part of a payload, of which what the site does not read is left out."""
+    """A part of a payload. Keys that the site does not read are left out."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
