@@ -68,7 +68,7 @@ errors = Screen(stderr=True)
 
 
 def print_changes(changes: list[Change]) -> None:
-    """Print the moved changes, the worst losses first, those that can't be compared, and the number of all."""
+    """Print the moved changes, the worst losses first, then those that can't be compared, and a summary."""
     from bench.records.compare import ordered, summary
     from bench.report.text_layout import Row, Table, fitted
 

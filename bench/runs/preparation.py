@@ -34,7 +34,7 @@ class Preparation:
         """Load the data set if its labels are missing, and print its remarks.
 
         Raises ValueError: it can't be read, its classes can't be split as a protocol asks for, or a cell has no query.
-        Raises DiskFull.
+        Raises DiskFull: there is no room for them.
         """
         if not self.sound("labels", self.pipeline.labels_key):
             try:

@@ -55,12 +55,12 @@ def hold_images(pipeline: Pipeline) -> bool:
 
 
 def images(pipeline: Pipeline, deadline: Deadline) -> dict[Split, Images]:
-    """The images of the database and of the queries, none of them read yet where the data set keeps files.
+    """The images of the database and of the queries. A data set of files has not read them yet.
 
-    What a run found out about them is in the cache and not found out again. Errors: whatever the data set makes of what
-    it can't read;
+    Facts that a run found out about them are read from the cache. A data set that can't be read may
+    raise any error.
 
-    Raises ValueError: it has no images after all; TimeoutError.
+    Raises ValueError: it has no images after all. Raises TimeoutError: the deadline is over.
     """
     context = Context(cache=pipeline.store.root, track=deadline.track, say=unheard)
     dataset = replace(pipeline, context=context, say=unheard).dataset
