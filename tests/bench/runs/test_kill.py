@@ -18,7 +18,7 @@ from bench.store.garbage import garbage
 from bench.system.files import remove
 from tests.conftest import CHECKOUT, PLUGINS
 
-KILLS = int(os.environ.get("BENCH_KILLS", "10"))
+KILLS = int(os.environ.get("BENCH_KILLS", "5"))
 GRID = """
 title = "To be killed"
 dataset = "toy_clusters"
