@@ -111,7 +111,7 @@ class Clock:
 
     def __init__(self, monkeypatch, call=0.0, query=0.0):
         self.now, self.call, self.query, self.sizes = 0.0, call, query, []
-        monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr(load, "time", SimpleNamespace(perf_counter=lambda: self.now))
 
     def search(self, queries, k):
         self.sizes.append(len(queries))
