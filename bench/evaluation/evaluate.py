@@ -79,17 +79,7 @@ def evaluate(
     if convention is not None and convention not in PRESETS:
         raise ValueError(f"convention {convention!r}: expected one of {', '.join(PRESETS)}")
     published = None if reference is None else published_map(reference)
-    given = [as_codes(*_array(name, one), bits) for name, one in (("query", query), ("database", database))]
-    if given[0].codes.bits != given[1].codes.bits:
-        raise ValueError(f"query codes have {given[0].bits} bits and database codes {given[1].bits}")
-    where, found = zip(
-        *(_array(f"{name} labels", one) for name, one in (("query", query_labels), ("database", database_labels))),
-        strict=True,
-    )
-    labels = as_labels((where[0], where[1]), found[0], found[1])
-    for name, codes, own in zip(where, given, labels, strict=True):
-        if len(own) != len(codes.codes):
-            raise ValueError(f"{name}: {len(own):,} labels for {len(codes.codes):,} codes")
+    given, labels = _given((query, database), (query_labels, database_labels), bits)
     ranking = HammingRanking.of(given[0].codes, given[1].codes, *labels)
     places = [n for n in dict.fromkeys(at) if n <= len(given[1].codes)]
     precision, recall = ranking.precision_recall_curve()
@@ -119,6 +109,27 @@ def evaluate(
     )
 
 
+def _given(
+    codes: tuple[Source, Source], labels: tuple[Source, Source], bits: int | None
+) -> tuple[list[Given], tuple[Labels, Labels]]:
+    """Codes and labels, those of the queries first.
+
+    Raises ValueError: see ``evaluate``.
+    """
+    names = ("query", "database")
+    given = [as_codes(*_array(name, one), bits) for name, one in zip(names, codes, strict=True)]
+    if given[0].codes.bits != given[1].codes.bits:
+        raise ValueError(f"query codes have {given[0].bits} bits and database codes {given[1].bits}")
+    (first, query), (second, database) = (
+        _array(f"{name} labels", one) for name, one in zip(names, labels, strict=True)
+    )
+    both = as_labels((first, second), query, database)
+    for where, one, own in zip((first, second), given, both, strict=True):
+        if len(own) != len(one.codes):
+            raise ValueError(f"{where}: {len(own):,} labels for {len(one.codes):,} codes")
+    return given, both
+
+
 def published_map(reference: str) -> float:
     """The published mAP of ``TABLE:DATASET/HASHER/BITS``, a share of 1.
 
@@ -132,8 +143,7 @@ def published_map(reference: str) -> float:
     if "map" not in rows:
         raise ValueError(f"reference {reference!r}: the table {table} holds no mAP")
     dataset, hasher, bits = parts
-    named = rows[(rows["dataset"] == dataset) & (rows["hasher"] == hasher)]
-    found = named[named["bits"] == int(bits)]
+    found = rows[(rows["dataset"] == dataset) & (rows["hasher"] == hasher) & (rows["bits"] == int(bits))]
     if not len(found):
         known = sorted({f"{one.dataset}/{one.hasher}/{one.bits:.0f}" for one in rows.itertuples()})
         raise ValueError(f"reference {reference!r}: {table} has no such value; it has {', '.join(known[:12])}, …")

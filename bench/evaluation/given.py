@@ -88,7 +88,8 @@ def as_labels(where: tuple[str, str], query: NDArray[Any], database: NDArray[Any
 
     Raises ValueError: another shape, or the two do not go together.
     """
-    query, database = (one.ravel() if one.ndim == 2 and 1 in one.shape else one for one in (query, database))
+    if all(one.ndim == 1 or (one.ndim == 2 and 1 in one.shape) for one in (query, database)):
+        query, database = query.ravel(), database.ravel()
     if query.ndim != database.ndim or query.shape[1:] != database.shape[1:]:
         raise ValueError(f"{where[0]}: {list(query.shape)} and {where[1]}: {list(database.shape)} do not go together")
     if query.ndim == 1:

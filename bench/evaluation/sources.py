@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from bench.system.places import user_path
 
 Arrays = Mapping[str, Any]
-SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".txt", ".parquet")
 ONLY = ""
 """The name of the array in a file that holds one array without a name."""
 
@@ -39,24 +38,12 @@ def arrays_of(path: Path) -> Arrays:
 
     Raises ValueError: see ``read``.
     """
-    readers = {
-        ".npy": _npy,
-        ".npz": _npz,
-        ".mat": _mat,
-        ".h5": _hdf5,
-        ".hdf5": _hdf5,
-        ".pt": _torch,
-        ".pth": _torch,
-        ".csv": _text,
-        ".txt": _text,
-        ".parquet": _parquet,
-    }
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
-    if path.suffix.lower() not in readers:
-        raise ValueError(f"{path}: expected a file of {', '.join(SUFFIXES)}")
+    if path.suffix.lower() not in READERS:
+        raise ValueError(f"{path}: expected a file of {', '.join(READERS)}")
     try:
-        return readers[path.suffix.lower()](path)
+        return READERS[path.suffix.lower()](path)
     except MemoryError:
         raise
     except Exception as fault:
@@ -152,3 +139,18 @@ def _parquet(path: Path) -> Arrays:
     if len(plain) == len(found) > 1:
         return {ONLY: np.column_stack([found[name] for name in plain])}
     return found
+
+
+READERS: dict[str, Callable[[Path], Arrays]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".mat": _mat,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+    ".pt": _torch,
+    ".pth": _torch,
+    ".csv": _text,
+    ".txt": _text,
+    ".parquet": _parquet,
+}
+"""How a file is read, by its ending."""

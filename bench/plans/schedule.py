@@ -10,7 +10,7 @@ from typing import Any
 from bench.grids.cells import Cell, Grid, KeyedCell
 from bench.plans.units import Gathered, Planned, Unit
 from bench.plugins.choices import Choice, Role
-from bench.plugins.names import baselines
+from bench.plugins.names import is_baseline
 from bench.records import book
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline, Stage
@@ -48,7 +48,7 @@ class Schedule:
 
     def reference(self, group: Sequence[KeyedCell]) -> KeyedCell:
         """The cell that the group is compared with: a baseline, or else the first, of the group and finished cells."""
-        common, first = self._compared_by(group[0].cell), baselines()
+        common = self._compared_by(group[0].cell)
         known = [
             cell
             for cell in self.cells
@@ -56,7 +56,7 @@ class Schedule:
             and self._compared_by(cell.cell) == common
             and (cell in group or book.status(self.results, cell.record) == "ok")
         ]
-        return min(known, key=lambda cell: cell.cell.index is None or cell.cell.index.name not in first)
+        return min(known, key=lambda cell: cell.cell.index is None or not is_baseline(cell.cell.index.name))
 
     def plan(
         self, cells: Sequence[KeyedCell], sound: Callable[[str, str], bool], has: Callable[[Stage], bool]

@@ -33,12 +33,8 @@ def family(kind: Kind, name: str, values: dict[str, Any]) -> str:
     return one_line(found) if isinstance(found, str) and found else OTHER
 
 
-def baselines() -> frozenset[str]:
-    """The indexes that others are compared with: those with ``baseline = True`` in their class."""
-    return frozenset(name for name in registry.plugins("index") if _is_baseline(name))
-
-
-def _is_baseline(name: str) -> bool:
+def is_baseline(name: str) -> bool:
+    """Whether other indexes are compared with this one: its class says ``baseline = True``."""
     try:
         return getattr(registry.load("index", name), "baseline", False) is True
     except ValueError:  # it can't be imported; naming it raises the error

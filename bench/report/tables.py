@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.grids.published import attach
-from bench.plugins.names import baselines
+from bench.plugins.names import is_baseline
 from bench.records import front
 from bench.records.columns import COLUMNS, MEAN_LATENCY, MEMORY, PAPER_MEMORY, PRECISION, RECALL, SHARE, SPEED_UP
 from bench.records.frame import SECTION, VARIANT
@@ -62,7 +62,7 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
             numbers = pd.to_numeric(tidy[name]).astype("float64")
             tidy[name] = numbers.round().astype("Int64") if kinds[name] == "integer" else numbers
     tidy["dim"] = _known_dim(tidy)
-    scans = tidy[tidy["index"].isin(baselines()) & tidy["rerank"].isna() & (tidy["status"] == "ok")]
+    scans = tidy[tidy["index"].isin(_baselines(tidy)) & tidy["rerank"].isna() & (tidy["status"] == "ok")]
     exact = scans.groupby(SECTION, dropna=False)[[precision, "seconds_all_queries"]].mean()
     beside = tidy[SECTION].merge(exact, how="left", left_on=SECTION, right_index=True)
     tidy["share_of_exact"] = tidy[precision] / beside[precision]
@@ -75,6 +75,11 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     tidy["pareto_recall"] = pareto.on_front(tidy, recall)
     tidy["pareto_precision"] = pareto.on_front(tidy, precision)
     return tidy
+
+
+def _baselines(cells: pd.DataFrame) -> set[str]:
+    """The baselines among the indexes of the cells."""
+    return {name for name in cells["index"].dropna().unique() if is_baseline(name)}
 
 
 def _known_dim(tidy: pd.DataFrame) -> pd.Series:
@@ -157,7 +162,7 @@ def _time(best: pd.Series) -> str:
 def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> list[tuple[str, pd.DataFrame]]:
     """The groups of cells that share the columns ``by``, with labels: a baseline's first, the others in their order."""
     groups = [group for _, group in section.groupby(by, dropna=False, sort=False)]
-    first = baselines()
+    first = _baselines(section)
     groups.sort(key=lambda group: group["index"].iloc[0] not in first)
     shown = [name for name in ("setting", *SETTINGS) if name in by]
     return [(label(group.iloc[0], tidy, shown), group) for group in groups]

@@ -138,9 +138,8 @@ class Run:
     def _judge_stored(self, cells: Sequence[KeyedCell]) -> list[KeyedCell]:
         """Write the records of the cells whose artifacts, answers and times are all stored. Returns the other cells."""
         measured, judging = book.measured(self.results), self._judging()
-        stored = {cell for cell in cells if self._is_stored(cell, measured)}
-        in_order = [cell for cell in cells if cell in stored]
-        for cell in self.pipeline.context.track(in_order, "judge what is stored", len(stored)):
+        stored = dict.fromkeys(cell for cell in cells if self._is_stored(cell, measured))
+        for cell in self.pipeline.context.track(stored, "judge what is stored", len(stored)):
             if cell.cell.index is None:
                 work = partial(judging.rank, cell)
             else:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.plugins.names import baselines
+from bench.plugins.names import is_baseline
 from bench.records.columns import COLUMNS, MAP, PRECISION, RECALL, SHARE, TEXTS, Column
 from bench.records.frame import SYMBOLS, VARIANT
 from bench.report.page.assemble import FORMAT
@@ -140,7 +140,7 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
         known["finished"] = facts.finished
     if _is_known(cell, "ratio_to"):
         index, _, rest = (described := str(cell["ratio_to"])).partition("(")
-        known["ratio_to"] = word("index", index) if index in baselines() and rest == ")" else described
+        known["ratio_to"] = word("index", index) if is_baseline(index) and rest == ")" else described
     if _is_known(cell, "reference_dataset"):
         known["reference_name"] = word("dataset", cell["reference_dataset"])
     return {

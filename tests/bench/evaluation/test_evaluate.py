@@ -173,6 +173,12 @@ def test_labels_may_be_rows_of_one_and_sets_of_classes(arrays):
     assert found.multi_label and found.map_best == pytest.approx(np.mean(scores))
 
 
+def test_a_single_query_has_a_row_of_labels_like_any_other(arrays):
+    one = arrays | {name: arrays[name][:1] for name in ("query", "query_labels")}
+    rows = {name: np.eye(CLASSES, dtype=int)[one[name]] for name in ("query_labels", "database_labels")}
+    assert evaluate(**one | rows).map == evaluate(**one).map
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

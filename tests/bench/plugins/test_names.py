@@ -30,3 +30,8 @@ def test_a_plugin_that_says_neither_has_its_name_and_no_family(third_party):
 )
 def test_the_family_of_a_faiss_index_is_that_of_its_factory_string(factory, family):
     assert names.family("index", "faiss", {"factory": factory}) == family
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("linear_scan", True), ("hash_tables", False), ("no_such_index", False)])
+def test_a_baseline_says_so_itself(name, is_one):
+    assert names.is_baseline(name) is is_one

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.interfaces import Int
-from bench.plugins.names import baselines
+from bench.plugins.names import is_baseline
 from bench.records.frame import SECTION, VARIANT
 
 MOST_METHODS = 4
@@ -43,7 +43,7 @@ def _setting(same: pd.DataFrame, k: int) -> int:
 def _order(row: int, searches: pd.DataFrame) -> tuple[int, float, int]:
     """The sort key: exact search first, then searches by codes, then the others; each kind by time, then by row."""
     search: pd.Series = searches.iloc[row]
-    exact = search["index"] in baselines() and pd.isna(search["rerank"])
+    exact = is_baseline(search["index"]) and pd.isna(search["rerank"])
     kind = 0 if exact else 1 if pd.notna(search["hasher"]) else 2
     return kind, _number(search["latency_ms_p50"]), row
 
