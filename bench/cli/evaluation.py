@@ -9,7 +9,7 @@ import typer
 
 from bench.cli.endings import plain_errors
 from bench.cli.options import A_PATH
-from bench.cli.screen import console
+from bench.cli.screen import console, print_lines
 from bench.system.places import check_file, default_cache, keep_caches_in, user_path
 from bench.system.wording import one_line
 
@@ -60,8 +60,7 @@ def evaluate(
         if json:
             typer.echo(text.as_json(found))
         else:
-            for line in text.lines(found, console.width):
-                console.print(line)
+            print_lines(text.lines(found, console.table_width))
         if html is not None:
             replace_file(html, lambda made: made.write_text(text.as_page(found), encoding="utf-8"))
             if not json:

@@ -34,7 +34,8 @@ class Evaluation:
     ``map`` is the expectation over random order inside ties; ``map_best`` and ``map_worst`` put the relevant items of
     a tie first and last, ``map_by_index`` orders them by position. ``map_at``, ``precision_at`` and ``ndcg_at`` are by
     number of neighbours. ``curve`` is precision and recall within each radius from 0. With a ``convention``,
-    ``map_by_convention`` is the mAP that its code base would print; ``published`` is the value of a reference.
+    ``map_by_convention`` is the mAP that its code base would print
+    for the first ``k`` items (None: all); ``published`` is the value of a reference.
     """
 
     bits: int
@@ -52,6 +53,7 @@ class Evaluation:
     recall_within_2: float
     curve: dict[str, list[float]]
     convention: str | None = None
+    k: int | None = None
     map_by_convention: float | None = None
     reference: str | None = None
     published: float | None = None
@@ -102,6 +104,7 @@ def evaluate(
         recall_within_2=float(ranking.recall_within(RADIUS).mean()),
         curve={"precision": precision.tolist(), "recall": recall.tolist()},
         convention=convention,
+        k=k,
         map_by_convention=None if convention is None else ranking.mean_average_precision(k, convention),
         reference=reference,
         published=published,

@@ -41,7 +41,8 @@ def tables(found: Evaluation) -> list[Table]:
         Row("order of the file", (percent(found.map_by_index),), depth=1),
     ]
     if found.map_by_convention is not None:
-        rows.append(Row(f"mAP as {found.convention} prints it", (percent(found.map_by_convention),)))
+        listed = "" if found.k is None else f" for {found.k:,} items"
+        rows.append(Row(f"mAP as {found.convention} prints it{listed}", (percent(found.map_by_convention),)))
     if found.published is not None:
         own = found.map if found.map_by_convention is None else found.map_by_convention
         beside = f"{percent(found.published)} ({difference(100 * (own - found.published), 100 * own)})"
@@ -55,7 +56,8 @@ def tables(found: Evaluation) -> list[Table]:
         columns = {"mAP": found.map_at, "P": found.precision_at, "NDCG": found.ndcg_at}
         places = tuple(Row(f"{n:,}", tuple(percent(one[n]) for one in columns.values())) for n in found.map_at)
         made.append(Table(tuple(f"{name}, %" for name in columns), places, corner="nearest"))
-    radii = range(0, found.bits + 1, max(1, -(-(found.bits + 1) // CURVE_POINTS)))
+    last = len(found.curve["recall"]) - 1
+    radii = dict.fromkeys([*range(0, last, max(1, -(-last // CURVE_POINTS))), last])
     curve = zip(found.curve["precision"], found.curve["recall"], strict=True)
     points = [(percent(precision), percent(recall)) for precision, recall in curve]
     made.append(Table(("precision, %", "recall, %"), tuple(Row(str(at), points[at]) for at in radii), corner="radius"))
