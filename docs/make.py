@@ -3,6 +3,8 @@
 ``python docs/make.py`` writes them again; with ``--check`` it writes nothing, names the files that are out of date and
 ends with exit code 1. A part stands between ``<!-- made by docs/make.py: NAME -->`` and ``<!-- /made -->``. The first
 table and the figure are made of ``docs/images/supp_table1.csv``, a copy of ``cells.csv`` after README's first command.
+``--first-run RESULTS CACHE`` takes that copy from the folders of such a run, and the times of its units, by which the
+same command says on another machine how long it will take.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pydantic.fields import FieldInfo
 
 from bench.grids import grid_file
 from bench.grids.model import Block, GridFile
+from bench.plans.durations import ELSEWHERE, FILE, note_of
 from bench.report.figures import write_figures
 from bench.report.findings import counts, findings, sizes
 from bench.report.tables import complete
@@ -95,6 +98,14 @@ def draw() -> None:
         shutil.copyfile(Path(folder) / "precision_against_candidates.png", IMAGES / "supp_table1.png")
 
 
+def take(results: Path, cache: Path) -> None:
+    """Keep the cells of a run of README's first command, and the times of its units but those that all runs have."""
+    shutil.copyfile(results / "supp_table1" / "synthetic_food101" / "cells.csv", IMAGES / "supp_table1.csv")
+    lines = [(line, note_of(line)) for line in (cache / FILE).read_bytes().splitlines()]
+    kept = [line + b"\n" for line, note in lines if note is not None and note.family != "start"]
+    ELSEWHERE.write_bytes(b"".join(kept))
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "first table": first_table,
     "grids": grids,
@@ -112,7 +123,12 @@ def main() -> None:
     """Write the parts, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a part is out of date")
-    check = parser.parse_args().check
+    folders = {"nargs": 2, "type": Path, "metavar": ("RESULTS", "CACHE")}
+    parser.add_argument("--first-run", **folders, help="take the first table from these folders")
+    chosen = parser.parse_args()
+    check = chosen.check
+    if chosen.first_run is not None:
+        take(*chosen.first_run)
     changed = []
     for path in FILES:
         text = path.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 
 from bench.cli.screen import console
-from bench.plans.durations import Durations, DurationsFile
+from bench.plans.durations import Durations, DurationsFile, elsewhere
 from bench.plans.forecast import Doing, Forecast, Left
 from bench.plans.units import Plan, Planned, Unit
 from bench.system.wording import printable
@@ -70,7 +70,7 @@ class Reporter:
             said = [f"{name}: {every:,} cells", f"{done} done"]
             if left_out:
                 said[1:] = [f"{left_out:,} of them left out", f"of the others {done} done"]
-            how_long = f"; {_beforehand(self._forecast.told(now))}" if self._open else ""
+            how_long = f"; {_beforehand(self._forecast.told(now), self._forecast.durations.here)}" if self._open else ""
             self._print(", ".join(said) + how_long, now)
             if self.live is not None:
                 self._draw(now)
@@ -216,7 +216,7 @@ def reporting(cache: Path | None = None, verbose: bool = False) -> Iterator[Repo
     """A reporter, which shows the progress inside. ``cache``: the folder of the file with the times of units."""
     start = time.monotonic()
     keep = None if cache is None else DurationsFile(cache, _machine())
-    forecast = Forecast(Durations(() if keep is None else keep.read()), start)
+    forecast = Forecast(Durations(() if keep is None else keep.read(), elsewhere()), start)
     reporter = Reporter(forecast, keep=keep, verbose=verbose)
     over = threading.Event()
 
@@ -268,10 +268,11 @@ def _steps(doing: Doing, of_all: str, alone: str) -> str:
     return alone.format(doing.done) if doing.total is None else of_all.format(doing.done, doing.total)
 
 
-def _beforehand(left: Left) -> str:
-    """The time that a run will take, and how it is known, in words."""
+def _beforehand(left: Left, here: bool) -> str:
+    """The time that a run will take, and how it is known, in words. ``here``: by earlier runs on this machine."""
+    known_by = "by earlier runs" if here else "by a run on another machine"
     if left.known:
-        return f"{'at most' if left.at_most else 'about'} {about(left.seconds)}, by earlier runs"
+        return f"{'at most' if left.at_most else 'about'} {about(left.seconds)}, {known_by}"
     new = "nothing like it has run here"
     if left.seconds < LEAST:
         return f"how long that takes is not known yet: {new}"
@@ -279,7 +280,7 @@ def _beforehand(left: Left) -> str:
         return f"more than {about(left.seconds)}, how much more is not known yet: {new}"
     some, more = ", ".join(left.unknown[:2]), len(left.unknown) - 2
     others = f" and {more} more" if more > 0 else ""
-    return f"more than {about(left.seconds)}, by earlier runs; new here: {some}{others}"
+    return f"more than {about(left.seconds)}, {known_by}; new here: {some}{others}"
 
 
 def _left(left: Left, narrow: bool = False) -> str:

@@ -1,7 +1,8 @@
 """Learns how long units of work take on this machine, from this run and earlier ones.
 
 ``CACHE/durations.jsonl`` has a line of JSON for each unit. Only the time left that a run shows depends on it, so a line
-that is damaged, or that can't be written, is ignored.
+that is damaged, or that can't be written, is ignored. ``elsewhere.jsonl`` beside this module is such a file. It is of
+README's first command on another machine, and speaks for the same units where they have not run yet.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bench.plans.units import Unit
 from bench.system.files import replace_file
 
 FILE = "durations.jsonl"
+ELSEWHERE = Path(__file__).with_name("elsewhere.jsonl")
 MOST_BYTES = 2**20
 """The most bytes of the file. Of a longer file the newer half is kept."""
 
@@ -61,13 +63,18 @@ class _Alike:
 class Durations:
     """Notes of the times that units took, and estimates for other units."""
 
-    def __init__(self, notes: Iterable[Note] = ()) -> None:
-        """``notes``: of earlier runs, the newest last."""
+    def __init__(self, notes: Iterable[Note] = (), elsewhere: Iterable[Note] = ()) -> None:
+        """``notes``: of earlier runs, the newest last. ``elsewhere``: of another machine."""
         self.notes = 0
         """The number of notes that this run has added."""
         self._families: dict[str, dict[str, _Alike]] = {}
+        self._elsewhere = {(note.family, _key(note.settings)): note.seconds for note in elsewhere}
+        self._both = [0.0, 0.0]
+        """The seconds of this run's units that are known elsewhere too: here, and there."""
         for note in notes:
             self._alike(note).earlier.append(note.seconds)
+        self.here = bool(self._families)
+        """Whether there are notes of earlier runs on this machine."""
 
     def _alike(self, of: Note | Unit) -> _Alike:
         family, key = self._families.setdefault(of.family, {}), _key(of.settings)
@@ -80,6 +87,9 @@ class Durations:
         """Add the time of a unit in this run."""
         self.notes += 1
         self._alike(unit).own.append(seconds)
+        there = self._elsewhere.get((unit.family, _key(unit.settings)))
+        if there:
+            self._both = [self._both[0] + seconds, self._both[1] + there]
 
     def own(self, unit: Unit) -> Note | None:
         """The median time of units with these settings in this run. None if there was none."""
@@ -89,15 +99,18 @@ class Durations:
         return Note(unit.family, alike.settings, unit.size, median(alike.own))
 
     def of(self, unit: Unit) -> float | None:
-        """The estimated seconds of a unit: the time of equal units, or else of the most similar ones of its family, in
-        proportion to their sizes. None if no unit of this family has run here.
+        """The estimated seconds of a unit: the time of equal units here, or else of an equal one elsewhere, in
+        proportion to what this machine took for others, or else of the most similar ones of its family here, in
+        proportion to their sizes. None if none of these has run.
         """
-        family = self._families.get(unit.family)
-        if not family:
-            return None
-        key = _key(unit.settings)
+        family, key = self._families.get(unit.family, {}), _key(unit.settings)
         if key in family:
             return family[key].typical()
+        there = self._elsewhere.get((unit.family, key))
+        if there is not None:
+            return there * (self._both[0] / self._both[1] if self._both[1] else 1.0)
+        if not family:
+            return None
         settings = json.loads(key)
         known = list(family.values())[-COMPARED:]
         equal = [sum(settings.get(name) == value for name, value in one.settings.items()) for one in known]
@@ -127,7 +140,7 @@ class DurationsFile:
 
     def read(self) -> list[Note]:
         """The notes of this machine, oldest first. There are none if the file can't be read."""
-        return [note for line in self._lines() if (note := self._note(line)) is not None]
+        return [note for line in self._lines() if (note := note_of(line, self.machine)) is not None]
 
     def append(self, notes: Iterable[Note]) -> None:
         """Add notes to the file, if it can be written."""
@@ -165,14 +178,20 @@ class DurationsFile:
 
         replace_file(self._path, write)
 
-    def _note(self, line: bytes) -> Note | None:
-        """The note in a line. None if there is none, or if it is another machine's."""
-        try:
-            found = json.loads(line)
-            note = Note(found["family"], found["settings"], found["size"], float(found["seconds"]))
-            sizes = [] if note.size is None else [float(note.size)]
-            right = isinstance(note.family, str) and isinstance(note.settings, dict)
-            right = right and all(math.isfinite(number) and number >= 0 for number in (note.seconds, *sizes))
-            return note if right and found["machine"] == self.machine else None
-        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
-            return None
+
+def elsewhere() -> list[Note]:
+    """The notes of README's first command on another machine."""
+    return [note for line in ELSEWHERE.read_bytes().splitlines() if (note := note_of(line)) is not None]
+
+
+def note_of(line: bytes, machine: str | None = None) -> Note | None:
+    """The note in a line. None if there is none, or if it is not the machine's that is given."""
+    try:
+        found = json.loads(line)
+        note = Note(found["family"], found["settings"], found["size"], float(found["seconds"]))
+        sizes = [] if note.size is None else [float(note.size)]
+        right = isinstance(note.family, str) and isinstance(note.settings, dict)
+        right = right and all(math.isfinite(number) and number >= 0 for number in (note.seconds, *sizes))
+        return note if right and machine in (None, found["machine"]) else None
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return None

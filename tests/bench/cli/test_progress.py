@@ -38,11 +38,11 @@ class Clock:
 class Shown:
     """A reporter with its clock, and what it has shown so far, without a terminal or (``width``) on one."""
 
-    def __init__(self, notes=(), width=None, **options):
+    def __init__(self, notes=(), width=None, elsewhere=(), **options):
         self.clock, self.written = Clock(), io.StringIO()
         terminal = width is not None
         console = Console(file=self.written, width=width or 10_000, force_terminal=terminal, no_color=True)
-        self.reporter = Reporter(Forecast(Durations(notes), self.clock.now), console, self.clock, **options)
+        self.reporter = Reporter(Forecast(Durations(notes, elsewhere), self.clock.now), console, self.clock, **options)
         if terminal:
             self.reporter.live = Live(console=console, auto_refresh=False, get_renderable=self.reporter.bars)
             self.console = console
@@ -89,6 +89,12 @@ def test_the_first_line_says_how_much_there_is_to_do_and_how_that_is_known(plans
     shown = Shown(notes)
     shown.reporter.open("grid", plans, LAST)
     assert shown.lines() == [f"[   0.0 s] grid: {line}"]
+
+
+def test_what_only_another_machine_has_done_is_said_to_be_known_from_there():
+    shown = Shown(elsewhere=KNOWN)
+    shown.reporter.open("grid", [plan(FIT)], LAST)
+    assert shown.lines() == ["[   0.0 s] grid: 4 cells, none done; about 60 s, by a run on another machine"]
 
 
 def test_without_a_terminal_a_line_comes_every_25_seconds_however_silent_a_stage_is():

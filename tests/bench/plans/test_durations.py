@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.plans.durations import FILE, MOST_BYTES, Durations, DurationsFile, Note
+from bench.grids import grid_file
+from bench.interfaces import Context
+from bench.plans.durations import FILE, MOST_BYTES, Durations, DurationsFile, Note, elsewhere
+from bench.plans.forecast import Forecast
 from bench.plans.units import Unit
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
 from tests.conftest import CHECKOUT
 
 
@@ -50,6 +56,35 @@ def test_the_most_similar_of_a_family_speaks_for_what_has_not_run():
     known = [note(10, epochs=1, bits=16), note(12, epochs=1, bits=32), note(300, epochs=30, bits=16)]
     assert Durations(known).of(unit(epochs=1, bits=48)) == 11
     assert Durations(known).of(unit(epochs=30, bits=48)) == 300
+
+
+def test_another_machine_speaks_for_equal_units_alone_until_they_have_run_here():
+    durations = Durations(elsewhere=[note(10, bits=16), note(40, bits=32)])
+    assert durations.of(unit(bits=32)) == 40 and durations.of(unit(bits=48)) is None and not durations.here
+    durations.add(unit(bits=16), 5)
+    assert durations.of(unit(bits=16)) == 5
+
+
+def test_a_time_of_another_machine_is_scaled_by_what_this_one_took_for_others():
+    durations = Durations(elsewhere=[note(10, bits=16), note(30, bits=32), note(100, family="codes sdh")])
+    durations.add(unit(bits=16), 12)
+    durations.add(unit(bits=32), 48)
+    assert durations.of(unit(family="codes sdh")) == pytest.approx(150)
+
+
+def test_what_ran_here_stands_over_another_machine():
+    durations = Durations([note(3, bits=16)], elsewhere=[note(10, bits=16)])
+    assert durations.of(unit(bits=16)) == 3 and durations.here
+
+
+def test_the_first_command_of_readme_knows_from_another_machine_how_long_it_takes(tmp_path):
+    context = Context(device="auto", cache=tmp_path)
+    pipeline = Pipeline(grid_file.load("supp_table1"), Store(tmp_path / "cache"), context, lambda _: None)
+    forecast = Forecast(Durations(elsewhere=elsewhere()))
+    forecast.plan(Run(pipeline, Store(tmp_path / "out"), lambda _: None).plan().units)
+    left = forecast.left(0.0)
+    assert left.known, "python docs/make.py --first-run RESULTS CACHE, after such a run"
+    assert 60 < left.seconds < 600
 
 
 def test_the_order_of_settings_and_their_types_in_json_change_nothing():
