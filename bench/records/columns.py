@@ -9,6 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.stages.encoding import SHARED
+
 Kind = Literal["text", "integer", "number"]
 
 
@@ -19,8 +21,9 @@ class Column:
     A table shows its values times ``scale``, to ``digits`` decimals, below its ``heading``. ``brief`` is its name where
     there is little room, and ``said`` its name in a sentence. ``bounds`` are the columns of its interval. A column that
     is compared has a ``better`` direction. If it is ``judged``, it is a quality; if not, it is the median of the
-    ``array`` of a record [replicates, ...], or the rate for that median. ``reference`` is the column of the published
-    value. A difference is shown if the quantity (``compares``) and the data are the same.
+    ``array`` of a record [replicates, ...], or the rate for that median; where one process takes all replicates,
+    ``shared`` is the standard deviation between processes of the logarithm. ``reference`` is the column of the
+    published value. A difference is shown if the quantity (``compares``) and the data are the same.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Column:
     judged: bool = False
     bounds: tuple[str, ...] = ()
     array: str = ""
+    shared: float = 0.0
     reference: str = ""
     compares: bool = True
 
@@ -127,6 +131,7 @@ ENCODING = Column(
     better="less",
     bounds=("encode_ms_low", "encode_ms_high"),
     array="encode_ms",
+    shared=SHARED,
 )
 TRAINING = Column("fit_seconds", heading="training, s", digits=1)
 MEMORY = Column("index_bytes", "integer", heading="Memory needed, MB", scale=1e-6, digits=3)

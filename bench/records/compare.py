@@ -24,14 +24,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.records import book
-from bench.records.columns import COMPARED
+from bench.records.columns import COMPARED, Column
 from bench.store.entries import Arrays, Entry, Store
 from bench.timing.statistics import Shift, difference, judging_level, mean_gain
 
 Row = dict[str, Any]
-TIMES = {column.name: column.array for column in COMPARED if column.array}
-"""The columns of times and rates, each with the array of a record [replicates, ...] that it comes from."""
-RATES = tuple(column.name for column in COMPARED if column.array and column.better == "more")
+TIMES = {column.name: column for column in COMPARED if column.array}
+"""The columns of times and rates, by name."""
+RATES = tuple(name for name, column in TIMES.items() if column.better == "more")
 """The columns of TIMES that are queries a second. Their arrays are milliseconds a query."""
 QUALITY = tuple(column.name.partition("{")[0] for column in COMPARED if column.judged)
 """The beginnings of the names of qualities, without the number of neighbours."""
@@ -293,21 +293,25 @@ def _share_of(base: float, gain: float) -> float:
 def _times(dataset: str, cell: str, before: list[Arrays], after: list[Arrays]) -> Iterator[Pair | Change]:
     """Times and rates of a cell. The medians of replicates are compared as logarithms, which gives a factor.
 
-    Assumption: the machine was as fast before as after, and replicates are independent.
+    Assumption: the machine was as fast before as after, and replicates are independent, but for those that share a
+    process (``shared``).
     """
-    for figure, array in TIMES.items():
-        old, new = (_logarithms(figure, [one[array] for one in side if array in one]) for side in (before, after))
+    for column in TIMES.values():
+        sides = [[one[column.array] for one in side if column.array in one] for side in (before, after)]
+        old, new = (_logarithms(column, times) for times in sides)
         if len(old) and len(new):
             base, now = (math.exp(float(np.median(logs))) for logs in (old, new))
-            yield Pair(dataset, cell, figure, base, now, difference(old, new), _factor_less_one)
+            shared = column.shared * math.sqrt(sum(1 / len(times) for times in sides))
+            shift = difference(old, new).with_error(shared) if shared else difference(old, new)
+            yield Pair(dataset, cell, column.name, base, now, shift, _factor_less_one)
         elif len(old) or len(new):
-            yield Change(dataset, cell, figure, verdict="gone after" if len(old) else "new after")
+            yield Change(dataset, cell, column.name, verdict="gone after" if len(old) else "new after")
 
 
-def _logarithms(figure: str, times: Sequence[NDArray[np.floating]]) -> list[float]:
+def _logarithms(column: Column, times: Sequence[NDArray[np.floating]]) -> list[float]:
     """The logarithm of each replicate's figure, which is its median time or the rate for that time."""
     medians = [float(np.median(replicate)) for one in times for replicate in one]
-    return [math.log(1e3 / time if figure in RATES else time) for time in medians if time > 0]
+    return [math.log(1e3 / time if column.name in RATES else time) for time in medians if time > 0]
 
 
 def _factor_less_one(log: float) -> float:

@@ -14,6 +14,7 @@ from bench.grids.checks import reads
 from bench.grids.protocols import select
 from bench.interfaces import Codes, Corpus, Float, Int, Words
 from bench.stages.coding import codes_name, real_name
+from bench.stages.encoding import SHARED
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Entry
 from bench.store.identity import digest
@@ -69,7 +70,7 @@ class Corpora:
             "unstable": max(one["sentinel_drift"] for one in known) > UNSTABLE,
             "loaded": max(one["others"] for one in known) > LOADED,
         }
-        return columns | with_interval("encode_ms", typical(together)) | watched, {"encode_ms": together}
+        return columns | with_interval("encode_ms", typical(together, SHARED)) | watched, {"encode_ms": together}
 
     def remarks(self, cell: Cell) -> list[str]:
         """The remarks of the trainings behind the cell's features and codes, a line each."""

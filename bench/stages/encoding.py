@@ -15,6 +15,11 @@ from bench.interfaces import Items
 from bench.timing.load import LOADED, RETAKES, OtherLoad, one_thread, quiet, seconds_of, sentinel
 from bench.timing.statistics import drift
 
+SHARED = 0.03
+"""The standard deviation between processes of the logarithm of an encoding's time. The replicates of one process do not
+show it: see ``docs/results/aa-intervals.md``.
+"""
+
 ENCODED_ITEMS, MOST_ENCODED = 10, 1000
 """Items that are timed, and as many others for the warm-up; the most encodings of a replicate."""
 

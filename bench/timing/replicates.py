@@ -1,9 +1,9 @@
 """Times arms in turns: a replicate (fresh processes, fresh builds) has rounds, and a round has queries.
 
 Inside a replicate every index is built once, in a process of its own. In a round one arm after another answers the same
-queries, so the machine's drift falls on all alike. The order of the arms is A B … in one round and … B A in the next;
-the next replicate starts with the other. The place of a build in memory changes its times; replicates average over it,
-and intervals are over replicates.
+queries, so the machine's drift falls on all alike. The order of the arms is drawn for two rounds, forwards in one and
+backwards in the next, since an arm that always follows the same one is faster or slower for it. The place of a build in
+memory changes its times; replicates average over it, and intervals are over replicates.
 """
 
 from __future__ import annotations
@@ -75,11 +75,17 @@ def take(
     turns, alive = list(range(measure.rounds)), list(places)
     for _ in range(1 + RETAKES):
         for turn in track(turns, "timed rounds", len(turns)):
-            forwards = (number + turn) % 2 == 0
-            failures |= _round(alive if forwards else alive[::-1], asked[turn], rounds[turn])
+            failures |= _round(_in_order(alive, number * measure.rounds + turn), asked[turn], rounds[turn])
             alive = [place for place in alive if place.arm not in failures and not place.worker.gone]
         turns = [turn for turn in turns if any(rounds[turn][place.arm].others > LOADED for place in alive)]
     return {**failures, **_replicates(alive, rounds, np.array(asked, dtype=np.int32))}
+
+
+def _in_order(places: Sequence[Place], number: int) -> list[Place]:
+    """The places in the order of a round, by its number in all replicates."""
+    pair, backwards = divmod(number, 2)
+    order = np.random.default_rng(pair).permutation(len(places))
+    return [places[at] for at in (order[::-1] if backwards else order)]
 
 
 def _round(places: Iterable[Place], rows: list[int], taken: dict[Arm, Round]) -> dict[Arm, Failure]:

@@ -26,11 +26,12 @@ class Estimate:
         return Estimate(factor * self.value, factor * self.low, factor * self.high)
 
 
-def over_replicates(values: Sequence[float]) -> Estimate:
+def over_replicates(values: Sequence[float], shared: float = 0.0) -> Estimate:
     """The median of the values, one a replicate, and Student's interval of their mean, infinite for one replicate.
 
     Assumption: replicates are independent, and their values about normal. Rounds and queries inside a replicate are
-    not independent: they share a build and its place in memory, which alone moves latencies by some percent.
+    not independent: they share a build and its place in memory, which alone moves latencies by some percent. Where the
+    replicates share a process, ``shared`` is the known standard deviation between processes, which widens the interval.
     """
     count = len(values)
     if count == 0:
@@ -41,16 +42,17 @@ def over_replicates(values: Sequence[float]) -> Estimate:
     from scipy.stats import t
 
     reach = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    reach = math.hypot(reach, float(t.ppf((1 + CONFIDENCE) / 2, math.inf)) * shared)
     mean = float(np.mean(values))
     return Estimate(middle, min(mean - reach, middle), max(mean + reach, middle))
 
 
-def typical(times: Samples) -> Estimate:
+def typical(times: Samples, shared: float = 0.0) -> Estimate:
     """The median over replicates of the median time of each, with its interval. ``times``: [replicates, ...].
 
     Assumption: that of ``over_replicates``, for the logarithms of the medians: a disturbance multiplies a time.
     """
-    logs = over_replicates([math.log(float(np.median(one))) for one in times])
+    logs = over_replicates([math.log(float(np.median(one))) for one in times], shared)
     return Estimate(*(_exp(value) for value in (logs.value, logs.low, logs.high)))
 
 
@@ -114,6 +116,11 @@ class Shift:
         from scipy.stats import t
 
         return 2 * float(t.sf(abs(self.value) / self.error, self.freedom))
+
+    def with_error(self, more: float) -> Shift:
+        """The shift with another, independent standard error, which is known. Its freedom is by Satterthwaite."""
+        error = math.hypot(self.error, more)
+        return Shift(self.value, error, self.freedom * (error / self.error) ** 4 if self.error else math.inf)
 
     def interval(self, level: float) -> tuple[float, float]:
         """The interval that misses the true change with probability ``level``. It holds 0 if ``p_value`` is above."""

@@ -27,6 +27,7 @@ from bench.records.book import KIND
 from bench.records.keys import key
 from bench.runs.run import Run
 from bench.runs.searches import TIMES
+from bench.stages.encoding import SHARED
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Arrays, Store
 from bench.timing.statistics import CONFIDENCE, Estimate, difference, ratio
@@ -168,7 +169,7 @@ def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Es
 
 def _unpaired(ours: Arrays, others: Arrays) -> Estimate:
     """The ratio of two encodings, which are not timed in turns: as `bench.records.compare` finds it for two runs."""
-    logs = difference(np.log(others[ENCODING]).tolist(), np.log(ours[ENCODING]).tolist())
+    logs = difference(np.log(others[ENCODING]).tolist(), np.log(ours[ENCODING]).tolist()).with_error(2**0.5 * SHARED)
     low, high = logs.interval(1 - CONFIDENCE)
     return Estimate(math.exp(logs.value), math.exp(low), math.exp(min(high, 700)))
 

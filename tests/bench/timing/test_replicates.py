@@ -127,11 +127,26 @@ def taken(done):
     return {*done} - {*failures(done)}
 
 
-def test_arms_are_asked_in_turns_forwards_and_then_backwards(replicate):
+@pytest.mark.parametrize("rounds", [1, 2, 3, 4])
+def test_arms_are_asked_in_turns_forwards_and_then_backwards_across_replicates_too(replicate, rounds):
+    orders = []
+    for number in range(12 // rounds):
+        machine = Machine()
+        done = replicate(machine, arms("abc"), rounds=rounds, number=number)
+        assert set(done) == {0, 1, 2} and not machine.alive()
+        orders += np.reshape(machine.rounds(), (rounds, 3)).tolist()
+    assert all(sorted(order) == [0, 1, 2] for order in orders)
+    assert [order[::-1] for order in orders[::2]] == orders[1::2]
+
+
+def test_over_many_rounds_an_arm_stands_in_each_place_and_follows_each_other_as_often(replicate):
     machine = Machine()
-    done = replicate(machine, arms("abc"), rounds=4)
-    assert machine.rounds() == [0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0]
-    assert set(done) == {0, 1, 2} and not machine.alive()
+    replicate(machine, arms("abcd"), rounds=600)
+    orders = np.reshape(machine.rounds(), (600, 4))
+    places = [Counter(orders[:, place].tolist()) for place in range(4)]
+    follows = Counter(zip(orders[:, 1].tolist(), orders[:, 0].tolist(), strict=True))
+    assert all(110 < places[place][arm] < 190 for place in range(4) for arm in range(4))
+    assert len(follows) == 12 and all(25 < count < 75 for count in follows.values())
 
 
 def test_every_arm_of_a_round_is_asked_the_same_queries_and_other_rounds_and_replicates_others(replicate):
@@ -205,7 +220,7 @@ def test_load_that_does_not_end_is_noted_after_so_many_tries(replicate):
 def test_where_memory_is_short_the_first_arm_is_timed_with_each_batch(replicate):
     machine = Machine(room=4)
     done = replicate(machine, arms("abcde"), rounds=1)
-    assert machine.rounds() == [0, 1, 2, 0, 3, 4]
+    assert [{*machine.rounds()[:3]}, {*machine.rounds()[3:]}] == [{0, 1, 2}, {0, 3, 4}]
     assert set(done) == set(range(5)) and {one.reference for one in done.values()} == {0}
     assert max(child.number for child in machine.children) == 5 and not machine.alive()
 
@@ -253,7 +268,9 @@ def test_an_arm_that_dies_takes_no_other_of_its_process_with_it(replicate, round
     assert all(done[cell].times.latency_ms.shape == (2, 4) for cell in taken(done)) and not machine.alive()
     # The others are timed in a new process, in turns with the first arm.
     assert {child for what, cell, child, _ in machine.asked if (what, cell) == ("build", 2)} == {3}
-    assert machine.rounds()[-6:] == [0, 2, 3, 3, 2, 0] and {done[2].reference, done[3].reference} == {0}
+    last = machine.rounds()[-6:]
+    assert sorted(last[:3]) == [0, 2, 3] and last[3:] == last[2::-1]
+    assert {done[2].reference, done[3].reference} == {0}
 
 
 def test_an_arm_that_dies_before_it_is_timed_takes_no_other_with_it(replicate):

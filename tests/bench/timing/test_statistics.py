@@ -186,6 +186,23 @@ def test_the_interval_of_a_typical_time_holds_the_truth_as_often_as_it_says(repl
     assert CONFIDENCE - 0.015 < share_that_holds(7, found) < CONFIDENCE + 0.02
 
 
+def test_replicates_that_share_a_process_hold_the_truth_too_once_the_interval_is_widened():
+    rng, held = np.random.default_rng(0), []
+    for _ in range(4000):
+        process, within = rng.normal(0, 0.03), rng.normal(0, 0.01, 5)
+        narrow, wide = (typical(np.exp(process + within), shared) for shared in (0.0, 0.03))
+        held.append((narrow.low <= 1 <= narrow.high, wide.low <= 1 <= wide.high))
+    assert np.mean([one for one, _ in held]) < 0.5 and 0.94 < np.mean([one for _, one in held]) < 0.98
+
+
+def test_a_shift_with_a_known_error_more_has_welch_and_satterthwaites_freedom():
+    shift = difference([0.0, 0.1, 0.2], [1.0, 1.3, 1.1])
+    wider = shift.with_error(0.05)
+    assert wider.value == shift.value and wider.error == pytest.approx(math.sqrt(shift.error**2 + 0.05**2))
+    assert wider.freedom == pytest.approx(wider.error**4 / (shift.error**4 / shift.freedom))
+    assert difference([1.0, 1.0], [2.0, 2.0]).with_error(0.1).interval(0.05) == pytest.approx((0.804, 1.196), abs=1e-3)
+
+
 def test_a_typical_time_is_the_median_of_the_replicates_medians():
     found = typical(np.array([[1.0, 2.0, 90.0], [3.0, 4.0, 5.0], [8.0, 8.0, 8.0]]))
     assert found.value == pytest.approx(4) and found.low < 4 < found.high
