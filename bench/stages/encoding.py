@@ -15,7 +15,7 @@ from bench.interfaces import Items
 from bench.timing.load import LOADED, RETAKES, OtherLoad, one_thread, quiet, seconds_of, sentinel
 from bench.timing.statistics import drift
 
-SHARED = 0.03
+SHARED = 0.04
 """The standard deviation between processes of the logarithm of an encoding's time. The replicates of one process do not
 show it: see ``docs/results/aa-intervals.md``.
 """
