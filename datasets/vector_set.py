@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +16,7 @@ from bench.interfaces import Context, Float, Int, Items
 from datasets import inner_product
 from datasets.arrays import blocks, check_finite, check_labels, check_neighbours, check_vectors, read_vectors, whole
 from datasets.labels import Labels, number_classes
-from datasets.neighbours import compared
+from datasets.neighbours import compared_once
 from datasets.train_test import TrainTest
 from datasets.twins import content_hash
 
@@ -114,14 +115,23 @@ class Layout:
         Raises ValueError: a number is NaN or infinite, or a file is damaged.
         """
         digest = blake2b(f"{self.distance}\0{self.classes}".encode(), digest_size=16)
+        with ThreadPoolExecutor(1) as hashing:  # a piece is hashed while the next one is read and checked
+            last = hashing.submit(lambda: None)
+            for piece in self._checked_pieces():
+                last.result()
+                last = hashing.submit(digest.update, piece)
+            last.result()
+        return digest.hexdigest()
+
+    def _checked_pieces(self) -> Iterator[bytes | memoryview]:
+        """What identifies the arrays: of each its role, type and shape, and then its numbers, block by block."""
         for role in sorted(self.arrays):
             for where, data in self.of(role):
-                digest.update(f"\0{role}\0{data.dtype.str}\0{list(data.shape)}\0".encode())
+                yield f"\0{role}\0{data.dtype.str}\0{list(data.shape)}\0".encode()
                 for first_row, block in blocks(data):
                     if role in PARTS:
                         check_finite(where, block, first_row)
-                    digest.update(np.ascontiguousarray(block).data)
-        return digest.hexdigest()
+                    yield np.ascontiguousarray(block).data
 
     def part(self, name: str) -> Part:
         """The vectors and labels of a part that is there.
@@ -187,14 +197,15 @@ class VectorSet(TrainTest, ABC):
             parts = {name: replace(part, vectors=longer[name]) for name, part in parts.items()}
         train, test = parts["train"], parts["test"]
         for where, data in found.of("neighbors"):
-            remarks.append(compared(where, whole(data), test.vectors, train.vectors))
+            said = compared_once(whole(data), test.vectors, train.vectors, fingerprint, context)
+            remarks.append(f"{where}: {said}")
         classes, of_train, of_test = None, None, None
         if train.labels is not None and test.labels is not None:
             classes, of_train, of_test = number_classes(source, train.labels, test.labels, found.classes)
         database = train.items(0, f"{fingerprint}/train", of_train)
         query = test.items(len(database), f"{fingerprint}/query", of_test)
-        said = [remark.removeprefix(f"{source}/") for remark in (*remarks, *found.remarks)]
-        self._keep(source, classes, database, query, hashes, context, said)
+        short = [remark.removeprefix(f"{source}/") for remark in (*remarks, *found.remarks)]
+        self._keep(source, classes, database, query, hashes, context, short)
         if "learn" in parts:
             self._items["train"] = parts["learn"].items(len(database) + len(query), f"{fingerprint}/learn", None)
         return self
