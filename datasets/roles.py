@@ -51,7 +51,8 @@ def by_role(where: str, names: Iterable[str], given: Mapping[str, str | None]) -
         found |= {} if chosen is None else {part: [chosen]}
     for part, several in found.items():
         if len(several) > 1:
-            raise ValueError(f"{where}: {part} may be {' or '.join(several)}: name one, or leave one there")
+            right = f"{part} = NAME says which" if part in given else "must be one"
+            raise ValueError(f"{where}: {part} may be {' or '.join(several)}; {right}, or name = its first letters")
     labels = [part for part in ("train_labels", "test_labels") if part not in found]
     if len(labels) == 1:
         raise ValueError(f"{where}: no {labels[0]} beside the others; both splits have labels, or none")

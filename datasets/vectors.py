@@ -19,7 +19,7 @@ KNOWN = (*vector_files.SUFFIXES, *HDF5_SUFFIXES, tensors.SUFFIX, ".parquet")
 
 
 class Vectors(VectorSet):
-    """Feature vectors, as they are there: .npy, .fvecs, .fbin and kin, HDF5, safetensors, Parquet with embeddings.
+    """Feature vectors in .npy, .fvecs, .fbin, HDF5, safetensors or Parquet files, whichever the folder holds.
 
     Vectors are numbers of any real type [n, d], read as float32. A .npy or .fbin file of float32, row by row, is mapped
     into memory and not copied. Labels are integers [n] of any type and from 0, with or without gaps, or texts; without

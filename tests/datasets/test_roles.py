@@ -40,3 +40,8 @@ def test_the_name_of_a_file_tells_what_it_holds(name, right):
 def test_labels_of_one_split_alone_are_refused():
     with pytest.raises(ValueError, match="X: no test_labels beside the others; both splits have labels, or none"):
         by_role("X", ["train", "test", "train_labels"], {})
+
+
+def test_several_names_of_one_role_are_refused():
+    with pytest.raises(ValueError, match="X: neighbors may be a_gt or b_gt; must be one, or name = its first letters"):
+        by_role("X", ["train", "test", "a_gt", "b_gt"], {"train": None, "test": None})

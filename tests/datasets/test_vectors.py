@@ -162,7 +162,9 @@ def test_a_file_longer_than_its_header_says_is_refused(tmp_path, arrays):
 def test_several_files_that_may_be_of_one_part_are_told_apart_by_name(tmp_path, arrays):
     save(tmp_path, {"sift_base": arrays["train"], "sift_query": arrays["test"]})
     save(tmp_path, {"gist_base": arrays["train"][::-1], "gist_query": arrays["test"], "ids": np.arange(20)})
-    with pytest.raises(ValueError, match=r"train may be gist_base\.npy or sift_base\.npy: name one"):
+    with pytest.raises(
+        ValueError, match=r"train may be gist_base\.npy or sift_base\.npy; train = NAME says which, or name ="
+    ):
         Vectors(data_dir=tmp_path).fingerprint()
     dataset = Vectors(data_dir=tmp_path, name="gist").load(Context())
     assert np.array_equal(dataset.split("train").vectors, arrays["train"][::-1])
