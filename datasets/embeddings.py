@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.columns import class_names, has_labels, is_text, label_column, label_values, listed, readable, schema_of
-from datasets.splits import find_splits
+from datasets.splits import find_splits, parquet_files
 from datasets.vector_set import Array, Layout
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def layout(folder: Path, train: str | None, test: str | None, column: str | None
 
     Raises ValueError: a split, or a column, is missing or of another type.
     """
-    if next(folder.rglob("*.parquet"), None) is None:
+    if not parquet_files(folder):
         return None
     splits = find_splits(folder, train or "train", test)
     shards = {"train": splits.train, "test": splits.test}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
@@ -12,6 +13,8 @@ from datasets.files import is_hidden
 HOLDING = "train-*.parquet and test-*.parquet"
 TESTS = ("test", "validation", "valid", "val", "dev")
 """What a split of queries may be called, the best first."""
+DEPTH = 2
+"""The hub's CONFIG/SPLIT/0000.parquet lies deepest; a whole disk is never searched."""
 
 
 class Splits(NamedTuple):
@@ -28,13 +31,28 @@ class Splits(NamedTuple):
         return [f"Parquet files of the folder that are not used: {len(rest):,}, first {rest[0]}"] if rest else []
 
 
+def parquet_files(folder: Path) -> list[Path]:
+    """The Parquet files in a folder and in those of DEPTH levels below, without hidden ones.
+
+    Raises ValueError: a folder can't be read.
+    """
+    levels = ["*/" * depth + "*.parquet" for depth in range(DEPTH + 1)]
+    try:
+        return [path for level in levels for path in folder.glob(level) if not is_hidden(path, folder)]
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be read ({error.strerror})") from error
+
+
 def find_splits(folder: Path, train: str, test: str | None) -> Splits:
     """SPLIT-*.parquet, SPLIT.parquet or SPLIT/*.parquet in a folder, or in the only folder in it that has them.
 
     ``train`` and ``test`` are the names of the splits. Without ``test`` it is the first of TESTS that is there.
 
-    Raises ValueError: a split is not there, or stands in several folders.
+    Raises ValueError: a split is not there, or stands in several folders; a name is none.
     """
+    for given in (train, TESTS[0] if test is None else test):
+        if not re.fullmatch(r"\w[\w.-]*", given):
+            raise ValueError(f"{folder}: {given!r} is no name of a split, as train and validation are")
     bases = [folder] if _shards(folder, train) else _below(folder, train)
     if not bases:
         raise ValueError(f"{folder}: no {train}-*.parquet; it must hold {HOLDING}")
@@ -61,6 +79,5 @@ def _shards(base: Path, split: str) -> list[Path]:
 
 def _below(folder: Path, split: str) -> list[Path]:
     """The folders below a folder that hold files of a split."""
-    files = (path for path in folder.rglob("*.parquet") if not is_hidden(path, folder))
-    near = {base for path in files for base in (path.parent, path.parent.parent)}
+    near = {base for path in parquet_files(folder) for base in (path.parent, path.parent.parent)}
     return sorted(base for base in near if folder in base.parents and _shards(base, split))

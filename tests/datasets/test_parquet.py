@@ -314,6 +314,13 @@ def test_a_split_is_chosen_by_name(tmp_path, make):
         Parquet(data_dir=tmp_path, test_split="dev").fingerprint()
 
 
+@pytest.mark.parametrize("name", ["", "..", "/etc", "a/b", "\0", "*"])
+def test_a_text_that_is_no_name_of_a_split_is_refused(tmp_path, name):
+    for names in ({"train_split": name}, {"test_split": name}):
+        with pytest.raises(ValueError, match=r"is no name of a split, as train and validation are"):
+            Parquet(data_dir=tmp_path, **names).fingerprint()
+
+
 def test_several_sets_in_one_folder_are_told_apart_by_the_folder(tmp_path, make):
     for name in ("cifar10", "cifar100"):
         (tmp_path / name).mkdir()

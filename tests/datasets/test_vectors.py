@@ -204,3 +204,11 @@ def test_a_folder_without_vectors_says_what_there_is_and_what_would_be_right(tmp
 def test_a_distance_that_is_not_served_is_refused():
     with pytest.raises(ValueError, match="distance = 'l1', must be 'euclidean', 'angular'"):
         Vectors(distance="l1")
+
+
+def test_a_folder_of_other_things_is_not_searched_to_its_ground(tmp_path):
+    deep = tmp_path.joinpath(*"abcd")
+    deep.mkdir(parents=True)
+    (deep / "train.parquet").write_bytes(b"")
+    with pytest.raises(ValueError, match="holds no vectors, but a; it must hold"):
+        Vectors(data_dir=tmp_path).fingerprint()
