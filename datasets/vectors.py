@@ -68,7 +68,7 @@ class Vectors(VectorSet):
             lambda folder, files: vector_files.layout(folder, files, self.train, self.test),
             self._hdf5,
             lambda folder, files: tensors.layout(folder, files, self.train, self.test),
-            lambda folder, _: embeddings.layout(folder, self.train, self.test, self.column, self.label_column),
+            self._parquet,
         )
         found = next(filter(None, (way(folder, files) for way in ways)), None)
         if found is None:
@@ -82,6 +82,12 @@ class Vectors(VectorSet):
         unused = [f"Vector files of the folder that are not used: {len(rest):,}, first {rest[0]}"] if rest else []
         whole = replace(found, distance=distance, read=hdf5.READERS[distance], remarks=[*found.remarks, *unused])
         return whole.trained_on(self.learn)
+
+    def _parquet(self, folder: Path, files: Sequence[Path]) -> Layout | None:
+        """The splits of Parquet files, which no ``name`` tells apart."""
+        if self.name is not None:
+            return None
+        return embeddings.layout(folder, self.train, self.test, self.column, self.label_column)
 
     def _hdf5(self, folder: Path, files: Sequence[Path]) -> Layout | None:
         """The only HDF5 file among ``files``, or the one of just this ``name``; None if there is none."""

@@ -91,6 +91,8 @@ def test_the_column_of_vectors_is_chosen_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"train\.parquet: column = NAME must name one of title, body; all are lists"):
         load(tmp_path)
     assert np.array_equal(load(tmp_path, column="body").split("database").vectors, ARRAYS["train"] + 1)
+    with pytest.raises(ValueError, match=r"holds no vectors, whose names begin with 'x', but test\.parquet, train"):
+        load(tmp_path, name="x")
     with pytest.raises(ValueError, match=r"train\.parquet: column head must be lists of numbers; columns: title: "):
         load(tmp_path, column="head")
 
