@@ -1,7 +1,12 @@
-"""Arrays of numbers of any type, in memory or in a file, to vectors float32 and labels; remarks tell the losses."""
+"""Arrays of numbers of any type, in memory or in a file, to vectors float32 and labels; remarks tell the losses.
+
+A source is an array, in memory, mapped or of HDF5, or anything else with ``dtype``, ``shape`` and ``blocks(rows)``,
+which yields its rows in order, about ``rows`` at a time, and checks what only its format can break.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,17 +27,24 @@ Convert = Callable[[NDArray[Any], int], Float]
 
 
 def check_vectors(where: str, vectors: Any) -> None:
-    """Raises ValueError: an array, in memory or in a file, is not real numbers [n, d] with n and d above 0."""
+    """Raises ValueError: a source is not real numbers [n, d] with n and d above 0."""
     _check_kind(where, vectors, "biuf", "numbers [n, d]", 2)
     if 0 in vectors.shape:
         raise ValueError(f"{where}: {list(vectors.shape)}, must hold at least one vector of at least one dimension")
 
 
 def check_labels(where: str, labels: Any, count: int) -> None:
-    """Raises ValueError: an array, in memory or in a file, is not integers [count]."""
-    _check_kind(where, labels, "biu", "integers [n]", 1)
-    if len(labels) != count:
-        raise ValueError(f"{where}: {len(labels)} labels for {count} vectors")
+    """Raises ValueError: a source is not integers [count]; texts, which only some formats hold, are right too."""
+    _check_kind(where, labels, "biuU", "integers [n]", 1)
+    if labels.shape[0] != count:
+        raise ValueError(f"{where}: {labels.shape[0]} labels for {count} vectors")
+
+
+def check_neighbours(where: str, neighbours: Any, queries: int) -> None:
+    """Raises ValueError: a source is not integers [queries, k] with k above 0."""
+    _check_kind(where, neighbours, "iu", "integers [queries, k]", 2)
+    if neighbours.shape[0] != queries or not neighbours.shape[1]:
+        raise ValueError(f"{where}: {list(neighbours.shape)}, must be neighbours of {queries} queries")
 
 
 def _check_kind(where: str, array: Any, kinds: str, right: str, dimensions: int) -> None:
@@ -41,7 +53,7 @@ def _check_kind(where: str, array: Any, kinds: str, right: str, dimensions: int)
 
 
 def read_vectors(where: str, source: Any) -> tuple[Float, list[str]]:
-    """The vectors of an array, in memory or in a file, float32 [n, d], and remarks on the losses.
+    """The vectors of a source, float32 [n, d], and remarks on the losses.
 
     An array that is float32 already, row by row in memory, is returned as it is.
 
@@ -50,8 +62,8 @@ def read_vectors(where: str, source: Any) -> tuple[Float, list[str]]:
     check_vectors(where, source)
     if isinstance(source, np.ndarray) and source.dtype == np.float32:
         vectors = np.ascontiguousarray(source)
-        for rows in row_blocks(vectors.shape):
-            check_finite(where, vectors[rows], rows.start)
+        for first_row, block in blocks(vectors):
+            check_finite(where, block, first_row)
         return vectors, []
     losses = Losses(where, source.dtype)
 
@@ -67,9 +79,25 @@ def read_vectors(where: str, source: Any) -> tuple[Float, list[str]]:
 def converted(source: Any, convert: Convert) -> Float:
     """Every row of a source through ``convert``, read by blocks: float32 [n, d]."""
     vectors: Float = np.empty(source.shape, dtype=np.float32)
-    for rows in row_blocks(source.shape):
-        vectors[rows] = convert(source[rows], rows.start)
+    for first_row, block in blocks(source):
+        vectors[first_row : first_row + len(block)] = convert(block, first_row)
     return vectors
+
+
+def blocks(source: Any) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The rows of a source in order, BLOCK_BYTES of float32 at a time, each block with the number of its first row."""
+    if not hasattr(source, "blocks"):
+        yield from ((rows.start, source[rows]) for rows in row_blocks(source.shape))
+        return
+    first_row = 0
+    for block in source.blocks(_rows_of_a_block(source.shape)):
+        yield first_row, block
+        first_row += len(block)
+
+
+def whole(source: Any) -> NDArray[Any]:
+    """All rows of a source in memory."""
+    return np.concatenate([block for _, block in blocks(source)])
 
 
 def to_float32(where: str, block: NDArray[Any], first_row: int) -> Float:
@@ -79,8 +107,9 @@ def to_float32(where: str, block: NDArray[Any], first_row: int) -> Float:
     """
     check_finite(where, block, first_row)
     with np.errstate(over="ignore"):
-        vectors: Float = block.astype(np.float32)
-    check_finite(where, vectors, first_row, "; beyond float32", block)
+        vectors: Float = block.astype(np.float32, copy=False)
+    if not np.can_cast(block.dtype, np.float32):
+        check_finite(where, vectors, first_row, "; beyond float32", block)
     return vectors
 
 
@@ -91,17 +120,21 @@ def check_finite(
 
     ``first_row`` is the number of the first row. ``named``: the array whose value is named in its place.
     """
-    bad = ~np.isfinite(vectors)
-    if bad.any():
-        row, column = np.unravel_index(int(bad.argmax()), bad.shape)
+    finite = np.isfinite(vectors)
+    if not finite.all():
+        row, column = np.unravel_index(int(finite.argmin()), finite.shape)
         value = (vectors if named is None else named)[row, column]
         raise ValueError(f"{where}: {value} at row {first_row + row}, column {column}{why}")
 
 
-def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
-    """Slices that cover the rows of [n, d] in order, BLOCK_BYTES each."""
-    rows = max(1, BLOCK_BYTES // (4 * shape[1]))
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices that cover the rows of [n, d] or [n] in order, BLOCK_BYTES each."""
+    rows = _rows_of_a_block(shape)
     return (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
+
+
+def _rows_of_a_block(shape: tuple[int, ...]) -> int:
+    return max(1, BLOCK_BYTES // (4 * max(1, math.prod(shape[1:]))))
 
 
 class Losses:

@@ -1,9 +1,10 @@
-"""The files of ann-benchmarks: vectors in HDF5 with the name of their distance, mostly without labels."""
+"""The files of ann-benchmarks and VIBE: vectors in HDF5 with the name of their distance, mostly without labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Float
-from datasets.arrays import check_finite, check_labels, check_vectors, converted, read_vectors, to_float32
-from datasets.checks import file_hash, needed_folder, one_line
-from datasets.vectors import Part, PartName, VectorSet
+from datasets import inner_product
+from datasets.arrays import check_finite, check_vectors, converted, read_vectors, to_float32
+from datasets.checks import needed_folder, one_line
+from datasets.files import state
+from datasets.vector_set import Array, Layout, VectorSet
 
 if TYPE_CHECKING:
     import h5py
@@ -21,12 +24,7 @@ if TYPE_CHECKING:
 HOLDING = "NAME.hdf5 in the layout of ann-benchmarks"
 LABELS = ("train_labels", "test_labels")
 
-INNER_PRODUCT = (
-    "is no Euclidean order: append sqrt(M - |x|^2) to each x of train, where M is the largest |x|^2, and 0 to test, "
-    "and write 'euclidean'; where all rows are of one length, write 'angular'"
-)
 REFUSED = {
-    **dict.fromkeys(("ip", "dot", "dot_product", "inner_product", "mips"), INNER_PRODUCT),
     "jaccard": "is a distance of sets, whose order no Euclidean one is",
 }
 """Distances of such files that are not served, each with the reason."""
@@ -36,12 +34,14 @@ class HDF5(VectorSet):
     """Feature vectors in an HDF5 file in the layout of ann-benchmarks: train, test, with or without labels.
 
     Data sets ``train`` and ``test`` are numbers of any real type [n, d], read as float32. ``train_labels`` and
-    ``test_labels`` are integers [n] of any type and from 0. Without both the items have no labels. ``neighbors`` and
-    ``distances`` are not read: exact neighbours are found here. Train items are the database, test items the queries.
+    ``test_labels`` are integers [n] of any type and from 0. Without both the items have no labels. ``neighbors`` are
+    compared with exact ones on a sample; ``distances`` are not read. Train items are the database, test items the
+    queries.
 
-    The attribute ``distance`` is "euclidean", "angular", "cosine", "normalized" or "hamming". For the middle three
-    every row is divided by its length, so that the Euclidean order is that of the angles; a row of zeros stays as it
-    is. The order of "hamming" among rows of 0 and 1 is the Euclidean one.
+    The attribute ``distance`` is "euclidean", "angular", "cosine", "normalized", "hamming" or "ip". For the three after
+    the first every row is divided by its length, so that the Euclidean order is that of the angles; a row of zeros
+    stays as it is. The order of "hamming" among rows of 0 and 1 is the Euclidean one. For "ip", the inner product, see
+    `datasets.inner_product`.
 
     ``name``: the file of the folder, without .hdf5; None if there is only one. ``twins_allowed``: see ``TrainTest``.
     """
@@ -52,36 +52,8 @@ class HDF5(VectorSet):
         super().__init__(data_dir, twins_allowed)
         self.name = name
 
-    @property
-    def labelled(self) -> bool:
-        """Whether the file has labels; True for an unreadable file, which ``fingerprint`` or ``load`` reports."""
-        try:
-            with _opened(self._path()) as file:
-                return any(name in file for name in LABELS)
-        except ValueError:
-            return True
-
-    @property
-    def dataset_name(self) -> str | None:
-        """The file's name without .hdf5; None if there is no such file, or more than one."""
-        try:
-            return self._path().stem
-        except ValueError:
-            return None
-
-    def fingerprint(self) -> str:
-        return file_hash([self._path()])
-
-    def part(self, name: PartName) -> Part:
-        with _opened(self._path()) as file:
-            data = _data(file, name)
-            vectors, remarks = READERS[_distance(file)](_where(data), data)
-            labels = None
-            if any(label in file for label in LABELS):
-                found = _data(file, f"{name}_labels")
-                check_labels(_where(found), found, len(vectors))
-                labels = found[:]
-            return Part(_where(data), vectors, labels, remarks)
+    def layout(self) -> Layout:
+        return layout(self._path()).trained_on(learn=False)
 
     def _path(self) -> Path:
         folder = needed_folder(self.data_dir, HOLDING)
@@ -91,6 +63,35 @@ class HDF5(VectorSet):
             known = ", ".join(names) or "none"
             raise ValueError(f"{folder}: name = {self.name!r} must be that of one .hdf5 file; there are: {known}")
         return folder / f"{chosen[0]}.hdf5"
+
+
+def layout(path: Path, distance: str | None = None) -> Layout:
+    """The data sets of a file, by ``distance`` or else by the one that its attribute names.
+
+    Raises ValueError: the file can't be read, or lacks a data set or a distance that is served.
+    """
+    state(path)
+    with _opened(path) as file:
+        labels = LABELS if any(name in file for name in LABELS) else ()
+        more = [name for name in ("learn", "neighbors") if name in file]
+        arrays = {name: [_array(path, file, name)] for name in ("train", "test", *labels, *more)}
+        chosen = distance or _distance(file)
+    return Layout(arrays, [path], chosen, READERS[chosen], name=path.stem)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A data set of a file, which is open while its rows are read."""
+
+    path: Path
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
+        with _opened(self.path) as file:
+            for start in range(0, self.shape[0], rows):
+                yield file[self.name][start : start + rows]
 
 
 @contextmanager
@@ -115,8 +116,9 @@ def _data(file: h5py.File, name: str) -> h5py.Dataset:
     return data
 
 
-def _where(data: h5py.Dataset) -> str:
-    return f"{data.file.filename}: {data.name.removeprefix('/')}"
+def _array(path: Path, file: h5py.File, name: str) -> Array:
+    data = _data(file, name)
+    return Array(f"{path}: {name}", Rows(path, name, data.dtype, data.shape))
 
 
 def _distance(file: h5py.File) -> str:
@@ -184,5 +186,6 @@ READERS: dict[str, Callable[[str, Any], tuple[Float, list[str]]]] = {
     "cosine": _by_angle,
     "normalized": _by_angle,
     "hamming": _bits,
+    **dict.fromkeys(inner_product.NAMES, read_vectors),
 }
 """The reader of a data set's vectors, by the attribute ``distance``."""

@@ -13,25 +13,27 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Context, Int, Items
 from datasets.checks import file_hash, needed_folder
+from datasets.columns import image_column, label_column, schema_of
 from datasets.decoding import decode
 from datasets.files import checked_hashes, state
 from datasets.labels import Labels, number_classes
 from datasets.shards import image_files, read_shard
+from datasets.splits import HOLDING, TESTS, Splits, find_splits
 from datasets.train_test import TrainTest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HOLDING = "train-*.parquet and test-*.parquet"
-
 
 class Parquet(TrainTest):
-    """Images in Parquet files, Hugging Face layout: train-*.parquet and test-*.parquet.
+    """Images in Parquet files, Hugging Face layout: train-*.parquet and test-*.parquet, here or in a folder inside.
 
     ``image_column`` holds encoded images, binary or as a struct with ``bytes``. A row without bytes has a ``path`` from
     the file's own folder. ``label_column`` holds texts or integers; the schema metadata (key ``huggingface``, a
-    ``ClassLabel``) may name the integers. The classes are those that occur. Train items are the database, test items
-    the queries. ``twins_allowed``: see ``TrainTest``.
+    ``ClassLabel``) may name the integers. Without them, the columns are guessed by name and type, see
+    `datasets.columns`. The classes are those that occur. ``train_split`` is the database; ``test_split`` holds the
+    queries, without it the first of test, validation, valid, val and dev that is there, see `datasets.splits`.
+    ``twins_allowed``: see ``TrainTest``.
     """
 
     content = "images"
@@ -40,48 +42,55 @@ class Parquet(TrainTest):
         self,
         *,
         data_dir: Path | None = None,
-        image_column: str = "image",
-        label_column: str = "label",
+        image_column: str | None = None,
+        label_column: str | None = None,
+        train_split: str = "train",
+        test_split: str | None = None,
         twins_allowed: float | None = None,
     ) -> None:
         super().__init__(data_dir, twins_allowed)
-        self.image_column = image_column
-        self.label_column = label_column
+        self.image_column, self.label_column = image_column, label_column
+        self.train_split, self.test_split = train_split, test_split
 
     def fingerprint(self) -> str:
         """A hash of the columns, of the shards' names and contents, and of the state of images that stand in files."""
-        shards = [*self._shards("train"), *self._shards("test")]
-        digest = blake2b(f"{file_hash(shards)}\0{self.image_column}\0{self.label_column}".encode(), digest_size=16)
+        splits = self._splits()
+        image, label = self._columns(splits)
+        shards = [*splits.train, *splits.test]
+        digest = blake2b(f"{file_hash(shards)}\0{image}\0{label}".encode(), digest_size=16)
         for shard in shards:
-            for path in image_files(shard, self.image_column).values():
+            for path in image_files(shard, image).values():
                 digest.update(f"\0{path.relative_to(shard.parent)}\0{state(path)}".encode())
         return digest.hexdigest()
 
     def load(self, context: Context) -> Self:
-        fingerprint, source = self.fingerprint(), str(self.data_dir)
-        train, test = (self._read(name) for name in ("train", "test"))
+        fingerprint, source, splits = self.fingerprint(), str(self.data_dir), self._splits()
+        columns = self._columns(splits)
+        train, test = (_read(shards, *columns) for shards in (splits.train, splits.test))
         if train.names != test.names:
             raise ValueError(f"{source}: the class names of test differ from those of train")
         classes, *labels = number_classes(source, train.labels, test.labels, train.names)
         database = train.items(0, f"{fingerprint}/train", labels[0])
         query = test.items(len(database), f"{fingerprint}/query", labels[1])
         hashes = (train.hashes(context), test.hashes(context))
-        return self._keep(source, classes, database, query, hashes, context, self._unused())
+        remarks = [*self._guesses(splits, columns), *splits.remarks(Path(source))]
+        return self._keep(source, classes, database, query, hashes, context, remarks)
 
-    def _shards(self, split: str) -> list[Path]:
-        folder = needed_folder(self.data_dir, HOLDING)
-        shards = sorted(folder.glob(f"{split}-*.parquet"))
-        if not shards:
-            raise ValueError(f"{folder}: no {split}-*.parquet; it must hold {HOLDING}")
-        return shards
+    def _splits(self) -> Splits:
+        return find_splits(needed_folder(self.data_dir, HOLDING), self.train_split, self.test_split)
 
-    def _read(self, split: str) -> Shards:
-        return _read(self._shards(split), self.image_column, self.label_column)
+    def _columns(self, splits: Splits) -> tuple[str, str]:
+        """The columns of images and of labels."""
+        first = splits.train[0]
+        schema = schema_of(first)
+        return image_column(first, schema, self.image_column), label_column(first, schema, self.label_column)
 
-    def _unused(self) -> list[str]:
-        used = [*self._shards("train"), *self._shards("test")]
-        rest = sorted(path.name for path in used[0].parent.glob("*.parquet") if path not in used)
-        return [f"Parquet files of the folder that are not used: {len(rest):,}, first {rest[0]}"] if rest else []
+    def _guesses(self, splits: Splits, columns: tuple[str, str]) -> list[str]:
+        """Remarks on a split and on columns that were guessed and have other names than usual."""
+        told = (self.image_column or "image", self.label_column or "label")
+        said = [] if columns == told else [f"Columns read: {columns[0]} and, as labels, {columns[1]}"]
+        unusual = self.test_split is None and splits.test_name != TESTS[0]
+        return [*said, f"The queries are the split {splits.test_name}"] if unusual else said
 
 
 @dataclass(frozen=True)

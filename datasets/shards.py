@@ -1,17 +1,14 @@
-"""One Parquet file of images: its columns, with checks of their types and of missing values."""
+"""One Parquet file of images: its columns, with checks of missing values and of the files that it names."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datasets.checks import one_line
+from datasets.columns import class_names, image_column, label_column, label_values, read_column, readable, schema_of
 from datasets.files import state
 from datasets.labels import Labels
 
@@ -34,19 +31,16 @@ def read_shard(path: Path, image: str, label: str) -> Shard:
 
     Raises ValueError: a column or row is wrong; the message names the file and the column or row.
     """
-    with _readable(path):
-        schema = _schema(path, image, label)
-        columns = _read(path, [image, label])
-        contents, labels = _contents(columns[image]), columns[label]
-        files = _files(path, columns[image], contents)
-    missing = labels.is_null().to_numpy()
-    if missing.any():
-        raise ValueError(f"{path}, row {missing.argmax()}: no {label}")
-    numbers = labels.to_numpy()
-    if numbers.dtype.kind in "iu" and np.can_cast(numbers.dtype, np.int64):
-        numbers = numbers.astype(np.int64)
-    names = _class_names(schema.metadata, path, label) if numbers.dtype.kind in "iu" else ()
-    return Shard(contents, files, numbers, names)
+    schema = schema_of(path)
+    image_column(path, schema, image)
+    label_column(path, schema, label)
+    with readable(path):
+        column = read_column(path, image)
+        contents = _contents(column)
+        files = _files(path, column, contents)
+    labels = label_values(path, label)
+    names = class_names(path, schema, label) if labels.dtype.kind in "iu" else ()
+    return Shard(contents, files, labels, names)
 
 
 def image_files(path: Path, image: str) -> dict[int, Path]:
@@ -54,77 +48,12 @@ def image_files(path: Path, image: str) -> dict[int, Path]:
 
     Raises ValueError: see ``read_shard``.
     """
-    with _readable(path):
-        _schema(path, image)
+    image_column(path, schema_of(path), image)
+    with readable(path):
         if _all_bytes(path, image):
             return {}
-        column = _read(path, [image])[image]
+        column = read_column(path, image)
         return _files(path, column, _contents(column))
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Inside, the library's error on a damaged file becomes a ValueError of one line."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: not a readable Parquet file ({one_line(error)})") from error
-
-
-def _read(path: Path, columns: list[str]) -> dict[str, pa.ChunkedArray]:
-    import pyarrow.parquet as pq
-
-    # read_table takes a folder like split=train for a column; ParquetFile reads the file alone.
-    table = pq.ParquetFile(path).read(columns=columns)
-    return {name: table[name] for name in columns}
-
-
-def _schema(path: Path, image: str, label: str | None = None) -> pa.Schema:
-    """The file's schema; a missing column, or one of an unreadable type, is refused."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(path)
-    types = {field.name: field.type for field in schema}
-    there = "; ".join(f"{name}: {type_}" for name, type_ in types.items()) or "none"
-
-    def check(name: str, reads: Any, right: str) -> None:
-        if schema.names.count(name) != 1 or not reads(types[name]):
-            raise ValueError(f"{path}: column {name} must be {right}; columns: {there}")
-
-    def holds_image(found: pa.DataType) -> bool:
-        if not pa.types.is_struct(found):
-            return _is_binary(found)
-        parts = {part.name: part.type for part in found}
-        encoded, name = parts.get("bytes"), parts.get("path")
-        named = name is None or _is_text(name) or pa.types.is_null(name)
-        known = (encoded is None or _is_binary(encoded)) and named
-        return known and not (encoded is None and name is None)
-
-    def holds_labels(found: pa.DataType) -> bool:
-        inner = found.value_type if pa.types.is_dictionary(found) else found
-        return pa.types.is_integer(inner) or pa.types.is_boolean(inner) or _is_text(inner)
-
-    check(image, holds_image, "binary, or a struct with bytes (binary) or path (text) of the image")
-    if label is not None:
-        check(label, holds_labels, "integers or texts")
-    return schema
-
-
-def _is_binary(found: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    types = pa.types
-    kinds = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view, types.is_null)
-    return any(kind(found) for kind in kinds)
-
-
-def _is_text(found: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return any(kind(found) for kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 def _contents(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -178,20 +107,3 @@ def _all_bytes(path: Path, image: str) -> bool:
         if counts != [0]:
             return False
     return True
-
-
-def _class_names(metadata: dict[bytes, bytes] | None, path: Path, label: str) -> tuple[str, ...]:
-    """The names of the feature ``label`` in the schema's metadata; empty if there are none."""
-    text = (metadata or {}).get(b"huggingface")
-    if text is None:
-        return ()
-    try:
-        feature = json.loads(text)["info"]["features"][label]
-        names = feature.get("names") or ()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}: schema metadata huggingface has no info.features.{label}") from error
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{path}: schema metadata huggingface: the names of {label} must be a list of texts")
-    if len(set(names)) < len(names):
-        raise ValueError(f"{path}: schema metadata huggingface: {label} has a name twice")
-    return tuple(names)

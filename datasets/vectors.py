@@ -1,133 +1,107 @@
-"""Ready-made feature vectors, as an embedder computes them, with labels or without, read from .npy files."""
+"""Ready-made feature vectors, as embedders and the benchmarks of the field write them, in the files that are there."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from datasets import embeddings, hdf5, tensors, vector_files
+from datasets.checks import needed_folder
+from datasets.vector_set import Layout, VectorSet
 
-from bench.interfaces import Context, Float, Int, Items
-from datasets.arrays import check_labels, read_vectors
-from datasets.checks import file_hash, needed_folder, one_line
-from datasets.labels import Labels, number_classes
-from datasets.train_test import TrainTest
-from datasets.twins import content_hash
-
-PartName = Literal["train", "test"]
-FILES = ("train.npy", "test.npy")
-LABEL_FILES = ("train_labels.npy", "test_labels.npy")
-HOLDING = f"{' and '.join(FILES)}, and {' and '.join(LABEL_FILES)} or none of the two"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Vectors float32 [n, d] and, if there are any, their labels, integers [n].
-
-    ``where`` names them in an error. ``remarks`` tell the losses and troubles of reading.
-    """
-
-    where: str
-    vectors: Float
-    labels: Labels | None
-    remarks: list[str]
-
-    def items(self, first_id: int, fingerprint: str, labels: Int | None) -> Items:
-        """The items; ids count from ``first_id``. Without labels every label is -1."""
-        count = len(self.vectors)
-        ids = np.arange(first_id, first_id + count, dtype=np.int64)
-        every = np.full(count, -1, dtype=np.int64) if labels is None else labels
-        return Items(ids, every, fingerprint, vectors=self.vectors)
-
-    def hashes(self) -> Iterator[bytes]:
-        return (content_hash(row.tobytes()) for row in self.vectors)
-
-
-class VectorSet(TrainTest, ABC):
-    """Vectors as database (train) and queries (test), with labels or without; a subclass reads them."""
-
-    content = "vectors"
-
-    @property
-    @abstractmethod
-    def labelled(self) -> bool:
-        """Whether there are labels; True for unreadable files, which ``fingerprint`` or ``load`` reports."""
-
-    @abstractmethod
-    def fingerprint(self) -> str: ...
-
-    @abstractmethod
-    def part(self, name: PartName) -> Part:
-        """The checked vectors, and labels.
-
-        Raises ValueError: a value is wrong; the message names its file, row and column.
-        """
-
-    def load(self, context: Context) -> Self:
-        fingerprint, source = self.fingerprint(), str(self.data_dir)
-        train, test = self.part("train"), self.part("test")
-        columns = [part.vectors.shape[1] for part in (train, test)]
-        if columns[0] != columns[1]:
-            raise ValueError(f"{test.where}: {columns[1]} columns, but {train.where} has {columns[0]}")
-        classes, of_train, of_test = None, None, None
-        if train.labels is not None and test.labels is not None:
-            classes, of_train, of_test = number_classes(source, train.labels, test.labels)
-        database = train.items(0, f"{fingerprint}/train", of_train)
-        query = test.items(len(database), f"{fingerprint}/query", of_test)
-        hashes = (train.hashes(), test.hashes())
-        remarks = [remark.removeprefix(f"{source}/") for remark in train.remarks + test.remarks]
-        return self._keep(source, classes, database, query, hashes, context, remarks)
+HOLDING = (
+    "train.npy and test.npy, NAME_base.fvecs and NAME_query.fvecs (or .bvecs), base.fbin and query.fbin (or .u8bin, "
+    ".i8bin), NAME.hdf5, NAME.safetensors, or train-*.parquet and test-*.parquet"
+)
+HDF5_SUFFIXES = (".hdf5", ".h5")
+KNOWN = (*vector_files.SUFFIXES, *HDF5_SUFFIXES, tensors.SUFFIX, ".parquet")
 
 
 class Vectors(VectorSet):
-    """Feature vectors in .npy files: train.npy, test.npy, and with labels train_labels.npy, test_labels.npy.
+    """Feature vectors in .npy, .fvecs, .fbin, HDF5, safetensors or Parquet files, whichever the folder holds.
 
-    Vectors are numbers of any real type [n, d], read as float32. float32 vectors in C order are mapped into memory and
-    not copied. Labels are integers [n] of any type and from 0, with or without gaps, and name the classes. Without both
-    files of labels the items have none. ``twins_allowed``: see ``TrainTest``.
+    Vectors are numbers of any real type [n, d], read as float32. A .npy or .fbin file of float32, row by row, is mapped
+    into memory and not copied. Labels are integers [n] of any type and from 0, with or without gaps, or texts; without
+    labels of both parts the items have none. Where a folder holds several formats, the first of this order is read:
+
+    * .npy, .fvecs, .bvecs, .ivecs, .fbin, .u8bin, .i8bin, .ibin: a file an array. Its name tells what it is: train or
+      base is the database, test or query holds the queries, then learn, groundtruth or neighbors, and train_labels.
+    * HDF5 with data sets train and test, and perhaps neighbors, learn, train_labels and test_labels.
+    * safetensors: a file of such tensors, or a file for each part.
+    * Parquet with a column of lists of numbers: train-*.parquet and test-*.parquet, see `datasets.splits`.
+
+    ``name`` begins the names of the files, where the folder holds several sets. ``train`` and ``test`` name the file,
+    the tensor or the Parquet split of the database and of the queries, where no usual name does. ``column`` and
+    ``label_column`` name the columns of Parquet files. ``distance``: "euclidean", "angular" (or "cosine",
+    "normalized": rows at unit length), "ip" (see `datasets.inner_product`) or "hamming" (of rows of 0 and 1); without
+    it, what the file says, or else "euclidean". ``learn``: fit on the vectors to learn from in place of the database.
+    Given neighbours are compared with exact ones on a sample. ``twins_allowed``: see ``TrainTest``.
     """
 
-    def __init__(self, *, data_dir: Path | None = None, twins_allowed: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        data_dir: Path | None = None,
+        name: str | None = None,
+        train: str | None = None,
+        test: str | None = None,
+        column: str | None = None,
+        label_column: str | None = None,
+        distance: str | None = None,
+        learn: bool = False,
+        twins_allowed: float | None = None,
+    ) -> None:
         super().__init__(data_dir, twins_allowed)
+        if distance is not None and distance not in hdf5.READERS:
+            raise ValueError(f"distance = {distance!r}, must be {', '.join(map(repr, hdf5.READERS))}")
+        self.name, self.train, self.test = name, train, test
+        self.column, self.label_column = column, label_column
+        self.distance, self.learn = distance, learn
+        self.train_in_database = not learn
 
-    @property
-    def labelled(self) -> bool:
-        try:
-            return len(self._paths()) > len(FILES)
-        except ValueError:
-            return True
-
-    def fingerprint(self) -> str:
-        return file_hash(self._paths())
-
-    def part(self, name: PartName) -> Part:
+    def layout(self) -> Layout:
         folder = needed_folder(self.data_dir, HOLDING)
-        path, labels_path = folder / f"{name}.npy", folder / f"{name}_labels.npy"
-        vectors, remarks = read_vectors(str(path), _array(path))
-        if not self.labelled:
-            return Part(str(path), vectors, None, remarks)
-        labels = np.asarray(_array(labels_path))
-        check_labels(str(labels_path), labels, len(vectors))
-        return Part(str(path), vectors, labels, remarks)
+        entries = _entries(folder)
+        files = [path for path in entries if path.name.startswith(self.name or "")]
+        ways: tuple[Callable[[Path, Sequence[Path]], Layout | None], ...] = (
+            lambda folder, files: vector_files.layout(folder, files, self.train, self.test),
+            self._hdf5,
+            lambda folder, files: tensors.layout(folder, files, self.train, self.test),
+            self._parquet,
+        )
+        found = next(filter(None, (way(folder, files) for way in ways)), None)
+        if found is None:
+            there = ", ".join(path.name for path in entries[:10]) or "nothing"
+            named = f", whose names begin with {self.name!r}" if self.name else ""
+            raise ValueError(f"{folder}: holds no vectors{named}, but {there}; it must hold {HOLDING}")
+        distance = self.distance or found.distance
+        if distance not in hdf5.READERS:
+            raise ValueError(f"{found.files[0]}: distance {distance!r}, must be {', '.join(map(repr, hdf5.READERS))}")
+        rest = [path.name for path in entries if path not in found.files and path.suffix.lower() in KNOWN]
+        unused = [f"Vector files of the folder that are not used: {len(rest):,}, first {rest[0]}"] if rest else []
+        whole = replace(found, distance=distance, read=hdf5.READERS[distance], remarks=[*found.remarks, *unused])
+        return whole.trained_on(self.learn)
 
-    def _paths(self) -> list[Path]:
-        """The files of the set, which must all be there."""
-        folder = needed_folder(self.data_dir, HOLDING)
-        labelled = any((folder / name).is_file() for name in LABEL_FILES)
-        paths = [folder / name for name in (FILES + LABEL_FILES if labelled else FILES)]
-        for path in paths:
-            if not path.is_file():
-                raise ValueError(f"{path}: no such file; the folder must hold {HOLDING}")
-        return paths
+    def _parquet(self, folder: Path, files: Sequence[Path]) -> Layout | None:
+        """The splits of Parquet files, which no ``name`` tells apart."""
+        if self.name is not None:
+            return None
+        return embeddings.layout(folder, self.train, self.test, self.column, self.label_column)
+
+    def _hdf5(self, folder: Path, files: Sequence[Path]) -> Layout | None:
+        """The only HDF5 file among ``files``, or the one of just this ``name``; None if there is none."""
+        held = [path for path in files if path.suffix.lower() in HDF5_SUFFIXES]
+        exact = [path for path in held if path.stem == self.name] or held
+        if len(exact) > 1:
+            named = ", ".join(path.stem for path in exact)
+            raise ValueError(f"{folder}: name = {self.name!r} must tell one .hdf5 file; there are: {named}")
+        return hdf5.layout(exact[0], self.distance) if exact else None
 
 
-def _array(path: Path) -> NDArray[Any]:
-    """The array of a .npy file, mapped into memory; an unreadable file is refused."""
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder, without hidden files, in the order of names."""
     try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # a damaged header makes its reader raise anything
-        raise ValueError(f"{path}: not a readable .npy file without pickles ({one_line(error)})") from error
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be read ({error.strerror})") from error

@@ -5,6 +5,7 @@ BENCH_FUZZ_EXAMPLES sets how many examples each test tries (40), and BENCH_FUZZ_
 
 import io
 import os
+import struct
 from functools import cache
 
 import h5py
@@ -12,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import safetensors.numpy
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from PIL import Image, ImageOps
 
 from bench.interfaces import Context
+from datasets import inner_product
 from datasets.decoding import decode
 from datasets.files import checked_hashes
 from datasets.hdf5 import HDF5
@@ -133,6 +136,35 @@ def test_a_damaged_npy_file_is_read_or_refused(folder, name, data):
     check_vectors(loaded(Vectors(data_dir=folder)))
 
 
+def packed(kind, array):
+    """A file of the array, row by row with the dimension before each, or once before all."""
+    if kind == ".fbin":
+        return struct.pack("<II", *array.shape) + array.astype("<f4").tobytes()
+    if kind == ".safetensors":
+        return safetensors.numpy.save({"x": array})
+    if kind == ".fvecs":
+        return b"".join(struct.pack("<i", len(row)) + row.astype("<f4").tobytes() for row in array)
+    file = io.BytesIO()
+    pq.write_table(pa.table({"x": array.tolist()}), file)
+    return file.getvalue()
+
+
+@fuzzed(kind=st.sampled_from([".fvecs", ".fbin", ".safetensors", ".parquet"]), data=st.data())
+def test_a_damaged_file_of_vectors_is_read_or_refused(tmp_path_factory, kind, data):
+    own = tmp_path_factory.mktemp("damaged")
+    (own / f"train{kind}").write_bytes(data.draw(damaged(packed(kind, TRAIN))))
+    (own / f"test{kind}").write_bytes(packed(kind, TEST))
+    check_vectors(loaded(Vectors(data_dir=own)))
+
+
+@fuzzed(content=st.binary(max_size=60), kind=st.sampled_from([".fvecs", ".bvecs", ".fbin", ".u8bin", ".npy", ".hdf5"]))
+def test_a_file_of_any_bytes_is_read_or_refused_in_one_line(tmp_path_factory, content, kind):
+    own = tmp_path_factory.mktemp("any")
+    for name in ("train", "test"):
+        (own / f"{name}{kind}").write_bytes(content)
+    check_vectors(loaded(Vectors(data_dir=own)))
+
+
 def check_vectors(dataset):
     for split in ("database", "query") if dataset is not None else ():
         items = dataset.split(split)
@@ -175,6 +207,8 @@ def test_an_hdf5_file_of_any_array_and_distance_is_read_right_or_refused(folder,
     if distance == "euclidean":
         assert (dataset is None) == (held(array) is None)
         assert dataset is None or np.array_equal(dataset.split("database").vectors, held(array))
+    elif dataset is not None and distance in inner_product.NAMES:
+        assert np.array_equal(dataset.split("database").vectors[:, :-1], held(array))
     elif dataset is not None and distance == "hamming":
         assert np.array_equal(dataset.split("database").vectors, array)
     elif dataset is not None:

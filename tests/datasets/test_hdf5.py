@@ -29,7 +29,6 @@ def arrays():
     return {
         "train": rng.standard_normal((300, 16), dtype=np.float32),
         "test": rng.standard_normal((20, 16), dtype=np.float32),
-        "neighbors": np.zeros((20, 100), np.int32),
         "distances": np.full((20, 100), np.nan, np.float32),
     }
 
@@ -153,8 +152,6 @@ def test_value_that_is_not_finite_is_named(tmp_path, arrays, value, monkeypatch)
 @pytest.mark.parametrize(
     ("distance", "message"),
     [
-        ("ip", "'ip' is no Euclidean order: append sqrt"),
-        ("dot", "'dot' is no Euclidean order: append sqrt"),
         ("jaccard", "'jaccard' is a distance of sets"),
         ("l1", "'l1', must be 'euclidean', 'angular', 'cosine', 'normalized', 'hamming'"),
         (3, "3, must be 'eucl"),
@@ -169,14 +166,27 @@ def test_a_distance_that_is_not_served_is_refused(tmp_path, arrays, distance, me
         load(tmp_path, arrays, distance)
 
 
-def test_what_a_product_is_refused_with_gives_its_order(tmp_path, arrays):
-    train, test = arrays["train"] * np.geomspace(0.1, 10, 300, dtype=np.float32)[:, None], arrays["test"]
-    squares = (train.astype(np.float64) ** 2).sum(axis=1)
-    longer = np.column_stack([train, np.sqrt(squares.max() - squares)])
-    dataset = load(tmp_path, {"train": longer, "test": np.column_stack([test, np.zeros(20)])})
+@pytest.mark.parametrize("distance", ["ip", "dot", "dot_product", "inner_product", "mips"])
+def test_the_order_of_an_inner_product_is_that_of_the_products(tmp_path, arrays, distance):
+    arrays["train"] *= np.geomspace(0.1, 10, 300, dtype=np.float32)[:, None]
+    dataset = load(tmp_path, arrays, distance)
     near = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(dataset.split("database").vectors)
     found = near.kneighbors(dataset.split("query").vectors, return_distance=False)
-    assert np.array_equal(found, np.argsort(-(test.astype(np.float64) @ train.T.astype(np.float64)), axis=1)[:, :10])
+    products = arrays["test"].astype(np.float64) @ arrays["train"].T.astype(np.float64)
+    assert np.array_equal(found, np.argsort(-products, axis=1)[:, :10])
+    (remark,) = dataset.remarks
+    assert remark.startswith("The inner product is searched as Euclidean distance in one more dimension: it is sqrt(M")
+
+
+def test_given_neighbours_are_compared_and_vectors_to_learn_from_are_not_used(tmp_path, arrays):
+    near = NearestNeighbors(n_neighbors=12, algorithm="brute").fit(arrays["train"])
+    arrays |= {"neighbors": near.kneighbors(arrays["test"], return_distance=False), "learn": arrays["train"][:5]}
+    assert load(tmp_path, arrays).remarks == (
+        "small.hdf5: neighbors: the given neighbours have recall@10 1.000 by exact search, on 10 queries",
+        "small.hdf5: learn: vectors to learn from, not used",
+    )
+    with pytest.raises(ValueError, match=r"small\.hdf5: neighbors: \[19, 12\], must be neighbours of 20 queries"):
+        load(tmp_path, arrays | {"neighbors": arrays["neighbors"][:19]})
 
 
 @pytest.mark.parametrize(
@@ -243,12 +253,11 @@ def test_a_filter_that_is_not_there_is_named(tmp_path, arrays):
 def test_damaged_file_is_named(tmp_path, arrays):
     path = tmp_path / "small.hdf5"
     save(path, arrays)
-    before = HDF5(data_dir=tmp_path).fingerprint()
     for content in (b"damaged", path.read_bytes()[:5000]):
         path.write_bytes(content)
-        assert HDF5(data_dir=tmp_path).fingerprint() != before
-        with pytest.raises(ValueError, match=r"small\.hdf5: not a readable HDF5 file"):
-            HDF5(data_dir=tmp_path).load(Context())
+        for read in (HDF5.fingerprint, lambda dataset: dataset.load(Context())):
+            with pytest.raises(ValueError, match=r"small\.hdf5: not a readable HDF5 file"):
+                read(HDF5(data_dir=tmp_path))
 
 
 def test_a_folder_needs_one_file_or_a_name(tmp_path, arrays):

@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -260,13 +261,74 @@ def test_columns_of_other_names_are_read_where_they_are_given(tmp_path, make):
         contents = binary([make.encoded(seed + i) for i in range(3)])
         table = pa.table({"img": contents, "fine_label": [5, 2, 2], "coarse_label": [0, 1, 0]})
         pq.write_table(table, tmp_path / f"{split}-0.parquet")
-    with pytest.raises(ValueError, match="columns: img: binary; fine_label: int64; coarse_label: int64"):
-        load(tmp_path)
+    guessed = load(tmp_path)
+    assert guessed.classes == ("2", "5") and guessed.remarks == ("Columns read: img and, as labels, fine_label",)
     fine, coarse = (
         Parquet(data_dir=tmp_path, image_column="img", label_column=f"{name}_label") for name in ("fine", "coarse")
     )
     assert fine.load(Context()).classes == ("2", "5") and coarse.load(Context()).classes == ("0", "1")
-    assert fine.fingerprint() != coarse.fingerprint()
+    assert guessed.fingerprint() == fine.fingerprint() != coarse.fingerprint()
+    assert fine.remarks == coarse.remarks == ()
+
+
+def test_columns_are_guessed_by_type_and_metadata_where_no_name_is_usual(tmp_path, make):
+    info = json.dumps({"info": {"features": {"bird": {"names": ["auk", "owl"], "_type": "ClassLabel"}}}})
+    for split in ("train", "test"):
+        contents = binary([make.encoded(10 * len(split) + i) for i in range(2)])
+        table = pa.table({"id": [3, 4], "photo_of_bird": contents, "bird": [0, 1]})
+        pq.write_table(table.replace_schema_metadata({"huggingface": info}), tmp_path / f"{split}.parquet")
+    dataset = load(tmp_path)
+    assert dataset.classes == ("auk", "owl")
+    assert dataset.remarks == ("Columns read: photo_of_bird and, as labels, bird",)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("data/train-00000-of-00001-ab12.parquet", "data/test-00000-of-00001-cd34.parquet"),
+        ("train/0000.parquet", "test/0000.parquet"),
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("train.parquet", "test.parquet"),
+        ("train-0.parquet", "validation-0.parquet"),
+        ("data/train-0.parquet", "data/val-0.parquet"),
+    ],
+)
+def test_splits_are_found_in_the_layouts_of_the_hub(tmp_path, make, train, test):
+    for name, seeds, labels in ((train, (0, 1, 2), [0, 1, 1]), (test, (3, 4), [1, 0])):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        make.write_parquet(tmp_path / name, [make.encoded(seed) for seed in seeds], labels)
+    dataset = load(tmp_path)
+    assert dataset.split("database").labels.tolist() == [0, 1, 1] and dataset.split("query").labels.tolist() == [1, 0]
+    called = Path(test).name.split("-")[0]
+    assert dataset.remarks == ((f"The queries are the split {called}",) if called.startswith("val") else ())
+
+
+def test_a_split_is_chosen_by_name(tmp_path, make):
+    for at, name in enumerate(("train", "test", "extra")):
+        contents = [make.encoded(2 * at), make.encoded(2 * at + 1)]
+        make.write_parquet(tmp_path / f"{name}-0.parquet", contents, [at, at + 1])
+    dataset = Parquet(data_dir=tmp_path, train_split="extra", test_split="train").load(Context())
+    assert [dataset.classes[label] for label in dataset.split("database").labels] == ["2", "3"]
+    assert dataset.remarks[0] == "Parquet files of the folder that are not used: 1, first test-0.parquet"
+    with pytest.raises(ValueError, match=r"no dev-\*\.parquet; it must hold"):
+        Parquet(data_dir=tmp_path, test_split="dev").fingerprint()
+
+
+@pytest.mark.parametrize("name", ["", "..", "/etc", "a/b", "\0", "*"])
+def test_a_text_that_is_no_name_of_a_split_is_refused(tmp_path, name):
+    for names in ({"train_split": name}, {"test_split": name}):
+        with pytest.raises(ValueError, match=r"is no name of a split, as train and validation are"):
+            Parquet(data_dir=tmp_path, **names).fingerprint()
+
+
+def test_several_sets_in_one_folder_are_told_apart_by_the_folder(tmp_path, make):
+    for name in ("cifar10", "cifar100"):
+        (tmp_path / name).mkdir()
+        for split in ("train", "test"):
+            make.write_parquet(tmp_path / name / f"{split}-0.parquet", [make.encoded(0), make.encoded(1)], [0, 1])
+    with pytest.raises(ValueError, match=r"train-\*\.parquet in several folders \(cifar10, cifar100\); --data-dir"):
+        load(tmp_path)
+    assert len(load(tmp_path / "cifar10").split("query")) == 2
 
 
 def test_names_of_classes_that_do_not_occur_are_left_out(tmp_path, make):

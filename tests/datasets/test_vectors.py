@@ -3,7 +3,7 @@ import pytest
 
 from bench.interfaces import Context
 from datasets import arrays as arrays_module
-from datasets.vectors import FILES, LABEL_FILES, Vectors
+from datasets.vectors import Vectors
 
 
 @pytest.fixture
@@ -90,16 +90,15 @@ def test_query_vector_that_stands_in_the_database_is_said_and_refused_where_it_i
         Vectors(data_dir=tmp_path, twins_allowed=0.1).load(Context())
 
 
-@pytest.mark.parametrize("name", FILES + LABEL_FILES)
+@pytest.mark.parametrize("name", ["train", "test", "train_labels", "test_labels"])
 def test_missing_or_damaged_file_is_named(tmp_path, arrays, name):
     save(tmp_path, arrays)
-    before = Vectors(data_dir=tmp_path).fingerprint()
-    (tmp_path / name).write_bytes(b"damaged")
-    assert Vectors(data_dir=tmp_path).fingerprint() != before
-    with pytest.raises(ValueError, match=rf"{name}: not a readable \.npy"):
-        Vectors(data_dir=tmp_path).load(Context())
-    (tmp_path / name).unlink()
-    with pytest.raises(ValueError, match=rf"{name}: no such file"):
+    (tmp_path / f"{name}.npy").write_bytes(b"damaged")
+    for read in (Vectors.fingerprint, lambda dataset: dataset.load(Context())):
+        with pytest.raises(ValueError, match=rf"{name}\.npy: not a readable \.npy file without pickles: 7 bytes"):
+            read(Vectors(data_dir=tmp_path))
+    (tmp_path / f"{name}.npy").unlink()
+    with pytest.raises(ValueError, match=rf"no {name}"):
         Vectors(data_dir=tmp_path).fingerprint()
 
 
@@ -143,3 +142,73 @@ def test_bad_value_beyond_the_first_block_is_named_by_its_own_row(tmp_path, arra
 def test_data_dir_is_needed():
     with pytest.raises(ValueError, match=r"--data-dir is needed: a folder holding train\.npy"):
         Vectors().load(Context())
+
+
+def test_labels_may_be_texts(tmp_path, arrays):
+    names = np.array(["owl", "tern", "auk"])
+    dataset = load(tmp_path, {**arrays, **{name: names[arrays[name]] for name in ("train_labels", "test_labels")}})
+    assert dataset.classes == ("auk", "owl", "tern")
+    assert [dataset.classes[label] for label in dataset.split("query").labels] == names[arrays["test_labels"]].tolist()
+
+
+def test_a_file_longer_than_its_header_says_is_refused(tmp_path, arrays):
+    save(tmp_path, arrays)
+    with (tmp_path / "test.npy").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(ValueError, match=r"test\.npy: 228 bytes, must be 224, as its header says"):
+        Vectors(data_dir=tmp_path).fingerprint()
+
+
+def test_several_files_that_may_be_of_one_part_are_told_apart_by_name(tmp_path, arrays):
+    save(tmp_path, {"sift_base": arrays["train"], "sift_query": arrays["test"]})
+    save(tmp_path, {"gist_base": arrays["train"][::-1], "gist_query": arrays["test"], "ids": np.arange(20)})
+    with pytest.raises(
+        ValueError, match=r"train may be gist_base\.npy or sift_base\.npy; train = NAME says which, or name ="
+    ):
+        Vectors(data_dir=tmp_path).fingerprint()
+    dataset = Vectors(data_dir=tmp_path, name="gist").load(Context())
+    assert np.array_equal(dataset.split("train").vectors, arrays["train"][::-1])
+    assert dataset.remarks == ("Vector files of the folder that are not used: 3, first ids.npy",)
+    chosen = Vectors(data_dir=tmp_path, train="sift_base.npy", test="gist_query.npy").load(Context())
+    assert np.array_equal(chosen.split("train").vectors, arrays["train"])
+    with pytest.raises(ValueError, match=r"test = 'x' must be one of gist_base\.npy, "):
+        Vectors(data_dir=tmp_path, train="sift_base.npy", test="x").fingerprint()
+
+
+def test_vectors_to_learn_from_are_fitted_on_where_it_is_asked_for(tmp_path, arrays):
+    bare = {"train": arrays["train"], "test": arrays["test"], "learn": arrays["train"][:7] + 1}
+    save(tmp_path, bare)
+    plain = Vectors(data_dir=tmp_path).load(Context())
+    assert plain.train_in_database and plain.split("train") is plain.split("database")
+    assert plain.remarks == ("learn.npy: vectors to learn from, not used",)
+    dataset = Vectors(data_dir=tmp_path, learn=True).load(Context())
+    assert not dataset.train_in_database and dataset.remarks == ()
+    assert np.array_equal(dataset.split("train").vectors, bare["learn"])
+    assert np.array_equal(dataset.split("database").vectors, bare["train"])
+    assert len({id for name in ("train", "database", "query") for id in dataset.split(name).ids}) == 33
+    assert dataset.fingerprint() != plain.fingerprint()
+    save(tmp_path, arrays)
+    with pytest.raises(ValueError, match="learn = true asks for vectors to learn from, and they have no labels"):
+        Vectors(data_dir=tmp_path, learn=True).fingerprint()
+    (tmp_path / "learn.npy").unlink()
+    with pytest.raises(ValueError, match="learn = true asks for vectors to learn from, there are none"):
+        Vectors(data_dir=tmp_path, learn=True).fingerprint()
+
+
+def test_a_folder_without_vectors_says_what_there_is_and_what_would_be_right(tmp_path):
+    (tmp_path / "model.pkl").write_bytes(b"\x80\x04.")
+    with pytest.raises(ValueError, match=r"holds no vectors, but model\.pkl; it must hold train\.npy and test\.npy, "):
+        Vectors(data_dir=tmp_path).load(Context())
+
+
+def test_a_distance_that_is_not_served_is_refused():
+    with pytest.raises(ValueError, match="distance = 'l1', must be 'euclidean', 'angular'"):
+        Vectors(distance="l1")
+
+
+def test_a_folder_of_other_things_is_not_searched_to_its_ground(tmp_path):
+    deep = tmp_path.joinpath(*"abcd")
+    deep.mkdir(parents=True)
+    (deep / "train.parquet").write_bytes(b"")
+    with pytest.raises(ValueError, match="holds no vectors, but a; it must hold"):
+        Vectors(data_dir=tmp_path).fingerprint()
