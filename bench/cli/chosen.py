@@ -15,6 +15,7 @@ from bench.grids.cells import Grid
 from bench.grids.naming import given_name, told_apart
 from bench.interfaces import Context
 from bench.records.naming import settled
+from bench.runs.sizing import with_sizes
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.places import check_temporary, check_writable, default_cache, keep_caches_in
@@ -55,7 +56,7 @@ class Chosen:
     def check_folders(self, plans: Sequence[Grid]) -> None:
         """Raises ValueError: the results folder or the cache can't be written to."""
         check_writable("--cache-dir", self.cache, ["labels", "features", "codes", "exact", "locks", "work"])
-        inner = ["records", "neighbours", "replicates", "names", "locks", plans[0].name]
+        inner = ["records", "neighbours", "replicates", "names", "sizes", "locks", plans[0].name]
         check_writable("--out", self.out, [*inner, *(f"{plans[0].name}/{plan.dataset_name}" for plan in plans)])
         check_temporary()
 
@@ -75,7 +76,7 @@ class Chosen:
                     raise
                 name = pipeline.grid.dataset.name
                 raise ValueError(f"data set {name!r}: {fault}; --dataset NAME runs the grid on one data set") from fault
-        return [settled(pipeline, results) for pipeline in pipelines]
+        return [with_sizes(settled(pipeline, results), results) for pipeline in pipelines]
 
 
 def on_a_grid(grid: Any = GridName) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -109,16 +109,18 @@ def run(
             with reporting(chosen.cache, verbose) as reporter, _forkserver(plans) as launch:
                 context = Context(device=device, cache=chosen.cache, track=reporter.track)
                 results = Store(chosen.out, reporter.say)
-                pipelines += chosen.pipelines(plans, results, context, reporter.say)
                 start = Local if in_process else partial(Child, launch=launch)
                 at_once = Local if in_process else partial(Child, launch=launch.at_once)
+                runs = [
+                    Run(
+                        one, results, reporter.say, reporter.show, limits, retry_failed, start, at_once, watch=reporter
+                    ).sized()
+                    for one in chosen.pipelines(plans, results, context, reporter.say)
+                ]
+                pipelines += [one.pipeline for one in runs]
                 for pipeline in pipelines:
                     _mark(pipeline, results)
-                runs = [
-                    Run(one, results, reporter.say, reporter.show, limits, retry_failed, start, at_once, watch=reporter)
-                    for one in pipelines
-                ]
-                last = writing(plans)
+                last = writing([pipeline.grid for pipeline in pipelines])
                 reporter.open(_what(pipelines), [plan(one) for one in runs], last)
                 for one in runs:
                     failed |= finish(one)
@@ -175,7 +177,7 @@ def recompute(
                     failed |= reasons
                 written = _write(pipelines, results)
             print_written(written)
-            cells = sum(len(plan.cells) for plan in plans)
+            cells = sum(len(pipeline.grid.cells) for pipeline in pipelines)
             if missing:
                 console.print(f"bench: {missing} of {cells} cells lack something that only a run makes")
 
@@ -204,9 +206,18 @@ def show(
         plans = chosen.plans()
         results = Store(chosen.out)
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
+        _tell_of_sizes(pipelines)
         for pipeline in pipelines:
             _mark(pipeline, results)
         print_grid(pipelines, results, cell_by_cell, failures=True)
+
+
+def _tell_of_sizes(pipelines: Sequence[Pipeline]) -> None:
+    """Print of which data the results folder holds no sizes, so that expressions have no values for them yet."""
+    for pipeline in pipelines:
+        if not pipeline.grid.sizes_known:
+            name = pipeline.grid.dataset_name
+            console.print(f"bench: {name} was not run yet: expressions of the grid have values for another size")
 
 
 app.command("list")(plugins.list_)
@@ -230,6 +241,7 @@ def table(
         pictured, results = _pictured(gallery), Store(chosen.out)
         chosen.check_folders(plans)
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
+        _tell_of_sizes(pipelines)
         for pipeline in pipelines:
             _mark(pipeline, results)
         written = _write(pipelines, results, pictured)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from bench.grids.measure import Measure
 from bench.grids.protocols import ClassSplit, ProtocolName
 from bench.interfaces import Model
 from bench.plugins.choices import ROLES, Choice, Role
+from bench.store.identity import digest
 
 Layout = Literal["candidates", "methods", "pareto", "codes"]
 DatabaseCodes = Literal["encoded", "learned"]
@@ -26,7 +27,8 @@ class Cell:
     ``input``: the embedder whose features the hasher reads in place of the items' own. Without an ``index`` the whole
     database is ranked: by the hasher's codes, or by the embedder's features. ``model`` and ``database_codes`` are None
     where there is no hasher. With ``rerank`` the index is asked for ``candidates`` neighbours, and these are put in
-    order by the embedder's features.
+    order by the embedder's features. ``written``: the expressions whose values stand among the parameters, by
+    ``role.parameter`` or ``candidates`` (see `bench.grids.sizes`). They are only shown.
     """
 
     protocol: ProtocolName
@@ -39,6 +41,7 @@ class Cell:
     rerank: Choice | None
     candidates: int | None
     seed: int
+    written: dict[str, str] = field(default_factory=dict, compare=False)
 
     def choices(self) -> Iterator[tuple[Role, Choice]]:
         """The plugins of the cell, each with the role it plays."""
@@ -51,9 +54,14 @@ class Cell:
         """The subject of the cell in one short line: its index, or else the ranking."""
         choice = self.index or self.hasher or self.embedder
         assert choice is not None
-        if self.rerank is None:
-            return choice.describe()
-        return f"{choice.describe()} + {self.rerank.describe()} of {self.candidates} candidates"
+        described = choice.describe()
+        if self.rerank is not None:
+            described += f" + {self.rerank.describe()} of {self.candidates} candidates"
+        return f"{described} by {self.expressions()}" if self.written else described
+
+    def expressions(self) -> str:
+        """The expressions behind the values of the cell, in one line: "leaves = 4 * sqrt(n)"."""
+        return ", ".join(f"{place.rpartition('.')[2]} = {text}" for place, text in self.written.items())
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +75,10 @@ class KeyedCell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A checked grid on one data set, expanded. ``dataset_name``: see `bench.grids.naming`."""
+    """A checked grid on one data set, expanded. ``dataset_name``: see `bench.grids.naming`.
+
+    ``sizes_known``: whether the expressions of its cells have their values for these data (see `bench.grids.sizes`).
+    """
 
     name: str
     title: str
@@ -80,6 +91,15 @@ class Grid:
     class_split: ClassSplit
     measure: Measure
     cells: tuple[Cell, ...]
+    sizes_known: bool = True
+
+
+def unique(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells, each once. Cells are the same whose expressions have the same values."""
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        seen.setdefault(digest(asdict(replace(cell, written={}))), cell)
+    return list(seen.values())
 
 
 def to_json(grid: Grid) -> str:

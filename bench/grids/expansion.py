@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from bench.grids.cells import Cell
 from bench.grids.checks import check
 from bench.grids.model import AXES, Block, Table
+from bench.grids.sizes import USUAL_DIM, for_usual_sizes, resolved, written
 from bench.plugins import registry
 from bench.plugins.choices import ROLES, Choice, Role
 
@@ -53,12 +55,25 @@ def _cells(block: Block, seeds: Sequence[int], around: Surroundings) -> Iterator
     data = registry.build("dataset", around.dataset.name, around.dataset.parameters)
     content, labelled = getattr(data, "content", "images"), getattr(data, "labelled", True)
     for *values, seed in itertools.product(*axes.values(), seeds):
-        written = dict(zip(axes, values, strict=True))
-        chosen = _replaced(written, around.stand_ins) if content == "vectors" else written
+        said = dict(zip(axes, values, strict=True))
+        chosen = _replaced(said, around.stand_ins) if content == "vectors" else said
         if chosen is not None:
-            cell = _cell(chosen, seed, around)
-            check(cell, content, labelled, around.k)
-            yield cell
+            yield _checked(_cell(chosen, seed, around), content, labelled, around.k)
+
+
+def _checked(cell: Cell, content: str, labelled: bool, k: int) -> Cell:
+    """The cell, which is right. Until the data are read, its expressions have values for data of a usual size.
+
+    Raises ValueError: it is wrong for all of these.
+    """
+    cell = dataclasses.replace(cell, written=written(cell))
+
+    def of_size(items: int) -> Cell:
+        one = resolved(cell, items, USUAL_DIM if content == "vectors" else None)
+        check(one, content, labelled, k)
+        return one
+
+    return for_usual_sizes(of_size) if cell.written else of_size(0)
 
 
 def _replaced(chosen: Table, stand_ins: dict[str, str]) -> Table | None:

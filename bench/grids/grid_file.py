@@ -6,13 +6,12 @@ names the value, the place and the allowed values.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.grids.cells import Cell, Grid, Layout
+from bench.grids.cells import Cell, Grid, Layout, unique
 from bench.grids.expansion import Surroundings, expand
 from bench.grids.files import built_in, find, parse
 from bench.grids.measure import Measure
@@ -22,7 +21,6 @@ from bench.grids.protocols import ClassSplit
 from bench.grids.settings import apply
 from bench.plugins import registry
 from bench.plugins.choices import Choice
-from bench.store.identity import digest
 from bench.system.wording import one_line
 
 
@@ -89,7 +87,7 @@ def _load(name: str, options: Options) -> Grid:
     recipe = options.recipe if options.recipe is not None else file.recipe
     around = Surroundings(_recipe(file, recipe, dataset.name, where), settings, dataset, file.k, file.vectors)
     blocks = [(block, [seed] if seed is not None else block.seeds or file.seeds) for block in file.cells]
-    cells = _unique(expand(blocks, around, where))
+    cells = unique(expand(blocks, around, where))
     _used(settings, cells, [dataset.name, *file.dataset])
     try:
         class_split = ClassSplit(file.unseen_share, file.split_seed)
@@ -107,6 +105,7 @@ def _load(name: str, options: Options) -> Grid:
         class_split=class_split,
         measure=_measure(file.measure, dataset.name, where),
         cells=tuple(cells),
+        sizes_known=not any(cell.written for cell in cells),
     )
 
 
@@ -188,10 +187,3 @@ def _used(settings: dict[str, Table], cells: Collection[Cell], datasets: list[st
             raise ValueError(
                 f"--set {owner}.…: {registry.unknown(f'plugin {owner!r}', owner, ['measure', *sorted(used)])}"
             )
-
-
-def _unique(cells: list[Cell]) -> list[Cell]:
-    seen: dict[str, Cell] = {}
-    for cell in cells:
-        seen.setdefault(digest(dataclasses.asdict(cell)), cell)
-    return list(seen.values())

@@ -15,12 +15,13 @@ from pydantic import (
     PrivateAttr,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import ErrorDetails
 
-from bench.grids import published
+from bench.grids import expressions, published, sizes
 from bench.grids.cells import DatabaseCodes, Layout
 from bench.grids.files import built_in
 from bench.grids.measure import Measure
@@ -149,6 +150,21 @@ Seeds = Annotated[list[Any], AfterValidator(_seeds)]
 Count = Annotated[int, Field(ge=1)]
 
 
+def _number(value: Any) -> Any:
+    """A whole number of at least 1, or an expression."""
+    if isinstance(value, str) and expressions.is_meant(value):
+        sizes.check_expression(value)
+        return value
+    try:
+        return TypeAdapter(Count).validate_python(value, strict=True)
+    except ValidationError as fault:
+        raise ValueError(_words(fault.errors()[0])) from fault
+
+
+NUMBER = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}
+Number = Annotated[Any, AfterValidator(_number), WithJsonSchema(NUMBER)]
+
+
 class Block(BaseModel):
     """The keys of a ``[[cells]]`` block, a product of lists. Any other key is a parameter of one of its plugins."""
 
@@ -170,8 +186,8 @@ class Block(BaseModel):
     """The plugin that searches; a block without it is a ranking of the whole database."""
     rerank: Plugins = []
     """The plugin that orders the neighbours of the index by the features."""
-    candidates: Annotated[list[Count], Axis] = []
-    """The number of neighbours of the index that are re-ranked."""
+    candidates: Annotated[list[Number], Axis] = []
+    """The number of neighbours of the index that are re-ranked, or an expression for it."""
     seeds: Seeds | None = None
     """The seeds of this block, in place of the grid's."""
     _order: tuple[str, ...] = PrivateAttr(())
@@ -298,7 +314,7 @@ def check_parameter(plugins: Sequence[Plugin], key: str, value: Any, where: str)
     for plugin in plugins:
         if key in registry.parameters(registry.load(*plugin)):
             try:
-                return registry.check_values(*plugin, {key: value})
+                return sizes.check_value(*plugin, key, value)
             except ValueError as fault:
                 faults.append(fault)
     if faults:

@@ -19,7 +19,8 @@ from dataclasses import is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -174,6 +175,26 @@ def _schema(plugin: type) -> type[BaseModel]:
 def check_values(kind: Kind, name: str, values: dict[str, Any]) -> None:
     """Raises ValueError: the plugin has no such parameter, or a value is not of the annotated type."""
     _checked(load(kind, name), name, values)
+
+
+def types_of(plugin: type, key: str) -> set[Any]:
+    """The types that a parameter of a plugin may have: those of its annotation, without bounds.
+
+    A parameter that the plugin does not have has none.
+    """
+    fields = _schema(plugin).model_fields
+    return _plain_types(fields[key].annotation) if key in fields else set()
+
+
+def _plain_types(annotation: Any) -> set[Any]:
+    kind, inner = get_origin(annotation), get_args(annotation)
+    if kind is Annotated:
+        return _plain_types(inner[0])
+    if kind is Literal:
+        return {type(value) for value in inner}
+    if kind in (Union, UnionType):
+        return {one for part in inner for one in _plain_types(part)}
+    return {annotation}
 
 
 def _as_typed(value: Any) -> Any:

@@ -143,7 +143,7 @@ COLUMNS = (
     *_integers("bits"),
     *_texts("model", "database_codes", "index", "rerank"),
     *_integers("candidates"),
-    *_texts("setting", "build_setting", "query_setting"),
+    *_texts("setting", "build_setting", "query_setting", "expressions"),
     *_integers("k", "seed"),
     MAP,
     *(Column(f"map_{name}", better="more", judged=True) for name in ("best", "worst", "by_index")),

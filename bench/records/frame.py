@@ -30,7 +30,8 @@ def frame_of(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     ``variant`` holds those parameters of the embedder, input and hasher, except dimension and bits, that differ between
     cells of the grid with the same plugin. ``build_setting`` and ``query_setting`` hold those of the index and the
     reranker: parameters that are fixed at the build, and query parameters. ``setting`` is both, with the number of
-    candidates. ``key`` is that of the record, even if there is none.
+    candidates. ``expressions`` holds what the grid wrote in place of numbers. ``key`` is that of the record, even if
+    there is none.
     """
     cells = pipeline.grid.cells
     rows = []
@@ -38,7 +39,8 @@ def frame_of(pipeline: Pipeline, store: Store) -> pd.DataFrame:
         record_key = key(pipeline, cell)
         entry = store.find(KIND, record_key)
         row = {**base_row(pipeline, cell), "status": None} if entry is None else entry.meta["row"]
-        rows.append({**row, **data_columns(pipeline), "variant": variant, **setting, "key": record_key})
+        written = {"expressions": cell.expressions() or None, "key": record_key}
+        rows.append({**row, **data_columns(pipeline), "variant": variant, **setting, **written})
     return pd.DataFrame(rows)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.grids.cells import KeyedCell
 from bench.grids.checks import ask_index
@@ -41,9 +42,7 @@ class Preparation:
                 with self.watch.doing(self.schedule.labels()), self._worker() as worker:
                     worker.labels()
             except Failure as failure:
-                if failure.status == "full":
-                    raise DiskFull(failure.reason) from failure
-                raise ValueError(f"the data set can't be read: {failure.reason}") from failure
+                raise _unreadable(failure) from failure
         for remark in self.pipeline.labels().meta["remarks"]:
             self.say(f"{self.pipeline.grid.dataset_name}: {remark}")
         asked = [cell.cell for cell in cells]
@@ -55,6 +54,17 @@ class Preparation:
                 raise ValueError(
                     f"measure.split: the {half} half of the {cell.protocol} queries is empty; it takes two of them"
                 )
+
+    def sizes(self) -> dict[str, Any]:
+        """Load the data set. Returns the fields of `bench.grids.sizes.Sizes`.
+
+        Raises ValueError: it can't be read, or its classes can't be split as a protocol asks for. Raises DiskFull.
+        """
+        try:
+            with self._worker() as worker:
+                return worker.sizes()
+        except Failure as failure:
+            raise _unreadable(failure) from failure
 
     def stages(self, cell: KeyedCell) -> None:
         """Make the missing features and codes of a cell.
@@ -117,6 +127,13 @@ class Preparation:
             yield worker
         finally:
             worker.end()
+
+
+def _unreadable(failure: Failure) -> Exception:
+    """The error with which a run ends if a worker can't read the data set."""
+    if failure.status == "full":
+        return DiskFull(failure.reason)
+    return ValueError(f"the data set can't be read: {failure.reason}")
 
 
 def _holds_files(folder: Path) -> bool:

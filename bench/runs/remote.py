@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from bench.grids.cells import KeyedCell
 from bench.timing.latency import Round
@@ -25,6 +26,11 @@ class Remote:
     def labels(self) -> None:
         """Load the data set, and store its labels."""
         self.process.ask("labels")
+
+    def sizes(self) -> dict[str, Any]:
+        """Load the data set, and store its labels. Returns the fields of `bench.grids.sizes.Sizes`."""
+        found: dict[str, Any] = self.process.ask("sizes")
+        return found
 
     def make(self, cell: KeyedCell, stage: str) -> None:
         """Make the stage of the cell that has this key."""

@@ -10,7 +10,7 @@ runs on one store. After a change of the metrics, stored answers are only judged
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from bench.grids.cells import KeyedCell
@@ -22,6 +22,7 @@ from bench.runs.preparation import Preparation
 from bench.runs.recording import Recorder
 from bench.runs.remote import Remote
 from bench.runs.searches import Searches
+from bench.runs.sizing import with_sizes
 from bench.runs.watched import Watched
 from bench.runs.worker import set_up
 from bench.stages.corpora import Corpora
@@ -59,6 +60,15 @@ class Run:
         units = self._schedule.plan(able, self._preparation.sound, self._preparation.has)
         return Plan(len(self.cells), len(pending) - len(able), frozenset(cell.record for cell in able), units)
 
+    def sized(self) -> Run:
+        """The run, whose grid's expressions have the values for its data. The data are read if their sizes are unknown.
+
+        Raises ValueError: the data set can't be read, or a cell is wrong with these values. Raises DiskFull.
+        """
+        if self.pipeline.grid.sizes_known:
+            return self
+        return replace(self, pipeline=with_sizes(self.pipeline, self.results, self._preparation.sizes))
+
     def finish(self) -> dict[str, str]:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
 
@@ -68,6 +78,8 @@ class Run:
         Raises ValueError: the data set can't be read, or its classes can't be split as a protocol asks for.
         Raises DiskFull.
         """
+        if not self.pipeline.grid.sizes_known:
+            return self.sized().finish()
         pending = self._pending()
         if pending:
             machine()

@@ -26,6 +26,7 @@ FAMILY = [*SECTION, "seed", *VARIANT, "index", "rerank"]
 
 def finish(run: Run) -> dict[str, str]:
     """Finish a grid's cells, first those of its tune half, if it has one. Returns the result of ``Run.finish``."""
+    run = run.sized()
     if run.pipeline.grid.measure.split != "tune/report":
         return run.finish()
     tuning = _tuning(run)

@@ -12,6 +12,7 @@ import psutil
 
 from bench.grids.cells import Grid, as_cell, from_json, to_json
 from bench.interfaces import Context, Index
+from bench.plugins import registry
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
@@ -69,6 +70,15 @@ class Worker:
     def labels(self) -> None:
         """Load the data set, and store its labels."""
         self._pipeline.labels()
+
+    def sizes(self) -> dict[str, Any]:
+        """The database items of each protocol of the grid, and the dimension of the items' vectors (None: images)."""
+        pipeline = self._pipeline
+        items = {cell.protocol: len(pipeline.database_rows(cell)) for cell in pipeline.grid.cells}
+        choice = pipeline.grid.dataset
+        if getattr(registry.build("dataset", choice.name, choice.parameters), "content", "images") != "vectors":
+            return {"items": items, "dim": None}
+        return {"items": items, "dim": pipeline.dataset.split("database").vectors.shape[1]}
 
     def make(self, cell: dict[str, Any], stage: str) -> None:
         """Make the stage of the cell that has this key."""

@@ -17,13 +17,14 @@ from methods.hashing.estimator import (
     by_blocks,
     components_for_bits,
 )
-from methods.parameters import Count
+from methods.parameters import Count, Natural
 
 
 @dataclass(kw_only=True, eq=False)
 class ITQ(BinaryTransformer):
     """Principal components, rotated so that taking signs loses least; 50 ``iterations`` in the paper.
 
+    With no iterations the rotation is a random one, which balances the variances of the bits (PCA-RR in the paper).
     There must be as many components as bits. ``errors_`` float64 [iterations + 1] is the quantization error on the
     training data with the random rotation and after each iteration; it never rises.
     """
@@ -31,7 +32,7 @@ class ITQ(BinaryTransformer):
     label = "ITQ"
     family = "unsupervised"
     bits: Count = 32
-    iterations: Count = 50
+    iterations: Natural = 50
     random_state: Seed = 0
 
     def _fit(self, X: Matrix, labels: Int) -> HashFunction:

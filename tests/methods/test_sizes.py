@@ -8,6 +8,7 @@ import pytest
 
 from bench.grids import grid_file
 from bench.grids.cells import Cell, Grid
+from bench.grids.sizes import Sizes, sized
 from bench.interfaces import Codes, Context, Corpus, Items
 from bench.plugins import registry
 from bench.plugins.estimators import as_hasher
@@ -28,7 +29,8 @@ def loaded(name: str, folder: Path, n: int, dim: int) -> tuple[Grid, np.ndarray,
     for part, rows in (("train", slice(0, n)), ("test", slice(n, None))):
         np.save(folder / f"{part}.npy", vectors[rows])
         np.save(folder / f"{part}_labels.npy", labels[rows])
-    return grid_file.load(name, grid_file.Options(dataset="vectors", data_dir=folder)), vectors, labels
+    grid = grid_file.load(name, grid_file.Options(dataset="vectors", data_dir=folder))
+    return sized(grid, Sizes({"seen": n}, dim)), vectors, labels
 
 
 def coded(cell: Cell, vectors: np.ndarray, labels: np.ndarray, n: int) -> Codes:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Corpus, Float
+from bench.interfaces import Codes, Corpus, Float, Unsuitable
 from methods.parameters import Count, check_value, check_values
+
+LENGTH_TOLERANCE = 1e-3
+"""The share by which the lengths of features that have one length may differ."""
 
 
 def check_k(k: int) -> None:
@@ -60,6 +64,13 @@ def items_of(database: Corpus, owner: str) -> Float:
     return features
 
 
+def check_one_length(features: Float, reason: str) -> None:
+    """Raises Unsuitable: the features have different lengths; the message begins with ``reason``."""
+    lengths = np.linalg.norm(features, axis=1)
+    if np.ptp(lengths) > LENGTH_TOLERANCE * lengths.max():
+        raise Unsuitable(f"{reason}: features need one length, not {lengths.min():.3g} to {lengths.max():.3g}")
+
+
 def codes_of(corpus: Corpus, owner: str, bits: int | None = None) -> Codes:
     """The corpus's codes, C-contiguous.
 
@@ -76,3 +87,8 @@ def codes_of(corpus: Corpus, owner: str, bits: int | None = None) -> Codes:
             f"not {codes.words.dtype} {list(codes.words.shape)}"
         )
     return codes if codes.words.flags.c_contiguous else Codes(np.ascontiguousarray(codes.words), codes.bits)
+
+
+def bytes_of(codes: Codes) -> NDArray[np.uint8]:
+    """The codes as bytes uint8 [n, 8 words], with zero bits up to a multiple of 64."""
+    return codes.words.astype("<u8", copy=False).view(np.uint8)

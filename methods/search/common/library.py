@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int, Unavailable
 from methods.parameters import check_parameters
-from methods.search.common.inputs import check_k, features_of, items_of, set_parameters
+from methods.search.common.inputs import bytes_of, check_k, codes_of, features_of, items_of, set_parameters
 
 
 @dataclass(kw_only=True, eq=False)
@@ -66,16 +66,40 @@ class LibraryIndex:
     def size_bytes(self) -> int:
         raise NotImplementedError
 
-    def _build(self, features: Float) -> Any:
+    def _build(self, features: NDArray[Any]) -> Any:
         """The library's index of features [n, d], n >= 1.
 
         Raises Unsuitable: there are too few items for the parameters.
         """
         raise NotImplementedError
 
-    def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
+    def _ask(self, vectors: NDArray[Any], k: int) -> NDArray[Any]:
         """Ids [q, k] of the library's ``_index``, -1 if it finds fewer; q >= 1, and k from 1 to n."""
         raise NotImplementedError
+
+
+class CodeLibraryIndex(LibraryIndex):
+    """The same over codes: ``_build`` and ``_ask`` get their bytes, uint8 [n, 8 words] (see `bytes_of`)."""
+
+    reads: ClassVar[tuple[str, ...]] = ("codes",)
+
+    def build(self, database: Corpus) -> Self:
+        """Build on the codes, on all CPUs.
+
+        Raises ValueError: the database has no codes or no item, or ``check`` refuses.
+        """
+        codes = codes_of(database, self.name)
+        if len(codes) == 0:
+            raise ValueError(f"{self.name} cannot be built on an empty database")
+        self.check(None, codes.bits)
+        self._shape = (len(codes), codes.bits)
+        self._index = self._build(bytes_of(codes))
+        return self
+
+    def search(self, queries: Corpus, k: int) -> Int:
+        check_k(k)
+        n, bits = self._shape
+        return padded(bytes_of(codes_of(queries, self.name, bits)), k, n, self._ask)
 
 
 def installed(module: str, extra: str = "ann") -> None:
@@ -102,10 +126,14 @@ def neighbours(
     """
     check_k(k)
     n, dim = shape
-    vectors = features_of(queries, owner, dim)
-    if len(vectors) == 0:
+    return padded(features_of(queries, owner, dim), k, n, ask)
+
+
+def padded(rows: NDArray[Any], k: int, n: int, ask: Callable[[Any, int], NDArray[Any]]) -> Int:
+    """Ids int64 [q, k] by ``ask(rows, found)``, with -1 beyond the n items that there are."""
+    if len(rows) == 0:
         return np.empty((0, k), dtype=np.int64)
-    found = np.asarray(ask(vectors, min(k, n)), dtype=np.int64)
+    found = np.asarray(ask(rows, min(k, n)), dtype=np.int64)
     return found if k <= n else np.pad(found, ((0, 0), (0, k - n)), constant_values=-1)
 
 

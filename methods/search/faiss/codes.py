@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bench.interfaces import Codes, Corpus, Int, Unsuitable
+from bench.interfaces import Corpus, Int, Unsuitable
 from methods.parameters import Count, Natural, TwoOrMore, check_parameters, check_values
-from methods.search.common.inputs import check_k, codes_of, only
+from methods.search.common.inputs import bytes_of, check_k, codes_of, only
 from methods.search.faiss import calls
 
 DEFAULTS: dict[str, dict[str, int]] = {
@@ -99,7 +96,7 @@ class FaissBinary:
         self._bits = codes.bits
         index = self._made(64 * codes.words.shape[1])
         calls.prepare(index, self.seed)
-        rows = _rows(codes)
+        rows = bytes_of(codes)  # whole words: faiss is slow on other lengths
         if self.kind == "ivf":
             index.train(rows)
         index.add(rows)
@@ -151,7 +148,7 @@ class FaissBinary:
 
     def search(self, queries: Corpus, k: int) -> Int:
         check_k(k)
-        rows = _rows(codes_of(queries, "faiss_binary", self._bits))
+        rows = bytes_of(codes_of(queries, "faiss_binary", self._bits))
         if self.kind == "flat":  # counting finds nothing at all in an inverted file (faiss 1.15)
             self._index.use_heap = k < HEAP_BELOW
         return calls.search(self._index, rows, k)
@@ -172,8 +169,3 @@ class FaissBinary:
 
     def _scan_cost(self) -> tuple[float, float]:
         return float(self._index.ntotal * self._index.d // 8), 0.0
-
-
-def _rows(codes: Codes) -> NDArray[np.uint8]:
-    """The codes as bytes uint8 [n, 8 words], with zero bits up to a multiple of 64: faiss is slow on other lengths."""
-    return codes.words.astype("<u8", copy=False).view(np.uint8)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from bench.interfaces import Float, Int, Unsuitable
-from methods.parameters import Count
+from methods.parameters import Count, Positive
+from methods.search.common.inputs import check_one_length
 from methods.search.common.library import LibraryIndex, saved_bytes, threads
 
 CODEWORDS = 16
@@ -21,6 +22,10 @@ class ScaNN(LibraryIndex):
 
     ``reorder`` below k counts as k. ScaNN takes no seed: two builds differ. A batch is scored in another order than a
     single query, so their answers may differ where codes tie.
+
+    ``soar_lambda`` puts each item into a second leaf too, whose error is far from parallel to that of the first (SOAR,
+    Sun et al., NeurIPS 2023, where 1.5 is usual). ScaNN has it for inner products alone, so the features need one
+    length: the greatest product is then that of the nearest.
     """
 
     name = "scann"
@@ -31,6 +36,7 @@ class ScaNN(LibraryIndex):
     leaves: Count = 300
     leaves_to_search: Count = 16
     reorder: Count = 100
+    soar_lambda: Positive | None = None
 
     def _build(self, features: Float) -> Any:
         import scann
@@ -39,8 +45,11 @@ class ScaNN(LibraryIndex):
         least = max(self.leaves, CODEWORDS)
         if n < least:
             raise Unsuitable(f"scann: {n} items are too few for leaves = {self.leaves}; at least {least} are needed")
-        builder = scann.scann_ops_pybind.builder(features, 10, "squared_l2")
-        builder.tree(self.leaves, self.leaves_to_search, training_sample_size=n)
+        distance = "squared_l2" if self.soar_lambda is None else "dot_product"
+        if self.soar_lambda is not None:
+            check_one_length(features, "soar_lambda is for inner products")
+        builder = scann.scann_ops_pybind.builder(features, 10, distance)
+        builder.tree(self.leaves, self.leaves_to_search, training_sample_size=n, soar_lambda=self.soar_lambda)
         builder.score_ah(DIMENSIONS_PER_BLOCK, ANISOTROPIC_THRESHOLD, training_sample_size=n)
         index = builder.reorder(self.reorder).set_n_training_threads(threads(n)).build()
         index.set_num_threads(threads(n))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.interfaces import Float, Int, Unsuitable
+from bench.interfaces import Float, Int
 from methods.parameters import Count, TwoOrMore
+from methods.search.common.inputs import check_one_length
 from methods.search.common.library import LibraryIndex, threads
-
-LENGTH_TOLERANCE = 1e-3
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,12 +37,7 @@ class USearch(LibraryIndex):
         from usearch.index import Index
 
         if self.dtype == "i8":
-            lengths = np.linalg.norm(features, axis=1)
-            if np.ptp(lengths) > LENGTH_TOLERANCE * lengths.max():
-                raise Unsuitable(
-                    f"dtype = 'i8' keeps directions alone: features need one length, not {lengths.min():.3g} to "
-                    f"{lengths.max():.3g}"
-                )
+            check_one_length(features, "dtype = 'i8' keeps directions alone")
         n, dim = features.shape
         index = Index(
             ndim=dim, metric="l2sq", dtype=self.dtype, connectivity=self.m, expansion_add=self.ef_construction
@@ -51,14 +46,19 @@ class USearch(LibraryIndex):
         return index
 
     def _ask(self, vectors: Float, k: int) -> Int:
-        self._index.expansion_search = self.ef
-        found = self._index.search(vectors, k, threads=threads(len(vectors)))
-        ids = np.full((len(vectors), k), -1, dtype=np.int64)
-        if len(vectors) == 1:
-            ids[0, : len(found.keys)] = found.keys
-        else:
-            np.copyto(ids, found.keys.astype(np.int64), where=np.arange(k) < found.counts[:, None])
-        return ids
+        return ask(self._index, self.ef, vectors, k)
 
     def size_bytes(self) -> int:
         return int(self._index.serialized_length)
+
+
+def ask(index: Any, ef: int, rows: NDArray[Any], k: int) -> Int:
+    """Ids int64 [q, k] by an index of USearch that keeps ``ef`` nodes while searching."""
+    index.expansion_search = ef
+    found = index.search(rows, k, threads=threads(len(rows)))
+    ids = np.full((len(rows), k), -1, dtype=np.int64)
+    if len(rows) == 1:
+        ids[0, : len(found.keys)] = found.keys
+    else:
+        np.copyto(ids, found.keys.astype(np.int64), where=np.arange(k) < found.counts[:, None])
+    return ids

@@ -20,17 +20,20 @@ from methods.hashing.lsh import LSH
 from methods.hashing.pcah import PCAH
 from methods.hashing.sdh import SDH
 from methods.hashing.sh import SH
+from methods.hashing.sign import Sign
 
 SMALL = {"anchors": 4, "sigma": None}
 # Where a method takes more bits than features, two lengths: scikit-learn's checks have features of a few dimensions.
 CHECKED = [
     LSH(bits=2), LSH(bits=12), PCAH(bits=2), SH(bits=2), SH(bits=12), ITQ(bits=2), ITQCCA(bits=2), ITQCCA(bits=12),
     KSH(bits=2, **SMALL), KSH(bits=12, **SMALL), SDH(bits=2, **SMALL), SDH(bits=12, **SMALL),
+    Sign(bits=2), Sign(bits=2, centred=True),
 ]  # fmt: skip
 MAKERS = {
     "lsh": LSH,
     "pcah": PCAH,
     "sh": SH,
+    "sign": lambda **parameters: Sign(**{"centred": True, **parameters}),
     "itq": ITQ,
     "itq_cca": ITQCCA,
     "ksh": lambda **parameters: KSH(**{"anchors": 30, **parameters}),
@@ -168,7 +171,7 @@ def test_more_bits_than_dimensions_are_refused(name):
         (LSH(bits=0), r"^bits = 0 must be an integer of at least 1"),
         (LSH(bits=8.0), r"^bits = 8.0 must be an integer"),
         (LSH(random_state=-1), r"^random_state = -1 must be an integer of at least 0, or Generator, or None"),
-        (ITQ(iterations=0), r"^iterations = 0 must be "),
+        (ITQ(iterations=-1), r"^iterations = -1 must be "),
         (ITQCCA(regularisation=0), r"^regularisation = 0 must be a number above 0"),
         (KSH(anchors=30, samples=1), r"^samples=1: .*one class"),
         (SDH(anchors=1, sigma=None), r"^anchors=1: .*more are needed"),
