@@ -36,7 +36,7 @@ def role(name: str) -> str | None:
 
 
 def by_role(where: str, names: Iterable[str], given: Mapping[str, str | None]) -> dict[str, str]:
-    """The name of each role, by the names themselves or as ``given`` by role.
+    """The name of each role, by the names themselves or as ``given`` by role; train.npy comes before another of train.
 
     Raises ValueError: two names have one role, a given name is not there, or one split alone has labels.
     """
@@ -50,7 +50,9 @@ def by_role(where: str, names: Iterable[str], given: Mapping[str, str | None]) -
             raise ValueError(f"{where}: {part} = {chosen!r} must be one of {', '.join(known)}")
         found |= {} if chosen is None else {part: [chosen]}
     for part, several in found.items():
-        if len(several) > 1:
+        exact = [name for name in several if name.partition(".")[0] == part]
+        found[part] = exact if len(exact) == 1 else several
+        if len(found[part]) > 1:
             right = f"{part} = NAME says which" if part in given else "must be one"
             raise ValueError(f"{where}: {part} may be {' or '.join(several)}; {right}, or name = its first letters")
     labels = [part for part in ("train_labels", "test_labels") if part not in found]

@@ -153,7 +153,7 @@ def test_value_that_is_not_finite_is_named(tmp_path, arrays, value, monkeypatch)
     ("distance", "message"),
     [
         ("jaccard", "'jaccard' is a distance of sets"),
-        ("l1", "'l1', must be 'euclidean', 'angular', 'cosine', 'normalized', 'hamming'"),
+        ("l1", "'l1', must be 'euclidean', 'angular', 'cosine', 'normalized'"),
         (3, "3, must be 'eucl"),
         (np.array(["a", "b"], dtype="S1"), ".*, must be 'eucl"),
         (h5py.Empty("f4"), ".*, must be 'eucl"),

@@ -45,3 +45,8 @@ def test_labels_of_one_split_alone_are_refused():
 def test_several_names_of_one_role_are_refused():
     with pytest.raises(ValueError, match="X: neighbors may be a_gt or b_gt; must be one, or name = its first letters"):
         by_role("X", ["train", "test", "a_gt", "b_gt"], {"train": None, "test": None})
+
+
+def test_a_name_that_is_the_role_itself_comes_before_others():
+    found = by_role("X", ["train.npy", "train_old.npy", "database.npy", "test.npy", "queries.npy"], {})
+    assert found == {"train": "train.npy", "test": "test.npy"}
