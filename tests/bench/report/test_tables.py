@@ -203,7 +203,7 @@ def test_cells_csv_has_every_cell_and_the_agreed_columns_first(tmp_path):
     assert list(tidy.columns[: len(COLUMNS)]) == [column.at(10).name for column in COLUMNS]
     assert tidy["host"].tolist() == ["a", "a", "a"]
     assert tidy["status"].tolist() == ["ok", "ok", "error"]
-    assert 'hash_tables,float32,3000,"N = 3000, L = 16",L = 16,,' in paths[0].read_text()
+    assert 'hash_tables,,float32,3000,"N = 3000, L = 16",L = 16,,' in paths[0].read_text()
 
 
 def test_a_table_that_fails_leaves_the_one_before_it(tmp_path):
