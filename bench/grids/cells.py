@@ -15,7 +15,7 @@ from bench.grids.protocols import ClassSplit, ProtocolName
 from bench.interfaces import Model
 from bench.plugins.choices import ROLES, Choice, Role
 
-Layout = Literal["candidates", "methods", "pareto", "codes"]
+Layout = Literal["candidates", "methods", "pareto", "systems", "codes"]
 DatabaseCodes = Literal["encoded", "learned"]
 
 
