@@ -11,6 +11,9 @@ name in tables, figures and pages, such as "ExchNet"; without it, the plugin's n
 that the method is shown in: for indexes "exact", "hash tables", "code scan", "inverted file", "graph" or "tree", for
 hashers "unsupervised", "supervised", "deep" or "deep, asymmetric", or any other text; without it, "other". Each is a
 text of the class; ``family`` may be a property where parameters decide it.
+
+A process that a plugin starts is killed when the plugin's own process ends. One that has BENCH_TIDIES in its
+environment has two more seconds to remove what is left.
 """
 
 from __future__ import annotations
@@ -269,6 +272,11 @@ class Index(Protocol):
     operations it must do, the physical floor; without it, unknown. ``paper_bytes()``: memory as the paper counts it.
     ``save(folder)`` writes the built index into a folder. ``load(folder)`` of a new index with the same parameters
     reads it, in place of ``build``, and returns the index.
+
+    Of a database engine: ``layer`` is a text of the class, "library" (without it), "embedded" or "server", and is only
+    printed. ``start()`` starts what the index needs, before ``build`` is timed; without it, ``build`` starts that.
+    ``empty_query()`` asks the engine for nothing. ``load_seconds()``: the part of the build that wrote the rows.
+    ``disk_bytes()``, and ``server_bytes()``: the memory of the processes that the index started, None if unknown.
     """
 
     @property

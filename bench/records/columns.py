@@ -135,13 +135,17 @@ ENCODING = Column(
 )
 TRAINING = Column("fit_seconds", heading="training, s", digits=1)
 MEMORY = Column("index_bytes", "integer", heading="Memory needed, MB", scale=1e-6, digits=3)
+LOAD = Column("load_seconds", heading="load, s")
+OVERHEAD = Column("overhead_ms", heading="empty query, ms", digits=3)
+DISK = Column("disk_bytes", "integer", heading="disk, MB", scale=1e-6, digits=1)
+SERVER_MEMORY = Column("server_bytes", "integer", heading="server, MB", scale=1e-6, digits=1)
 
 COLUMNS = (
     *_texts("dataset", "protocol", "embedder"),
     *_integers("dim"),
     *_texts("input", "hasher", "variant"),
     *_integers("bits"),
-    *_texts("model", "database_codes", "index", "rerank"),
+    *_texts("model", "database_codes", "index", "layer", "rerank"),
     *_integers("candidates"),
     *_texts("setting", "build_setting", "query_setting", "expressions"),
     *_integers("k", "seed"),
@@ -164,6 +168,10 @@ COLUMNS = (
     *_integers("code_bytes"),
     MEMORY,
     *_integers("paper_bytes"),
+    OVERHEAD,
+    LOAD,
+    DISK,
+    SERVER_MEMORY,
     *_numbers("floor_ms", "floor_percent"),
     *_integers("database_items", "queries"),
     *_texts("status", "key", "dataset_plugin", "dataset_fingerprint"),

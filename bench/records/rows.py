@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.grids.cells import Cell
 from bench.plugins.choices import settings
+from bench.plugins.names import layer
 from bench.stages.pipeline import Pipeline
 
 BETWEEN_REMARKS = "; "
@@ -44,6 +45,7 @@ def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
         "model": cell.model,
         "database_codes": cell.database_codes,
         "index": names.get("index"),
+        "layer": None if cell.index is None else layer(cell.index.name),
         "rerank": names.get("rerank"),
         "candidates": cell.candidates,
         "k": pipeline.grid.k,

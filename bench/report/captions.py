@@ -126,4 +126,10 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
             "Each line is the fastest search that reaches a level of quality: one query at a time on one thread, and "
             "all queries in one call on all threads. Precision is a share of that of our own linear scan."
         )
+    if grid.layout == "systems":
+        sentences.append(
+            "Each line is the fastest search of an index that reaches a level of recall, one query at a time on one "
+            "thread. The time holds the driver and, where there is one, the server; an empty query stands beside it. "
+            "Building holds the loading of the rows. 1 MB is 1,000,000 bytes."
+        )
     return sentences

@@ -62,8 +62,8 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
     ``cells`` as for ``tables.write_tables``; only finished cells are drawn. The layout "codes" has
     ``map_against_bits``, unless there is only one length. "candidates" and "methods" have
     ``precision_against_candidates``, unless fewer than two numbers of candidates were run, and
-    ``precision_against_time``. "pareto" has recall and precision against ``time`` and ``batch_time``. Figures against
-    time are left out if nothing was timed.
+    ``precision_against_time``. "pareto" and "systems" have recall and precision against ``time`` and ``batch_time``.
+    Figures against time are left out if nothing was timed.
 
     Raises ValueError: the reference is unknown.
     """
@@ -88,7 +88,7 @@ def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
     if grid.layout == "codes":
         several = done.loc[done["map"].notna(), "bits"].nunique() > 1
         return {"map_against_bits": Panel(_against_bits, MAP.name, MAP.heading, MAP.reference)} if several else {}
-    if grid.layout == "pareto":
+    if grid.layout in ("pareto", "systems"):
         return _fronts(done, grid.k)
     column = PRECISION.at(grid.k)
     precision = (column.name, column.heading, column.reference)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bench.records import front
 from bench.records.frame import SEARCH, SECTION, VARIANT
-from bench.report import pareto
+from bench.report import pareto, systems
 from bench.report.code_tables import code_sections
 from bench.report.numerals import difference, percent, significant
 from bench.report.tables import label, section_name
@@ -68,7 +68,13 @@ def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
     done = shown[shown["status"] == "ok"]
     if done.empty:
         return ["Nothing is finished that this table shows."]
-    about = {"candidates": _closest, "methods": _fastest_close, "pareto": _by_level, "codes": _best_codes}[grid.layout]
+    about = {
+        "candidates": _closest,
+        "methods": _fastest_close,
+        "pareto": _by_level,
+        "systems": _by_layer,
+        "codes": _best_codes,
+    }[grid.layout]
     return [*about(done, shown, grid), *_against_the_published(done, grid), *_left_out(shown, len(done))]
 
 
@@ -226,6 +232,21 @@ def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
                 nobody = [f"none reaches {level:g}" for level in levels if level not in found][:1]
                 words = f"{start}Fastest {kind} by {name}: {', '.join([*said, *nobody])}"
                 yield f"{words}{_not_told_apart(found, points, quality, time, shown)}."
+
+
+def _by_layer(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
+    """The sentences on the time of a query in each layer: its fastest search that reaches a level of recall."""
+    sections = list(done.groupby(SECTION, dropna=False, sort=True))
+    for keys, section in sections:
+        start = f"{section_name(keys, shown)}: at" if len(sections) > 1 else "At"
+        for level in systems.LEVELS:
+            said = []
+            for layer, rows in systems.by_layer(systems.fastest(section, grid.k, level)):
+                best = rows.iloc[0]
+                where = systems.LAYERS.get(layer, layer)
+                said.append(f"{significant(best[front.LATENCY])} ms {where} ({_name(best, shown)})")
+            if said:
+                yield f"{start} recall@{grid.k} of {level:g} or more a query takes {_and(said)}."
 
 
 def _index(point: pd.Series, shown: pd.DataFrame) -> str:

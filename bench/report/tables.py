@@ -12,7 +12,7 @@ from bench.plugins.names import is_baseline
 from bench.records import front
 from bench.records.columns import COLUMNS, MEAN_LATENCY, MEMORY, PAPER_MEMORY, PRECISION, RECALL, SHARE, SPEED_UP
 from bench.records.frame import SECTION, VARIANT
-from bench.report import pareto
+from bench.report import pareto, systems
 from bench.report.captions import caption
 from bench.report.code_tables import codes_rows
 from bench.report.latex import to_latex
@@ -97,7 +97,12 @@ def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     if grid.layout == "codes":
         rows = codes_rows(tidy[tidy["index"].isna()])
     else:
-        build = {"candidates": _candidates_rows, "methods": _methods_rows, "pareto": _pareto_rows}[grid.layout]
+        build = {
+            "candidates": _candidates_rows,
+            "methods": _methods_rows,
+            "pareto": _pareto_rows,
+            "systems": _systems_rows,
+        }[grid.layout]
         searches = tidy[tidy["index"].notna()]
         rows = [
             row
@@ -150,6 +155,23 @@ def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -
         row[method] = label(best, tidy, ["setting"]) + others if found else "none"
         row[time] = _time(best) if found else ""
     return list(rows.values())
+
+
+def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
+    """Rows are indexes, each by its fastest search that reaches a level of recall, layer by layer."""
+    rows = []
+    for level in systems.LEVELS:
+        for _, best in systems.fastest(section, k, level).iterrows():
+            row = {
+                "section": f"{name}: {RECALL.at(k).brief} of {level:g} or more",
+                "row": label(best, tidy, ["setting"]),
+            }
+            row["layer"] = best["layer"]
+            for column in (column.at(k) for column in systems.COLUMNS):
+                value = best[column.name]
+                row[column.heading] = "" if pd.isna(value) else f"{value * column.scale:.{column.digits}f}"
+            rows.append(row)
+    return rows
 
 
 def _time(best: pd.Series) -> str:

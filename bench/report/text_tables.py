@@ -21,7 +21,7 @@ from bench.records.columns import (
     Column,
 )
 from bench.records.frame import SECTION, VARIANT
-from bench.report import pareto
+from bench.report import pareto, systems
 from bench.report.code_tables import TRAINED_ON, code_sections, trainings
 from bench.report.numerals import deviation, difference, percent, significant
 from bench.report.tables import SETTINGS, label, section_name, split_series
@@ -74,6 +74,8 @@ def _tables(tidy: pd.DataFrame, grid: GridInfo) -> Iterator[list[Table]]:
         yield _methods(searches, grid.k)
     elif grid.layout == "pareto":
         yield from _fastest(searches, grid.k)
+    elif grid.layout == "systems":
+        yield from _systems(searches, grid.k)
 
 
 def _candidates(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
@@ -216,3 +218,25 @@ def _level(best: pd.Series, searches: pd.DataFrame) -> Row:
     more = f"; {others} more as fast" if pd.notna(others) and others else ""
     name = label(best, searches, ["setting"]) + more
     return Row(level, (percent(best["reached"]), significant(best[time]), interval, name))
+
+
+def _systems(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
+    """For each level of recall, a table with indexes down, layer by layer, and their costs across."""
+    for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
+        for level in systems.LEVELS:
+            best = systems.fastest(section, k, level)
+            columns = [column.at(k) for column in systems.COLUMNS if best[column.at(k).name].notna().any()]
+            rows: list[Row] = []
+            for layer, of_layer in systems.by_layer(best):
+                rows.append(Row(layer))
+                for _, one in of_layer.iterrows():
+                    rows.append(Row(label(one, searches, ["setting"]), tuple(_cost(one, each) for each in columns), 1))
+            name = section_name(keys, searches)
+            title = f"{name}: the fastest search of each index at recall@{k} of {level:g} or more"
+            if rows:
+                yield [Table(tuple(column.heading for column in columns), tuple(rows), title=title)]
+
+
+def _cost(best: pd.Series, column: Column) -> str:
+    value = best[column.name]
+    return "" if pd.isna(value) else significant(float(value) * column.scale, down=column.judged)

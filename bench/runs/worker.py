@@ -30,7 +30,7 @@ BUILDS = 20
 """The most builds of one index; a build that takes little time is repeated."""
 
 OVERHEAD_QUERIES = 500
-"""Queries over which the harness's own time is measured."""
+"""Queries over which the time of an empty query is measured."""
 
 
 def set_up(grid: Grid, store: Path, device: str) -> dict[str, Any]:
@@ -122,14 +122,20 @@ class Worker:
             raise ValueError(f"search returned {type(neighbours).__name__}, expected an array int64 [q, k]")
         with room_for(Path(path)):
             np.save(path, neighbours, allow_pickle=False)
-        overhead = latency.overhead_ms(self._queries.part(0, OVERHEAD_QUERIES), k)
-        return Answered(complete, search_bytes, overhead, environment())
+        overhead = latency.overhead_ms(index, self._queries.part(0, OVERHEAD_QUERIES), k)
+        loaded, disk, server = (_told(index, name) for name in ("load_seconds", "disk_bytes", "server_bytes"))
+        return Answered(complete, search_bytes, overhead, loaded, disk, server, environment())
 
     def round(self, cell: dict[str, Any], rows: list[int]) -> Round:
         """Time one round of latencies and batches."""
         index, grid = self._set(cell), self._pipeline.grid
         seconds = grid.measure.batch_seconds / grid.measure.rounds
         return latency.one_round(index, self._queries, np.asarray(rows, dtype=np.int64), grid.k, seconds)
+
+
+def _told(index: Any, name: str) -> Any:
+    """What an optional member of an index says. None if the index lacks it."""
+    return getattr(index, name)() if hasattr(index, name) else None
 
 
 def _unique_bytes() -> int:

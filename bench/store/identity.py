@@ -25,7 +25,7 @@ from typing import Any
 from bench.store.rooms import ROOMS, RoomName, room_of
 from bench.system.environment import providers
 
-PRINTED = ("label", "family")
+PRINTED = ("label", "family", "layer")
 """Members of a plugin's class that are printed and decide nothing (see ``bench.interfaces``)."""
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,7 @@ def sentinel() -> float:
 
 
 class OtherLoad:
-    """The number of cores that other processes keep busy, from now on.
+    """The number of cores that other processes keep busy, from now on. Those that this process started are no others.
 
     The system counts in ticks, so TICKS of them are subtracted as its error.
     """
@@ -116,7 +116,17 @@ class OtherLoad:
     def _now(self) -> tuple[float, float, float]:
         times = psutil.cpu_times()
         busy = sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
-        return time.perf_counter(), busy, time.process_time()
+        return time.perf_counter(), busy, time.process_time() + _seconds_of_descendants()
+
+
+def _seconds_of_descendants() -> float:
+    """The CPU time of the processes that this one started, such as a server, and of those that they started."""
+    this = psutil.Process()
+    spent = sum(this.cpu_times()[2:4])
+    for process in this.children(recursive=True):
+        with suppress(psutil.Error):
+            spent += sum(process.cpu_times()[:4])
+    return spent
 
 
 def seconds_of(work: Callable[[], Any]) -> float:

@@ -38,11 +38,18 @@ class Costs:
 
 @dataclass(frozen=True)
 class Answered:
-    """The costs of the answers to all queries. ``environment``: the machine and the libraries of the process."""
+    """The costs of the answers to all queries. ``environment``: the machine and the libraries of the process.
+
+    Of an index in a database engine: the seconds in which the rows were written, bytes on disk, and bytes of memory of
+    the processes that it started. None if it does not say.
+    """
 
     complete_share: float | None
     search_bytes: int
     overhead_ms: float
+    load_seconds: float | None
+    disk_bytes: int | None
+    server_bytes: int | None
     environment: dict[str, Any]
 
 

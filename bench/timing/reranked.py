@@ -12,6 +12,9 @@ from bench.interfaces import Corpus, Index, Int, Reranker
 BLOCK_BYTES = 64 * 2**20
 """The most bytes of candidate ids that a batch holds at a time."""
 
+OF_ENGINES = ("start", "empty_query", "load_seconds", "disk_bytes", "server_bytes")
+"""The optional members of an index in a database engine."""
+
 
 class Reranked:
     """An index whose nearest ``candidates`` are ordered by a reranker.
@@ -33,6 +36,9 @@ class Reranked:
             self.query_cost: Callable[[], tuple[float, float]] = self._query_cost
         if hasattr(index, "paper_bytes"):
             self.paper_bytes: Callable[[], int] = optional.paper_bytes
+        for name in OF_ENGINES:
+            if hasattr(index, name):
+                setattr(self, name, getattr(index, name))
 
     def build(self, database: Corpus) -> Self:
         """Build both parts.

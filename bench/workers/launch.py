@@ -10,6 +10,9 @@ from typing import Protocol
 MARK = "BENCH_CHILD"
 """The environment variable that marks the processes of one worker."""
 
+TIDIES = "BENCH_TIDIES"
+"""The environment variable of a process that removes what a worker leaves, and may end by itself after it."""
+
 
 class Process(Protocol):
     """A process of a worker. Its methods are those of `subprocess.Popen`."""

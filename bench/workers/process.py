@@ -2,7 +2,8 @@
 
 The parent sends requests and the child answers, in lines of JSON over two pipes. They are not standard input and
 output, where a plugin may write anything. A child is the head of a session, and all its descendants have a mark in
-their environment, so killing it leaves nothing behind. If the parent dies, the child dies too.
+their environment, so killing it leaves nothing behind. If the parent dies, the child dies too. A descendant that tidies
+up, such as the one that removes the folder of a server, is the last to be killed.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from typing import Any
 
 import psutil
 
-from bench.workers.launch import MARK, Launcher, spawn
+from bench.workers.launch import MARK, TIDIES, Launcher, spawn
 from bench.workers.limits import Failure, Limits, Say, Show, free_memory
 
 TICK = 0.2
 """Seconds between two checks of a working child's memory and time."""
 
 GRACE = 2.0
-"""Seconds in which a dying process must end."""
+"""Seconds in which a dying process must end, and those that tidy up after it."""
 
 
 TAIL_LINES, TAIL_BYTES = 30, 2**16
@@ -206,19 +207,20 @@ class Child:
             return []
 
     def end(self) -> None:
-        """Kill the child and its descendants. It may be called again."""
+        """Kill the child and its descendants. Those that tidy up have GRACE seconds. It may be called again."""
         if self.gone:
             return
         self.gone = True
         family = self._family()
         with suppress(ProcessLookupError, PermissionError):  # its group may be empty
             os.killpg(self._process.pid, signal.SIGKILL)
-        _kill(family)
+        _kill(one for one in family if not _tidies(one))
         self._process.wait()
         deadline = time.monotonic() + GRACE
         while (left := marked(self._mark)) and time.monotonic() < deadline:
-            _kill(left)
+            _kill(one for one in left if not _tidies(one))
             psutil.wait_procs(left, timeout=TICK)
+        _kill(left)
         self._open.close()
         for description in self._unfinished:
             self._show(description, None, None)
@@ -242,6 +244,13 @@ def _kill(processes: Iterable[psutil.Process]) -> None:
             process.kill()
         except psutil.Error:
             continue
+
+
+def _tidies(process: psutil.Process) -> bool:
+    try:
+        return TIDIES in process.environ()
+    except psutil.Error:
+        return False
 
 
 def _resident(process: psutil.Process) -> int:

@@ -30,6 +30,12 @@ OTHERS = {
         ("faiss", {"factory": "HNSW16"}),
         *[("faiss_binary", {"kind": kind}) for kind in ("hash", "multi_hash", "ivf", "hnsw")],
         ("torch_scan", {"device": "cpu"}),
+        *[("pgvector", {"kind": kind}) for kind in ("ivfflat", "flat")],
+        ("qdrant_edge", {"kind": "hnsw_binary"}),
+        *[
+            (name, {"reorder": 50})
+            for name in ("pgvector_binary", "sqlite_vec_binary", "duckdb_binary", "lancedb_binary")
+        ],
     ],
     "reranker": [("int8", {"dims": 16})],
 }
@@ -126,6 +132,8 @@ def folder(tmp_path_factory):
 def test_a_built_in_plugin_conforms(kind, name, values, check, request):
     if name in FILES:
         values = {**values, "data_dir": str(request.getfixturevalue("folder") / name)}
+    if name.startswith("pgvector"):  # one server for all
+        values = {**values, "address": request.getfixturevalue("postgres")}
     check(conformance.maker(kind, name, values))
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from bench.interfaces import Codes
 
+kept = []
+
 
 def crash():
     """End by a segmentation fault."""
@@ -115,6 +117,20 @@ def daemon():
     """Leave a process behind that has a session, a parent and an environment of its own."""
     code = DAEMON + "import toy_chaos; toy_chaos.hang()"
     subprocess.run([sys.executable, "-c", code], env={}, check=True)
+
+
+def tidy(seconds=0.5):
+    """Leave a process behind that removes a file some time after the end of this one."""
+    code = f"import os, sys, time; sys.stdin.read(); time.sleep({seconds}); os.unlink(os.environ['TOY_FILE'])"
+    environment = {**os.environ, "BENCH_TIDIES": "1"}
+    kept.append(
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment, start_new_session=True)
+    )
+
+
+def tidy_for_ever():
+    """Leave a process behind that never has done removing it."""
+    tidy(600)
 
 
 def refuse():

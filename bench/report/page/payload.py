@@ -81,7 +81,8 @@ def measures(cells: pd.DataFrame, grid: GridInfo) -> list[dict[str, Any]]:
 
     ``id`` is the column, ``level`` the beginning of the slice, ``brief`` a heading, and ``share`` its denominator.
     """
-    orders = {"codes": (MAP, PRECISION), "pareto": (RECALL, PRECISION, SHARE)}
+    by_recall = (RECALL, PRECISION, SHARE)
+    orders = {"codes": (MAP, PRECISION), "pareto": by_recall, "systems": by_recall}
     order = [_measure(column.at(grid.k), grid.k) for column in orders.get(grid.layout, (SHARE, PRECISION, RECALL))]
     done = cells[cells["status"] == "ok"]
     found = [one for one in order if done[one["id"]].notna().any()]

@@ -140,7 +140,7 @@ def test_several_data_sets_are_sections():
     assert {"birds", "plants"} <= set(lines)
 
 
-LAYOUTS = ["candidates", "methods", "pareto", "codes"]
+LAYOUTS = ["candidates", "methods", "pareto", "systems", "codes"]
 names = st.sampled_from(
     ["a", "日本語の索引", "x" * 120, "two words", "IVF300,PQ128x4fs,RFlat", "-" * 40, "e\u0301\u0301"]
 )

@@ -1,10 +1,11 @@
 import gc
 import os
+import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -226,14 +227,31 @@ def test_a_round_waits_for_the_threads_of_an_earlier_batch_to_rest(monkeypatch):
     assert len(slept) == 3
 
 
-def test_a_busy_core_is_seen_however_soon_a_round_is_over():
-    burning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+@contextmanager
+def burning(code):
+    """A process that keeps a core busy. ``code`` starts it, and prints its id."""
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    busy = int(started.stdout.readline())
     try:
         time.sleep(0.3)
-        assert OtherLoad().cores() > LOADED
+        yield
     finally:
-        burning.kill()
-        burning.wait()
+        os.kill(busy, signal.SIGKILL)
+        started.communicate()
+
+
+APART = "import os\nif os.fork(): os._exit(0)\nprint(os.getpid(), flush=True)\nwhile True: pass"
+OWN = "import os\nprint(os.getpid(), flush=True)\nwhile True: pass"
+
+
+def test_a_busy_core_is_seen_however_soon_a_round_is_over():
+    with burning(APART):
+        assert OtherLoad().cores() > LOADED
+
+
+def test_what_a_process_started_itself_is_no_load_of_others():
+    with burning(OWN):
+        assert load._seconds_of_descendants() > 0.1
 
 
 def test_who_asks_for_short_batches_does_not_wait_until_the_load_of_others_would_show(monkeypatch):
@@ -248,7 +266,14 @@ def test_who_asks_for_short_batches_does_not_wait_until_the_load_of_others_would
 
 def test_the_sentinel_is_a_time_and_the_loop_itself_takes_next_to_none():
     assert 0 < sentinel() < 1000
-    assert 0 < overhead_ms(QUERIES, k=1) < 1
+    assert 0 < overhead_ms(Recording(), QUERIES, k=1) < 1
+
+
+def test_an_empty_query_of_an_engine_is_timed_in_its_stead():
+    engine = Recording()
+    engine.empty_query = lambda: time.sleep(0.003)
+    assert 3 <= overhead_ms(engine, QUERIES, k=1) < 30
+    assert engine.calls == []
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,29 @@ def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
     assert not psutil.wait_procs(left, timeout=60)[1]
 
 
+@pytest.mark.parametrize("end", [Child.end, lambda child: head_of(child).kill()])
+def test_a_process_that_tidies_up_has_time_for_it(start, mark, end, tmp_path, monkeypatch):
+    file = tmp_path / "left"
+    file.touch()
+    monkeypatch.setenv("TOY_FILE", str(file))
+    child = start(at_build="tidy")
+    child.ask("build", cell=child.cell)
+    end(child)
+    assert failure(child, "labels").status == "error"
+    assert not file.exists()
+
+
+def test_a_process_that_never_has_done_tidying_up_is_killed(start, mark, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_FILE", str(tmp_path / "left"))
+    monkeypatch.setattr(process, "GRACE", 0.3)
+    child = start(at_build="tidy_for_ever")
+    child.ask("build", cell=child.cell)
+    left = head_of(child).children()
+    assert left
+    child.end()
+    assert not psutil.wait_procs(left, timeout=20)[1]
+
+
 def test_a_plugin_that_comes_back_twice_is_answered_once(start):
     child = start(at_build="fork_and_return")
     assert child.ask("build", cell=child.cell)["build_seconds"] > 0

