@@ -1,12 +1,11 @@
 """faiss's inverted file with its lists on disk, for databases beyond the memory: lists in the page cache, or not.
 
-A file of lists is read through the page cache of the operating system, and the time of a query depends on what is there
-already. So there are two rows. ``pages = "warm"``: all pages of the lists were written by the build and stay, as far as
-the memory allows. ``pages = "cold"``: before each call of ``search``, with one query or with a batch, the process
-unmaps all pages of the lists (``madvise``) and the kernel drops them from its cache (``posix_fadvise``), so that each
-list that the call visits is read from the disk, or from a cache of the disk itself or of the host of a virtual machine,
-which no process can empty. Centroids stay in memory. The dropping is a part of the time: only pages that the call
-before has read are there to be dropped.
+A mapped file is read through the page cache of the operating system, and the time of a query depends on what is there
+already. So there are two indexes. The warm one leaves all pages where the build has put them. The cold one drops them
+before each call of ``search``: the process unmaps the pages of the lists (``madvise``), and the kernel drops them from
+its cache (``posix_fadvise``). Each list that the call visits is then read from the disk, with what the kernel reads
+ahead, or from a cache of the disk itself or of the host of a virtual machine, which no process can empty. The dropping
+is a part of the time: the pages that the call before has read are there to be dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +33,7 @@ STAY = 0.01
 
 @dataclass(kw_only=True, eq=False)
 class FaissOnDisk(LibraryIndex):
-    """faiss IVF Flat, whose lists are a file on disk, read anew or from the page cache, as ``pages`` says.
+    """faiss IVF Flat with its lists in a file, whose pages the build leaves in the page cache.
 
     The file is in the folder for temporary files. ``centroids``: lists, of which the ``nprobe`` nearest to a query are
     read. faiss's own threads read no list ahead: a query is answered on one thread.
@@ -47,26 +46,18 @@ class FaissOnDisk(LibraryIndex):
     query_parameters = ("nprobe",)
     centroids: Count = 300
     nprobe: Count = 8
-    pages: Literal["warm", "cold"] = "warm"
     seed: Natural = 0
-
-    def check(self, dim: int | None, bits: int | None) -> None:
-        """Raises Unavailable: ``pages`` is "cold", and the system offers no way to drop pages."""
-        if self.pages == "cold" and not (hasattr(os, "posix_fadvise") and hasattr(mmap, "MADV_DONTNEED")):
-            raise Unavailable("pages = 'cold': this system has no posix_fadvise and madvise to drop pages by")
 
     def _build(self, features: Float) -> Any:
         """Build in memory, write, and map the lists. The file has no name then: it goes with this process.
 
         Raises Unsuitable: there are fewer items than ``centroids``.
-
-        Raises Unavailable: pages of that file can't be dropped, as in a folder that is kept in memory.
         """
         import faiss
 
         n, dim = features.shape
         if n < self.centroids:
-            raise Unsuitable(f"faiss_ondisk: {n} items are too few for centroids = {self.centroids}")
+            raise Unsuitable(f"{self.name}: {n} items are too few for centroids = {self.centroids}")
         made = faiss.IndexIVFFlat(faiss.IndexFlatL2(dim), dim, self.centroids)
         calls.prepare(made, self.seed)
         made.train(features)
@@ -81,12 +72,6 @@ class FaissOnDisk(LibraryIndex):
         self._lists = cast(Any, faiss.downcast_InvertedLists(index.invlists))
         self._lists.prefetch_nthread = 0
         index.nprobe = self.nprobe
-        if self.pages == "cold":
-            self._drop_pages()
-            if self._share_in_memory() > STAY:
-                raise Unavailable(
-                    f"pages = 'cold': pages of files in {tempfile.gettempdir()} stay; set TMPDIR to a disk"
-                )
         return index
 
     def set_query(self, **parameters: Any) -> None:
@@ -95,30 +80,59 @@ class FaissOnDisk(LibraryIndex):
             self._index.nprobe = self.nprobe
 
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
-        if self.pages == "cold":
-            self._drop_pages()
         return calls.search(self._index, vectors, k)
 
-    def _drop_pages(self) -> None:
-        """Take the pages of the lists out of this process, and then out of the page cache: mapped ones would stay."""
-        _call("madvise", *self._mapped(), mmap.MADV_DONTNEED)
-        os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
+    def size_bytes(self) -> int:
+        """The centroids and the file, whose pages must stay in memory to be warm."""
+        return self._centroid_bytes() + int(self._lists.totsize)
+
+    def _centroid_bytes(self) -> int:
+        return 4 * int(self._index.quantizer.ntotal) * int(self._index.d)
+
+    def _mapped(self) -> tuple[ctypes.c_void_p, int]:
+        """Where faiss has mapped the file, and its bytes."""
+        return ctypes.c_void_p(int(self._lists.ptr)), int(self._lists.totsize)
 
     def _share_in_memory(self) -> float:
-        """The share of the lists' pages that the page cache holds."""
+        """The share of the file's pages that the page cache holds."""
         place, length = self._mapped()
         pages = np.zeros(-(-length // mmap.PAGESIZE), dtype=np.uint8)
         _call("mincore", place, length, pages.ctypes.data_as(ctypes.c_void_p))
         return float((pages & 1).mean())
 
-    def _mapped(self) -> tuple[ctypes.c_void_p, int]:
-        """Where faiss has mapped the lists, and their bytes."""
-        return ctypes.c_void_p(int(self._lists.ptr)), int(self._lists.totsize)
+
+@dataclass(kw_only=True, eq=False)
+class FaissOnDiskCold(FaissOnDisk):
+    """The same, whose pages are dropped before each query or batch, so that the lists are read from the disk."""
+
+    name = "faiss_ondisk_cold"
+    label = "faiss on disk, cold"
+
+    def check(self, dim: int | None, bits: int | None) -> None:
+        """Raises Unavailable: the system offers no way to drop pages."""
+        if not (hasattr(os, "posix_fadvise") and hasattr(mmap, "MADV_DONTNEED")):
+            raise Unavailable(f"{self.name}: this system has no posix_fadvise and madvise to drop pages by")
+
+    def _build(self, features: Float) -> Any:
+        """Raises Unavailable: pages of the file can't be dropped, as in a folder that is kept in memory."""
+        index = super()._build(features)
+        self._drop_pages()
+        if self._share_in_memory() > STAY:
+            raise Unavailable(f"{self.name}: pages of files in {tempfile.gettempdir()} stay; set TMPDIR to a disk")
+        return index
+
+    def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
+        self._drop_pages()
+        return super()._ask(vectors, k)
 
     def size_bytes(self) -> int:
-        """The centroids and the table of lists, and for warm pages the file, whose pages must stay to be warm."""
-        resident = self._index.quantizer.ntotal * self._index.d * 4 + 24 * self.centroids
-        return int(resident + (self._lists.totsize if self.pages == "warm" else 0))
+        """The centroids."""
+        return self._centroid_bytes()
+
+    def _drop_pages(self) -> None:
+        """Take the pages out of this process, and then out of the page cache, where mapped ones would stay."""
+        _call("madvise", *self._mapped(), mmap.MADV_DONTNEED)
+        os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _call(name: str, place: ctypes.c_void_p, length: int, last: Any) -> None:

@@ -19,6 +19,8 @@ from bench.grids.expansion import MOST_CELLS
 from bench.grids.files import built_in
 from bench.grids.grid_file import Options
 from bench.grids.model import GridFile
+from bench.grids.protocols import CLASSES
+from bench.grids.sizes import Sizes, sized
 from bench.plugins import registry
 from bench.system.wording import MESSAGE
 
@@ -46,7 +48,7 @@ queries = 10
 embedder = "triplet"
 index = ["linear_scan", "kd_tree"]
 rerank = "int8"
-candidates = [20, 50]
+candidates = [20, "sqrt(n)"]
 [[cells]]
 hasher = "exchnet"
 bits = [16, 32]
@@ -57,8 +59,8 @@ key_bits = 8
 [[cells]]
 embedder = "identity"
 index = "faiss"
-factory = "Flat"
-nprobe = 3
+factory = "IVF{min(n / 252.5, 4 * sqrt(n))},Flat"
+nprobe = ["n ** 0.25", 3]
 seeds = [4]
 [recipes.quick]
 [recipes.quick.triplet]
@@ -79,6 +81,7 @@ exchnet = "itq"
 texts = st.one_of(
     st.sampled_from(["", "a", "auto", "quick", "\0", "a\nb", "x" * 5000, "../..", "[red]", "$x_1$", "2024-05-01", "é"]),
     st.sampled_from([name for _, name in PLUGINS]),
+    st.sampled_from(["n", "4 * sqrt(n)", "n ** n ** n", "bits / (d - d)", "min(n", "IVF{n},Flat", "{", "{d}{n", "-n"]),
     st.text(max_size=10),
 )
 numbers = st.one_of(
@@ -204,10 +207,10 @@ def said_in_one_line(fault):
     return message.isprintable() and 0 < len(message) <= MESSAGE + 2
 
 
-@given(documents(), mostly_none)
-@example(SMALL, Options())
+@given(documents(), mostly_none, st.integers(1, 10**9), st.none() | st.integers(1, 5000))
+@example(SMALL, Options(), 75_750, 16)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_grid_of_any_types_is_refused_in_one_line_or_has_cells(tmp_path_factory, text, options):
+def test_a_grid_of_any_types_is_refused_in_one_line_or_has_cells(tmp_path_factory, text, options, items, dim):
     path = tmp_path_factory.getbasetemp() / "fuzzed.toml"
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     try:
@@ -219,3 +222,9 @@ def test_a_grid_of_any_types_is_refused_in_one_line_or_has_cells(tmp_path_factor
         return
     assert grid.dataset.name in names and 1 <= len(grid.cells) <= MOST_CELLS
     assert from_json(to_json(grid)) == grid
+    try:
+        cells = sized(grid, Sizes(dict.fromkeys(CLASSES, items), dim)).cells
+    except ValueError as fault:
+        assert said_in_one_line(fault)
+        return
+    assert 1 <= len(cells) <= MOST_CELLS

@@ -7,8 +7,10 @@ import pytest
 
 from bench.grids import grid_file
 from bench.grids.cells import from_json, to_json
+from bench.grids.expressions import number
 from bench.grids.grid_file import Options
 from bench.grids.sizes import Sizes, sized
+from tests.conftest import CHECKOUT
 
 GRID = """
 title = "t"
@@ -207,6 +209,20 @@ def test_at_any_scale_lists_are_long_enough_to_train_and_as_many_as_faiss_advise
     assert items < 10**6 or cells >= 0.99 * 4 * math.sqrt(items)
     for index, probes in values(grid, "nprobe").items():
         assert max(probes) <= cells, index
+
+
+def test_the_table_of_sizes_in_the_docs_is_what_the_expressions_say():
+    lines = (CHECKOUT / "docs" / "grids.md").read_text(encoding="utf-8").splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("| items | cells"))
+    header, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[start : start + 8])
+    texts = {place: cell.split("`")[1] for place, cell in enumerate(header) if "`" in cell}
+    assert len(texts) == 3
+    for row in rows[1:]:
+        n = int(row[0].replace(",", ""))
+        for place, text in texts.items():
+            assert int(row[place].replace(",", "")) == number(text, {"n": n, "d": None, "bits": None}), (n, text)
+        low, high = row[2].replace(",", "").split(" to ")
+        assert (int(low), int(high)) == (round(4 * math.sqrt(n)), round(16 * math.sqrt(n)))
 
 
 @pytest.mark.parametrize("items", [30, 100, 1000])
