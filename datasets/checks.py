@@ -83,6 +83,6 @@ def check_items(source: str, classes: Sequence[str] | None, database: Items, que
         if len(wrong):
             row, label = int(wrong[0]), int(items.labels[wrong[0]])
             raise ValueError(f"{source}: {name} item {row} has label {label}, not in 0..{len(classes) - 1}")
-    shared_ids = np.intersect1d(database.ids, query.ids)
+    shared_ids = np.unique(query.ids[np.isin(query.ids, database.ids)])
     if len(shared_ids):
         raise ValueError(f"{source}: {len(shared_ids)} ids are in database and query, first {shared_ids[0]}")

@@ -14,6 +14,24 @@ Labels = NDArray[Any]
 """Integers of any type, or texts, [n]."""
 
 
+def read_labels(where: str, labels: NDArray[Any], count: int) -> Labels:
+    """The labels of ``count`` items, of an array [n], [n, 1] or [1, n] of integers, whole numbers or texts.
+
+    Raises ValueError: they are of another shape, type or number, or a label is no whole number.
+    """
+    if labels.dtype.kind not in "biufUS" or not (labels.ndim == 1 or (labels.ndim == 2 and 1 in labels.shape)):
+        raise ValueError(f"{where}: {labels.dtype} {list(labels.shape)}, must be integers or texts [n]")
+    flat = labels.ravel()
+    if len(flat) != count:
+        raise ValueError(f"{where}: {len(flat):,} labels for {count:,} items")
+    if flat.dtype.kind != "f":
+        return flat
+    wrong = np.flatnonzero(~(np.abs(flat) < 2**53) | (flat != np.floor(flat)))
+    if len(wrong):
+        raise ValueError(f"{where}: {flat[wrong[0]]} at row {wrong[0]}; a label must be a whole number or a text")
+    return flat.astype(np.int64)
+
+
 def number_classes(
     source: str, database: Labels, query: Labels, names: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], Int, Int]:

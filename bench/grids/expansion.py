@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.grids.cells import Cell
-from bench.grids.checks import check
+from bench.grids.checks import GIVEN, check, reads
 from bench.grids.model import AXES, Block, Table
 from bench.plugins import registry
 from bench.plugins.choices import ROLES, Choice, Role
@@ -44,7 +44,7 @@ def expand(blocks: Sequence[tuple[Block, Sequence[int]]], around: Surroundings, 
         except ValueError as fault:
             raise ValueError(f"{where}: [[cells]] number {number}: {fault}") from fault
     if not cells:
-        raise ValueError(f"{where}: the data set holds vectors, and [vectors] leaves every cell out")
+        raise ValueError(f"{where}: the data set holds no images, and [vectors] leaves every cell out")
     return cells
 
 
@@ -54,23 +54,39 @@ def _cells(block: Block, seeds: Sequence[int], around: Surroundings) -> Iterator
     content, labelled = getattr(data, "content", "images"), getattr(data, "labelled", True)
     for *values, seed in itertools.product(*axes.values(), seeds):
         written = dict(zip(axes, values, strict=True))
-        chosen = _replaced(written, around.stand_ins) if content == "vectors" else written
-        if chosen is not None:
-            cell = _cell(chosen, seed, around)
-            check(cell, content, labelled, around.k)
-            yield cell
+        chosen = _replaced(written, _stand_ins(written, content, around.stand_ins))
+        if chosen is None:
+            continue
+        cell = _cell(chosen, seed, around)
+        if content == "codes" and "real_codes" in reads(cell):
+            continue
+        check(cell, content, labelled, around.k)
+        yield cell
 
 
-def _replaced(chosen: Table, stand_ins: dict[str, str]) -> Table | None:
+def _stand_ins(chosen: Table, content: str, stand_ins: dict[str, str]) -> dict[Role, str]:
+    """The plugins of a cell by role, as the content of the data asks for them; "" leaves the cell out.
+
+    Where the data are codes, every hasher stands for these codes, which no input is read for.
+    """
+    plugins: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
+    if content == "images":
+        return plugins
+    if content == "codes" and "hasher" in plugins:
+        plugins.pop("input", None)
+        plugins["hasher"] = GIVEN
+    return {role: stand_ins.get(name, name) for role, name in plugins.items()}
+
+
+def _replaced(chosen: Table, after: dict[Role, str]) -> Table | None:
     """A cell's choices with its plugins replaced, without the parameters that the replacements do not have.
 
-    The database codes of a replaced hasher are encoded. None: the cell is left out for one of its plugins.
+    A replaced hasher has its last model and encoded database codes. None: the cell is left out for one of its plugins.
     """
     before: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
-    after: dict[Role, str] = {role: stand_ins.get(name, name) for role, name in before.items()}
     if after == before:
         return chosen
-    if any(stand_ins.get(name) == "" for name in before.values()):
+    if "" in after.values():
         return None
     classes, others = (
         {role: registry.load(ROLES[role], name) for role, name in one.items()} for one in (before, after)
@@ -78,11 +94,14 @@ def _replaced(chosen: Table, stand_ins: dict[str, str]) -> Table | None:
     kept = {}
     for key, value in chosen.items():
         roles, parameter = ([], "") if key in AXES else _owners(key, before, classes)
-        if not roles or any(parameter in registry.parameters(others[role]) for role in roles):
+        if not roles or any(parameter in registry.parameters(others[role]) for role in roles if role in others):
             kept[key] = value
     if before.get("hasher") != after.get("hasher"):
         kept.pop("database_codes", None)
-    return kept | {str(role): name for role, name in after.items()}
+        kept.pop("model", None)
+    return {key: value for key, value in kept.items() if key not in before} | {
+        str(r): name for r, name in after.items()
+    }
 
 
 def _cell(chosen: Table, seed: int, around: Surroundings) -> Cell:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Float, Int
+from bench.interfaces import Codes, Float, Int, Labels
 from bench.quality import kernels
-from bench.quality.labels import Labels, check_kinds
+from bench.quality.labels import check_kinds
 from bench.quality.ranking import HammingRanking
 
 

@@ -36,7 +36,7 @@ OTHERS = {
 """Settings besides the usual ones."""
 
 IMAGES = ("food101", "cub200", "aircraft", "nabirds", "vegfru")
-FILES = (*IMAGES, "parquet", "image_folder", "vectors", "hdf5")
+FILES = (*IMAGES, "parquet", "image_folder", "vectors", "hdf5", "codes")
 SLOW = pytest.mark.skipif("BENCH_SLOW" not in os.environ, reason="compiles for a minute; BENCH_SLOW=1 runs it")
 
 
@@ -108,12 +108,15 @@ def folder(tmp_path_factory):
         images = {name: [f"{name}/{row}" for row in rows if row % 2 == label] for label, name in enumerate(names)}
         lists[f"food101/food-101/meta/{part}.json"] = [json.dumps(images)]
         vectors = np.random.default_rng(len(rows)).standard_normal((len(rows), 5), dtype=np.float32)
-        for name in ("parquet", "vectors", "hdf5"):
+        for name in ("parquet", "vectors", "hdf5", "codes"):
             (root / name).mkdir(exist_ok=True)
         contents = [encoded(row) for row in rows]
         write_parquet(root / f"parquet/{part}-00000-of-00001.parquet", contents, [row % 2 for row in rows], "AB")
         np.save(root / f"vectors/{part}.npy", vectors)
         np.save(root / f"vectors/{part}_labels.npy", np.array(rows) % 2)
+        name = {"train": "database", "test": "query"}[part]
+        np.save(root / f"codes/{name}.npy", np.packbits(vectors > 0, axis=1))
+        np.save(root / f"codes/{name}_vectors.npy", vectors)
         with h5py.File(root / "hdf5/small.hdf5", "a") as file:
             file.attrs["distance"] = "angular"
             file[part] = vectors
