@@ -57,7 +57,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class Items:
-    """Items of one split: ids and labels int64 [n], and images, vectors (float32 [n, d]) or codes, or several of these.
+    """Items of one split: ids int64 [n], labels, and images, vectors (float32 [n, d]) or codes, or several of these.
 
     Without labels (see ``Dataset``) every label is -1.
 
@@ -66,7 +66,7 @@ class Items:
     """
 
     ids: Int
-    labels: Int
+    labels: Labels
     fingerprint: str
     images: Images | None = None
     vectors: Float | None = None
@@ -229,6 +229,7 @@ class Hasher(Protocol):
     the kinds of ``Model`` that its training, with its parameters, can end with; without it, only the last.
     ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's. ``encode_real(items)``: the real
     values whose signs ``encode`` packs, float32 [n, bits].
+    A ``fit`` that reads labels and takes no sets of classes raises ``Unsuitable`` for them.
 
     A scikit-learn transformer with a parameter ``bits`` is a hasher too (`bench.plugins.estimators`): ``fit(X, y)``,
     ``transform(X)`` to {0, 1}; its ``random_state``, if it has one, is the seed.

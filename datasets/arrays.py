@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Float
+from datasets.labels import check_sets
 
 BLOCK_BYTES = 2**24
 """Bytes of float32 vectors that are read and checked at a time."""
@@ -29,8 +30,11 @@ def check_vectors(where: str, vectors: Any) -> None:
 
 
 def check_labels(where: str, labels: Any, count: int) -> None:
-    """Raises ValueError: an array, in memory or in a file, is not integers [count]."""
-    _check_kind(where, labels, "biu", "integers [n]", 1)
+    """Raises ValueError: an array, in memory or in a file, is not integers [count], or 0 and 1 [count, classes]."""
+    if len(labels.shape) == 2 and labels.shape[1] > 1:
+        check_sets(where, labels[:], count)
+        return
+    _check_kind(where, labels, "biu", "integers [n], or 0 and 1 [n, classes]", 1)
     if len(labels) != count:
         raise ValueError(f"{where}: {len(labels)} labels for {count} vectors")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.given.forms import as_codes, packed_bits
-from bench.interfaces import Codes, Float, Int, Items
+from bench.interfaces import Codes, Float, Items
 from datasets.arrays import read_vectors
 from datasets.labels import Labels, number_classes
 from datasets.twins import Hashes, content_hash
@@ -76,7 +76,7 @@ def _vectors(part: CodePart, remarks: list[str]) -> Float | None:
     return vectors
 
 
-def _items(first_id: int, fingerprint: str, codes: Codes, labels: Int | None, vectors: Float | None) -> Items:
+def _items(first_id: int, fingerprint: str, codes: Codes, labels: Labels | None, vectors: Float | None) -> Items:
     ids = np.arange(first_id, first_id + len(codes), dtype=np.int64)
     every = np.full(len(codes), -1, dtype=np.int64) if labels is None else labels
     return Items(ids, every, fingerprint, vectors=vectors, codes=codes)

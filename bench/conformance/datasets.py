@@ -46,11 +46,18 @@ def ids_are_disjoint(make: Make) -> None:
 
 
 def labels_are_classes(make: Make) -> None:
-    """Labels are int64 [n], positions in ``classes``; without labels ``classes`` is empty and each is -1."""
+    """Labels are int64 [n], positions in ``classes``, or sets of these, bool [n, classes]; without labels ``classes``
+    is empty and each is -1.
+    """
     dataset, splits = _loaded(make)
     said, classes = getattr(dataset, "labelled", True), dataset.classes
     low, high = (0, len(classes) - 1) if said else (-1, -1)
     for name, items in splits.items():
+        if items.labels.ndim == 2:
+            right = items.labels.dtype == np.bool_ and items.labels.shape == (len(items), len(classes))
+            got = f"{name}: labels are {items.labels.dtype} {list(items.labels.shape)}, labelled is {said}"
+            demand(right and said, f"{got}; right is bool [n, {len(classes)}], a column a class")
+            continue
         _check_int64(items.labels, items, f"{name}: labels")
         least, most = items.labels.min(), items.labels.max()
         got = f"{name}: labelled is {said}, labels from {least} to {most}"

@@ -251,3 +251,12 @@ def test_what_is_wrong_is_found_before_the_files_are_hashed(tmp_path, bits, monk
     save(tmp_path, {"query": bits["query"][:, :9]})
     with pytest.raises(ValueError, match=r"query\.npy: 9 columns, but .*database\.npy has 20"):
         OwnCodes(data_dir=tmp_path).fingerprint()
+
+
+def test_labels_may_be_sets_of_classes(tmp_path, bits):
+    rng = np.random.default_rng(4)
+    sets = {f"{name}_labels": rng.integers(0, 2, (len(values), 5)) for name, values in bits.items()}
+    dataset = load(tmp_path, bits | sets)
+    assert dataset.classes == tuple("01234")
+    for name in bits:
+        assert np.array_equal(dataset.split(name).labels, sets[f"{name}_labels"] > 0)

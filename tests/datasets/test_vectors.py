@@ -143,3 +143,13 @@ def test_bad_value_beyond_the_first_block_is_named_by_its_own_row(tmp_path, arra
 def test_data_dir_is_needed():
     with pytest.raises(ValueError, match=r"--data-dir is needed: a folder holding train\.npy"):
         Vectors().load(Context())
+
+
+def test_labels_may_be_sets_of_classes(tmp_path, arrays):
+    sets = {name: np.arange(3) >= arrays[name][:, None] for name in ("train_labels", "test_labels")}
+    dataset = load(tmp_path, arrays | {name: one.astype(np.uint8) for name, one in sets.items()})
+    assert dataset.classes == ("0", "1", "2")
+    assert np.array_equal(dataset.split("database").labels, sets["train_labels"])
+    assert dataset.split("query").labels.dtype == np.bool_
+    with pytest.raises(ValueError, match=r"test_labels\.npy: 2 at row 0, column 0; a set of classes is of 0 and 1"):
+        load(tmp_path, arrays | {name: one * 2 for name, one in sets.items() if name == "test_labels"})
