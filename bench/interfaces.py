@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 Int = NDArray[np.int64]
 Words = NDArray[np.uint64]
+Labels = NDArray[Any]
+"""The classes of items: a number each, int64 [n], or where an item may have several, sets, bool [n, classes]."""
 SplitName = Literal["train", "database", "query"]
 Model = Literal["last", "best_on_validation", "oracle"]
 T = TypeVar("T")
@@ -58,7 +60,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class Items:
-    """Items of one split: ids and labels int64 [n], and images or vectors (float32 [n, d]), or both.
+    """Items of one split: ids int64 [n], labels, and images, vectors (float32 [n, d]) or codes, or several of these.
 
     Without labels (see ``Dataset``) every label is -1.
 
@@ -67,10 +69,11 @@ class Items:
     """
 
     ids: Int
-    labels: Int
+    labels: Labels
     fingerprint: str
     images: Images | None = None
     vectors: Float | None = None
+    codes: Codes | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -84,6 +87,7 @@ class Items:
             fingerprint=digest.hexdigest(),
             images=None if self.images is None else Subset(self.images, rows),
             vectors=None if self.vectors is None else self.vectors[rows],
+            codes=None if self.codes is None else Codes(self.codes.words[rows], self.codes.bits),
         )
 
 
@@ -186,7 +190,7 @@ class Context:
 class Dataset(Protocol):
     """Items with an official split. ``train_in_database``: the train items are the database items.
 
-    ``content``: the content of its items, "images" or "vectors".
+    ``content``: the content of its items, "images", "vectors", or "codes", beside which the items may have vectors.
 
     Three more members are optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
     files can't be read yet); without it, they have. Without labels ``classes`` is empty, a search has no precision and
@@ -198,7 +202,7 @@ class Dataset(Protocol):
 
     classes: tuple[str, ...]
     train_in_database: bool
-    content: Literal["images", "vectors"]
+    content: Literal["images", "vectors", "codes"]
 
     def fingerprint(self) -> str:
         """Identity of the content, found without reading all of it into memory.
@@ -228,6 +232,7 @@ class Hasher(Protocol):
     the kinds of ``Model`` that its training, with its parameters, can end with; without it, only the last.
     ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's. ``encode_real(items)``: the real
     values whose signs ``encode`` packs, float32 [n, bits].
+    A ``fit`` that reads labels and takes no sets of classes raises ``Unsuitable`` for them.
 
     A scikit-learn transformer with a parameter ``bits`` is a hasher too (`bench.plugins.estimators`): ``fit(X, y)``,
     ``transform(X)`` to {0, 1}; its ``random_state``, if it has one, is the seed.
@@ -266,12 +271,12 @@ class Index(Protocol):
 
     These members are optional. ``baseline = True``: it searches all features exactly, and other indexes are compared
     with it. ``check(dim, bits)`` is called before anything runs: it raises ``Unsuitable`` where its parameters cannot
-    serve features of ``dim`` dimensions (None where only the data will tell) and codes of ``bits`` bits (None without
-    codes), ``Unavailable`` as above. ``deterministic``: whether indexes that are built alike answer alike, and a query
-    alone as in a batch; without it, they do. ``query_cost()``: bytes that one query must read, and floating-point
-    operations it must do, the physical floor; without it, unknown. ``paper_bytes()``: memory as the paper counts it.
-    ``save(folder)`` writes the built index into a folder. ``load(folder)`` of a new index with the same parameters
-    reads it, in place of ``build``, and returns the index.
+    serve features of ``dim`` dimensions and codes of ``bits`` bits (each None where only the data will tell, or where
+    there are none), ``Unavailable`` as above. ``deterministic``: whether indexes that are built alike answer alike, and
+    a query alone as in a batch; without it, they do. ``query_cost()``: bytes that one query must read, and
+    floating-point operations it must do, the physical floor; without it, unknown. ``paper_bytes()``: memory as the
+    paper counts it. ``save(folder)`` writes the built index into a folder. ``load(folder)`` of a new index with the
+    same parameters reads it, in place of ``build``, and returns the index.
 
     Of a database engine: ``layer`` is a text of the class, "library" (without it), "embedded" or "server", and is only
     printed. ``start()`` starts what the index needs, before ``build`` is timed; without it, ``build`` starts that.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Float
+from datasets.labels import check_sets
 
 BLOCK_BYTES = 2**24
 """Bytes of float32 vectors that are read and checked at a time."""
@@ -34,8 +35,11 @@ def check_vectors(where: str, vectors: Any) -> None:
 
 
 def check_labels(where: str, labels: Any, count: int) -> None:
-    """Raises ValueError: a source is not integers [count]; texts, which only some formats hold, are right too."""
-    _check_kind(where, labels, "biuU", "integers [n]", 1)
+    """Raises ValueError: a source is not integers [count], or 0 and 1 [count, classes]; texts are right too."""
+    if len(labels.shape) == 2 and labels.shape[1] > 1:
+        check_sets(where, whole(labels), count)
+        return
+    _check_kind(where, labels, "biuU", "integers [n], or 0 and 1 [n, classes]", 1)
     if labels.shape[0] != count:
         raise ValueError(f"{where}: {labels.shape[0]} labels for {count} vectors")
 

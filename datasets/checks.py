@@ -66,23 +66,30 @@ def pick(splits: Mapping[str, Items], name: SplitName) -> Items:
     return splits[name]
 
 
-def check_items(source: str, classes: Sequence[str] | None, database: Items, query: Items) -> None:
-    """Check the two splits of ``source``; ``classes`` is None if there are no labels.
+def check_items(
+    source: str, classes: Sequence[str] | None, database: Items, query: Items, name: SplitName = "database"
+) -> None:
+    """Check two splits of ``source``, the queries and the one called ``name``; ``classes`` is None without labels.
 
     Raises ValueError: there are fewer than two classes, a split is empty, a label is out of range, or an id is in both
     splits.
     """
     if classes is not None and len(classes) < 2:
         raise ValueError(f"{source}: {len(classes)} class: retrieval by label needs at least 2")
-    for name, items in (("database", database), ("query", query)):
+    for split, items in ((name, database), ("query", query)):
         if not len(items):
-            raise ValueError(f"{source}: the {name} split is empty")
+            raise ValueError(f"{source}: the {split} split is empty")
         if classes is None:
+            continue
+        if items.labels.ndim == 2:
+            if items.labels.shape[1] != len(classes):
+                found = f"{split} items have sets of {items.labels.shape[1]} classes"
+                raise ValueError(f"{source}: {found}, and there are {len(classes)}")
             continue
         wrong = np.flatnonzero((items.labels < 0) | (items.labels >= len(classes)))
         if len(wrong):
             row, label = int(wrong[0]), int(items.labels[wrong[0]])
-            raise ValueError(f"{source}: {name} item {row} has label {label}, not in 0..{len(classes) - 1}")
-    shared_ids = np.intersect1d(database.ids, query.ids)
+            raise ValueError(f"{source}: {split} item {row} has label {label}, not in 0..{len(classes) - 1}")
+    shared_ids = np.unique(query.ids[np.isin(query.ids, database.ids)])
     if len(shared_ids):
-        raise ValueError(f"{source}: {len(shared_ids)} ids are in database and query, first {shared_ids[0]}")
+        raise ValueError(f"{source}: {len(shared_ids)} ids are in {name} and query, first {shared_ids[0]}")

@@ -1,4 +1,4 @@
-"""The files of ann-benchmarks and VIBE: vectors in HDF5 with the name of their distance, mostly without labels."""
+"""The files of ann-benchmarks and VIBE: vectors or codes in HDF5 with the name of their distance."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Float
+from bench.interfaces import Context, Float
 from datasets import inner_product
-from datasets.arrays import check_finite, check_vectors, converted, read_vectors, to_float32
+from datasets.arrays import check_finite, check_labels, check_vectors, converted, read_vectors
 from datasets.checks import needed_folder, one_line
+from datasets.coded import CodePart, coded
 from datasets.files import state
 from datasets.vector_set import Array, Layout, VectorSet
 
@@ -25,23 +26,23 @@ HOLDING = "NAME.hdf5 in the layout of ann-benchmarks"
 LABELS = ("train_labels", "test_labels")
 
 REFUSED = {
-    "jaccard": "is a distance of sets, whose order no Euclidean one is",
+    "jaccard": "is a distance of sets of any size, whose order is neither Euclidean nor that of Hamming distance",
 }
 """Distances of such files that are not served, each with the reason."""
 
 
 class HDF5(VectorSet):
-    """Feature vectors in an HDF5 file in the layout of ann-benchmarks: train, test, with or without labels.
+    """Feature vectors or codes in an HDF5 file in the layout of ann-benchmarks: train, test, with or without labels.
 
     Data sets ``train`` and ``test`` are numbers of any real type [n, d], read as float32. ``train_labels`` and
     ``test_labels`` are integers [n] of any type and from 0. Without both the items have no labels. ``neighbors`` are
     compared with exact ones on a sample; ``distances`` are not read. Train items are the database, test items the
     queries.
 
-    The attribute ``distance`` is "euclidean", "angular", "cosine", "normalized", "hamming" or "ip". For the three after
+    The attribute ``distance`` is "euclidean", "angular", "cosine", "normalized", "ip" or "hamming". For the three after
     the first every row is divided by its length, so that the Euclidean order is that of the angles; a row of zeros
-    stays as it is. The order of "hamming" among rows of 0 and 1 is the Euclidean one. For "ip", the inner product, see
-    `datasets.inner_product`.
+    stays as it is. For "ip", the inner product, see `datasets.inner_product`. By "hamming" the items are codes: rows of
+    truth values or of 0 and 1, or packed ones, uint8 or uint64.
 
     ``name``: the file of the folder, without .hdf5; None if there is only one. ``twins_allowed``: see ``TrainTest``.
     """
@@ -52,8 +53,30 @@ class HDF5(VectorSet):
         super().__init__(data_dir, twins_allowed)
         self.name = name
 
+    @property
+    def content(self) -> Literal["vectors", "codes"]:  # type: ignore[override]
+        """What the distance says; "vectors" for an unreadable file, which ``fingerprint`` or ``load`` reports."""
+        try:
+            with _opened(self._path()) as file:
+                return "codes" if _distance(file) == "hamming" else "vectors"
+        except ValueError:
+            return "vectors"
+
     def layout(self) -> Layout:
         return layout(self._path()).trained_on(learn=False)
+
+    def load(self, context: Context) -> Self:
+        if self.content == "vectors":
+            return super().load(context)
+        database, query = (self._coded(name) for name in ("train", "test"))
+        made = coded(str(self.data_dir), self.fingerprint, database, query)
+        return self._keep(str(self.data_dir), *made[:4], context, made.remarks)
+
+    def _coded(self, name: str) -> CodePart:
+        """One split of a file of codes."""
+        with _opened(self._path()) as file:
+            data = _data(file, name)
+            return CodePart(_where(data), _bits(_where(data), data), _labels(file, name, len(data)))
 
     def _path(self) -> Path:
         folder = needed_folder(self.data_dir, HOLDING)
@@ -76,7 +99,7 @@ def layout(path: Path, distance: str | None = None) -> Layout:
         more = [name for name in ("learn", "neighbors") if name in file]
         arrays = {name: [_array(path, file, name)] for name in ("train", "test", *labels, *more)}
         chosen = distance or _distance(file)
-    return Layout(arrays, [path], chosen, READERS[chosen], name=path.stem)
+    return Layout(arrays, [path], chosen, READERS.get(chosen, read_vectors), name=path.stem)
 
 
 @dataclass(frozen=True)
@@ -121,14 +144,28 @@ def _array(path: Path, file: h5py.File, name: str) -> Array:
     return Array(f"{path}: {name}", Rows(path, name, data.dtype, data.shape))
 
 
+def _labels(file: h5py.File, name: str, count: int) -> NDArray[Any] | None:
+    """The labels of a split; None if the file has none."""
+    if not any(label in file for label in LABELS):
+        return None
+    found = _data(file, f"{name}_labels")
+    check_labels(_where(found), found, count)
+    labels: NDArray[Any] = found[:]
+    return labels
+
+
+def _where(data: h5py.Dataset) -> str:
+    return f"{data.file.filename}: {data.name.removeprefix('/')}"
+
+
 def _distance(file: h5py.File) -> str:
     """The attribute ``distance``; a missing one, or one whose order is not Euclidean, is refused."""
     value: Any = file.attrs.get("distance")
     plain = value.item() if isinstance(value, np.generic) else value
     distance = plain.decode(errors="replace") if isinstance(plain, bytes) else plain
-    if not isinstance(distance, str) or distance not in READERS:
+    if not isinstance(distance, str) or distance not in SERVED:
         known = isinstance(distance, str) and distance in REFUSED
-        why = REFUSED[distance] if known else f"must be {', '.join(map(repr, READERS))}"
+        why = REFUSED[distance] if known else f"must be {', '.join(map(repr, SERVED))}"
         raise ValueError(f"{file.filename}: attribute distance = {distance!r}{' ' if known else ', '}{why}")
     return distance
 
@@ -163,21 +200,18 @@ def unit_length(rows: NDArray[Any]) -> tuple[Float, NDArray[np.intp]]:
     return (wide / lengths[:, None]).astype(np.float32), zero
 
 
-def _bits(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:
-    """Vectors of 0 and 1; another value is refused."""
+def _bits(where: str, data: h5py.Dataset) -> NDArray[Any]:
+    """Rows of 0 and 1, or of packed bits, uint8 or uint64; another value is refused."""
     check_vectors(where, data)
-
-    def convert(block: NDArray[Any], first_row: int) -> Float:
-        wrong = (block != 0) & (block != 1)
-        if wrong.any():
-            row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
-            value = f"{block[row, column]} at row {first_row + row}, column {column}"
-            raise ValueError(
-                f"{where}: {value}; by distance = 'hamming' must be 0 or 1 (numpy.unpackbits unpacks bytes)"
-            )
-        return to_float32(where, block, first_row)
-
-    return converted(data, convert), []
+    rows: NDArray[Any] = data[:]
+    if rows.dtype == np.bool_ or rows.dtype in (np.uint8, np.uint64):
+        return rows
+    wrong = (rows != 0) & (rows != 1)
+    if wrong.any():
+        row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        value = f"{rows[row, column]} at row {row}, column {column}"
+        raise ValueError(f"{where}: {value}; by distance = 'hamming' must be 0 or 1, or packed as uint8 or uint64")
+    return rows == 1
 
 
 READERS: dict[str, Callable[[str, Any], tuple[Float, list[str]]]] = {
@@ -185,7 +219,7 @@ READERS: dict[str, Callable[[str, Any], tuple[Float, list[str]]]] = {
     "angular": _by_angle,
     "cosine": _by_angle,
     "normalized": _by_angle,
-    "hamming": _bits,
     **dict.fromkeys(inner_product.NAMES, read_vectors),
 }
 """The reader of a data set's vectors, by the attribute ``distance``."""
+SERVED = (*READERS, "hamming")

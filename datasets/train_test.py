@@ -1,4 +1,4 @@
-"""A split into train and test, the base of all data sets here: train items are the database, test items the queries."""
+"""A split into train and test, the base of all data sets here: train items mostly are the database."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from datasets.twins import Hashes, twins
 
 class TrainTest:
     """Train items as database, test items as queries; a subclass's ``load`` reads them and lets ``_keep`` check them.
+    Some sets have train items of their own.
 
     ``twins_allowed``: the largest share of the queries, 0 to 1, whose content may stand in the database too. None
     allows any share. After ``load``, ``shared_with_database`` is their number, and ``remarks`` tell whatever a reader
@@ -45,20 +46,29 @@ class TrainTest:
         hashes: Hashes,
         context: Context,
         remarks: Sequence[str] = (),
+        train: Items | None = None,
     ) -> Self:
-        """Check the items of ``source`` and hold them, or refuse them. ``classes`` is None if there are no labels."""
+        """Check the items of ``source`` and hold them, or refuse them. ``classes`` is None if there are no labels, and
+        ``train`` if the train items are the database.
+        """
         check_items(source, classes, database, query)
+        if train is not None:
+            check_items(source, classes, train, query, "train")
         found = twins(database, query, hashes, context)
         found.check(source, self.twins_allowed)
         self.classes = tuple(classes or ())
         self.shared_with_database = found.count
         self.remarks = (*remarks, *_strangers(self.classes, database, query), *found.remarks())
-        self._items = {"train": database, "database": database, "query": query}
+        self.train_in_database = train is None
+        self._items = {"train": database if train is None else train, "database": database, "query": query}
         return self
 
 
 def _strangers(classes: Sequence[str], database: Items, query: Items) -> list[str]:
     """A remark on queries of classes without an item in the database, if there are any."""
+    if query.labels.ndim == 2:
+        lonely = int((~query.labels[:, database.labels.any(axis=0)].any(axis=1)).sum())
+        return [f"Query items that share no class with the database: {lonely:,}; they find nothing"] if lonely else []
     rows = np.flatnonzero(~np.isin(query.labels, database.labels))
     if not len(rows):
         return []

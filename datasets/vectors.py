@@ -34,9 +34,9 @@ class Vectors(VectorSet):
     ``name`` begins the names of the files, where the folder holds several sets. ``train`` and ``test`` name the file,
     the tensor or the Parquet split of the database and of the queries, where no usual name does. ``column`` and
     ``label_column`` name the columns of Parquet files. ``distance``: "euclidean", "angular" (or "cosine",
-    "normalized": rows at unit length), "ip" (see `datasets.inner_product`) or "hamming" (of rows of 0 and 1); without
-    it, what the file says, or else "euclidean". ``learn``: fit on the vectors to learn from in place of the database.
-    Given neighbours are compared with exact ones on a sample. ``twins_allowed``: see ``TrainTest``.
+    "normalized": rows at unit length), or "ip" (see `datasets.inner_product`); without it, what the file says, or else
+    "euclidean". ``learn``: fit on the vectors to learn from in place of the database. Given neighbours are compared
+    with exact ones on a sample. ``twins_allowed``: see ``TrainTest``.
     """
 
     def __init__(

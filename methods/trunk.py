@@ -126,11 +126,17 @@ def prepare_backbone(choice: BackboneChoice, train: Items, context: Context) -> 
 def _pretrain(
     stages: nn.ModuleDict, backbone: Backbone, epochs: int, train: Items, context: Context, identity: dict[str, Any]
 ) -> None:
-    """Classify the train items: cross-entropy, SGD with a one-cycle learning rate, random crops and flips."""
-    classes, labels = np.unique(train.labels, return_inverse=True)
-    targets = torch.from_numpy(labels)
+    """Classify the train items: cross-entropy, SGD with a one-cycle learning rate, random crops and flips.
+
+    Sets of classes have the cross-entropy of each class, and an item counts as right if its first class is one of them.
+    """
+    if train.labels.ndim == 1:
+        classes, labels = np.unique(train.labels, return_inverse=True)
+        targets, count_of_classes = torch.from_numpy(labels), len(classes)
+    else:
+        targets, count_of_classes = torch.from_numpy(train.labels).float(), train.labels.shape[1]
     with seeded(context.seed):
-        classifier = nn.Linear(backbone.feature_channels, len(classes))
+        classifier = nn.Linear(backbone.feature_channels, count_of_classes)
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     network = nn.Sequential(stages["first_stages"], stages["last_stage"], pool, classifier)
     optimizer = torch.optim.SGD(
@@ -152,14 +158,28 @@ def _pretrain(
             training.set_learning_rate(_one_cycle((epoch + number / len(plan)) / epochs))
             target = targets[rows].to(batch.device)
             scores = training.forward(batch)
-            loss = functional.cross_entropy(scores, target)
+            loss = _cross_entropy(scores, target)
             training.update(loss)
             total += loss.item() * len(rows)
-            right += int((scores.argmax(1) == target).sum())
+            right += _right(scores.argmax(1), target)
         return {"cross_entropy": total / len(train), "accuracy": right / len(train)}
 
     training.run(epochs, one_epoch, "trunk: epochs of classification")
     network.cpu()
+
+
+def _cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
+    """The mean over the items, for classes [b] or sets of classes as 0 and 1 [b, classes]."""
+    if target.ndim == 1:
+        return functional.cross_entropy(scores, target)
+    return functional.binary_cross_entropy_with_logits(scores, target)
+
+
+def _right(first: Tensor, target: Tensor) -> int:
+    """The number of items whose first class is theirs, or one of theirs."""
+    if target.ndim == 1:
+        return int((first == target).sum())
+    return int(target.gather(1, first[:, None]).sum())
 
 
 def _one_cycle(progress: float) -> float:

@@ -13,14 +13,6 @@ from bench.cli.screen import console, print_lines
 from bench.system.places import check_file, default_cache, keep_caches_in, user_path
 from bench.system.wording import one_line
 
-NAMES = {
-    "query": ("query", "query_codes", "qB", "tst_B", "test_codes", "tst_binary", "q_code"),
-    "database": ("database", "database_codes", "rB", "dB", "trn_B", "retrieval_codes", "trn_binary", "db_code"),
-    "query_labels": ("query_labels", "qL", "tst_label", "test_labels", "query_L", "q_label"),
-    "database_labels": ("database_labels", "rL", "dL", "trn_label", "retrieval_labels", "retrieval_L", "db_label"),
-}
-"""What code bases call the four arrays of one file."""
-
 
 def evaluate(
     query: Annotated[str | None, typer.Option(help="Codes of the queries: FILE, or FILE:VARIABLE.")] = None,
@@ -79,7 +71,7 @@ def _sources(given: dict[str, str | None], file: Path | None) -> dict[str, str]:
     if file is None:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
         raise ValueError(f"{options} missing: name a file for each, or one --file that holds all four")
-    from bench.evaluation.sources import arrays_of
+    from bench.given.files import NAMES, arrays_of
 
     held = arrays_of(user_path(str(file)))
     for name in missing:

@@ -43,7 +43,9 @@ def corpus(rows: NDArray[Any], planes: NDArray[Any]) -> Corpus:
 
 
 def train_items() -> Items:
-    """TRAIN items of four classes, with images [16, 16, 3] and vectors of unit length in clusters by class."""
+    """TRAIN items of four classes, with images [16, 16, 3], vectors of unit length in clusters by class, and the
+    codes of their signs.
+    """
     return _items(TRAIN, 0)
 
 
@@ -65,7 +67,8 @@ def _items(count: int, seed: int) -> Items:
         down, right = divmod(int(label), 2)
         image[down * half : (down + 1) * half, right * half : (right + 1) * half, label % 3] += np.uint8(150)
     ids = np.arange(count, dtype=np.int64) + 1000 * seed
-    return Items(ids, labels, f"conformance-{count}-{seed}", images=images, vectors=vectors.astype(np.float32))
+    own: dict[str, Any] = {"images": images, "vectors": vectors.astype(np.float32), "codes": Codes.pack(vectors)}
+    return Items(ids, labels, f"conformance-{count}-{seed}", **own)
 
 
 def changed(some: Items, **arrays: Any) -> Items:

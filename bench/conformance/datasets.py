@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bench.conformance.demands import Make, check_values, demand
+from bench.conformance.demands import Make, check_codes, check_values, demand
 from bench.interfaces import Context, Items, SplitName
 from bench.plugins import registry
 
@@ -46,11 +46,18 @@ def ids_are_disjoint(make: Make) -> None:
 
 
 def labels_are_classes(make: Make) -> None:
-    """Labels are int64 [n], positions in ``classes``; without labels ``classes`` is empty and each is -1."""
+    """Labels are int64 [n], positions in ``classes``, or sets of these, bool [n, classes]; without labels ``classes``
+    is empty and each is -1.
+    """
     dataset, splits = _loaded(make)
     said, classes = getattr(dataset, "labelled", True), dataset.classes
     low, high = (0, len(classes) - 1) if said else (-1, -1)
     for name, items in splits.items():
+        if items.labels.ndim == 2:
+            right = items.labels.dtype == np.bool_ and items.labels.shape == (len(items), len(classes))
+            got = f"{name}: labels are {items.labels.dtype} {list(items.labels.shape)}, labelled is {said}"
+            demand(right and said, f"{got}; right is bool [n, {len(classes)}], a column a class")
+            continue
         _check_int64(items.labels, items, f"{name}: labels")
         least, most = items.labels.min(), items.labels.max()
         got = f"{name}: labelled is {said}, labels from {least} to {most}"
@@ -61,17 +68,22 @@ def labels_are_classes(make: Make) -> None:
 
 
 def content_is_what_it_says(make: Make) -> None:
-    """``content`` is "images", and images are uint8 [height, width, 3], or "vectors", finite float32 [n, d]."""
+    """``content`` is "images", and images are uint8 [height, width, 3], or "vectors", finite float32 [n, d], or
+    "codes", uint64 [n, ceil(bits / 64)] of one length with padding bits that are zero.
+    """
     dataset, splits = _loaded(make)
     content = dataset.content
-    demand(content in ("images", "vectors"), f"content is {content!r}; right is images or vectors")
+    known = ("images", "vectors", "codes")
+    demand(content in known, f"content is {content!r}; right is one of {', '.join(known)}")
     for name, items in splits.items():
         held = getattr(items, content)
         demand(held is not None, f"{name}: content is {content}, and it holds none; right is what it says")
         demand(len(held) == len(items), f"{name}: {len(held)} {content} of {len(items)} items; right is one each")
-        if content == "vectors":
+        if items.codes is not None:
+            check_codes(items.codes, len(items), splits["train"].codes.bits, f"{name}: codes")  # type: ignore[union-attr]
+        if items.vectors is not None:
             dim = splits["train"].vectors.shape[-1]  # type: ignore[union-attr]
-            check_values(held, [len(items), dim], f"{name}: vectors")
+            check_values(items.vectors, [len(items), dim], f"{name}: vectors")
         for row in _sample(items):
             _check_image(items.images[row], f"{name}: image {row}")  # type: ignore[index]
 
@@ -85,9 +97,9 @@ def two_loads_hold_the_same(make: Make) -> None:
         demand(items.fingerprint != "", f"{name}: the fingerprint is empty; right is one that identifies the items")
         same = items.fingerprint == second[name].fingerprint
         demand(same, f"{name}: two loads have different fingerprints; right is the same")
-        for what in ("ids", "labels", "vectors"):
-            values, others = getattr(items, what), getattr(second[name], what)
-            same = values is others is None or np.array_equal(values, others)
+        again = _arrays(second[name])
+        for what, values in _arrays(items).items():
+            same = values is again[what] is None or np.array_equal(values, again[what])
             demand(same, f"{name}: two loads have different {what}; right is the same")
         for row in _sample(items):
             same = np.array_equal(items.images[row], second[name].images[row])  # type: ignore[index]
@@ -100,6 +112,12 @@ def _loaded(make: Make) -> tuple[Any, dict[str, Items]]:
     """A data set, loaded, and its splits."""
     dataset: Any = make().load(Context())
     return dataset, {name: dataset.split(name) for name in get_args(SplitName)}
+
+
+def _arrays(items: Items) -> dict[str, Any]:
+    """What two loads must have alike, images apart. None: the items have none."""
+    words = None if items.codes is None else items.codes.words
+    return {"ids": items.ids, "labels": items.labels, "vectors": items.vectors, "codes": words}
 
 
 def _sample(items: Items) -> list[int]:

@@ -9,7 +9,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from bench.interfaces import Unavailable
+from bench.interfaces import Codes, Unavailable
 
 T = TypeVar("T")
 Make = Callable[..., Any]
@@ -84,3 +84,14 @@ def check_values(values: Any, shape: list[int], asked: str) -> None:
     got = f"{getattr(values, 'dtype', type(values).__name__)} {list(np.shape(values))}"
     demand(right, f"{asked}: {got}; right is float32 {shape}")
     demand(np.isfinite(values).all(), f"{asked}: values that are not finite; right is finite ones")
+
+
+def check_codes(codes: Any, count: int, bits: int, asked: str) -> None:
+    """Nonconformity: the codes are not ``Codes`` of so many items and bits, with padding bits that are zero."""
+    demand(isinstance(codes, Codes), f"{asked} is a {type(codes).__name__}; right is bench.interfaces.Codes")
+    demand(codes.bits == bits, f"{asked} has {codes.bits} bits; right is {bits}")
+    shape = [count, -(-bits // 64)]
+    right = codes.words.dtype == np.uint64 and list(codes.words.shape) == shape
+    demand(right, f"{asked} has words {codes.words.dtype} {list(codes.words.shape)}; right is uint64 {shape}")
+    padding = codes.words[:, -1] >> np.uint64((bits - 1) % 64) >> np.uint64(1)
+    demand(not padding.any(), f"{asked} has padding bits that are set; right is zero beyond bit {bits - 1}")

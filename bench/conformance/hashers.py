@@ -8,7 +8,17 @@ from typing import Any, get_args
 import numpy as np
 
 from bench.conformance import data, fitted
-from bench.conformance.demands import REFUSED, Make, NotAsked, check_values, demand, must_accept, must_refuse, outcome
+from bench.conformance.demands import (
+    REFUSED,
+    Make,
+    NotAsked,
+    check_codes,
+    check_values,
+    demand,
+    must_accept,
+    must_refuse,
+    outcome,
+)
 from bench.interfaces import Codes, Context, Items, Model, Words
 from bench.plugins.estimators import as_hasher
 
@@ -21,7 +31,7 @@ def codes_are_packed(make: Make) -> None:
     """``encode`` makes ``Codes``: uint64 [n, ceil(bits / 64)], padding bits zero; ``database_codes_`` too, or None."""
     hasher = KIND.fit(make)
     for some in (data.train_items(), data.other_items()):
-        _check_codes(hasher.encode(some), len(some), hasher.bits, f"encode of {len(some)} items")
+        check_codes(hasher.encode(some), len(some), hasher.bits, f"encode of {len(some)} items")
     demand(hasattr(hasher, "database_codes_"), "it has no database_codes_ after fit; right is codes, or None")
     _check_learned(hasher, "database_codes_")
 
@@ -32,7 +42,7 @@ def bits_are_honoured_or_refused_by_name(make: Make) -> None:
         hasher = outcome(partial(_of_length, make, bits), f"bits = {bits}", "bits")
         if hasher is not REFUSED:
             demand(hasher.bits == bits, f"bits = {bits}: the attribute bits is {hasher.bits}; right is {bits}")
-            _check_codes(hasher.encode(data.other_items()), data.OTHERS, bits, f"bits = {bits}")
+            check_codes(hasher.encode(data.other_items()), data.OTHERS, bits, f"bits = {bits}")
     must_refuse(partial(_of_length, make, 0), "bits = 0", "bits")
 
 
@@ -59,7 +69,7 @@ def models_can_be_used(make: Make) -> None:
     after_fit = hasher.encode(others).words
     for model in (*models, "last"):
         must_accept(partial(hasher.use, model), f'use("{model}"), which models names')
-        _check_codes(hasher.encode(others), len(others), hasher.bits, f'encode after use("{model}")')
+        check_codes(hasher.encode(others), len(others), hasher.bits, f'encode after use("{model}")')
         _check_learned(hasher, f'database_codes_ after use("{model}")')
     _agree(hasher, others, after_fit, hasher.encode(others).words, 'after fit, and after use("last")')
     must_refuse(lambda: hasher.use("no such model"), 'use("no such model")')
@@ -117,17 +127,7 @@ def _agree(hasher: Any, some: Items, first: Words, second: Words, asked: str) ->
 
 def _check_learned(hasher: Any, asked: str) -> None:
     if hasher.database_codes_ is not None:
-        _check_codes(hasher.database_codes_, data.TRAIN, hasher.bits, asked)
-
-
-def _check_codes(codes: Any, count: int, bits: int, asked: str) -> None:
-    demand(isinstance(codes, Codes), f"{asked} is a {type(codes).__name__}; right is bench.interfaces.Codes")
-    demand(codes.bits == bits, f"{asked} has {codes.bits} bits; right is {bits}")
-    shape = [count, -(-bits // 64)]
-    right = codes.words.dtype == np.uint64 and list(codes.words.shape) == shape
-    demand(right, f"{asked} has words {codes.words.dtype} {list(codes.words.shape)}; right is uint64 {shape}")
-    padding = codes.words[:, -1] >> np.uint64((bits - 1) % 64) >> np.uint64(1)
-    demand(not padding.any(), f"{asked} has padding bits that are set; right is zero beyond bit {bits - 1}")
+        check_codes(hasher.database_codes_, data.TRAIN, hasher.bits, asked)
 
 
 KIND = fitted.Fitted(_rows, _agree, as_hasher)

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evaluation.given import Given, as_codes, as_labels
 from bench.evaluation.sources import read
+from bench.given.forms import Given, as_codes, as_labels
 from bench.grids.published import load_reference
-from bench.interfaces import Int
-from bench.quality.labels import Labels
+from bench.interfaces import Int, Labels
 from bench.quality.ranking import PRESETS, HammingRanking
 
 Source = str | Path | NDArray[Any]
@@ -71,7 +70,7 @@ def evaluate(
     k: int | None = None,
     reference: str | None = None,
 ) -> Evaluation:
-    """Evaluate codes from arrays or files (see `bench.evaluation.sources`), of the forms of ``as_codes``.
+    """Evaluate codes from arrays or files (see `bench.given.files`), of the forms of ``as_codes``.
 
     ``convention`` is one of `bench.quality.ranking.PRESETS`, ``k`` the length of its list (None: the whole database).
     ``reference`` is a published value as ``TABLE:DATASET/HASHER/BITS``.
@@ -89,7 +88,7 @@ def evaluate(
         ties: float(ranking.average_precision(ties=ties).mean()) for ties in ("expected", "best", "worst", "index")
     }
     return Evaluation(
-        bits=given[0].bits,
+        bits=given[0].codes.bits,
         queries=len(given[0].codes),
         database_items=len(given[1].codes),
         multi_label=labels[0].ndim == 2,
@@ -114,15 +113,14 @@ def evaluate(
 
 def _given(
     codes: tuple[Source, Source], labels: tuple[Source, Source], bits: int | None
-) -> tuple[list[Given], tuple[Labels, Labels]]:
+) -> tuple[tuple[Given, Given], tuple[Labels, Labels]]:
     """Codes and labels, those of the queries first.
 
     Raises ValueError: see ``evaluate``.
     """
     names = ("query", "database")
-    given = [as_codes(*_array(name, one), bits) for name, one in zip(names, codes, strict=True)]
-    if given[0].codes.bits != given[1].codes.bits:
-        raise ValueError(f"query codes have {given[0].bits} bits and database codes {given[1].bits}")
+    (first, query), (second, database) = (_array(name, one) for name, one in zip(names, codes, strict=True))
+    given = as_codes((first, second), query, database, bits)
     (first, query), (second, database) = (
         _array(f"{name} labels", one) for name, one in zip(names, labels, strict=True)
     )
@@ -171,9 +169,9 @@ def _remarks(
         )
     if labels[1].ndim == 1 and distinct <= len(np.unique(labels[1])):
         yield "the database has at most one code a class: these codes are learned from labels, not encoded from items"
-    constant = query.bits - int(_varying(database))
+    constant = query.codes.bits - int(_varying(database))
     if constant > 0:
-        yield f"{constant} of {query.bits} bits are the same in the whole database"
+        yield f"{constant} of {query.codes.bits} bits are the same in the whole database"
     shared = _shared_rows(query.values, database.values)
     if shared:
         yield f"{shared:,} queries stand in the database, equal in all their real values: they find themselves"

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.grids.cells import Cell
-from bench.grids.checks import check
+from bench.grids.checks import GIVEN, check, reads
 from bench.grids.model import AXES, Block, Table
-from bench.grids.sizes import USUAL_DIM, for_usual_sizes, resolved, written
+from bench.grids.sizes import USUAL_BITS, USUAL_DIM, for_usual_sizes, resolved, written
 from bench.plugins import registry
 from bench.plugins.choices import ROLES, Choice, Role
 
@@ -46,7 +46,7 @@ def expand(blocks: Sequence[tuple[Block, Sequence[int]]], around: Surroundings, 
         except ValueError as fault:
             raise ValueError(f"{where}: [[cells]] number {number}: {fault}") from fault
     if not cells:
-        raise ValueError(f"{where}: the data set holds vectors, and [vectors] leaves every cell out")
+        raise ValueError(f"{where}: the data set holds no images, and [vectors] leaves every cell out")
     return cells
 
 
@@ -56,36 +56,56 @@ def _cells(block: Block, seeds: Sequence[int], around: Surroundings) -> Iterator
     content, labelled = getattr(data, "content", "images"), getattr(data, "labelled", True)
     for *values, seed in itertools.product(*axes.values(), seeds):
         said = dict(zip(axes, values, strict=True))
-        chosen = _replaced(said, around.stand_ins) if content == "vectors" else said
-        if chosen is not None:
-            yield _checked(_cell(chosen, seed, around), content, labelled, around.k)
+        chosen = _replaced(said, _stand_ins(said, content, around.stand_ins))
+        if chosen is None:
+            continue
+        cell = _checked(_cell(chosen, seed, around), content, labelled, around.k)
+        if cell is not None:
+            yield cell
 
 
-def _checked(cell: Cell, content: str, labelled: bool, k: int) -> Cell:
+def _checked(cell: Cell, content: str, labelled: bool, k: int) -> Cell | None:
     """The cell, which is right. Until the data are read, its expressions have values for data of a usual size.
+
+    None: it reads the real values behind codes, and the data are codes alone.
 
     Raises ValueError: it is wrong for all of these.
     """
     cell = dataclasses.replace(cell, written=written(cell))
 
-    def of_size(items: int) -> Cell:
-        one = resolved(cell, items, USUAL_DIM if content == "vectors" else None)
+    def of_size(items: int) -> Cell | None:
+        one = resolved(cell, items, None if content == "images" else USUAL_DIM, USUAL_BITS)
+        if content == "codes" and "real_codes" in reads(one):
+            return None
         check(one, content, labelled, k)
         return one
 
     return for_usual_sizes(of_size) if cell.written else of_size(0)
 
 
-def _replaced(chosen: Table, stand_ins: dict[str, str]) -> Table | None:
+def _stand_ins(chosen: Table, content: str, stand_ins: dict[str, str]) -> dict[Role, str]:
+    """The plugins of a cell by role, as the content of the data asks for them; "" leaves the cell out.
+
+    Where the data are codes, every hasher stands for these codes, which no input is read for.
+    """
+    plugins: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
+    if content == "images":
+        return plugins
+    if content == "codes" and "hasher" in plugins:
+        plugins.pop("input", None)
+        plugins["hasher"] = GIVEN
+    return {role: stand_ins.get(name, name) for role, name in plugins.items()}
+
+
+def _replaced(chosen: Table, after: dict[Role, str]) -> Table | None:
     """A cell's choices with its plugins replaced, without the parameters that the replacements do not have.
 
-    The database codes of a replaced hasher are encoded. None: the cell is left out for one of its plugins.
+    A replaced hasher has its last model and encoded database codes. None: the cell is left out for one of its plugins.
     """
     before: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
-    after: dict[Role, str] = {role: stand_ins.get(name, name) for role, name in before.items()}
     if after == before:
         return chosen
-    if any(stand_ins.get(name) == "" for name in before.values()):
+    if "" in after.values():
         return None
     classes, others = (
         {role: registry.load(ROLES[role], name) for role, name in one.items()} for one in (before, after)
@@ -93,11 +113,14 @@ def _replaced(chosen: Table, stand_ins: dict[str, str]) -> Table | None:
     kept = {}
     for key, value in chosen.items():
         roles, parameter = ([], "") if key in AXES else _owners(key, before, classes)
-        if not roles or any(parameter in registry.parameters(others[role]) for role in roles):
+        if not roles or any(parameter in registry.parameters(others[role]) for role in roles if role in others):
             kept[key] = value
     if before.get("hasher") != after.get("hasher"):
         kept.pop("database_codes", None)
-    return kept | {str(role): name for role, name in after.items()}
+        kept.pop("model", None)
+    return {key: value for key, value in kept.items() if key not in before} | {
+        str(r): name for r, name in after.items()
+    }
 
 
 def _cell(chosen: Table, seed: int, around: Surroundings) -> Cell:

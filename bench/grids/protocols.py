@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.grids.measure import QuerySplit
-from bench.interfaces import Int, SplitName
+from bench.interfaces import Int, Labels, SplitName
 
 ProtocolName = Literal["seen", "unseen", "unseen_all"]
 Classes = Literal["every", "seen", "unseen"]
@@ -40,14 +40,14 @@ class ClassSplit:
         if self.seed < 0:
             raise ValueError(f"split_seed = {self.seed} must be at least 0")
 
-    def unseen(self, labels: Int) -> Int:
-        """The labels of the classes that are held out, int64, ascending. ``labels``: int64 [n], in any order.
+    def unseen(self, labels: Labels) -> Int:
+        """The labels of the classes that are held out, int64, ascending. ``labels``: those of items, in any order.
 
         Their number is the share of the classes, rounded to the nearest. It is at least one and leaves at least two.
 
         Raises ValueError: there are fewer than three classes.
         """
-        classes = np.unique(labels)
+        classes = np.unique(labels) if labels.ndim == 1 else np.flatnonzero(labels.any(axis=0))
         if len(classes) < 3:
             raise ValueError(f"{len(classes)} classes can't be split into unseen and seen ones; at least 3 are needed")
         count = min(max(round(self.share * len(classes)), 1), len(classes) - 2)
@@ -55,15 +55,16 @@ class ClassSplit:
         return classes[np.sort(drawn)].astype(np.int64)
 
 
-def rows(protocol: ProtocolName, split: SplitName, labels: Int, unseen: Int) -> Int:
+def rows(protocol: ProtocolName, split: SplitName, labels: Labels, unseen: Int) -> Int:
     """The rows of a split that take part in a protocol, int64, ascending.
 
-    ``labels``: those of the split, int64 [n]. ``unseen``: the labels that are held out of training.
+    ``labels``: those of the split. ``unseen``: the labels that are held out of training. An item with a set of classes
+    is held out if one of them is.
 
     Raises ValueError: there are no such rows.
     """
     classes = CLASSES[protocol][split]
-    held_out = np.isin(labels, unseen)
+    held_out = np.isin(labels, unseen) if labels.ndim == 1 else labels[:, unseen].any(axis=1)
     chosen = {"every": np.ones(len(labels), dtype=np.bool_), "seen": ~held_out, "unseen": held_out}[classes]
     if not chosen.any():
         raise ValueError(f"protocol = {protocol!r}: the {split} split has no item of the {classes} classes")

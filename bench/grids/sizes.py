@@ -35,10 +35,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sizes:
-    """The number of database items of each protocol, and the dimension of the items' vectors (None: images)."""
+    """The number of database items of each protocol, the dimension of the items' vectors (None: images), and the length
+    of the codes that they hold (None: none).
+    """
 
     items: Mapping[str, int]
     dim: int | None
+    bits: int | None = None
 
 
 def is_expression(kind: registry.Kind, name: str, key: str, value: Any) -> bool:
@@ -95,11 +98,12 @@ def written(cell: Cell) -> dict[str, str]:
     return found | ({"candidates": cell.candidates} if isinstance(cell.candidates, str) else {})
 
 
-def resolved(cell: Cell, items: int, dim: int | None) -> Cell:
+def resolved(cell: Cell, items: int, dim: int | None, code_bits: int | None) -> Cell:
     """The cell with the values of what it has ``written``.
 
-    ``items``: the number of database items. ``dim``: the dimension of the items' vectors, None for images. A hasher's
-    ``d`` is the dimension of its input, and an index's that of the features, or else of the hasher's input.
+    ``items``: the number of database items. ``dim``: the dimension of the items' vectors, None for images. ``code_bits``:
+    the length of the codes that the items hold. A hasher's ``d`` is the dimension of its input, and an index's that of
+    the features, or else of the hasher's input.
 
     Raises ValueError: an expression is wrong, or has no value.
     """
@@ -109,7 +113,7 @@ def resolved(cell: Cell, items: int, dim: int | None) -> Cell:
     cell = _with_values(cell, "hasher", values)
     bits = None
     if cell.hasher is not None:
-        bits = registry.build("hasher", cell.hasher.name, cell.hasher.parameters).bits
+        bits = getattr(registry.build("hasher", cell.hasher.name, cell.hasher.parameters), "bits", code_bits)
     values = {"n": items, "d": _dim(cell.embedder or cell.input, dim), "bits": bits}
     for role in RESOLVED[1:]:
         cell = _with_values(cell, role, values)
@@ -130,7 +134,7 @@ def sized(grid: Grid, sizes: Sizes) -> Grid:
     def of_size(cell: Cell) -> Cell:
         items = sizes.items[cell.protocol]
         try:
-            one = resolved(cell, items, sizes.dim)
+            one = resolved(cell, items, sizes.dim, sizes.bits)
             check(one, content, labelled, grid.k)
         except ValueError as fault:
             raise ValueError(f"{grid.name} on {items:,} items: {fault}") from fault

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from bench.interfaces import Codes, Corpus, Float, Int
+from bench.interfaces import Codes, Corpus, Float, Int, Labels
 from bench.quality.neighbours import precision_at, recall_at, recall_at_by_codes
 from bench.quality.ranking import HammingRanking, average_precision_by_distance
 
 
-def of_codes(queries: Codes, database: Codes, query_labels: Int, database_labels: Int, k: int) -> dict[str, float]:
+def of_codes(
+    queries: Codes, database: Codes, query_labels: Labels, database_labels: Labels, k: int
+) -> dict[str, float]:
     """The columns of the full ranking by Hamming distance, means over the queries.
 
     ``map`` and the precisions are expectations over random order inside a tie. ``map_best`` and ``map_worst`` have the
     relevant items of a tie first and last. ``map_by_index`` has the items of a tie by their position in the database.
+    ``ndcg_at_k`` grades items by the number of labels that they share with the query.
     """
     ranking = HammingRanking.of(queries, database, query_labels, database_labels)
     return {
@@ -20,11 +23,12 @@ def of_codes(queries: Codes, database: Codes, query_labels: Int, database_labels
         "map_worst": float(ranking.average_precision(ties="worst").mean()),
         "map_by_index": float(ranking.average_precision(ties="index").mean()),
         f"precision_at_{k}": float(ranking.precision_at(k).mean()),
+        f"ndcg_at_{k}": float(ranking.ndcg_at(k).mean()),
         "precision_within_2": float(ranking.precision_within(2).mean()),
     }
 
 
-def of_features(queries: Float, database: Float, query_labels: Int, database_labels: Int) -> dict[str, float]:
+def of_features(queries: Float, database: Float, query_labels: Labels, database_labels: Labels) -> dict[str, float]:
     """The column ``map`` of the full ranking by Euclidean distance, a mean over the queries."""
     return {"map": float(average_precision_by_distance(queries, database, query_labels, database_labels).mean())}
 
@@ -34,13 +38,13 @@ def of_neighbours(
     exact: Int | None,
     database: Corpus,
     queries: Corpus,
-    labels: tuple[Int, Int] | None,
+    labels: tuple[Labels, Labels] | None,
     k: int,
 ) -> dict[str, float]:
     """Precision by label and recall against exact search, for the lists int64 [q, k] that a search returned.
 
     With features, exact search is by features, and ``exact`` has its ids int64 [q, k]; without, by Hamming distance.
-    ``labels``: those of the database, int64 [n], and of the queries, int64 [q]. Without them there is no precision.
+    ``labels``: those of the database and of the queries. Without them there is no precision.
     """
     if exact is not None and database.features is not None and queries.features is not None:
         recall = recall_at(neighbours, exact, database.features, queries.features, k)

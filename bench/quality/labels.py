@@ -7,10 +7,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Float
-
-Labels = NDArray[Any]
-
+from bench.interfaces import Codes, Float, Labels
 
 Scores = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Float, Int
+from bench.interfaces import Codes, Float, Int, Labels
 from bench.quality import kernels
-from bench.quality.labels import Labels, check_kinds
+from bench.quality.labels import check_kinds
 from bench.quality.ranking import HammingRanking
 
 
@@ -33,13 +33,24 @@ def precision_at(neighbours: Int, query_labels: Labels, database_labels: Labels,
 
     Raises ValueError: sizes or labels do not fit, or an id is outside the database.
     """
-    check_kinds(query_labels, database_labels)
     ids = _distinct(neighbours, k, len(query_labels), len(database_labels))
+    return float(right_by_label(ids, query_labels, database_labels).mean())
+
+
+def right_by_label(ids: Int, query_labels: Labels, database_labels: Labels) -> NDArray[np.bool_]:
+    """Whether each neighbour has the query's label, or one of its labels, bool [q, k]; a missing one (-1) has not.
+
+    Raises ValueError: one side has class numbers and the other sets of classes, or sets of other classes.
+    """
+    check_kinds(query_labels, database_labels)
+    right: Any
     if query_labels.ndim == 1:
         right = database_labels[ids] == query_labels[:, None]
     else:
-        right = (database_labels.astype(np.bool_)[ids] & query_labels.astype(np.bool_)[:, None]).any(axis=2)
-    return float((right & (ids >= 0)).mean())
+        of_queries, of_database = (Codes.pack(one.astype(np.bool_)).words for one in (query_labels, database_labels))
+        right = (of_database[ids] & of_queries[:, None]).any(axis=2)
+    found: NDArray[np.bool_] = right & (ids >= 0)
+    return found
 
 
 def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Float, k: int) -> float:

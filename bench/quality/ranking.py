@@ -18,10 +18,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Float, Int
+from bench.interfaces import Codes, Float, Int, Labels
 from bench.quality import kernels
 from bench.quality.labels import (
-    Labels,
     Scores,
     by_word,
     check_choice,

@@ -152,6 +152,7 @@ COLUMNS = (
     MAP,
     *(Column(f"map_{name}", better="more", judged=True) for name in ("best", "worst", "by_index")),
     PRECISION,
+    Column("ndcg_at_{k}", better="more", judged=True),
     Column("precision_within_2", better="more", judged=True),
     RECALL,
     *_numbers("complete_share"),

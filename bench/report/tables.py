@@ -61,7 +61,7 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
         if kinds[name] != "text":
             numbers = pd.to_numeric(tidy[name]).astype("float64")
             tidy[name] = numbers.round().astype("Int64") if kinds[name] == "integer" else numbers
-    tidy["dim"] = _known_dim(tidy)
+    tidy["dim"], tidy["bits"] = _known(tidy, "dim", "embedder"), _known(tidy, "bits", "hasher")
     scans = tidy[tidy["index"].isin(_baselines(tidy)) & tidy["rerank"].isna() & (tidy["status"] == "ok")]
     exact = scans.groupby(SECTION, dropna=False)[[precision, "seconds_all_queries"]].mean()
     beside = tidy[SECTION].merge(exact, how="left", left_on=SECTION, right_index=True)
@@ -82,11 +82,11 @@ def _baselines(cells: pd.DataFrame) -> set[str]:
     return {name for name in cells["index"].dropna().unique() if is_baseline(name)}
 
 
-def _known_dim(tidy: pd.DataFrame) -> pd.Series:
-    """The dimension of each cell. A cell without features has the dimension of the embedder's other cells."""
-    dims = tidy.groupby(["dataset", "protocol", "embedder"], dropna=False)["dim"]
-    only = dims.transform("first").where(dims.transform("nunique") == 1)
-    return tidy["dim"].fillna(only.where(tidy["embedder"].notna()))
+def _known(tidy: pd.DataFrame, size: str, plugin: str) -> pd.Series:
+    """The size of each cell. A cell that does not know it has that of the other cells of its plugin."""
+    sizes = tidy.groupby(["dataset", "protocol", plugin], dropna=False)[size]
+    only = sizes.transform("first").where(sizes.transform("nunique") == 1)
+    return tidy[size].fillna(only.where(tidy[plugin].notna()))
 
 
 def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:

@@ -66,8 +66,9 @@ def write_report(
 def _notes(pipeline: Pipeline) -> list[str]:
     """The remarks on the data that a reader of the table must know."""
     labels, split = pipeline.labels(), pipeline.grid.class_split
-    classes = len(labels.meta["classes"])
-    notes = [f"{f'{classes} classes' if classes else 'No labels'}, {len(labels.arrays['query']):,} queries in all"]
+    classes, several = len(labels.meta["classes"]), labels.arrays["query"].ndim == 2
+    told = f"{classes} classes{', of which an item may have several' if several else ''}" if classes else "No labels"
+    notes = [f"{told}, {len(labels.arrays['query']):,} queries in all"]
     if any(cell.protocol != "seen" for cell in pipeline.grid.cells):
         held_out = len(pipeline.unseen())
         notes.append(f"{held_out} classes are held out of training as unseen ones (drawn with split_seed {split.seed})")

@@ -56,6 +56,7 @@ class Judging:
         columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **costs}
         columns["remarks"] = rows.joined(self.corpora.remarks(cell))
         if database.codes is not None and queries.codes is not None:
+            columns["bits"] = database.codes.bits
             columns["code_bytes"] = len(database) * -(-database.codes.bits // 8)
             judged = of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
         else:
@@ -70,6 +71,7 @@ class Judging:
         costs, arrays = self.searches.columns(cell)
         columns = {
             "dim": None if database.features is None else database.features.shape[1],
+            "bits": None if database.codes is None else database.codes.bits,
             **before,
             **costs,
             **{name: before.get(name, False) or costs[name] for name in ("unstable", "loaded")},

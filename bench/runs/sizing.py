@@ -34,4 +34,4 @@ def with_sizes(pipeline: Pipeline, results: Store, read: Callable[[], dict[str, 
     if entry is None:
         return pipeline
     results.touch(KIND, key)
-    return replace(pipeline, grid=sized(grid, Sizes(entry.meta["items"], entry.meta["dim"])))
+    return replace(pipeline, grid=sized(grid, Sizes(**entry.meta)))

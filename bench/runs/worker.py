@@ -72,13 +72,15 @@ class Worker:
         self._pipeline.labels()
 
     def sizes(self) -> dict[str, Any]:
-        """The database items of each protocol of the grid, and the dimension of the items' vectors (None: images)."""
+        """The fields of `bench.grids.sizes.Sizes`. The features of codes without vectors are their bits."""
         pipeline = self._pipeline
         items = {cell.protocol: len(pipeline.database_rows(cell)) for cell in pipeline.grid.cells}
-        choice = pipeline.grid.dataset
-        if getattr(registry.build("dataset", choice.name, choice.parameters), "content", "images") != "vectors":
-            return {"items": items, "dim": None}
-        return {"items": items, "dim": pipeline.dataset.split("database").vectors.shape[1]}
+        choice, dim, bits = pipeline.grid.dataset, None, None
+        if getattr(registry.build("dataset", choice.name, choice.parameters), "content", "images") != "images":
+            database = pipeline.dataset.split("database")
+            bits = None if database.codes is None else database.codes.bits
+            dim = bits if database.vectors is None else database.vectors.shape[1]
+        return {"items": items, "dim": dim, "bits": bits}
 
     def make(self, cell: dict[str, Any], stage: str) -> None:
         """Make the stage of the cell that has this key."""

@@ -12,7 +12,7 @@ import numpy as np
 from bench.grids.cells import Cell
 from bench.grids.checks import reads
 from bench.grids.protocols import select
-from bench.interfaces import Codes, Corpus, Float, Int, Words
+from bench.interfaces import Codes, Corpus, Float, Int, Labels, Words
 from bench.stages.coding import codes_name, real_name
 from bench.stages.encoding import SHARED
 from bench.stages.pipeline import Pipeline
@@ -43,8 +43,8 @@ class Corpora:
         database_rows, query_rows = self._pipeline.database_rows(cell), self._pipeline.query_rows(cell)
         return self._corpus(cell, "database", database_rows), self._corpus(cell, "query", query_rows)
 
-    def labels(self, cell: Cell) -> tuple[Int, Int] | None:
-        """The labels of the database, int64 [n], and of the queries, [q]. None if the data set has no labels."""
+    def labels(self, cell: Cell) -> tuple[Labels, Labels] | None:
+        """The labels of the database and of the queries. None if the data set has no labels."""
         entry = self._pipeline.labels()
         if not entry.meta["classes"]:
             return None

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.grids import protocols
 from bench.grids.cells import Cell, Grid
-from bench.interfaces import Codes, Context, Int, Items, Model, SplitName
+from bench.interfaces import Codes, Context, Int, Items, Labels, Model, SplitName
 from bench.plugins import registry
 from bench.plugins.choices import Choice
 from bench.plugins.estimators import as_hasher
@@ -90,7 +90,7 @@ class Pipeline:
         return dataset.load(self.context)
 
     def labels(self) -> Entry:
-        """Arrays ``database`` and ``query`` (labels int64); meta: ``classes``, ``remarks``, ``train_in_database``."""
+        """Arrays ``database`` and ``query`` (labels); meta: ``classes``, ``remarks``, ``train_in_database``."""
         return self.store.once("labels", self.labels_key, self._read_labels)
 
     @cached_property
@@ -124,7 +124,7 @@ class Pipeline:
         measure = self.grid.measure
         return rows if cell.index is None else protocols.drawn(rows, measure.queries, measure.split, cell.seed)
 
-    def _rows(self, cell: Cell, split: SplitName, labels: Int) -> Int:
+    def _rows(self, cell: Cell, split: SplitName, labels: Labels) -> Int:
         if cell.protocol == "seen":
             return np.arange(len(labels), dtype=np.int64)
         return protocols.rows(cell.protocol, split, labels, self.unseen())

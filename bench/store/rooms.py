@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 RoomName = Literal[
-    "contracts", "files", "protocols", "adapters", "artifacts", "exact", "corpora", "searching", "metrics", "quality"
+    "contracts",
+    "files",
+    "given",
+    "protocols",
+    "adapters",
+    "artifacts",
+    "exact",
+    "corpora",
+    "searching",
+    "metrics",
+    "quality",
 ]
 
 
@@ -30,6 +40,8 @@ ROOMS: Mapping[RoomName, Room] = {
     "contracts": Room(1, ("bench.interfaces",)),
     # The writing of whole files.
     "files": Room(1, ("bench.system.files",)),
+    # Codes and labels as users have them: the data sets of codes read them so.
+    "given": Room(1, ("bench.given",)),
     # The rows that are trained on, searched, and taken as queries.
     "protocols": Room(1, ("bench.grids.protocols",)),
     # A scikit-learn estimator as a hasher.
@@ -43,7 +55,7 @@ ROOMS: Mapping[RoomName, Room] = {
     "searching": Room(2, ("bench.timing", "bench.runs.searches", "bench.runs.worker")),
     "metrics": Room(1, ("bench.quality",)),
     # The columns of a record that judge neighbours and rankings.
-    "quality": Room(1, ("bench.quality.columns",)),
+    "quality": Room(2, ("bench.quality.columns",)),
 }
 
 

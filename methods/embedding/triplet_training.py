@@ -13,7 +13,7 @@ from pytorch_metric_learning.miners import TripletMarginMiner
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.interfaces import Context, Float, Int, Items
+from bench.interfaces import Context, Float, Int, Items, Unsuitable
 from methods.backbones.backbone import Backbone, seeded
 from methods.embedding.triplet import Triplet
 from methods.training import Training
@@ -53,7 +53,11 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
     """Train the embedding.
 
     Raises ValueError: the train items have fewer than two classes.
+
+    Raises Unsuitable: the train items have sets of classes.
     """
+    if train.labels.ndim == 2:
+        raise Unsuitable("triplet learns from one class an item, and the train items have sets of classes")
     if len(np.unique(train.labels)) < 2:
         raise ValueError("triplet: the train items have one class only, there are no triplets")
     _tell_what_is_fewer(settings, train.labels, context)

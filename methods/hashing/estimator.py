@@ -18,7 +18,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import ArrayLike, NDArray
 
-from bench.interfaces import Int, Unsuitable
+from bench.interfaces import Int, Labels, Unsuitable
 from methods.parameters import check_parameters
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ class BinaryTransformer:
     """A scikit-learn transformer of features [n, d] to codes, uint8 [n, bits] of 0 and 1.
 
     A hasher is a dataclass of its parameters with one method, ``_fit(X, labels)``. The labels are int64 [n] from 0, or
-    empty if the method is not supervised. ``_fit`` returns the hash function, which ``hash_function_`` keeps. It maps
-    features [b, d] to real values, float64 [b, bits], whose signs are the bits.
+    empty if the method is not supervised; with ``label_sets`` they may be sets of classes, bool [n, classes]. ``_fit``
+    returns the hash function, which ``hash_function_`` keeps. It maps features [b, d] to real values, float64 [b,
+    bits], whose signs are the bits.
     """
 
     supervised: ClassVar[bool] = False
+    label_sets: ClassVar[bool] = False
     bits: int
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
@@ -54,6 +56,8 @@ class BinaryTransformer:
 
         Raises ValueError: a parameter is out of bounds; X has NaN or infinity, fewer than two rows, or equal rows only;
         y is missing, holds no classes, or holds one class only.
+
+        Raises Unsuitable: y holds sets of classes, and the method learns from one class a sample.
         """
         check_parameters(self)
         features, labels = self._validated(X, y)
@@ -99,16 +103,32 @@ class BinaryTransformer:
             transformer_tags=TransformerTags(preserves_dtype=[]),
         )
 
-    def _validated(self, X: ArrayLike, y: ArrayLike | None) -> tuple[Matrix, Int]:
+    def _validated(self, X: ArrayLike, y: ArrayLike | None) -> tuple[Matrix, Labels]:
         from sklearn.utils.validation import validate_data
 
         checks: dict[str, Any] = {"dtype": (np.float64, np.float32), "ensure_min_samples": 2}
+        labels = np.asarray(y)
+        if self.supervised and labels.ndim == 2 and labels.shape[1] > 1:
+            features = validate_data(self, X, **checks)
+            return features, self._class_sets(labels, len(features))
         if self.supervised:
             features, classes = validate_data(self, X, y, **checks)
             return features, _class_numbers(classes)
         return validate_data(self, X, **checks), np.empty(0, np.int64)
 
-    def _fit(self, X: Matrix, labels: Int) -> HashFunction:
+    def _class_sets(self, y: NDArray[Any], samples: int) -> Labels:
+        if not self.label_sets:
+            raise Unsuitable(f"{type(self).__name__} learns from one class a sample, and these have sets of classes")
+        if len(y) != samples or not ((y == 0) | (y == 1)).all():
+            raise ValueError(
+                f"y: {y.dtype} {list(y.shape)}; classes [{samples}] or 0 and 1 [{samples}, classes] are needed"
+            )
+        sets = y.astype(np.bool_)
+        if len(np.unique(sets, axis=0)) < 2:
+            raise ValueError("y: all samples have the same classes; at least two different sets are needed")
+        return sets
+
+    def _fit(self, X: Matrix, labels: Labels) -> HashFunction:
         raise NotImplementedError
 
 

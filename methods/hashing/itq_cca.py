@@ -7,14 +7,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.interfaces import Int
+from bench.interfaces import Labels
 from methods.hashing.estimator import (
     BinaryTransformer,
+    Float64,
     HashFunction,
     Matrix,
     Positive,
     Projection,
     Seed,
+    blocks,
     gram,
     oriented,
 )
@@ -37,12 +39,13 @@ class ITQCCA(BinaryTransformer):
     label = "ITQ-CCA"
     family = "supervised"
     supervised: ClassVar[bool] = True
+    label_sets: ClassVar[bool] = True
     bits: Count = 32
     regularisation: Positive = 1e-4
     iterations: Count = 50
     random_state: Seed = 0
 
-    def _fit(self, X: Matrix, labels: Int) -> HashFunction:
+    def _fit(self, X: Matrix, labels: Labels) -> HashFunction:
         directions = canonical_directions(X, labels, self.regularisation)
         axes = np.zeros((X.shape[1], self.bits))
         used = min(self.bits, directions.axes.shape[1])
@@ -51,19 +54,32 @@ class ITQCCA(BinaryTransformer):
         return rotated
 
 
-def canonical_directions(X: Matrix, labels: Int, regularisation: float) -> Projection:
-    """Projection on the directions that correlate most with the one-hot classes, times their correlations.
+def canonical_directions(X: Matrix, labels: Labels, regularisation: float) -> Projection:
+    """Projection on the directions that correlate most with the classes as 0 and 1, times their correlations.
 
     There are min(d, classes) of them, at least one of correlation 0. L and M are the Cholesky factors of the features'
     and the classes' covariance, regularised. With the SVD of L^-1 C M^-T = U S V^T for the covariance C between the
     two, the directions are L^-T U S.
     """
     mean = X.mean(axis=0, dtype=np.float64)
-    shares = np.bincount(labels) / len(labels)
-    class_means = np.stack([X[labels == c].mean(axis=0, dtype=np.float64) for c in range(len(shares))])
-    between = (class_means - mean).T * shares
+    shares, together, between = _moments(X, labels, mean)
     of_features = np.linalg.cholesky(gram(X, mean) / len(X) + regularisation * np.eye(len(mean)))
-    of_classes = np.linalg.cholesky(np.diag(shares + regularisation) - np.outer(shares, shares))
+    of_classes = np.linalg.cholesky(together + regularisation * np.eye(len(shares)) - np.outer(shares, shares))
     whitened = np.linalg.solve(of_classes, np.linalg.solve(of_features, between).T).T
     left, correlations, _ = np.linalg.svd(whitened, full_matrices=False)
     return Projection(mean, oriented(np.linalg.solve(of_features.T, left * correlations)))
+
+
+def _moments(X: Matrix, labels: Labels, mean: Float64) -> tuple[Float64, Float64, Float64]:
+    """The share of the samples in each class [c], and in both of two classes [c, c]; the covariance of features and
+    classes [d, c].
+    """
+    if labels.ndim == 1:
+        shares = np.bincount(labels) / len(labels)
+        class_means = np.stack([X[labels == c].mean(axis=0, dtype=np.float64) for c in range(len(shares))])
+        return shares, np.diag(shares), (class_means - mean).T * shares
+    products = np.zeros((X.shape[1], labels.shape[1]))
+    for rows in blocks(len(X)):
+        products += (X[rows] - mean).T @ labels[rows]
+    together = labels.T.astype(np.float64) @ labels / len(labels)
+    return np.diagonal(together).copy(), together, products / len(labels)

@@ -1,8 +1,8 @@
 """Supervised hashing with kernels (Liu, Wang, Ji, Jiang, Chang, CVPR 2012): bits that agree where the labels do.
 
-Codes H of ±1 [l, bits] for l labelled samples should have H H^T = bits S, with S = 1 for a pair of one class and -1 for
-any other. Bit by bit, R = bits S - (the sum of h h^T over the bits so far) is left to explain, and the next bit h =
-sign(K a) should have a large h^T R h. K [l, m] are kernel values with the anchors, less their means.
+Codes H of ±1 [l, bits] for l labelled samples should have H H^T = bits S, with S = 1 for a pair that shares a class and
+-1 for any other. Bit by bit, R = bits S - (the sum of h h^T over the bits so far) is left to explain, and the next bit
+h = sign(K a) should have a large h^T R h. K [l, m] are kernel values with the anchors, less their means.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.interfaces import Int, Unsuitable
+from bench.interfaces import Labels, Unsuitable
 from methods.hashing.estimator import BinaryTransformer, Float64, HashFunction, Matrix, Positive, Seed
 from methods.hashing.kernel import Anchors, KernelProjection
 from methods.parameters import Count
@@ -38,6 +38,7 @@ class KSH(BinaryTransformer):
     label = "KSH"
     family = "supervised"
     supervised: ClassVar[bool] = True
+    label_sets: ClassVar[bool] = True
     check_parameters: ClassVar[dict[str, int]] = {"anchors": 40}
     bits: Count = 32
     anchors: Count = 300
@@ -46,11 +47,11 @@ class KSH(BinaryTransformer):
     iterations: Count = 500
     random_state: Seed = 0
 
-    def _fit(self, X: Matrix, labels: Int) -> HashFunction:
+    def _fit(self, X: Matrix, labels: Labels) -> HashFunction:
         rng = np.random.default_rng(self.random_state)
         anchors = Anchors.draw(X, self.anchors, self.sigma, rng)
         rows = rng.permutation(len(X))[: self.samples]
-        if len(np.unique(labels[rows])) < 2:
+        if len(np.unique(labels[rows], axis=0)) < 2:
             raise Unsuitable(f"samples={self.samples}: the samples drawn are of one class, more are needed")
         kernel = anchors.kernel(X[rows]).astype(np.float64)
         mean = kernel.mean(axis=0)
@@ -61,20 +62,27 @@ class KSH(BinaryTransformer):
 
 @dataclass(frozen=True)
 class Residual:
-    """R, known by the labels int64 [l] and by the codes so far [l, r]; its products are used, and it is never made."""
+    """R, known by the codes so far [l, r] and by the labels int64 [l]; its products are used, and it is never made.
 
-    labels: Int
+    In place of labels that are sets of classes, ``labels`` are their similarity, float64 [l, l]: 1 for a pair that
+    shares a class, and 0 for any other.
+    """
+
+    labels: Labels
     codes: Float64
     bits: int
 
     def __matmul__(self, h: Float64) -> Float64:
         """R h, for float64 [l]."""
-        of_class = np.bincount(self.labels, weights=h)
-        return self.bits * (2 * of_class[self.labels] - h.sum()) - self.codes @ (h @ self.codes)
+        single = self.labels.ndim == 1
+        alike = np.bincount(self.labels, weights=h)[self.labels] if single else self.labels @ h
+        return self.bits * (2 * alike - h.sum()) - self.codes @ (h @ self.codes)
 
 
-def learn_weights(kernel: Float64, labels: Int, bits: int, iterations: int) -> Float64:
-    """The coefficients a of each bit, float64 [m, bits], for centred kernel values [l, m] and labels int64 [l]."""
+def learn_weights(kernel: Float64, labels: Labels, bits: int, iterations: int) -> Float64:
+    """The coefficients a of each bit, float64 [m, bits], for centred kernel values [l, m] and the labels."""
+    if labels.ndim == 2:
+        labels = (labels.astype(np.float64) @ labels.T > 0).astype(np.float64)
     whitening = whiten(kernel)
     white = kernel @ whitening
     codes = np.empty((len(kernel), bits))

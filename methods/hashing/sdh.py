@@ -5,7 +5,8 @@ Phi are updated in turns. Each update is exact, or goes down bit by bit for B:
 
     ||Y - B W||^2 + classifier_ridge ||W||^2 + nu (||B - Phi P||^2 + projection_ridge ||P||^2)
 
-The one-hot classes Y are never written out: the rows of Y W^T are columns of W, and B^T Y has sums of codes per class.
+The classes Y are 0 and 1, several 1 in a row where samples have sets of classes. One-hot ones are never written out:
+the rows of Y W^T are columns of W, and B^T Y has sums of codes per class.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.interfaces import Int
+from bench.interfaces import Labels
 from methods.hashing.descent import sweep
 from methods.hashing.estimator import (
     BinaryTransformer,
@@ -52,6 +53,7 @@ class SDH(BinaryTransformer):
     label = "SDH"
     family = "supervised"
     supervised: ClassVar[bool] = True
+    label_sets: ClassVar[bool] = True
     check_parameters: ClassVar[dict[str, int]] = {"anchors": 40}
     bits: Count = 32
     anchors: Count = 1000
@@ -62,7 +64,7 @@ class SDH(BinaryTransformer):
     projection_ridge: Positive = 1e-2
     random_state: Seed = 0
 
-    def _fit(self, X: Matrix, labels: Int) -> HashFunction:
+    def _fit(self, X: Matrix, labels: Labels) -> HashFunction:
         rng = np.random.default_rng(self.random_state)
         anchors = Anchors.draw(X, self.anchors, self.sigma, rng)
         phi = kernel_features(X, anchors)
@@ -90,9 +92,10 @@ def _project(projection: Float64, phi: Matrix) -> Float64:
     return np.asarray(phi @ projection, np.float64)
 
 
-def fit_classifier(codes: Float64, labels: Int, ridge: float) -> Float64:
+def fit_classifier(codes: Float64, labels: Labels, ridge: float) -> Float64:
     """The W that minimises the objective: (B^T B + ridge I)^-1 B^T Y, float64 [bits, classes]."""
-    class_sums = np.stack([np.bincount(labels, weights=bit) for bit in codes.T])
+    single = labels.ndim == 1
+    class_sums = np.stack([np.bincount(labels, weights=bit) for bit in codes.T]) if single else codes.T @ labels
     return np.asarray(np.linalg.solve(codes.T @ codes + ridge * np.eye(codes.shape[1]), class_sums), np.float64)
 
 
@@ -104,14 +107,14 @@ def fit_projection(phi: Matrix, normal: Float64, codes: Float64) -> Float64:
     return np.asarray(np.linalg.solve(normal, products), np.float64)
 
 
-def update_codes(codes: Float64, labels: Int, classifier: Float64, pull: Float64) -> Float64:
+def update_codes(codes: Float64, labels: Labels, classifier: Float64, pull: Float64) -> Float64:
     """New codes that lower the objective, ±1 float64 [n, bits]: each bit in turn at its minimiser, until none changes.
 
     ``pull`` is nu Phi P, [n, bits]. With the other bits fixed, b_k = sign(q_k - B_{/k} W_{/k} w_k), Q = Y W^T + pull. A
     bit on which nothing depends stays.
     """
     codes = codes.copy()
-    wanted = classifier.T[labels] + pull
+    wanted = (classifier.T[labels] if labels.ndim == 1 else labels @ classifier.T) + pull
     others = classifier @ classifier.T
     np.fill_diagonal(others, 0)
     for _ in range(SWEEPS):

@@ -41,8 +41,10 @@ OTHERS = {
 }
 """Settings besides the usual ones."""
 
-IMAGES = ("food101", "cub200", "aircraft", "nabirds", "vegfru")
-FILES = (*IMAGES, "parquet", "image_folder", "vectors", "hdf5")
+LISTS = ("nus_wide", "coco", "mirflickr25k")
+IMAGES = ("food101", "cub200", "aircraft", "nabirds", "vegfru", *LISTS)
+FILES = (*IMAGES, "parquet", "image_folder", "vectors", "hdf5", "codes", "image_lists", "cifar10")
+PARAMETERS = {"cifar10": {"full": False, "queries_per_class": 1, "train_per_class": 1}}
 SLOW = pytest.mark.skipif("BENCH_SLOW" not in os.environ, reason="compiles for a minute; BENCH_SLOW=1 runs it")
 
 
@@ -51,7 +53,7 @@ def built_in():
     for kind in registry.GROUPS:
         for name, point in registry.plugins(kind).items():
             if point.module.split(".")[0] in ("methods", "datasets"):
-                yield kind, name, {"full": False} if name in IMAGES else {}
+                yield kind, name, PARAMETERS.get(name, {"full": False} if name in IMAGES else {})
         for name, values in OTHERS.get(kind, ()):
             yield kind, name, values
 
@@ -114,15 +116,28 @@ def folder(tmp_path_factory):
         images = {name: [f"{name}/{row}" for row in rows if row % 2 == label] for label, name in enumerate(names)}
         lists[f"food101/food-101/meta/{part}.json"] = [json.dumps(images)]
         vectors = np.random.default_rng(len(rows)).standard_normal((len(rows), 5), dtype=np.float32)
-        for name in ("parquet", "vectors", "hdf5"):
+        listed = "database" if part == "train" else "test"
+        for place in (*LISTS, "image_lists"):
+            lists[f"{place}/{listed}.txt"] = [f"{row}.jpg {row % 2} 1" for row in rows]
+            for row in rows:
+                write(root / f"{place}/images/{row}.jpg", encoded(row, "JPEG", (8, 8)))
+        for name in ("parquet", "vectors", "hdf5", "codes"):
             (root / name).mkdir(exist_ok=True)
         contents = [encoded(row) for row in rows]
         write_parquet(root / f"parquet/{part}-00000-of-00001.parquet", contents, [row % 2 for row in rows], "AB")
         np.save(root / f"vectors/{part}.npy", vectors)
         np.save(root / f"vectors/{part}_labels.npy", np.array(rows) % 2)
+        name = {"train": "database", "test": "query"}[part]
+        np.save(root / f"codes/{name}.npy", np.packbits(vectors > 0, axis=1))
+        np.save(root / f"codes/{name}_vectors.npy", vectors)
         with h5py.File(root / "hdf5/small.hdf5", "a") as file:
             file.attrs["distance"] = "angular"
             file[part] = vectors
+    for number, name in enumerate((*[f"data_batch_{one}" for one in range(1, 6)], "test_batch")):
+        rng = np.random.default_rng(number)
+        record = [bytes([label]) + rng.bytes(3072) for label in (0, 1)]
+        write(root / f"cifar10/cifar-10-batches-bin/{name}.bin", b"".join(record))
+    lists["cifar10/cifar-10-batches-bin/batches.meta.txt"] = names
     for path, lines in lists.items():
         write(root / path, "\n".join(lines).encode())
     return root

@@ -21,6 +21,7 @@ from PIL import Image, ImageOps
 
 from bench.interfaces import Context
 from datasets import inner_product
+from datasets.codes import OwnCodes
 from datasets.decoding import decode
 from datasets.files import checked_hashes
 from datasets.hdf5 import HDF5
@@ -168,6 +169,9 @@ def test_a_file_of_any_bytes_is_read_or_refused_in_one_line(tmp_path_factory, co
 def check_vectors(dataset):
     for split in ("database", "query") if dataset is not None else ():
         items = dataset.split(split)
+        if items.vectors is None:
+            assert dataset.content == "codes" and len(items.codes) == len(items)
+            continue
         assert items.vectors.dtype == np.float32 and np.isfinite(items.vectors).all()
         assert not dataset.classes or 0 <= items.labels.min() <= items.labels.max() < len(dataset.classes)
 
@@ -193,6 +197,31 @@ def write_hdf5(path, distance, parts):
             file[name] = array
 
 
+@fuzzed(array=ARRAYS, bits=st.one_of(st.none(), st.integers(1, 30)))
+def test_an_npy_file_of_any_codes_is_read_right_or_refused(folder, array, bits):
+    write_npy(folder, {"query": npy(array), "database": npy(array)})
+    dataset = loaded(OwnCodes(data_dir=folder, bits=bits))
+    right = array.ndim == 2 and 0 not in array.shape and array.dtype.kind in "bif" and np.isfinite(array).all()
+    if right and bits in (None, array.shape[-1]):
+        ones = array == 1 if ((array == 0) | (array == 1)).all() else array >= 0
+        assert np.array_equal(dataset.split("database").codes.unpack() > 0, ones)
+    elif array.dtype.kind != "u":
+        assert dataset is None
+    elif dataset is not None:
+        check_codes(dataset.split("database").codes, array)
+
+
+def check_codes(codes, array):
+    """The bits of the codes are the array's, or those that its bytes pack."""
+    bits = codes.unpack() > 0
+    if codes.bits == array.shape[1]:
+        assert np.array_equal(bits, array)
+    else:
+        packed = np.ascontiguousarray(array).view(np.uint8)
+        every = np.unpackbits(packed, axis=1, bitorder="little")
+        assert bits.sum() == every.sum() and codes.bits <= every.shape[1]
+
+
 DISTANCES = ("euclidean", "angular", "cosine", "normalized", "hamming", "ip", "jaccard", "")
 
 
@@ -210,7 +239,7 @@ def test_an_hdf5_file_of_any_array_and_distance_is_read_right_or_refused(folder,
     elif dataset is not None and distance in inner_product.NAMES:
         assert np.array_equal(dataset.split("database").vectors[:, :-1], held(array))
     elif dataset is not None and distance == "hamming":
-        assert np.array_equal(dataset.split("database").vectors, array)
+        check_codes(dataset.split("database").codes, array)
     elif dataset is not None:
         assert distance in ("angular", "cosine", "normalized")
         wide = np.abs(array.astype(np.longdouble)).max(axis=1, keepdims=True)

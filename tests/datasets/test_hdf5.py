@@ -123,24 +123,6 @@ def test_rows_without_direction_are_kept_counted_and_said(tmp_path, arrays, monk
     )
 
 
-@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64, np.float64])
-def test_the_order_of_hamming_is_the_euclidean_one_of_zeros_and_ones(tmp_path, kind):
-    rng = np.random.default_rng(0)
-    bits = {"train": rng.integers(0, 2, (90, 33)), "test": rng.integers(0, 2, (7, 33))}
-    dataset = load(tmp_path, {name: values.astype(kind) for name, values in bits.items()}, "hamming")
-    database, query = dataset.split("database").vectors, dataset.split("query").vectors
-    euclidean = ((query[:, None].astype(np.float64) - database[None]) ** 2).sum(axis=2)
-    assert np.array_equal(euclidean, (bits["test"][:, None] != bits["train"][None]).sum(axis=2))
-
-
-def test_packed_bits_are_refused(tmp_path):
-    packed = np.packbits(np.random.default_rng(0).integers(0, 2, (90, 32)), axis=1)
-    packed[0] = 0
-    right = rf"small\.hdf5: train: {packed[1, 0]} at row 1, column 0; .*'hamming' must be 0 or 1"
-    with pytest.raises(ValueError, match=right):
-        load(tmp_path, {"train": packed, "test": packed[:9]}, "hamming")
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_value_that_is_not_finite_is_named(tmp_path, arrays, value, monkeypatch):
     monkeypatch.setattr(arrays_module, "BLOCK_BYTES", 7 * 16 * 4)

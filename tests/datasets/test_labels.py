@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.labels import number_classes
+from datasets.labels import number_classes, read_labels
 
 NUMBERS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20)
 KINDS = st.sampled_from(["i8", "u8"])
@@ -48,3 +48,45 @@ def test_a_label_that_is_none_is_named(query, names, message):
 def test_a_label_beyond_what_memory_could_count_to_is_a_class_like_any_other():
     classes, *_ = number_classes("X", np.array([5_000_000, 2**40, 2**62]), np.array([5_000_000]))
     assert classes == ("5000000", str(2**40), str(2**62))
+
+
+@pytest.mark.parametrize("kind", ["?", "u1", "i8", "f4"])
+def test_rows_of_zeros_and_ones_are_sets_of_classes(kind):
+    sets = [np.array([[1, 1, 0], [0, 0, 0]]), np.array([[0, 1, 1]])]
+    classes, database, query = number_classes("X", *(one.astype(kind) for one in sets))
+    assert classes == ("0", "1", "2") and database.dtype == query.dtype == np.bool_
+    assert np.array_equal(database, sets[0]) and np.array_equal(query, sets[1])
+    assert number_classes("X", *sets, ("a", "b", "c"))[0] == ("a", "b", "c")
+
+
+def test_rows_of_one_class_each_are_labels():
+    classes, database, query = number_classes("X", np.eye(4)[[3, 1, 1]], np.eye(4)[[1]])
+    assert classes == ("1", "3") and database.tolist() == [1, 0, 0] and query.tolist() == [0]
+    assert database.dtype == np.int64
+
+
+def test_sets_of_other_classes_are_refused():
+    with pytest.raises(ValueError, match=r"labels \[3, 4\] and \[1, 5\] are not of the same classes"):
+        number_classes("X", np.ones((3, 4)), np.ones((1, 5)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "count", "message"),
+    [
+        (np.array([[0, 1], [2, 0]]), 2, "X: 2 at row 1, column 0; a set of classes is of 0 and 1"),
+        (np.array([[0, np.nan], [1, 0]]), 2, "X: nan at row 0, column 1; a set of classes"),
+        (np.ones((3, 2)), 2, "X: 3 labels for 2 items"),
+        (np.ones((3, 2, 2)), 3, r"X: float64 \[3, 2, 2\], must be integers or texts \[n\], or 0 and 1"),
+        (np.ones(3, complex), 3, r"X: complex128 \[3\], must be integers or texts"),
+        (np.array([["a", "b"]] * 2), 2, r"X: <U1 \[2, 2\], must be 0 and 1 \[n, classes\]"),
+    ],
+)
+def test_what_is_no_array_of_labels_is_named(labels, count, message):
+    with pytest.raises(ValueError, match=message):
+        read_labels("X", labels, count)
+
+
+def test_columns_and_rows_of_whole_numbers_are_labels():
+    for shape in ((3,), (3, 1), (1, 3)):
+        assert read_labels("X", np.array([4.0, 0.0, 7.0]).reshape(shape), 3).tolist() == [4, 0, 7]
+    assert read_labels("X", np.array([[0, 1, 1]]), 1).tolist() == [[0, 1, 1]]

@@ -212,3 +212,13 @@ def test_a_folder_of_other_things_is_not_searched_to_its_ground(tmp_path):
     (deep / "train.parquet").write_bytes(b"")
     with pytest.raises(ValueError, match="holds no vectors, but a; it must hold"):
         Vectors(data_dir=tmp_path).fingerprint()
+
+
+def test_labels_may_be_sets_of_classes(tmp_path, arrays):
+    sets = {name: np.arange(3) >= arrays[name][:, None] for name in ("train_labels", "test_labels")}
+    dataset = load(tmp_path, arrays | {name: one.astype(np.uint8) for name, one in sets.items()})
+    assert dataset.classes == ("0", "1", "2")
+    assert np.array_equal(dataset.split("database").labels, sets["train_labels"])
+    assert dataset.split("query").labels.dtype == np.bool_
+    with pytest.raises(ValueError, match=r"test_labels\.npy: 2 at row 0, column 0; a set of classes is of 0 and 1"):
+        load(tmp_path, arrays | {name: one * 2 for name, one in sets.items() if name == "test_labels"})

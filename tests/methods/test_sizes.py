@@ -72,7 +72,7 @@ def parts(n: int) -> tuple[slice, slice]:
 
 def test_a_grid_of_image_networks_alone_is_refused_on_vectors(tmp_path):
     with pytest.raises(
-        ValueError, match=r"^ablation_exchnet.toml: the data set holds vectors, and \[vectors\] leaves every cell out"
+        ValueError, match=r"^ablation_exchnet.toml: the data set holds no images, and \[vectors\] leaves every cell out"
     ):
         loaded("ablation_exchnet", tmp_path, 100, 4)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from methods.hashing.deep.training.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.epoch_hasher import EpochHasher, alike
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class DPSH(EpochHasher):
     """
 
     label = "DPSH"
+    label_sets: ClassVar[bool] = True
     epochs: Count = 150
     batch_size: TwoOrMore = 128
     learning_rate: Positive = 0.05
@@ -45,7 +46,7 @@ class DPSH(EpochHasher):
 
         outputs = batch.made.codes.float()
         theta = outputs @ batch.memory.T / 2
-        same = (batch.classes[:, None] == batch.memory_classes).float()
+        same = alike(batch.classes, batch.memory_classes).float()
         likelihood = (functional.softplus(theta) - same * theta).mean()
         distance = (outputs.detach().sign() - outputs).square().sum(dim=1).mean()
         return {"pair_loss": likelihood, "quantisation_loss": self.quantisation * distance / len(batch.memory)}

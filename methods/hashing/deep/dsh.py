@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from methods.hashing.deep.training.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.epoch_hasher import EpochHasher, alike
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class DSH(EpochHasher):
     """
 
     label = "DSH"
+    label_sets: ClassVar[bool] = True
     epochs: Count = 100
     batch_size: TwoOrMore = 200
     learning_rate: Positive = 1e-3
@@ -44,7 +45,7 @@ class DSH(EpochHasher):
         outputs = batch.made.codes.float()
         # Matrix products would round: the distance of an item from itself must be exactly zero, and so its gradient.
         distances = (outputs[:, None] - outputs).square().sum(dim=2)
-        same = batch.classes[:, None] == batch.classes
+        same = alike(batch.classes, batch.classes)
         contrast = distances.where(same, (2 * self.bits - distances).clamp(min=0)) / 2
         off = (outputs.abs() - 1).abs().sum(dim=1)
         return {"pair_loss": contrast.mean(), "regularisation_loss": 2 * self.regularisation * off.mean()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from methods.hashing.deep.training.epoch_hasher import EpochHasher
+from methods.hashing.deep.training.epoch_hasher import EpochHasher, alike
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class HashNet(EpochHasher):
     """
 
     label = "HashNet"
+    label_sets: ClassVar[bool] = True
     epochs: Count = 100
     batch_size: TwoOrMore = 36
     optimizer: Literal["sgd", "nesterov", "adam"] = "nesterov"
@@ -54,7 +55,7 @@ class HashNet(EpochHasher):
         outputs = (beta * batch.made.codes.float()).tanh()
         in_batch = self.pairs == "batch"
         others = outputs if in_batch else (beta * batch.memory).tanh()
-        same = (batch.classes[:, None] == (batch.classes if in_batch else batch.memory_classes)).float()
+        same = alike(batch.classes, batch.classes if in_batch else batch.memory_classes).float()
         products = 10 / self.bits * outputs @ others.T
         terms = functional.softplus(products) - same * products
         similar = same.mean().clamp(min=1 / same.numel())

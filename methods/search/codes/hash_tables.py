@@ -52,7 +52,7 @@ class HashTables:
         self.reads: tuple[str, ...] = ("codes", "real_codes") if self.cut == "asymmetric" else ("codes",)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Raises ValueError: ``key_bits`` does not divide the code length."""
+        """Raises Unsuitable: ``key_bits`` does not divide the code length."""
         if bits is not None:
             check_key_bits(bits, self.key_bits)
 

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Float, Int, Words
+from bench.interfaces import Codes, Float, Int, Unsuitable, Words
 from methods.search.codes.layout import Distances, Distinct, asked, scan, scan_weighted, weights_of
 from methods.search.common.threads import by_queries
 
@@ -72,7 +72,7 @@ def substrings(words: Words, table: int, key_bits: int) -> Int:
 def build_tables(codes: Distinct, key_bits: int) -> Tables:
     """The tables of the codes.
 
-    Raises ValueError: ``check_key_bits`` refuses.
+    Raises Unsuitable: ``check_key_bits`` refuses.
     """
     check_key_bits(codes.bits, key_bits)
     count, size = codes.bits // key_bits, codes.words.shape[1]
@@ -87,10 +87,10 @@ def build_tables(codes: Distinct, key_bits: int) -> Tables:
 
 
 def check_key_bits(bits: int, key_bits: int) -> None:
-    """Raises ValueError: codes of ``bits`` bits can't be cut into substrings of ``key_bits`` bits."""
+    """Raises Unsuitable: codes of ``bits`` bits can't be cut into substrings of ``key_bits`` bits."""
     if bits % key_bits:
         fitting = ", ".join(str(key) for key in range(1, min(bits, MAX_KEY_BITS) + 1) if bits % key == 0)
-        raise ValueError(
+        raise Unsuitable(
             f"bits = {bits} is not a multiple of key_bits = {key_bits}; for {bits} bits key_bits may be {fitting}"
         )
 

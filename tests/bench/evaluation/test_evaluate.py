@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score
 
 import bench as library
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.given import as_codes
+from bench.given.forms import as_codes
 from tests.conftest import bench
 
 BITS, CLASSES = 20, 9
@@ -203,12 +203,15 @@ def test_what_makes_figures_wrong_is_said(arrays, change, words):
     ("change", "words"),
     [
         ({"query": np.ones((40, 19))}, "query codes have 19 bits and database codes 20"),
-        ({"query": np.full((40, BITS), np.nan)}, "query: a value is NaN"),
-        ({"query": np.full((40, BITS), 7, dtype=np.uint8)}, "packed bits need --bits"),
+        ({"query": np.full((40, BITS), np.nan)}, "query: nan at row 0, column 0; a value must be finite"),
+        (
+            {"query": np.full((40, BITS), 7, dtype=np.uint8)},
+            r"packed codes need their number of bits, as in bits = 160",
+        ),
         ({"query_labels": np.arange(39)}, "39 labels for 40 codes"),
         ({"query_labels": np.ones((40, 3))}, "do not go together"),
         ({"database": np.ones(300)}, r"\[300\], expected \[items, bits\]"),
-        ({"bits": 64}, "20 columns of float64, and --bits says 64"),
+        ({"bits": 64}, "20 columns of float64, and bits = 64"),
         ({"convention": "hash_net"}, "convention 'hash_net': expected one of"),
         ({"reference": "paper_table2:cub200/exchnet"}, "expected TABLE:DATASET/HASHER/BITS"),
         ({"reference": "paper_table2:cub200/exchnet/13"}, "no such value; it has"),
@@ -223,9 +226,9 @@ def test_what_is_wrong_is_one_line_that_names_it(arrays, change, words):
 
 def test_packed_bits_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="codes of 20 bits hold more than that"):
-        as_codes("here", np.full((2, 3), 255, dtype=np.uint8), 20)
+        as_codes(("here", "there"), *2 * [np.full((2, 3), 255, dtype=np.uint8)], 20)
     with pytest.raises(ValueError, match="expected 30 columns, 4 of uint8 or 1 of uint64"):
-        as_codes("here", np.zeros((2, 3), dtype=np.uint8), 30)
+        as_codes(("here", "there"), *2 * [np.zeros((2, 3), dtype=np.uint8)], 30)
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.pt", "x.mat", "x.h5", "x.parquet"])

@@ -79,7 +79,7 @@ DATASETS = {
     },
     "content_is_what_it_says": {
         "content is images, and it holds none": clusters(content="images"),
-        "content is 'sounds'; right is images or vectors": clusters(content="sounds"),
+        "content is 'sounds'; right is one of images, vectors, codes": clusters(content="sounds"),
         "image 0 is float64 .*; right is uint8": holding(Noise, images=lambda images: images / 255),
         r"\[3, 8, 8\]; right is uint8": holding(Noise, images=lambda images: images.transpose(0, 3, 1, 2)),
         r"vectors: float64 \[12, 4\]": holding(Clusters, vectors=lambda vectors: vectors.astype("f8")),

@@ -73,3 +73,22 @@ def test_all_rows_are_not_copied():
     array = np.arange(6).reshape(3, 2)
     assert select(array, np.arange(3)) is array
     assert select(array, np.array([0, 2])).tolist() == [[0, 1], [4, 5]]
+
+
+@given(CLASS_SPLITS, st.integers(0, 2**32 - 1))
+def test_an_item_with_a_set_is_held_out_if_one_of_its_classes_is(split, seed):
+    sets = np.random.default_rng(seed).random((40, 9)) < 0.2
+    sets[:9] |= np.eye(9, dtype=bool)
+    unseen = split.unseen(sets)
+    assert np.array_equal(unseen, split.unseen(np.arange(9)))
+    held_out = [any(row[label] for label in unseen) for row in sets]
+    if not all(held_out):
+        assert rows("unseen", "train", sets, unseen).tolist() == [at for at, out in enumerate(held_out) if not out]
+    assert rows("unseen", "query", sets, unseen).tolist() == [at for at, out in enumerate(held_out) if out]
+    assert len(rows("unseen_all", "database", sets, unseen)) == 40
+
+
+def test_a_class_that_no_item_has_is_not_drawn():
+    sets = np.zeros((6, 8), dtype=bool)
+    sets[:, [1, 3, 4]] = True
+    assert set(ClassSplit(0.5).unseen(sets)) < {1, 3, 4}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
 from bench.interfaces import Codes
-from bench.quality.neighbours import precision_at, recall_at, recall_at_by_codes
+from bench.quality.neighbours import precision_at, recall_at, recall_at_by_codes, right_by_label
 from bench.quality.ranking import PRESETS, HammingRanking, average_precision, mean_average_precision
 
 CLASSES = 3
@@ -517,3 +517,21 @@ def test_any_order_inside_the_last_tie_is_exact_by_codes():
         assert recall_at_by_codes(np.array([[0, 1, last]]), query, database, 3) == 1
     assert recall_at_by_codes(np.array([[0, 1, 5]]), query, database, 3) == pytest.approx(2 / 3)
     assert recall_at_by_codes(np.array([[0, 0, 1]]), query, database, 3) == pytest.approx(2 / 3)
+
+
+def test_right_is_an_item_of_the_querys_class_and_a_missing_one_never():
+    labels, asked = np.array([0, 1, 0]), np.array([0, 1])
+    found = right_by_label(np.array([[0, 1, -1], [1, 2, -1]]), asked, labels)
+    assert found.tolist() == [[True, False, False], [True, False, False]]
+    labels[:] = 0
+    assert not right_by_label(np.array([[-1]]), np.array([0]), labels).any()
+
+
+@pytest.mark.parametrize("classes", [2, 64, 65, 130])
+def test_right_is_an_item_that_shares_a_class_with_the_query(classes):
+    rng = np.random.default_rng(classes)
+    labels, asked = rng.random((30, classes)) < 2 / classes, rng.random((7, classes)) < 2 / classes
+    ids = rng.integers(-1, 30, (7, 12))
+    expected = [[at >= 0 and bool(set(np.flatnonzero(labels[at])) & set(np.flatnonzero(asked[row]))) for at in ids[row]]
+                for row in range(7)]  # fmt: skip
+    assert right_by_label(ids, asked, labels).tolist() == expected

@@ -217,3 +217,32 @@ def test_classes_of_one_item_each_cannot_be_validated(train):
     rows = np.array([np.flatnonzero(train.labels == label)[0] for label in range(4)])
     with pytest.raises(Unsuitable, match="validation=10: each of 4 train items is the only one of its class"):
         OrthoHash(**QUICK, validation=10).fit(train.take(rows), Context())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 40), st.integers(0, 20), st.integers(0, 2**32))
+def test_of_sets_too_an_item_of_each_class_is_learned_from(items, count, seed):
+    sets = np.random.default_rng(seed).random((items, 5)) < 0.3
+    held_out, rows = set_aside(sets, count, np.random.default_rng(seed))
+    assert sorted([*held_out, *rows]) == list(range(items)) and len(held_out) <= min(count, max(1, items // 4))
+    assert np.array_equal(sets[rows].any(axis=0), sets.any(axis=0))
+
+
+def with_sets(items):
+    """The toy items with their class, and where their colour is red with that, too."""
+    sets = np.column_stack([np.eye(4, dtype=bool)[items.labels], items.labels % 2 == 1])
+    return replace(items, labels=sets, fingerprint=f"{items.fingerprint}, sets")
+
+
+@pytest.mark.parametrize("method", [DPSH, HashNet])
+def test_sets_of_classes_are_learned_from(train, queries, method):
+    some, asked = with_sets(train), with_sets(queries)
+    hasher = method(**METHODS[method]).fit(some, Context())
+    found = mean_average_precision(hasher.encode(asked), hasher.encode(some), asked.labels, some.labels)
+    chance = (asked.labels.astype(int) @ some.labels.T.astype(int) > 0).mean()
+    assert found > chance + 0.1
+
+
+def test_a_method_of_one_class_an_item_says_that_sets_do_not_suit_it(train):
+    with pytest.raises(Unsuitable, match="CSQ learns from one class an item, and the train items have sets of classes"):
+        CSQ(**METHODS[CSQ]).fit(with_sets(train), Context())

@@ -178,3 +178,24 @@ def test_channels_of_other_groups_interact_only_through_the_shuffle():
     assert int((gradient.abs().sum(dim=(0, 2, 3)) > 0).sum()) == 32
     with pytest.raises(ValueError, match="channels"):
         ChannelInteraction(24)
+
+
+def test_pairs_of_sets_are_similar_where_they_share_a_class(case):
+    outputs, memory, _, _, batch = case
+    rng = np.random.default_rng(3)
+    sets, others = rng.random((6, 5)) < 0.4, rng.random((10, 5)) < 0.4
+    shared = sets.astype(int) @ others.T.astype(int) > 0
+    assert 0 < shared.sum() < shared.size
+    likelihood = np.where(shared, expit(outputs @ memory.T / 2), expit(-outputs @ memory.T / 2))
+    given = batch._replace(classes=torch.from_numpy(sets), memory_classes=torch.from_numpy(others))
+    got = value(DPSH(bits=BITS).loss(given))
+    assert got["pair_loss"] == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "hasher", [DPSH(bits=BITS), DSH(bits=BITS), HashNet(bits=BITS), HashNet(bits=BITS, pairs="batch")]
+)
+def test_sets_of_one_class_each_have_the_loss_of_classes(case, hasher):
+    *_, classes, memory_classes, batch = case
+    rows = [torch.from_numpy(np.eye(CLASSES, dtype=bool)[one]) for one in (classes, memory_classes)]
+    assert value(hasher.loss(batch._replace(classes=rows[0], memory_classes=rows[1]))) == value(hasher.loss(batch))

@@ -61,11 +61,6 @@ def different(answers: Sequence[Int], most: int = MOST_METHODS) -> list[int]:
     return kept
 
 
-def right_by_label(neighbours: Int, labels: Int, query_labels: Int) -> Right:
-    """Whether each neighbour, ids int64 [q, k], has its query's label. A missing one (-1) does not."""
-    return (labels[np.maximum(neighbours, 0)] == query_labels[:, None]) & (neighbours >= 0)
-
-
 def right_by_id(neighbours: Int, exact: Int) -> Right:
     """Whether each neighbour, ids int64 [q, k], is among its query's exact ones, int64 [q, m]. A missing one is not."""
     return (neighbours[:, :, None] == exact[:, None, :]).any(axis=2) & (neighbours >= 0)

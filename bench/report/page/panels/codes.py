@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.grids.cells import Cell
-from bench.interfaces import Codes, Int
+from bench.interfaces import Codes, Labels
 from bench.quality.ranking import HammingRanking
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
 from bench.report.words import PROTOCOL_NAMES, word
@@ -52,15 +52,16 @@ def counted(codes: Codes) -> dict[str, Any]:
     return {"bits": codes.bits, "ones": rounded(ones / len(codes)), "counted": len(codes), "distinct": distinct}
 
 
-def distances(queries: Codes, database: Codes, labels: tuple[Int, Int] | None) -> dict[str, list[float | None]]:
+def distances(queries: Codes, database: Codes, labels: tuple[Labels, Labels] | None) -> dict[str, list[float | None]]:
     """The share of the pairs of a query and an item at each Hamming distance, 0 to bits.
 
-    ``labels``: those of the database, int64 [n], and of the queries, int64 [q]. ``within`` is over pairs of one class,
-    ``between`` over all others; without labels there is ``all``. A kind without a pair is left out.
+    ``labels``: those of the database and of the queries. ``within`` is over pairs that share a class, ``between`` over
+    all others; without labels there is ``all``. A kind without a pair is left out.
     """
     of_database, of_queries = labels or [np.zeros(len(codes), dtype=np.int64) for codes in (database, queries)]
     counts = HammingRanking.of(queries, database, of_queries, of_database).counts.sum(axis=0, dtype=np.int64)
-    kinds = {"all": counts[:, 1]} if labels is None else {"within": counts[:, 1], "between": counts[:, 0]}
+    alike = counts[:, 1:].sum(axis=1)
+    kinds = {"all": alike} if labels is None else {"within": alike, "between": counts[:, 0]}
     return {name: rounded(pairs / pairs.sum()) for name, pairs in kinds.items() if pairs.sum()}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.interfaces import Int
+from bench.quality.neighbours import right_by_label
 from bench.report.page.panels import choices, pictures
 from bench.report.page.panels.choices import Right
 from bench.report.page.panels.pictures import SECONDS, Deadline, Split
@@ -99,13 +100,14 @@ def _answers(stored: Stored) -> tuple[Answers | None, list[dict[str, Any]]]:
 
 
 def _judged(stored: Stored, searches: list[Finished], neighbours: list[Int]) -> Answers:
-    """The answers with judgements: an item of the query's class is right, or without labels an exact neighbour."""
+    """The answers with judgements: an item of a class of the query is right, or without labels an exact neighbour."""
     cell, pipeline = searches[0].cell, stored.pipeline
     query_rows, database_rows = pipeline.query_rows(cell), pipeline.database_rows(cell)
     make = partial(Answers, searches, neighbours, query_rows=query_rows, database_rows=database_rows)
     labels = stored.corpora.labels(cell)
     if labels is not None:
-        right = [choices.right_by_label(one, *labels) for one in neighbours]
+        of_database, of_queries = labels
+        right = [right_by_label(one, of_queries, of_database) for one in neighbours]
         return make(right, "label")
     if all(one.cell.embedder is not None for one in searches):
         exact = [pipeline.exact(one.cell) for one in searches]
@@ -140,9 +142,10 @@ def _found(answers: Answers, number: int, at: int, items: _Items) -> list[list[A
 
 
 def _labels(stored: Stored, items: _Items) -> list[str] | None:
-    """The class of each item. None if the data set has no labels."""
+    """The class of each item, or its classes between commas. None if the data set has no labels."""
     entry = stored.pipeline.labels()
     names = entry.meta["classes"]
     if not names:
         return None
-    return [str(names[int(entry.arrays[split][row])]) for split, row in items.order]
+    own = [entry.arrays[split][row] for split, row in items.order]
+    return [", ".join(str(names[at]) for at in (np.flatnonzero(one) if one.ndim else [int(one)])) for one in own]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.interfaces import Codes, Int
+from bench.interfaces import Codes, Labels
 from bench.quality.ranking import HammingRanking
 from bench.report.code_tables import code_sections
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
@@ -37,7 +37,7 @@ def panel(stored: Stored) -> dict[str, Any] | None:
     return {"sections": sections, "curves": found, "missing": missing}
 
 
-def curves(queries: Codes, database: Codes, query_labels: Int, database_labels: Int) -> dict[str, Any]:
+def curves(queries: Codes, database: Codes, query_labels: Labels, database_labels: Labels) -> dict[str, Any]:
     """Precision and recall among the first n items by Hamming distance, means over the queries, for n in ``numbers``.
 
     Tied items are in random order, and the figures are expectations. A query without a relevant item has recall 0.

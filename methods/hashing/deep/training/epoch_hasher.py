@@ -31,3 +31,13 @@ class EpochHasher(DeepHasher):
         from methods.hashing.deep.training.epochs import EpochLearning
 
         return EpochLearning(self, train, context)
+
+
+def alike(first: Tensor, second: Tensor) -> Tensor:
+    """Whether each of the first shares a class with each of the second, bool [b, n].
+
+    Both are classes, [b] and [n], or sets of classes, bool [b, classes] and [n, classes].
+    """
+    if first.ndim == 1:
+        return first[:, None] == second
+    return first.float() @ second.float().T > 0

@@ -19,9 +19,9 @@ class Batch(NamedTuple):
     """A loss's arguments: b images, beside all n items that are learned from."""
 
     made: Any  # the network's outputs for the images; made.codes [b, bits]
-    classes: Tensor  # classes of the images, [b]
+    classes: Tensor  # classes of the images, [b], or sets of classes, bool [b, classes]
     memory: Tensor  # last outputs of all items, these images included, zero at first; constants, [n, bits]
-    memory_classes: Tensor  # classes of all items, [n]
+    memory_classes: Tensor  # classes of all items, [n], or [n, classes]
     progress: float  # share of the training that is done, 0 to 1
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.interfaces import Codes, Context, Float, Int, Items, Model, Unsuitable
+from bench.interfaces import Codes, Context, Float, Int, Items, Labels, Model, Unsuitable
 from bench.quality.ranking import mean_average_precision
 from methods.backbones.backbone import seeded
 from methods.batches import in_order
@@ -26,19 +26,19 @@ COLUMNS: dict[str, Model] = {"held_out_map": "best_on_validation", "oracle_map":
 class Learning:
     """One training. It learns from the images of ``rows``; ``held_out`` are the other train items.
 
+    ``classes``: class numbers from 0, int64 [n], or for a method with ``label_sets`` also sets, bool [n, classes].
+
     Raises ValueError: the items are of one class only, or have no images.
 
-    Raises Unsuitable: `set_aside` can hold no item out.
+    Raises Unsuitable: `set_aside` can hold no item out, or the method takes no sets of classes.
     """
 
     steps: int
 
     def __init__(self, method: DeepHasher, train: Items, context: Context) -> None:
-        names, classes = np.unique(train.labels, return_inverse=True)
-        if len(names) < 2:
-            raise ValueError(f"labels: all {len(train)} train items are of class {names[0]}; 2 classes are needed")
         self.method, self.context, self.seed = method, context, context.seed
-        self.labels, self.classes, self.class_count = train.labels, classes.astype(np.int64), len(names)
+        self.labels = train.labels
+        self.classes, self.class_count = self._numbered()
         self.held_out, self.rows = self._set_aside()
         self.fits("batch_size", len(self.rows), f"all {len(self.rows)} items that are learned from are one batch")
         self.backbone = prepare_backbone(method.choice, train, context)
@@ -48,6 +48,21 @@ class Learning:
         values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
         identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
         self.training = Training(self.network, _optimizer(method, self.network), context, identity)
+
+    def _numbered(self) -> tuple[Labels, int]:
+        """The classes of the train items, and the number of classes."""
+        if self.labels.ndim == 1:
+            names, classes = np.unique(self.labels, return_inverse=True)
+            if len(names) < 2:
+                told = f"all {len(self.labels)} train items are of class {names[0]}"
+                raise ValueError(f"labels: {told}; 2 classes are needed")
+            return classes.astype(np.int64), len(names)
+        if not self.method.label_sets:
+            told = "learns from one class an item, and the train items have sets of classes"
+            raise Unsuitable(f"{type(self.method).__name__} {told}")
+        if (self.labels == self.labels[0]).all():
+            raise ValueError(f"labels: all {len(self.labels)} train items have the same classes; 2 sets are needed")
+        return self.labels, self.labels.shape[1]
 
     def _set_aside(self) -> tuple[Int, Int]:
         wanted = self.method.validation
@@ -130,13 +145,19 @@ class Learning:
         return Codes.pack(_values(made for _, made in self.evaluate(rows)))
 
 
-def set_aside(classes: Int, count: int, rng: np.random.Generator) -> tuple[Int, Int]:
+def set_aside(classes: Labels, count: int, rng: np.random.Generator) -> tuple[Int, Int]:
     """Rows of the held-out items, ``count`` or a quarter of all at most, and of the others; both ascending.
 
-    One item of each class is never held out, so that its looks are learned. ``classes`` are int64 [n] from 0.
+    One item of each class is never held out, so that its looks are learned. ``classes`` are int64 [n] from
+    0, or sets, bool [n, classes].
     """
     order = rng.permutation(len(classes))
-    last_of_class = len(order) - 1 - np.unique(classes[order[::-1]], return_index=True)[1]
+    backwards = classes[order[::-1]]
+    if classes.ndim == 1:
+        first = np.unique(backwards, return_index=True)[1]
+    else:
+        first = np.unique(backwards[:, backwards.any(axis=0)].argmax(axis=0))
+    last_of_class = len(order) - 1 - first
     free = np.delete(order, last_of_class)
     held_out = np.sort(free[: min(count, max(1, len(order) // 4))])
     return held_out, np.delete(np.arange(len(order)), held_out)

@@ -32,6 +32,8 @@ class DeepHasher:
     checkpoint are in ``context.folder``. ``backbone`` and the four parameters after it are those of
     `methods.backbones.BackboneChoice`.
 
+    A method with ``label_sets`` takes labels that are sets of classes.
+
     ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam"
     ``learning_rate``: the rate of the new layers
     ``backbone_rate``: the rate of the layers copied from the backbone, over that of the new ones
@@ -44,6 +46,7 @@ class DeepHasher:
     check_parameters: ClassVar[dict[str, Any]] = {
         **SMALLEST, "frozen_trunk": True, "bits": 12, "batch_size": 32, "epochs": 1
     }  # fmt: skip
+    label_sets: ClassVar[bool] = False
     bits: Count = 32
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"

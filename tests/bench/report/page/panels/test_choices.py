@@ -53,14 +53,6 @@ def test_methods_that_answer_alike_are_shown_once_and_at_most_four():
     assert choices.different(answers) == [0, 1, 3, 5]
 
 
-def test_right_is_an_item_of_the_querys_class_and_a_missing_one_never():
-    labels, asked = np.array([0, 1, 0]), np.array([0, 1])
-    found = choices.right_by_label(np.array([[0, 1, -1], [1, 2, -1]]), labels, asked)
-    assert found.tolist() == [[True, False, False], [True, False, False]]
-    labels[:] = 0
-    assert not choices.right_by_label(np.array([[-1]]), labels, np.array([0])).any()
-
-
 def test_right_without_labels_is_one_of_the_exact_neighbours():
     found = choices.right_by_id(np.array([[4, 7, -1]]), np.array([[7, 5, -1]]))
     assert found.tolist() == [[False, True, False]]

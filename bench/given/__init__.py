@@ -1,0 +1,1 @@
+"""Codes and labels as users have them: their files, and the forms that they stand there in."""
