@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.interfaces import Unsuitable
 from methods.parameters import Count, Natural
@@ -25,7 +28,8 @@ class _Table(Engine):
     own_threads = True
 
     def _start(self, home: Home) -> None:
-        import lancedb
+        with hidden("datasets"):
+            import lancedb
 
         self._database = lancedb.connect(str(home.folder))
 
@@ -33,7 +37,8 @@ class _Table(Engine):
         import pyarrow as pa
 
         ids = pa.array(np.arange(self._items, dtype=np.int32))
-        self._table = self._database.create_table("items", pa.table({"id": ids, **columns}))
+        with hidden("datasets"):
+            self._table = self._database.create_table("items", pa.table({"id": ids, **columns}))
 
     def _client(self) -> Any:
         return self._table
@@ -107,7 +112,18 @@ class LanceDBBinary(CodeEngine, _Table):
         return ids[np.argsort(away, kind="stable")[:k]]
 
 
-def arrays(rows: np.ndarray) -> Any:
+@contextmanager
+def hidden(module: str) -> Iterator[None]:
+    """Inside, a module counts as not imported: LanceDB takes any module named datasets for Hugging Face's."""
+    found = sys.modules.pop(module, None)
+    try:
+        yield
+    finally:
+        if found is not None:
+            sys.modules[module] = found
+
+
+def arrays(rows: NDArray[Any]) -> Any:
     """Rows [n, d] as an arrow array of arrays of a fixed length."""
     import pyarrow as pa
 

@@ -44,17 +44,15 @@ class _Table(Engine):
         connection.enable_load_extension(False)
         return connection
 
-    def _write(self, columns: str, values: str, contents: Iterable[tuple[bytes, ...]]) -> None:
-        """Make the table and write its rows, in one transaction."""
-        names = ", ".join(column.split()[0] for column in columns.split(", "))
+    def _write(self, column: str, value: str, vectors: Iterable[bytes]) -> Any:
+        """Make the table with a column of this type and write its rows, in one transaction. Returns the connection."""
         connection = self._client()
         self._clients.append(connection)
         with connection:
-            connection.execute(f"CREATE VIRTUAL TABLE items USING vec0({columns})")
-            connection.executemany(
-                f"INSERT INTO items (rowid, {names}) VALUES (?, {values})",
-                ((position, *content) for position, content in enumerate(contents)),
-            )
+            connection.execute(f"CREATE VIRTUAL TABLE items USING vec0({column})")
+            insert = f"INSERT INTO items (rowid, {column.split()[0]}) VALUES (?, {value})"
+            connection.executemany(insert, enumerate(vectors))
+        return connection
 
     def empty_query(self) -> None:
         self._clients[0].execute("SELECT 1").fetchall()
@@ -69,7 +67,7 @@ class SqliteVec(_Table):
     family = "exact"
 
     def _load(self, rows: Rows) -> None:
-        self._write(f"features float[{self._dim}]", "?", ((row.tobytes(),) for row in rows.features))
+        self._write(f"features float[{self._dim}]", "?", (row.tobytes() for row in rows.features))
 
     def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
         found = client.execute(
@@ -88,21 +86,22 @@ class SqliteVecBinary(CodeEngine, _Table):
     reorder: Annotated[int, Ge(0), Le(MOST_NEIGHBOURS)] | None = None
 
     def _load(self, rows: Rows) -> None:
-        columns, values = f"code bit[{8 * rows.codes.shape[1]}]", "vec_bit(?)"
+        bits = 8 * rows.codes.shape[1]
+        connection = self._write(f"code bit[{bits}]", "vec_bit(?)", (code.tobytes() for code in rows.codes))
         if self._dim is None:
-            self._write(columns, values, ((code.tobytes(),) for code in rows.codes))
             return
-        contents = ((code.tobytes(), row.tobytes()) for code, row in zip(rows.codes, rows.features, strict=True))
-        self._write(f"{columns}, features float[{self._dim}]", f"{values}, ?", contents)
+        with connection:  # an ordinary table: a virtual one takes long to find a row
+            connection.execute("CREATE TABLE vectors (id INTEGER PRIMARY KEY, features BLOB)")
+            vectors = (row.tobytes() for row in rows.features)
+            connection.executemany("INSERT INTO vectors VALUES (?, ?)", enumerate(vectors))
 
     def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
-        near, code = "WHERE code MATCH vec_bit(?) AND k = ? ORDER BY distance", query.codes.tobytes()
-        candidates = self._candidates(k)
+        near = "SELECT rowid AS id FROM items WHERE code MATCH vec_bit(?) AND k = ? ORDER BY distance"
+        code, candidates = query.codes.tobytes(), self._candidates(k)
         if not candidates:
-            return [row for (row,) in client.execute(f"SELECT rowid FROM items {near}", (code, k))]
+            return [row for (row,) in client.execute(near, (code, k))]
         found = client.execute(
-            f"SELECT rowid FROM (SELECT rowid, features FROM items {near}) "
-            "ORDER BY vec_distance_l2(features, ?), rowid LIMIT ?",
+            f"SELECT id FROM ({near}) JOIN vectors USING (id) ORDER BY vec_distance_l2(features, ?), id LIMIT ?",
             (code, candidates, query.features.tobytes(), k),
         )
         return [row for (row,) in found]

@@ -115,6 +115,8 @@ def grid(tmp_path):
         (["--set", "bits=1000000000"], "bits = 1000000000: codes have at most 65,536"),
         (["--set", "bits=2024-05-01"], "bits = 2024-05-01"),
         (["--set", "bits=1e999"], "bits = inf"),
+        (["--set", "bits=n / m"], "--set 'bits=n / m': lsh: bits = 'n / m': 'm' is not allowed; an expression has"),
+        (["--set", "faiss.factory=IVF{sqr(n)},Flat"], "in braces, 'sqr(n)': 'sqr(n)' is not allowed"),
         (["--set", "faiss.factory=12:30:00"], "factory = '12:30:00'"),
         (["--set", "a="], "unknown key 'a'"),
         (["--set", "=b"], "expected key=value"),

@@ -15,18 +15,25 @@ import pytest
 from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
 from bench.plugins import registry
 from methods.search.common import library
+from methods.search.systems.chroma import Chroma
+from methods.search.systems.duckdb import DuckDB, DuckDBBinary
 from methods.search.systems.home import Home
+from methods.search.systems.lancedb import LanceDB, LanceDBBinary
 from methods.search.systems.pgvector import Pgvector, PgvectorBinary, connected
+from methods.search.systems.qdrant_edge import QdrantEdge
 from methods.search.systems.sqlite_vec import SqliteVec, SqliteVecBinary
 from tests.conftest import CHECKOUT, TEST_MARK, marked
 
 ITEMS, QUERIES, DIM, BITS, K = 400, 20, 24, 44, 10
 SCANS = {
     "sqlite_vec": SqliteVec,
+    "duckdb": DuckDB,
     "pgvector flat": lambda **more: Pgvector(kind="flat", **more),
 }
 CODE_SCANS = {
     "sqlite_vec_binary": SqliteVecBinary,
+    "duckdb_binary": DuckDBBinary,
+    "lancedb_binary": LanceDBBinary,
     "pgvector_binary flat": lambda **more: PgvectorBinary(kind="flat", **more),
 }
 
@@ -124,12 +131,48 @@ def test_an_index_of_pgvector_finds_more_with_more_work_up_to_nearly_all(make, s
     assert "Index Scan" in str(plan)
 
 
-def test_costs_are_those_of_the_table(request):
-    for make in (SqliteVec, Pgvector):
-        index = made(make, request).build(DATABASE)
-        index.empty_query()
-        assert index.load_seconds() > 0
-        assert DATABASE.features.nbytes < index.disk_bytes() < 40 * DATABASE.features.nbytes
+@pytest.mark.parametrize(
+    ("make", "low", "high"),
+    [
+        (lambda **more: LanceDB(partitions=20, nprobes=1, refine=0), {}, {"nprobes": 20, "refine": 20}),
+        (lambda **more: QdrantEdge(ef=1), {}, {"ef": 200}),
+        (lambda **more: QdrantEdge(kind="hnsw_binary", oversampling=1), {}, {"oversampling": 30}),
+        (lambda **more: Chroma(ef=1), {}, {"ef": 200}),
+    ],
+)
+def test_an_engine_in_this_process_finds_more_with_more_work(make, low, high, request):
+    index = made(make, request).build(DATABASE)
+    recalls = []
+    for setting in (low, high):
+        index.set_query(**setting)
+        recalls.append(recall(index.search(ASKED, K), SQUARED))
+    assert recalls[0] <= recalls[1] and recalls[1] > 0.9
+
+
+@pytest.mark.parametrize("make", [SqliteVec, DuckDB, Pgvector, LanceDB, QdrantEdge, Chroma])
+def test_costs_are_those_of_the_table(make, request):
+    index = made(make, request).build(DATABASE)
+    index.search(ASKED, K)
+    index.empty_query()
+    assert index.load_seconds() > 0
+    assert index.disk_bytes() > DATABASE.features.nbytes
+
+
+def test_an_engine_that_answers_on_threads_of_its_own_runs_on_the_cpus_of_the_calling_thread(request):
+    index = made(LanceDB, request).build(DATABASE)
+    before = os.sched_getaffinity(0)
+
+    def cpus_of_threads():
+        return {frozenset(os.sched_getaffinity(int(one.name))) for one in Path("/proc/self/task").iterdir()}
+
+    try:
+        os.sched_setaffinity(0, {max(before)})
+        index.search(ASKED.part(0, 1), K)
+        assert cpus_of_threads() == {frozenset({max(before)})}
+    finally:
+        os.sched_setaffinity(0, before)
+    index.search(ASKED.part(0, 1), K)
+    assert cpus_of_threads() == {frozenset(before)}
 
 
 def test_what_does_not_fit_is_said_before_anything_starts():
@@ -156,11 +199,13 @@ def test_a_server_that_refuses_is_a_failure_with_its_words():
 
 
 def test_an_engine_that_is_not_installed_is_unavailable_and_says_what_to_install(monkeypatch):
+    points = registry.plugins("index").items()
+    engines = [registry.load("index", name) for name, point in points if ".systems." in point.module]
+    assert len(engines) == 10
     monkeypatch.setattr(library.importlib.util, "find_spec", lambda module: None)
-    for name, point in registry.plugins("index").items():
-        if point.module.startswith("methods.search.systems."):
-            with pytest.raises(Unavailable, match=r"is not installed: pip install -e '\.\[systems\]'"):
-                registry.load("index", name)().check(None, None)
+    for plugin in engines:
+        with pytest.raises(Unavailable, match=r"is not installed: pip install -e '\.\[systems\]'"):
+            plugin().check(None, None)
 
 
 def test_on_a_named_server_nothing_is_left(postgres):
@@ -300,7 +345,9 @@ def test_a_server_that_dies_ends_the_search_with_its_words_and_leaves_nothing(ma
     folder = index._home.folder
     server = next(one for one in marked(mark) if one.name() == "postgres" and "-D" in one.cmdline())
     server.kill()
-    psutil.wait_procs([server], timeout=20)
+    until = time.monotonic() + 20
+    while server.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+        time.sleep(0.02)
     with pytest.raises(Exception, match=r"connection|terminat"):
         for _ in range(100):
             index.search(ASKED, K)
