@@ -101,9 +101,9 @@ def written(cell: Cell) -> dict[str, str]:
 def resolved(cell: Cell, items: int, dim: int | None, code_bits: int | None) -> Cell:
     """The cell with the values of what it has ``written``.
 
-    ``items``: the number of database items. ``dim``: the dimension of the items' vectors, None for images. ``code_bits``:
-    the length of the codes that the items hold. A hasher's ``d`` is the dimension of its input, and an index's that of
-    the features, or else of the hasher's input.
+    ``items``: the number of database items. ``dim``: the dimension of the items' vectors, None for images.
+    ``code_bits``: the length of the codes that the items hold. A hasher's ``d`` is the dimension of its input, and an
+    index's that of the features, or else of the hasher's input.
 
     Raises ValueError: an expression is wrong, or has no value.
     """
