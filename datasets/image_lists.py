@@ -170,9 +170,10 @@ class Coco(ImageLists):
 
 
 class MirFlickr25K(ImageLists):
-    """MIRFLICKR-25K (Huiskes, Lew, MIR 2008): 25,000 photographs with sets of 38 annotations, or 24 without "relevant".
+    """MIRFLICKR-25K (Huiskes, Lew, MIR 2008): photographs of Flickr with sets of 38 annotations, or of 24.
 
-    Lists and images as in `ImageLists`; the images may lie in ``mirflickr``, as its publisher's archive unpacks.
+    The 24 leave out those called "relevant". Lists and images as in `ImageLists`; the images may lie in ``mirflickr``,
+    as their publisher's archive unpacks.
     """
 
     dataset_name = "mirflickr25k"

@@ -86,7 +86,11 @@ class Fitted:
         left_alone(partial(self.read, make), given, partial(self.agree, self.fit(make), data.other_items()))
 
     def items_that_it_cannot_read_are_refused(self, make: Make) -> None:
-        """Items without images, or without vectors, are read or a ValueError in words."""
+        """Items without images, or without vectors, or with sets of classes, are read or a ValueError in words."""
         for lacking in ("images", "vectors"):
             some = data.changed(data.train_items(), **{lacking: None})
             outcome(partial(self.read, make, some, some), f"items without {lacking}")
+        train = data.train_items()
+        sets = np.eye(data.CLASSES, dtype=np.bool_)[train.labels] | (np.arange(data.CLASSES) == 0)
+        some = data.changed(train, labels=sets)
+        outcome(partial(self.read, make, some, some), "items with sets of classes")

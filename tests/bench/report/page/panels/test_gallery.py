@@ -107,6 +107,27 @@ def test_an_image_that_can_no_longer_be_read_has_no_picture_and_the_others_have_
     assert found["missing"] == [] and None not in before["images"]
 
 
+def test_an_item_with_a_set_of_classes_is_right_if_it_shares_one_and_shows_them_all(finish, image_tree):
+    root, rng, sets = image_tree(), np.random.default_rng(1), {}
+    for name, folder in (("database", "train"), ("test", "test")):
+        paths = sorted((root / folder).glob("*/*.png"))
+        sets[name] = rng.random((len(paths), 4)) < 0.4
+        for number, path in enumerate(paths):
+            path.rename(root / f"{folder}{number}.png")
+        lines = [f"{folder}{at} {' '.join(map(str, row.astype(int)))}" for at, row in enumerate(sets[name])]
+        (root / f"{name}.txt").write_text("\n".join(line.replace(" ", ".png ", 1) for line in lines))
+    (root / "classes.txt").write_text("sky\nsea\ndog\n<b>\n")
+    run = finish(IMAGE_CELLS, dataset="image_lists", data_dir=root)
+    found = gallery.panel(run.stored, 24)
+    assert found["judged_by"] == "label" and found["missing"] == []
+    for row, lines in shown(found):
+        for line in lines:
+            assert [right for _, right in line] == [(sets["database"][at] & sets["test"][row]).any() for at, _ in line]
+    told = {"database": sets["database"], "query": sets["test"]}
+    names = np.array(["sky", "sea", "dog", "<b>"])
+    assert found["labels"] == [", ".join(names[told[split][row]]) for split, row in found["items"]]
+
+
 class Unlabelled:
     """Thirty images without labels."""
 
