@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Corpus, Float, Int
+from bench.interfaces import Codes, Corpus, Float, Int, Unavailable
 from methods.parameters import Natural, check_parameters
 from methods.search.common.inputs import check_k, codes_of, features_of, set_parameters
 from methods.search.common.library import installed, threads
@@ -91,7 +92,9 @@ class Engine:
         return tuple(name for name in self.tuned if name in self._defaults() or name not in every)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Raises Unavailable: the engine or its driver is not installed."""
+        """Raises Unavailable: the engine or its driver is not installed, or this is no Linux."""
+        if sys.platform != "linux":
+            raise Unavailable(f"{self.name} is run on Linux alone, whose kernel tells which processes are left")
         for module in self.modules:
             installed(module, "systems")
 

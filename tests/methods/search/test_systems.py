@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+import datasets
 from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
 from bench.plugins import registry
 from methods.search.common import library
@@ -103,7 +104,7 @@ def test_the_nearest_codes_are_ordered_by_features_in_sql(name, request):
     ("make", "sweep", "away"),
     [
         (Pgvector, [{"ef": 1}, {"ef": 200}], SQUARED),
-        (lambda **more: Pgvector(kind="ivfflat", lists=20, **more), [{"probes": 1}, {"probes": 20}], SQUARED),
+        (lambda **more: Pgvector(kind="ivfflat", lists=20, **more), [{"nprobe": 1}, {"nprobe": 20}], SQUARED),
         (PgvectorBinary, [{"ef": 1}, {"ef": 400}], HAMMING),
         (lambda **more: PgvectorBinary(reorder=K, **more), [{"reorder": K}, {"reorder": ITEMS}], SQUARED),
     ],
@@ -134,9 +135,9 @@ def test_an_index_of_pgvector_finds_more_with_more_work_up_to_nearly_all(make, s
 @pytest.mark.parametrize(
     ("make", "low", "high"),
     [
-        (lambda **more: LanceDB(partitions=20, nprobes=1, refine=0), {}, {"nprobes": 20, "refine": 20}),
+        (lambda **more: LanceDB(lists=20, nprobe=1, k_factor=0), {}, {"nprobe": 20, "k_factor": 20}),
         (lambda **more: QdrantEdge(ef=1), {}, {"ef": 200}),
-        (lambda **more: QdrantEdge(kind="hnsw_binary", oversampling=1), {}, {"oversampling": 30}),
+        (lambda **more: QdrantEdge(kind="hnsw_binary", k_factor=1), {}, {"k_factor": 30}),
         (lambda **more: Chroma(ef=1), {}, {"ef": 200}),
     ],
 )
@@ -156,6 +157,12 @@ def test_costs_are_those_of_the_table(make, request):
     index.empty_query()
     assert index.load_seconds() > 0
     assert index.disk_bytes() > DATABASE.features.nbytes
+
+
+def test_lancedb_stands_beside_a_module_named_datasets_that_is_not_hugging_faces(request):
+    assert "datasets" in sys.modules and not hasattr(datasets, "Dataset")
+    assert made(LanceDBBinary, request).build(DATABASE).search(DATABASE.part(3, 4), 1).tolist() == [[3]]
+    assert sys.modules["datasets"] is datasets
 
 
 def test_an_engine_that_answers_on_threads_of_its_own_runs_on_the_cpus_of_the_calling_thread(request):
@@ -183,6 +190,10 @@ def test_what_does_not_fit_is_said_before_anything_starts():
         SqliteVecBinary().check(None, 9000)
     with pytest.raises(ValueError, match=r"lists = 3: kind = 'hnsw' takes m, ef_construction, ef"):
         Pgvector(lists=3)
+    with pytest.raises(ValueError, match="ef_construction = 20 must be at least twice m = 16"):
+        Pgvector(ef_construction=20)
+    with pytest.raises(ValueError, match="m = 101 must be an integer of at least 2 and at most 100"):
+        Pgvector(m=101)
     with pytest.raises(ValueError, match="at most 4,096 neighbours"):
         SqliteVec().build(corpus(0, 5000)).search(ASKED, 5000)
 
