@@ -48,6 +48,8 @@ class HDF5(VectorSet):
     ``name``: the file of the folder, without .hdf5; None if there is only one. ``twins_allowed``: see ``TrainTest``.
     """
 
+    hasher = "given"
+
     def __init__(
         self, *, data_dir: Path | None = None, name: str | None = None, twins_allowed: float | None = None
     ) -> None:
