@@ -13,14 +13,16 @@ from methods.search.systems.home import Home
 
 @dataclass(kw_only=True, eq=False)
 class Chroma(Engine):
-    """Chroma, by HNSW: ``m`` links a node, ``ef`` nodes kept while searching, by Euclidean distance."""
+    """Chroma, by HNSW: ``m`` links a node, ``ef`` nodes kept while searching, by Euclidean distance.
+
+    ``ef`` is fixed by the build: a collection whose configuration is changed goes on searching with the first one.
+    """
 
     name = "chroma"
     modules = ("chromadb",)
     label = "Chroma"
     family = "graph"
     deterministic = False
-    tuned = ("ef",)
     own_threads = True
     m: TwoOrMore = 16
     ef_construction: Count = 100
@@ -43,7 +45,6 @@ class Chroma(Engine):
         self._collection = self._store.create_collection(
             "items", configuration={"hnsw": graph}, embedding_function=None
         )
-        self._now = self.ef
         size = self._store.get_max_batch_size()
         for start in range(0, len(rows), size):
             part = rows.features[start : start + size]
@@ -53,9 +54,6 @@ class Chroma(Engine):
         return self._collection
 
     def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
-        if self._now != self.ef:
-            client.modify(configuration={"hnsw": {"ef_search": self.ef}})
-            self._now = self.ef
         found = client.query(query.features, n_results=k, include=[])
         return [int(name) for name in found["ids"][0]]
 
