@@ -13,7 +13,7 @@ hashers "unsupervised", "supervised", "deep" or "deep, asymmetric", or any other
 text of the class; ``family`` may be a property where parameters decide it.
 
 A process that a plugin starts is killed when the plugin's own process ends. One that has BENCH_TIDIES in its
-environment has two more seconds to remove what is left.
+environment has a minute more to remove what is left.
 """
 
 from __future__ import annotations
