@@ -52,7 +52,7 @@ class Home:
         self._order({"start": [*command], "user": user})
 
     def at_end(self, command: Sequence[str]) -> None:
-        """Have a command run at the end."""
+        """Have a command run at the end, after the folder is removed."""
         self._order({"at_end": [*command]})
 
     def _order(self, order: dict[str, Any]) -> None:

@@ -41,7 +41,14 @@ UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root. The server of a root is this user's."""
 
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|\bpassword\s*=", re.IGNORECASE)
-DROP = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute(sys.argv[2])"
+DROP = """
+import psycopg, sys
+address, schema = sys.argv[1:]
+with psycopg.connect(address, autocommit=True, connect_timeout=10) as connection:
+    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [schema])
+    connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+"""
+"""Ends what a killed client has left at work, which keeps its locks, and removes the schema."""
 
 
 @dataclass
@@ -111,20 +118,20 @@ class _Table(Engine):
     def _start(self, home: Home) -> None:
         self._schema = f"bench_{uuid.uuid4().hex}"
         self._reached = self.address or serve(home)
-        connection = connected(self._reached)
+        connection = connected(self._reached, self._schema)
         try:
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         except Exception as fault:
             raise OSError(f"the server has no pgvector: {fault}") from fault
         if self.address:
-            home.at_end([sys.executable, "-c", DROP, self.address, f"DROP SCHEMA IF EXISTS {self._schema} CASCADE"])
+            home.at_end([sys.executable, "-c", DROP, self.address, self._schema])
         connection.execute(f"CREATE SCHEMA {self._schema}")
         connection.close()
 
     def _client(self) -> Client:
         from pgvector.psycopg import register_vector
 
-        connection = connected(self._reached)
+        connection = connected(self._reached, self._schema)
         register_vector(connection)
         connection.execute(f"SET search_path = {self._schema}, public")
         for setting in ("jit = off", "max_parallel_workers_per_gather = 0", "hnsw.iterative_scan = strict_order"):
@@ -248,15 +255,17 @@ class PgvectorBinary(CodeEngine, _Table):
         return self._found(client, select, (code, query.features[0]), candidates)
 
 
-def connected(address: str) -> Any:
-    """A connection to a server. Each statement is a transaction.
+def connected(address: str, name: str = "bench") -> Any:
+    """A connection to a server, where it has this name. Each statement is a transaction.
 
     Raises OSError: the server refuses.
     """
     import psycopg
 
     try:
-        return psycopg.connect(address, autocommit=True, connect_timeout=int(START_SECONDS))
+        return psycopg.connect(
+            address, autocommit=True, connect_timeout=int(START_SECONDS), application_name=name
+        )
     except psycopg.OperationalError as fault:
         raise OSError(f"PostgreSQL refuses: {' '.join(str(fault).split())}") from fault
 

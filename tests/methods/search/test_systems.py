@@ -16,6 +16,7 @@ import datasets
 from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
 from bench.plugins import registry
 from methods.search.common import library
+from methods.search.systems import keeper
 from methods.search.systems.chroma import Chroma
 from methods.search.systems.duckdb import DuckDB, DuckDBBinary
 from methods.search.systems.home import Home
@@ -231,6 +232,9 @@ def test_on_a_named_server_nothing_is_left(postgres):
         index = Pgvector(address=postgres).build(DATABASE)
         assert len(connection.execute(schemas).fetchall()) == len(before) + 1
         assert index.server_bytes() is None
+        kept = index._clients[0].connection
+        kept.execute("BEGIN")  # as a backend whose client was killed, it keeps a lock
+        kept.execute("SELECT id FROM items")
         del index
         assert connection.execute(schemas).fetchall() == before
 
@@ -286,11 +290,21 @@ def test_a_server_that_cannot_start_says_why_and_its_last_words_are_kept(mark):
     assert not home.runs() and home.last_words() == "out of luck"
 
 
-def test_a_command_is_run_at_the_end(tmp_path):
+def test_commands_are_run_at_the_end_when_the_folder_is_gone_and_one_that_fails_stops_no_other(tmp_path):
     home = Home()
-    home.at_end(["/bin/sh", "-c", f"echo done > {tmp_path}/word"])
+    home.at_end(["/no/such/command"])
+    home.at_end(["/bin/sh", "-c", f"test -e {home.folder} || echo gone > {tmp_path}/word"])
     home.close()
-    assert (tmp_path / "word").read_text() == "done\n"
+    assert (tmp_path / "word").read_text() == "gone\n"
+
+
+def test_a_command_that_does_not_end_is_killed(tmp_path, monkeypatch):
+    script = tmp_path / "keeper.py"
+    script.write_text(Path(keeper.__file__).read_text().replace("AT_END_SECONDS = 30.0", "AT_END_SECONDS = 0.1"))
+    monkeypatch.setattr(keeper, "__file__", str(script))
+    home = Home()
+    home.at_end([sys.executable, "-c", "import time; time.sleep(600)"])
+    home.close()
 
 
 def test_shared_memory_of_a_killed_server_is_removed():
