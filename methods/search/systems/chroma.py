@@ -57,5 +57,5 @@ class Chroma(Engine):
         found = client.query(query.features, n_results=k, include=[])
         return [int(name) for name in found["ids"][0]]
 
-    def empty_query(self) -> None:
-        self._collection.get(ids=["none"], include=[])
+    def _nothing(self) -> Any:
+        return self._collection.get(ids=["none"], include=[])

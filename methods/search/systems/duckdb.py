@@ -43,8 +43,8 @@ class _Table(Engine):
     def _select(self, client: Any, query: str, values: Sequence[Any]) -> Sequence[int]:
         return [row for (row,) in client.execute(query, values).fetchall()]
 
-    def empty_query(self) -> None:
-        self._database.execute("SELECT 1").fetchall()
+    def _nothing(self) -> Any:
+        return self._database.execute("SELECT 1").fetchall()
 
 
 @dataclass(kw_only=True, eq=False)

@@ -52,7 +52,7 @@ class Engine:
     ``most``: the most neighbours that the engine finds for a query
     ``own_threads``: the engine answers a query on threads of its own. They run on the CPUs of the calling thread.
 
-    The subclass also gives ``_load``, ``_client``, ``_ask`` and ``empty_query``, and what else differs. It imports the
+    The subclass also gives ``_load``, ``_client``, ``_ask`` and ``_nothing``, and what else differs. It imports the
     engine in a method, by a statement: that puts the engine's version into the keys.
     """
 
@@ -174,6 +174,11 @@ class Engine:
                     os.sched_setaffinity(int(task.name), cpus)
             self._cpus = cpus
 
+    def empty_query(self) -> None:
+        if self.own_threads:
+            self._follow()
+        self._nothing()
+
     def load_seconds(self) -> float:
         return self._load_seconds
 
@@ -215,8 +220,8 @@ class Engine:
         """The ids of the nearest to one query, at most k, which is from 1 to n."""
         raise NotImplementedError
 
-    def empty_query(self) -> None:
-        """Ask the engine for nothing."""
+    def _nothing(self) -> Any:
+        """The engine's answer to a query for nothing."""
         raise NotImplementedError
 
 

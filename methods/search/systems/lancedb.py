@@ -43,8 +43,8 @@ class _Table(Engine):
     def _client(self) -> Any:
         return self._table
 
-    def empty_query(self) -> None:
-        self._table.search().limit(0).select(["id"]).to_arrow()
+    def _nothing(self) -> Any:
+        return self._table.search().where("false").limit(1).select(["id"]).to_arrow()
 
 
 @dataclass(kw_only=True, eq=False)

@@ -197,8 +197,8 @@ class _Table(Engine):
         assert self._home is not None
         return None if self.address else self._home.server_bytes()
 
-    def empty_query(self) -> None:
-        self._clients[0].connection.execute("SELECT 1", prepare=True, binary=True).fetchall()
+    def _nothing(self) -> Any:
+        return self._clients[0].connection.execute("SELECT 1", prepare=True, binary=True).fetchall()
 
 
 @dataclass(kw_only=True, eq=False)

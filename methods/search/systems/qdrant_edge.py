@@ -82,7 +82,7 @@ class QdrantEdge(Engine):
         )
         return [point.id for point in client.query(asked)]
 
-    def empty_query(self) -> None:
+    def _nothing(self) -> Any:
         import qdrant_edge as engine
 
-        self._shard.count(engine.CountRequest(exact=False))
+        return self._shard.count(engine.CountRequest(exact=False))

@@ -54,8 +54,8 @@ class _Table(Engine):
             connection.executemany(insert, enumerate(vectors))
         return connection
 
-    def empty_query(self) -> None:
-        self._clients[0].execute("SELECT 1").fetchall()
+    def _nothing(self) -> Any:
+        return self._clients[0].execute("SELECT 1").fetchall()
 
 
 @dataclass(kw_only=True, eq=False)

@@ -165,13 +165,18 @@ def test_costs_are_those_of_the_table(make, request):
     assert index.disk_bytes() > DATABASE.features.nbytes
 
 
+def test_an_empty_query_of_lancedb_hands_out_no_table(request):
+    assert made(LanceDBBinary, request).build(DATABASE)._nothing().num_rows <= 1
+
+
 def test_lancedb_stands_beside_a_module_named_datasets_that_is_not_hugging_faces(request):
     assert "datasets" in sys.modules and not hasattr(datasets, "Dataset")
     assert made(LanceDBBinary, request).build(DATABASE).search(DATABASE.part(3, 4), 1).tolist() == [[3]]
     assert sys.modules["datasets"] is datasets
 
 
-def test_an_engine_that_answers_on_threads_of_its_own_runs_on_the_cpus_of_the_calling_thread(request):
+@pytest.mark.parametrize("ask", [lambda index: index.search(ASKED.part(0, 1), K), LanceDB.empty_query])
+def test_an_engine_that_answers_on_threads_of_its_own_runs_on_the_cpus_of_the_calling_thread(ask, request):
     index = made(LanceDB, request).build(DATABASE)
     before = os.sched_getaffinity(0)
 
@@ -180,11 +185,11 @@ def test_an_engine_that_answers_on_threads_of_its_own_runs_on_the_cpus_of_the_ca
 
     try:
         os.sched_setaffinity(0, {max(before)})
-        index.search(ASKED.part(0, 1), K)
+        ask(index)
         assert cpus_of_threads() == {frozenset({max(before)})}
     finally:
         os.sched_setaffinity(0, before)
-    index.search(ASKED.part(0, 1), K)
+    ask(index)
     assert cpus_of_threads() == {frozenset(before)}
 
 
