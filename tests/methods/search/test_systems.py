@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 import datasets
+from bench.grids import grid_file
 from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
 from bench.plugins import registry
+from bench.plugins.choices import settings
 from methods.search.common import library
 from methods.search.systems import keeper
 from methods.search.systems.chroma import Chroma
@@ -242,6 +244,18 @@ def test_on_a_named_server_nothing_is_left(postgres):
         kept.execute("SELECT id FROM items")
         del index
         assert connection.execute(schemas).fetchall() == before
+
+
+def test_graphs_and_lists_of_the_grid_are_built_alike_in_every_layer_and_keep_as_many_nodes_as_candidates():
+    cells = grid_file.load("systems").cells
+    found = {name: set() for name in ("m", "ef_construction", "lists", "ef_search")}
+    for cell in cells:
+        values = settings("index", cell.index)
+        for name in found:
+            if values.get(name) is not None:
+                found[name].add(cell.candidates == values[name] if name == "ef_search" else str(values[name]))
+    assert found["ef_search"] == {True}
+    assert {len(values) for values in found.values()} == {1}
 
 
 # What is left.
