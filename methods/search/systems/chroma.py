@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from methods.parameters import Count, TwoOrMore
 from methods.search.systems.engine import Engine, Rows
@@ -19,7 +19,7 @@ class Chroma(Engine):
     """
 
     name = "chroma"
-    modules = ("chromadb",)
+    versions: ClassVar[dict[str, str]] = {"chromadb": "1.5."}
     label = "Chroma"
     family = "graph"
     deterministic = False

