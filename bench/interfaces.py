@@ -280,8 +280,9 @@ class Index(Protocol):
 
     Of a database engine: ``layer`` is a text of the class, "library" (without it), "embedded" or "server", and is only
     printed. ``start()`` starts what the index needs, before ``build`` is timed; without it, ``build`` starts that.
-    ``empty_query()`` asks the engine for nothing. ``load_seconds()``: the part of the build that wrote the rows.
-    ``disk_bytes()``, and ``server_bytes()``: the memory of the processes that the index started, None if unknown.
+    ``empty_query()`` asks the engine for nothing. ``load_seconds()``: the part of the build that wrote the rows, None
+    if it can't be told. ``disk_bytes()``, and ``server_bytes()``: the memory of the processes that the index started,
+    None if unknown.
     """
 
     @property

@@ -50,6 +50,9 @@ class Chroma(Engine):
             part = rows.features[start : start + size]
             self._collection.add([str(start + row) for row in range(len(part))], part)
 
+    def load_seconds(self) -> None:
+        """Chroma indexes the rows while it writes them."""
+
     def _client(self) -> Any:
         return self._collection
 

@@ -187,7 +187,7 @@ class Engine:
             self._follow()
         self._nothing()
 
-    def load_seconds(self) -> float:
+    def load_seconds(self) -> float | None:
         return self._load_seconds
 
     def disk_bytes(self) -> int:

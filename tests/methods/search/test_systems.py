@@ -165,7 +165,7 @@ def test_costs_are_those_of_the_table(make, request):
     index = made(make, request).build(DATABASE)
     index.search(ASKED, K)
     index.empty_query()
-    assert index.load_seconds() > 0
+    assert index.load_seconds() is None if make is Chroma else index.load_seconds() > 0
     assert index.disk_bytes() > DATABASE.features.nbytes
 
 
