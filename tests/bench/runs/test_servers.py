@@ -94,7 +94,7 @@ def test_the_costs_of_a_server_stand_in_its_row_and_no_other(tmp_path, left, mon
     assert (server["layer"], library["layer"]) == ("server", "library")
     assert server["overhead_ms"] >= 2 > library["overhead_ms"]
     assert 0.005 <= server["load_seconds"] < server["build_seconds"]
-    assert server["disk_bytes"] == server["index_bytes"] > 0
+    assert server["disk_bytes"] >= server["index_bytes"] > 0
     assert server["server_bytes"] > 10**6
     assert library[["load_seconds", "disk_bytes", "server_bytes"]].isna().all()
     assert left() == []

@@ -25,7 +25,8 @@ from methods.search.systems.chroma import Chroma
 from methods.search.systems.duckdb import DuckDB, DuckDBBinary
 from methods.search.systems.home import Home
 from methods.search.systems.lancedb import LanceDB, LanceDBBinary
-from methods.search.systems.pgvector import Pgvector, PgvectorBinary, connected
+from methods.search.systems.pgvector import Pgvector, PgvectorBinary
+from methods.search.systems.postgres import connected
 from methods.search.systems.qdrant_edge import QdrantEdge
 from methods.search.systems.sqlite_vec import SqliteVec, SqliteVecBinary
 from tests.conftest import CHECKOUT, TEST_MARK, marked
