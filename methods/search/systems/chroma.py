@@ -10,6 +10,8 @@ from methods.parameters import Count, TwoOrMore
 from methods.search.systems.engine import Engine, Rows
 from methods.search.systems.home import Home
 
+FLOAT_BYTES = 4
+
 
 @dataclass(kw_only=True, eq=False)
 class Chroma(Engine):
@@ -52,6 +54,11 @@ class Chroma(Engine):
 
     def load_seconds(self) -> None:
         """Chroma indexes the rows while it writes them."""
+
+    def size_bytes(self) -> int:
+        """The files of the graph, without the rows in SQLite. The last rows may not be in them yet."""
+        assert self._home is not None and self._dim is not None
+        return max(self._home.disk_bytes("*.bin"), FLOAT_BYTES * self._items * self._dim)
 
     def _client(self) -> Any:
         return self._collection

@@ -89,10 +89,10 @@ class Home:
         """The last lines of the log, in one line."""
         return " / ".join(line.strip() for line in self.log().splitlines()[-LOG_LINES:])
 
-    def disk_bytes(self) -> int:
-        """The space that the files in the folder take."""
+    def disk_bytes(self, files: str = "*") -> int:
+        """The space that the files in the folder take, or those that a pattern names."""
         spent = 0
-        for path in self.folder.rglob("*"):
+        for path in self.folder.rglob(files):
             with suppress(FileNotFoundError):  # the engine tidies up
                 spent += BLOCK * path.lstat().st_blocks
         return spent

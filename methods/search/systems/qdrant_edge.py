@@ -66,6 +66,11 @@ class QdrantEdge(Engine):
         self._shard.optimize()
         self._shard.flush()
 
+    def size_bytes(self) -> int:
+        """The files without the log of what was written, which no query reads."""
+        assert self._home is not None
+        return self.disk_bytes() - self._home.disk_bytes("wal/*")
+
     def _client(self) -> Any:
         return self._shard
 
