@@ -13,7 +13,7 @@ hashers "unsupervised", "supervised", "deep" or "deep, asymmetric", or any other
 text of the class; ``family`` may be a property where parameters decide it.
 
 A process that a plugin starts is killed when the plugin's own process ends. One that has BENCH_TIDIES in its
-environment has two more seconds to remove what is left.
+environment has a minute more to remove what is left.
 """
 
 from __future__ import annotations
@@ -282,8 +282,9 @@ class Index(Protocol):
 
     Of a database engine: ``layer`` is a text of the class, "library" (without it), "embedded" or "server", and is only
     printed. ``start()`` starts what the index needs, before ``build`` is timed; without it, ``build`` starts that.
-    ``empty_query()`` asks the engine for nothing. ``load_seconds()``: the part of the build that wrote the rows.
-    ``disk_bytes()``, and ``server_bytes()``: the memory of the processes that the index started, None if unknown.
+    ``empty_query()`` asks the engine for nothing. ``load_seconds()``: the part of the build that wrote the rows, None
+    if it can't be told. ``disk_bytes()``, and ``server_bytes()``: the memory of the processes that the index started,
+    None if unknown.
     """
 
     @property

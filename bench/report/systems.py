@@ -19,20 +19,24 @@ LAYERS = {"library": "in a library", "embedded": "in an embedded engine", "serve
 COLUMNS = (RECALL, LATENCY, OVERHEAD, THROUGHPUT, LOAD, BUILD, DISK, MEMORY, SERVER_MEMORY)
 """The columns of the table, each where it is measured."""
 
+BUILT = ["index", "rerank", "build_setting"]
+"""The columns that name a built index and what is behind it."""
+
 
 def fastest(searches: pd.DataFrame, k: int, level: float) -> pd.DataFrame:
-    """For each index of a section its fastest search, one query at a time, that reaches a level of recall.
+    """For each built index of a section its fastest search, one query at a time, that reaches a level of recall.
 
-    A row for each index that reaches it, by layer and time: the columns ``layer`` and those of ``pareto.means``, with
+    A row for each that reaches it, by layer and time: the columns ``layer`` and those of ``pareto.means``, with
     means over the seeds of COLUMNS.
     """
     done = searches[searches["status"] == "ok"]
     recall = RECALL.at(k).name
     known = {column.at(k).name for column in COLUMNS}
-    points = pareto.means(done, k, sorted(known - {recall, front.LATENCY, front.THROUGHPUT}))
+    more = sorted(known - {recall, front.LATENCY, front.THROUGHPUT})
     layers = done.groupby("index", sort=False)["layer"].first()
-    best = {name: pareto.fastest(of, recall, level, front.LATENCY) for name, of in points.groupby("index", sort=False)}
-    rows = pd.DataFrame([one for one in best.values() if one is not None], columns=points.columns)
+    built = [pareto.means(of, k, more) for _, of in done.groupby(BUILT, dropna=False, sort=False)]
+    best = [pareto.fastest(points, recall, level, front.LATENCY) for points in built]
+    rows = pd.DataFrame([one for one in best if one is not None], columns=pareto.means(done, k, more).columns)
     rows["layer"] = rows["index"].map(layers).fillna(next(iter(LAYERS)))
     order = dict.fromkeys([*LAYERS, *rows["layer"]])
     rows["place"] = rows["layer"].map({name: place for place, name in enumerate(order)})

@@ -213,10 +213,11 @@ def _times(times: dict[str, Float], queries_in_set: int) -> dict[str, float]:
     }
 
 
-def _building(entries: list[Entry]) -> dict[str, float]:
-    """The memory that building took, as the median of the replicates."""
-    notes = [entry.meta["notes"] for entry in entries]
-    return {name: float(np.median([one[name] for one in notes])) for name in ("build_bytes", "build_peak_bytes")}
+def _building(entries: list[Entry]) -> dict[str, float | None]:
+    """The memory that building took and the time of the rows' writing, if it is known, as medians of the replicates."""
+    names = ("build_bytes", "build_peak_bytes", "load_seconds")
+    noted = {name: [entry.meta["notes"][name] for entry in entries] for name in names}
+    return {name: None if None in values else float(np.median(values)) for name, values in noted.items()}
 
 
 def _against_reference(entries: list[Entry]) -> dict[str, Any]:

@@ -96,12 +96,14 @@ class Worker:
         unique, peak, load = _unique_bytes(), _peak_bytes(), OtherLoad(repeated_for)
         self._index, seconds = indexes.built(chosen, database)
         stays, most = _unique_bytes() - unique, _peak_bytes() - peak
-        taken = [seconds]
+        taken, loads = [seconds], [_told(self._index, "load_seconds")]
         while len(taken) < BUILDS and sum(taken) < repeated_for:
             del self._index
             self._index, seconds = indexes.built(chosen, database)
             taken.append(seconds)
-        return Built(float(np.median(taken)), stays, most, load.cores())
+            loads.append(_told(self._index, "load_seconds"))
+        loaded = None if None in loads else float(np.median(loads))
+        return Built(float(np.median(taken)), loaded, stays, most, load.cores())
 
     def settle(self, cell: dict[str, Any]) -> Costs:
         """Set the cell's query parameters. Returns the sizes and costs that go with them."""
@@ -125,8 +127,8 @@ class Worker:
         with room_for(Path(path)):
             np.save(path, neighbours, allow_pickle=False)
         overhead = latency.overhead_ms(index, self._queries.part(0, OVERHEAD_QUERIES), k)
-        loaded, disk, server = (_told(index, name) for name in ("load_seconds", "disk_bytes", "server_bytes"))
-        return Answered(complete, search_bytes, overhead, loaded, disk, server, environment())
+        disk, server = _told(index, "disk_bytes"), _told(index, "server_bytes")
+        return Answered(complete, search_bytes, overhead, disk, server, environment())
 
     def round(self, cell: dict[str, Any], rows: list[int]) -> Round:
         """Time one round of latencies and batches."""

@@ -117,7 +117,7 @@ def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
     return nanoseconds
 
 
-def warm_up(index: Index, singles: Sequence[Corpus], k: int) -> int:
+def warm_up(index: Any, singles: Sequence[Corpus], k: int) -> int:
     """Answer blocks of queries until the median time of a block is stable. Returns the number of blocks."""
     before = np.inf
     for block in range(WARM_UP_BLOCKS):
@@ -132,5 +132,8 @@ def warm_up(index: Index, singles: Sequence[Corpus], k: int) -> int:
 def overhead_ms(index: Index, queries: Corpus, k: int) -> float:
     """The milliseconds of an empty query, as a median: the harness's own time, and that of an engine and its driver."""
     singles = [queries.part(row, row + 1) for row in range(len(queries))]
+    empty = EmptyQueries(index, k)
+    rest()
     with one_thread(), quiet():
-        return float(np.median(timed(EmptyQueries(index, k), singles, k))) / 1e6
+        warm_up(empty, singles, k)
+        return float(np.median(timed(empty, singles, k))) / 1e6

@@ -18,9 +18,13 @@ ROOM = 1.2
 
 @dataclass(frozen=True)
 class Built:
-    """The costs of building an index: seconds, bytes that stay, bytes at the peak, and cores that others kept busy."""
+    """The costs of building an index: seconds, bytes that stay, bytes at the peak, and cores that others kept busy.
+
+    ``load_seconds`` are those of them in which a database engine wrote the rows, None if the index does not say.
+    """
 
     build_seconds: float
+    load_seconds: float | None
     build_bytes: int
     build_peak_bytes: int
     others: float
@@ -40,14 +44,13 @@ class Costs:
 class Answered:
     """The costs of the answers to all queries. ``environment``: the machine and the libraries of the process.
 
-    Of an index in a database engine: the seconds in which the rows were written, bytes on disk, and bytes of memory of
-    the processes that it started. None if it does not say.
+    Of an index in a database engine: bytes on disk, and bytes of memory of the processes that it started. None if it
+    does not say.
     """
 
     complete_share: float | None
     search_bytes: int
     overhead_ms: float
-    load_seconds: float | None
     disk_bytes: int | None
     server_bytes: int | None
     environment: dict[str, Any]

@@ -29,8 +29,10 @@ TICK = 0.2
 """Seconds between two checks of a working child's memory and time."""
 
 GRACE = 2.0
-"""Seconds in which a dying process must end, and those that tidy up after it."""
+"""Seconds in which a dying process must end."""
 
+TIDY = 60.0
+"""Seconds in which those that tidy up after it must end: they may remove a large folder, or a table of a server."""
 
 TAIL_LINES, TAIL_BYTES = 30, 2**16
 """The last lines and bytes of a child's output that are kept after its end."""
@@ -207,7 +209,7 @@ class Child:
             return []
 
     def end(self) -> None:
-        """Kill the child and its descendants. Those that tidy up have GRACE seconds. It may be called again."""
+        """Kill the child and its descendants. Those that tidy up have TIDY seconds. It may be called again."""
         if self.gone:
             return
         self.gone = True
@@ -216,9 +218,12 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         _kill(one for one in family if not _tidies(one))
         self._process.wait()
-        deadline = time.monotonic() + GRACE
-        while (left := marked(self._mark)) and time.monotonic() < deadline:
-            _kill(one for one in left if not _tidies(one))
+        began = time.monotonic()
+        while left := marked(self._mark):
+            others = [one for one in left if not _tidies(one)]
+            if time.monotonic() - began > (GRACE if len(others) == len(left) else TIDY):
+                break
+            _kill(others)
             psutil.wait_procs(left, timeout=TICK)
         _kill(left)
         self._open.close()

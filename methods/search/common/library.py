@@ -167,8 +167,20 @@ def most(ask: Callable[[int], NDArray[Any]], k: int, fault: type[Exception]) -> 
     return ids
 
 
+def file_bytes(save: Callable[[str], Any]) -> int:
+    """Bytes that a library writes into the file at a path. The file has no name: it goes with this process."""
+    with tempfile.TemporaryFile() as file:
+        save(path_of(file.fileno()))
+        return os.fstat(file.fileno()).st_size
+
+
+def path_of(descriptor: int) -> str:
+    """A path at which this process may open a file once more that has no name."""
+    return f"/proc/self/fd/{descriptor}"
+
+
 def saved_bytes(save: Callable[[Path], Any]) -> int:
-    """Bytes that a library writes into a folder, which is then removed."""
+    """The same for several files in a folder, which is then removed. A process that is killed leaves it."""
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder))
         return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

@@ -16,7 +16,6 @@ import os
 import tempfile
 import weakref
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Float, Unavailable, Unsuitable
 from methods.parameters import Count, Natural
-from methods.search.common.library import LibraryIndex
+from methods.search.common.library import LibraryIndex, path_of
 from methods.search.faiss import calls
 
 STAY = 0.01
@@ -49,7 +48,7 @@ class FaissOnDisk(LibraryIndex):
     seed: Natural = 0
 
     def _build(self, features: Float) -> Any:
-        """Build in memory, write, and map the lists. The file has no name then: it goes with this process.
+        """Build in memory, write, and map the lists. The file has no name: it goes with this process.
 
         Raises Unsuitable: there are fewer items than ``centroids``.
         """
@@ -62,13 +61,12 @@ class FaissOnDisk(LibraryIndex):
         calls.prepare(made, self.seed)
         made.train(features)
         made.add(features)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "index"
-            faiss.write_index(made, str(path))
-            self._file = os.open(path, os.O_RDONLY)
-            weakref.finalize(self, os.close, self._file)
-            os.fsync(self._file)
-            index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as this index
+        weakref.finalize(self, file.close)
+        self._file = file.fileno()
+        faiss.write_index(made, path_of(self._file))
+        os.fsync(self._file)
+        index: Any = faiss.read_index(path_of(self._file), faiss.IO_FLAG_MMAP)
         self._lists = cast(Any, faiss.downcast_InvertedLists(index.invlists))
         self._lists.prefetch_nthread = 0
         index.nprobe = self.nprobe

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.interfaces import Float, Int
 from methods.parameters import Count, Natural
-from methods.search.common.library import LibraryIndex, saved_bytes
+from methods.search.common.library import LibraryIndex, file_bytes
 from methods.search.common.threads import by_queries
 
 
@@ -37,7 +37,7 @@ class Annoy(LibraryIndex):
         for row, vector in enumerate(features):
             index.add_item(row, vector)
         index.build(self.n_trees, n_jobs=-1)
-        self._bytes = saved_bytes(lambda folder: index.save(str(folder / "index"), prefault=True))
+        self._bytes = file_bytes(lambda path: index.save(path, prefault=True))
         return index
 
     def _ask(self, vectors: Float, k: int) -> Int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Int
 from methods.parameters import Count, Natural
-from methods.search.common.library import CodeLibraryIndex, saved_bytes
+from methods.search.common.library import CodeLibraryIndex, file_bytes
 from methods.search.common.threads import by_queries
 
 
@@ -40,7 +40,7 @@ class AnnoyBinary(CodeLibraryIndex):
         for row, code in enumerate(rows):
             index.add_item(row, _numbers(code))
         index.build(self.n_trees, n_jobs=-1)
-        self._bytes = saved_bytes(lambda folder: index.save(str(folder / "index"), prefault=True))
+        self._bytes = file_bytes(lambda path: index.save(path, prefault=True))
         return index
 
     def _ask(self, rows: NDArray[Any], k: int) -> Int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Float, Unsuitable
 from methods.parameters import Count
-from methods.search.common.library import LibraryIndex, saved_bytes, threads
+from methods.search.common.library import LibraryIndex, file_bytes, threads
 
 LEAST_DIM, DIM_STEP = 64, 32
 
@@ -62,4 +62,4 @@ class LoRANN(LibraryIndex):
         return found
 
     def size_bytes(self) -> int:
-        return saved_bytes(lambda folder: self._index.save(str(folder / "index")))
+        return file_bytes(self._index.save)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Float, Unsuitable
 from methods.parameters import Count
-from methods.search.common.library import LibraryIndex, saved_bytes
+from methods.search.common.library import LibraryIndex, file_bytes
 
 
 @dataclass(kw_only=True, eq=False)
@@ -53,4 +53,4 @@ class MRPT(LibraryIndex):
 
     def size_bytes(self) -> int:
         """The trees, as MRPT writes them, and the features, which it refers to."""
-        return saved_bytes(lambda folder: self._index.save(str(folder / "index"))) + 4 * math.prod(self._shape)
+        return file_bytes(self._index.save) + 4 * math.prod(self._shape)

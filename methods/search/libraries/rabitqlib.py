@@ -14,7 +14,7 @@ from annotated_types import Ge, Le, MultipleOf
 from bench.interfaces import Float, Int, Unsuitable
 from methods.parameters import Count, Natural, TwoOrMore, check_parameters
 from methods.search.common.inputs import only
-from methods.search.common.library import LibraryIndex, saved_bytes, threads
+from methods.search.common.library import LibraryIndex, file_bytes, threads
 
 DEFAULTS: dict[str, dict[str, int]] = {
     "ivf": {"nbits": 5, "clusters": 300, "nprobe": 16},
@@ -130,4 +130,4 @@ class RaBitQLib(LibraryIndex):
         return ids
 
     def size_bytes(self) -> int:
-        return saved_bytes(lambda folder: self._index.save(str(folder / "index")))
+        return file_bytes(self._index.save)

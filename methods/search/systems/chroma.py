@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from methods.parameters import Count, TwoOrMore
 from methods.search.systems.engine import Engine, Rows
 from methods.search.systems.home import Home
 
+FLOAT_BYTES = 4
+
 
 @dataclass(kw_only=True, eq=False)
 class Chroma(Engine):
-    """Chroma, by HNSW: ``m`` links a node, ``ef`` nodes kept while searching, by Euclidean distance."""
+    """Chroma, by HNSW: ``m`` links a node, ``ef`` nodes kept while searching, by Euclidean distance.
+
+    ``ef`` is fixed by the build: a collection whose configuration is changed goes on searching with the first one.
+    """
 
     name = "chroma"
-    modules = ("chromadb",)
+    versions: ClassVar[dict[str, str]] = {"chromadb": "1.5."}
     label = "Chroma"
     family = "graph"
     deterministic = False
-    tuned = ("ef",)
     own_threads = True
     m: TwoOrMore = 16
     ef_construction: Count = 100
@@ -43,21 +47,25 @@ class Chroma(Engine):
         self._collection = self._store.create_collection(
             "items", configuration={"hnsw": graph}, embedding_function=None
         )
-        self._now = self.ef
         size = self._store.get_max_batch_size()
         for start in range(0, len(rows), size):
             part = rows.features[start : start + size]
             self._collection.add([str(start + row) for row in range(len(part))], part)
 
+    def load_seconds(self) -> None:
+        """Chroma indexes the rows while it writes them."""
+
+    def size_bytes(self) -> int:
+        """The files of the graph, without the rows in SQLite. The last rows may not be in them yet."""
+        assert self._home is not None and self._dim is not None
+        return max(self._home.disk_bytes("*.bin"), FLOAT_BYTES * self._items * self._dim)
+
     def _client(self) -> Any:
         return self._collection
 
     def _ask(self, client: Any, query: Rows, k: int) -> Sequence[int]:
-        if self._now != self.ef:
-            client.modify(configuration={"hnsw": {"ef_search": self.ef}})
-            self._now = self.ef
         found = client.query(query.features, n_results=k, include=[])
         return [int(name) for name in found["ids"][0]]
 
-    def empty_query(self) -> None:
-        self._collection.get(ids=["none"], include=[])
+    def _nothing(self) -> Any:
+        return self._collection.get(ids=["none"], include=[])

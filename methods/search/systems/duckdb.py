@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ WORD_BYTES = 8
 class _Table(Engine):
     """The table ``items`` in a file. A query runs in the thread that asks."""
 
-    modules = ("duckdb",)
+    versions: ClassVar[dict[str, str]] = {"duckdb": "2.0."}
 
     def _start(self, home: Home) -> None:
         import duckdb
@@ -43,8 +43,8 @@ class _Table(Engine):
     def _select(self, client: Any, query: str, values: Sequence[Any]) -> Sequence[int]:
         return [row for (row,) in client.execute(query, values).fetchall()]
 
-    def empty_query(self) -> None:
-        self._database.execute("SELECT 1").fetchall()
+    def _nothing(self) -> Any:
+        return self._database.execute("SELECT 1").fetchall()
 
 
 @dataclass(kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,10 +20,11 @@ from numpy.typing import NDArray
 from bench.interfaces import Codes, Corpus, Float, Int, Unavailable
 from methods.parameters import Natural, check_parameters
 from methods.search.common.inputs import check_k, codes_of, features_of, set_parameters
-from methods.search.common.library import installed, threads
+from methods.search.common.library import threads
 from methods.search.systems.home import Home
 
 Bytes = NDArray[np.uint8]
+INSTALL = "pip install -e '.[systems]'"
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,19 @@ class Engine:
     """An index over features, in a table of an engine: a subclass is a dataclass of its parameters, and asks it.
 
     ``name``: the plugin in error messages
-    ``modules``: the modules to import
+    ``versions``: the distributions that are needed, and how the versions begin that this was tried with
     ``kinds``: for each ``kind`` of index, if the subclass has that parameter, its own parameters with their defaults;
     None stands for the default
     ``tuned``: the parameters that may change after the build
     ``most``: the most neighbours that the engine finds for a query
     ``own_threads``: the engine answers a query on threads of its own. They run on the CPUs of the calling thread.
 
-    The subclass also gives ``_load``, ``_client``, ``_ask`` and ``empty_query``, and what else differs. It imports the
+    The subclass also gives ``_load``, ``_client``, ``_ask`` and ``_nothing``, and what else differs. It imports the
     engine in a method, by a statement: that puts the engine's version into the keys.
     """
 
     name: ClassVar[str]
-    modules: ClassVar[tuple[str, ...]]
+    versions: ClassVar[dict[str, str]]
     layer: ClassVar[str] = "embedded"
     kinds: ClassVar[dict[str, dict[str, int]]] = {}
     tuned: ClassVar[tuple[str, ...]] = ()
@@ -76,7 +78,7 @@ class Engine:
             setattr(self, name, own.get(name) if value is None else value)
         self.query_parameters: tuple[str, ...] = self._query_parameters()
         self._home: Home | None = None
-        self._built = False
+        self._used = False
 
     def _kind(self) -> str:
         return str(getattr(self, "kind", ""))
@@ -92,19 +94,25 @@ class Engine:
         return tuple(name for name in self.tuned if name in self._defaults() or name not in every)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Raises Unavailable: the engine or its driver is not installed, or this is no Linux."""
+        """Raises Unavailable: the engine or its driver is not installed as it was tried, or this is no Linux."""
         if sys.platform != "linux":
             raise Unavailable(f"{self.name} is run on Linux alone, whose kernel tells which processes are left")
-        for module in self.modules:
-            installed(module, "systems")
+        for distribution, tried in self.versions.items():
+            check_version(distribution, tried)
 
     def start(self) -> None:
-        """Make the folder and start what runs in it, in place of an earlier one."""
+        """Make the folder and start what runs in it, in place of an earlier one.
+
+        Raises Unavailable: ``check`` refuses, or the engine can't be imported.
+        """
         self.check(None, None)
         self._clients: list[Any] = []
         home = Home()
-        self._start(home)
-        self._home, self._built = home, False
+        try:
+            self._start(home)
+        except ImportError as fault:
+            raise Unavailable(f"{self.name} can't be imported: {fault}; {INSTALL}") from fault
+        self._home, self._used = home, False
 
     def build(self, database: Corpus) -> Self:
         """Write the rows and index them, on all CPUs.
@@ -117,14 +125,14 @@ class Engine:
         self._items, self._bits = len(rows), bits
         self._dim = rows.features.shape[1] if "features" in self.reads else None
         self.check(self._dim, bits)
-        if self._home is None or self._built:
+        if self._home is None or self._used:
             self.start()
         self._cpus = _cpus()
+        self._used = True
         began = time.perf_counter()
         self._load(rows)
         self._load_seconds = time.perf_counter() - began
         self._index(rows)
-        self._built = True
         return self
 
     def set_query(self, **parameters: Any) -> None:
@@ -174,7 +182,12 @@ class Engine:
                     os.sched_setaffinity(int(task.name), cpus)
             self._cpus = cpus
 
-    def load_seconds(self) -> float:
+    def empty_query(self) -> None:
+        if self.own_threads:
+            self._follow()
+        self._nothing()
+
+    def load_seconds(self) -> float | None:
         return self._load_seconds
 
     def disk_bytes(self) -> int:
@@ -215,8 +228,8 @@ class Engine:
         """The ids of the nearest to one query, at most k, which is from 1 to n."""
         raise NotImplementedError
 
-    def empty_query(self) -> None:
-        """Ask the engine for nothing."""
+    def _nothing(self) -> Any:
+        """The engine's answer to a query for nothing."""
         raise NotImplementedError
 
 
@@ -239,6 +252,16 @@ class CodeEngine(Engine):
     def _candidates(self, k: int) -> int:
         """How many of the nearest codes are ordered by features. 0: none."""
         return min(max(self.reorder, k), self._items) if self.reorder else 0
+
+
+def check_version(distribution: str, tried: str) -> None:
+    """Raises Unavailable: the distribution is not installed, or its version does not begin with the one tried."""
+    try:
+        found = metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        raise Unavailable(f"{distribution} is not installed: {INSTALL}") from None
+    if not found.startswith(tried):
+        raise Unavailable(f"{distribution} {found} is installed, and {tried.rstrip('.')} is needed: {INSTALL}")
 
 
 def as_bytes(codes: Codes) -> Bytes:

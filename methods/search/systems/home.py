@@ -52,7 +52,7 @@ class Home:
         self._order({"start": [*command], "user": user})
 
     def at_end(self, command: Sequence[str]) -> None:
-        """Have a command run at the end."""
+        """Have a command run at the end, after the folder is removed."""
         self._order({"at_end": [*command]})
 
     def _order(self, order: dict[str, Any]) -> None:
@@ -89,10 +89,10 @@ class Home:
         """The last lines of the log, in one line."""
         return " / ".join(line.strip() for line in self.log().splitlines()[-LOG_LINES:])
 
-    def disk_bytes(self) -> int:
-        """The space that the files in the folder take."""
+    def disk_bytes(self, files: str = "*") -> int:
+        """The space that the files in the folder take, or those that a pattern names."""
         spent = 0
-        for path in self.folder.rglob("*"):
+        for path in self.folder.rglob(files):
             with suppress(FileNotFoundError):  # the engine tidies up
                 spent += BLOCK * path.lstat().st_blocks
         return spent

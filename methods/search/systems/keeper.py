@@ -2,8 +2,8 @@
 
 It is a script. It writes the path of the folder, then reads orders, an object of JSON in a line each, and answers each
 by a line: empty, or the reason why it failed. ``{"start": command, "user": name}`` starts a server in the folder, as
-another user if one is named. ``{"at_end": command}`` names a command that is run at the end. The input ends with the
-other process: then all that was started here is killed, and the folder is removed.
+another user if one is named. ``{"at_end": command}`` names a command that is run at the end, for half a minute at most.
+The input ends with the other process: then all that was started here is killed, and the folder is removed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 
 KILL_WITH_PARENT, ADOPT_ORPHANS = 1, 36
 """PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER of Linux's prctl."""
+
+AT_END_SECONDS = 30.0
 
 REMOVE = 0
 """IPC_RMID of shmctl."""
@@ -57,10 +59,11 @@ def main() -> None:
         pass  # the other process ended before it read the answer
     finally:
         end_children()
-        for command in at_end:
-            subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
         remove_shared_memory(servers)
         shutil.rmtree(folder, ignore_errors=True)
+        for command in at_end:
+            with suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(command, stdin=subprocess.DEVNULL, check=False, timeout=AT_END_SECONDS)
 
 
 def started(command: list[str], folder: Path, user: str | None) -> int:
@@ -69,9 +72,9 @@ def started(command: list[str], folder: Path, user: str | None) -> int:
     Raises OSError, KeyError: it can't be started, or there is no such user.
     """
     group = None if user is None else pwd.getpwnam(user).pw_gid
-    if user is not None:
-        shutil.chown(folder, user, group)
-    with (folder / "log").open("ab") as log:
+    with (folder / "log").open("ab") as log:  # before the user can put a link in its place
+        if user is not None:
+            shutil.chown(folder, user, group)
         return subprocess.Popen(
             command,
             cwd=folder,

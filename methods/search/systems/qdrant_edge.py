@@ -24,7 +24,7 @@ class QdrantEdge(Engine):
     """
 
     name = "qdrant_edge"
-    modules = ("qdrant_edge",)
+    versions: ClassVar[dict[str, str]] = {"qdrant-edge-py": "0.9."}
     label = "Qdrant edge"
     family = "graph"
     deterministic = False
@@ -66,6 +66,11 @@ class QdrantEdge(Engine):
         self._shard.optimize()
         self._shard.flush()
 
+    def size_bytes(self) -> int:
+        """The files without the log of what was written, which no query reads."""
+        assert self._home is not None
+        return self.disk_bytes() - self._home.disk_bytes("wal/*")
+
     def _client(self) -> Any:
         return self._shard
 
@@ -82,7 +87,7 @@ class QdrantEdge(Engine):
         )
         return [point.id for point in client.query(asked)]
 
-    def empty_query(self) -> None:
+    def _nothing(self) -> Any:
         import qdrant_edge as engine
 
-        self._shard.count(engine.CountRequest(exact=False))
+        return self._shard.count(engine.CountRequest(exact=False))

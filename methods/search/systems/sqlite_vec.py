@@ -14,12 +14,15 @@ from methods.search.systems.engine import CodeEngine, Engine, Rows
 MOST_NEIGHBOURS, MOST_DIMENSIONS = 4096, 8192
 """The limits of sqlite-vec 0.1."""
 
+SETTINGS = (f"mmap_size = {2**31 - 2**16}", f"cache_size = -{2**16}")
+"""The file is mapped, up to what SQLite can, and a connection keeps 64 MB of pages, where the default is 2 MB."""
+
 
 @dataclass(kw_only=True, eq=False)
 class _Table(Engine):
     """The table ``items`` in a file."""
 
-    modules: ClassVar[tuple[str, ...]] = ("apsw", "sqlite_vec")
+    versions: ClassVar[dict[str, str]] = {"apsw": "3.", "sqlite-vec": "0.1.9"}
     most: ClassVar[int | None] = MOST_NEIGHBOURS
 
     def check(self, dim: int | None, bits: int | None) -> None:
@@ -42,6 +45,8 @@ class _Table(Engine):
         connection.enable_load_extension(True)
         connection.load_extension(sqlite_vec.loadable_path())
         connection.enable_load_extension(False)
+        for setting in SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
         return connection
 
     def _write(self, column: str, value: str, vectors: Iterable[bytes]) -> Any:
@@ -54,8 +59,8 @@ class _Table(Engine):
             connection.executemany(insert, enumerate(vectors))
         return connection
 
-    def empty_query(self) -> None:
-        self._clients[0].execute("SELECT 1").fetchall()
+    def _nothing(self) -> Any:
+        return self._clients[0].execute("SELECT 1").fetchall()
 
 
 @dataclass(kw_only=True, eq=False)

@@ -40,6 +40,17 @@ def test_each_index_stands_with_its_fastest_search_that_reaches_the_level():
     assert [row[1] for row in expected(0.9)] == ["faiss", "linear_scan", "sqlite_vec", "pgvector"]
 
 
+def test_two_kinds_of_one_index_stand_in_a_row_each():
+    kinds = {"graph": (0.95, 2.0), "lists": (0.97, 3.0)}
+    rows = [
+        search("pgvector", *found, f"{kind}, {ef}", layer="server", build_setting=kind)
+        for kind, found in kinds.items()
+        for ef in (1, 2)
+    ]
+    found = systems.fastest(cells(INFO, scan(), *rows), 10, 0.9)
+    assert found["setting"].tolist()[1:] == ["graph, 1", "lists, 1"]
+
+
 def test_a_layer_that_is_not_known_comes_last_and_an_older_record_without_one_is_of_a_library():
     rows = [scan(layer=None), search("a", 1.0, 1.0, layer="edge"), search("b", 1.0, 2.0, layer="server")]
     found = systems.fastest(cells(INFO, *rows), 10, 0.9)

@@ -93,7 +93,8 @@ def test_the_costs_of_a_server_stand_in_its_row_and_no_other(tmp_path, left, mon
     server, library = cells.loc["toy_server"], cells.loc["toy_scan"]
     assert (server["layer"], library["layer"]) == ("server", "library")
     assert server["overhead_ms"] >= 2 > library["overhead_ms"]
-    assert server["load_seconds"] == 0.25 and server["disk_bytes"] >= server["index_bytes"] > 0
+    assert 0.005 <= server["load_seconds"] < server["build_seconds"]
+    assert server["disk_bytes"] >= server["index_bytes"] > 0
     assert server["server_bytes"] > 10**6
     assert library[["load_seconds", "disk_bytes", "server_bytes"]].isna().all()
     assert left() == []

@@ -276,6 +276,20 @@ def test_an_empty_query_of_an_engine_is_timed_in_its_stead():
     assert engine.calls == []
 
 
+def test_an_empty_query_is_timed_after_a_rest_and_a_warm_up(monkeypatch):
+    done = []
+    monkeypatch.setattr(latency, "rest", lambda: done.append("rest"))
+
+    def slow_at_first():
+        done.append("asked")
+        time.sleep(0.003 if len(done) < 12 else 0)
+
+    engine = Recording()
+    engine.empty_query = slow_at_first
+    assert overhead_ms(engine, QUERIES, k=1) < 1
+    assert done[0] == "rest" and done.count("rest") == 1
+
+
 @pytest.mark.parametrize(
     ("neighbours", "message"),
     [

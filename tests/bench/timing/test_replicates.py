@@ -68,7 +68,7 @@ class Fake:
 
     def build(self, keyed):
         self.ask("build", keyed.cell)
-        return Built(float(self.number), 0, 0, self.machine.build_load)
+        return Built(float(self.number), None, 0, 0, self.machine.build_load)
 
     def round(self, keyed, rows):
         self.ask("round", keyed.cell, rows)

@@ -230,6 +230,7 @@ def test_a_process_that_tidies_up_has_time_for_it(start, mark, end, tmp_path, mo
     file = tmp_path / "left"
     file.touch()
     monkeypatch.setenv("TOY_FILE", str(file))
+    monkeypatch.setattr(process, "GRACE", 0.1)
     child = start(at_build="tidy")
     child.ask("build", cell=child.cell)
     end(child)
@@ -239,7 +240,7 @@ def test_a_process_that_tidies_up_has_time_for_it(start, mark, end, tmp_path, mo
 
 def test_a_process_that_never_has_done_tidying_up_is_killed(start, mark, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY_FILE", str(tmp_path / "left"))
-    monkeypatch.setattr(process, "GRACE", 0.3)
+    monkeypatch.setattr(process, "TIDY", 0.3)
     child = start(at_build="tidy_for_ever")
     child.ask("build", cell=child.cell)
     left = head_of(child).children()

@@ -69,7 +69,15 @@ def test_warm_pages_count_as_memory_and_cold_ones_do_not():
 @both
 def test_the_file_of_lists_has_no_name_and_is_closed_with_the_index(plugin, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    write, seen = faiss.write_index, []
+
+    def noted(*arguments):
+        write(*arguments)
+        seen.extend(tmp_path.iterdir())
+
+    monkeypatch.setattr(faiss, "write_index", noted)
     index = built(plugin)
+    assert seen == []  # also where this process is killed in the build
     file = index._file
     assert [*tmp_path.iterdir()] == [] and os.fstat(file).st_nlink == 0
     del index
