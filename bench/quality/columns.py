@@ -40,17 +40,19 @@ def of_neighbours(
     queries: Corpus,
     labels: tuple[Labels, Labels] | None,
     k: int,
+    radius: Int | None = None,
 ) -> dict[str, float]:
     """Precision by label and recall against exact search, for the lists int64 [q, k] that a search returned.
 
-    With features, exact search is by features, and ``exact`` has its ids int64 [q, k]; without, by Hamming distance.
-    ``labels``: those of the database and of the queries. Without them there is no precision.
+    With features, exact search is by features, and ``exact`` has its ids int64 [q, k]. Without, it is by Hamming
+    distance, and ``radius`` is that of ``radius_of``, if it is known. ``labels``: those of the database and of the
+    queries. Without them there is no precision.
     """
     if exact is not None and database.features is not None and queries.features is not None:
         recall = recall_at(neighbours, exact, database.features, queries.features, k)
     else:
         assert database.codes is not None and queries.codes is not None
-        recall = recall_at_by_codes(neighbours, queries.codes, database.codes, k)
+        recall = recall_at_by_codes(neighbours, queries.codes, database.codes, k, radius)
     if labels is None:
         return {f"recall_at_{k}": recall}
     of_database, of_queries = labels

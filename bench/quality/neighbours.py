@@ -73,19 +73,27 @@ def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Floa
     return float((hits / (nearest >= 0).sum(axis=1)).mean())
 
 
-def recall_at_by_codes(neighbours: Int, query_codes: Codes, database_codes: Codes, k: int) -> float:
+def radius_of(query_codes: Codes, database_codes: Codes, k: int) -> Int:
+    """The Hamming distance of the k-th nearest code to each query, or of the farthest if there are fewer, int64 [q]."""
+    alike = [np.zeros(len(codes), dtype=np.int64) for codes in (query_codes, database_codes)]
+    within = np.cumsum(HammingRanking.of(query_codes, database_codes, *alike).items, axis=1)
+    radius: Int = (within < min(k, len(database_codes))).sum(axis=1)
+    return radius
+
+
+def recall_at_by_codes(
+    neighbours: Int, query_codes: Codes, database_codes: Codes, k: int, radius: Int | None = None
+) -> float:
     """The share of the k nearest codes that are among the first k neighbours, averaged over the queries.
 
     A neighbour counts if its Hamming distance is at most that of the k-th nearest code, so ties with this code count.
-    ``neighbours`` as for ``recall_at``.
+    ``neighbours`` as for ``recall_at``. ``radius``: what ``radius_of`` returns, where it is known.
 
     Raises ValueError: sizes do not fit, or an id is outside the database.
     """
-    queries, size = len(query_codes), len(database_codes)
-    found = _distinct(neighbours, k, queries, size)
-    alike = [np.zeros(items, dtype=np.int64) for items in (queries, size)]
-    within = np.cumsum(HammingRanking.of(query_codes, database_codes, *alike).items, axis=1)
-    radius = (within < min(k, size)).sum(axis=1)
+    size = len(database_codes)
+    found = _distinct(neighbours, k, len(query_codes), size)
+    radius = radius_of(query_codes, database_codes, k) if radius is None else radius
     differing = query_codes.words[:, None] ^ database_codes.words[found]
     distances = np.bitwise_count(differing).sum(axis=2, dtype=np.int64)
     hits = ((distances <= radius[:, None]) & (found >= 0)).sum(axis=1)

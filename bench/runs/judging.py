@@ -88,12 +88,14 @@ class Judging:
         """The quality columns of a search, for its answers and for the codes that it reads."""
         from bench.quality.columns import of_neighbours
 
-        neighbours, exact = self.searches.neighbours(cell), None
+        neighbours, exact, radius = self.searches.neighbours(cell), None, None
         if cell.cell.embedder is not None:
             with self.watch.doing(self.schedule.exact(cell)):
                 exact = self.pipeline.exact(cell.cell)
+        else:
+            radius = self.corpora.radius(cell.cell)
         labels = self.corpora.labels(cell.cell)
-        found = of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k)
+        found = of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k, radius)
         return rows.plain({**found, "map": self._map(cell)})
 
     def _map(self, cell: KeyedCell) -> float | None:

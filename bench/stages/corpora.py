@@ -98,6 +98,20 @@ class Corpora:
         value: float = self._once("map", self.key(ranked), found)
         return value
 
+    def radius(self, cell: Cell) -> Int:
+        """The Hamming distance of the k-th nearest code to each of the cell's queries, int64 [q], computed once for all
+        cells that share codes and queries.
+        """
+        from bench.quality.neighbours import radius_of
+
+        def found() -> Int:
+            database, queries = self.of(cell)
+            assert database.codes is not None and queries.codes is not None
+            return radius_of(queries.codes, database.codes, self._pipeline.grid.k)
+
+        radius: Int = self._once("radius", digest([self.key(cell), cell.seed]), found)
+        return radius
+
     def _corpus(self, cell: Cell, split: Literal["database", "query"], rows: Int) -> Corpus:
         features, codes, real = None, None, None
         if cell.embedder is not None:

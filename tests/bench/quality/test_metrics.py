@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
 from bench.interfaces import Codes
-from bench.quality.neighbours import precision_at, recall_at, recall_at_by_codes, right_by_label
+from bench.quality.neighbours import precision_at, radius_of, recall_at, recall_at_by_codes, right_by_label
 from bench.quality.ranking import PRESETS, HammingRanking, average_precision, mean_average_precision
 
 CLASSES = 3
@@ -508,8 +508,9 @@ def test_recall_by_codes_counts_whatever_ties_with_the_kth_nearest_code(size, bi
         distances = (signs != query).sum(axis=1)
         farthest = np.sort(distances)[:k][-1]
         shares.append(sum(distances[i] <= farthest for i in row if i >= 0) / min(k, size))
-    found = recall_at_by_codes(neighbours, Codes.pack(asked), Codes.pack(signs), k)
-    assert found == pytest.approx(np.mean(shares))
+    codes = Codes.pack(asked), Codes.pack(signs)
+    found = recall_at_by_codes(neighbours, *codes, k)
+    assert found == pytest.approx(np.mean(shares)) == recall_at_by_codes(neighbours, *codes, k, radius_of(*codes, k))
 
 
 def test_any_order_inside_the_last_tie_is_exact_by_codes():

@@ -6,6 +6,7 @@ import pytest
 from bench.grids import grid_file
 from bench.grids.grid_file import Options
 from bench.interfaces import Codes, Context
+from bench.quality.neighbours import radius_of
 from bench.quality.ranking import mean_average_precision
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
@@ -242,6 +243,29 @@ def test_exact_neighbours_are_those_of_the_protocol(make):
         database = pipeline.dataset.split("database").vectors[pipeline.database_rows(cell)].astype(np.float64)
         distances = ((queries[:, None] - database) ** 2).sum(axis=2)
         assert np.array_equal(pipeline.exact(cell), np.argsort(distances, axis=1)[:, :3])
+
+
+def test_the_distance_of_the_kth_code_is_computed_once_for_cells_of_the_same_codes_and_queries(make, monkeypatch):
+    counted = []
+    monkeypatch.setattr("bench.quality.neighbours.radius_of", lambda *args: counted.append(args) or radius_of(*args))
+    codes = 'hasher = "lsh"\nbits = 16\nseeds = [0, 1]\n'
+    cells = f'{codes}index = "hamming_scan"\n[[cells]]\n{codes}index = "hash_tables"\nkey_bits = 8'
+    pipeline = make(cells, top="k = 3", options=Options(settings=["measure.queries=10"]))
+    corpora = Corpora(pipeline)
+    found = [corpora.radius(cell) for cell in pipeline.grid.cells]
+    assert len(found) == 4 and len(counted) == 2
+    for cell, radius in zip(pipeline.grid.cells, found, strict=True):
+        database, queries = (corpus.codes.unpack() for corpus in corpora.of(cell))
+        distances = (queries[:, None] != database).sum(axis=2)
+        assert np.array_equal(radius, np.sort(distances, axis=1)[:, 2]) and len(radius) == 10
+
+
+def test_the_labels_of_a_whole_split_are_not_copied(make, monkeypatch):
+    pipeline = make('hasher = "toy_signs"')
+    entry = pipeline.labels()
+    monkeypatch.setattr(Pipeline, "labels", lambda self: entry)
+    database, queries = Corpora(pipeline).labels(pipeline.grid.cells[0])
+    assert database is entry.arrays["database"] and queries is entry.arrays["query"]
 
 
 REAL = 'hasher = "toy_signs"\nindex = "toy_scan"\nfield = "real_codes"\n'
