@@ -192,7 +192,8 @@ class Dataset(Protocol):
 
     ``content``: the content of its items, "images", "vectors", or "codes", beside which the items may have vectors.
 
-    Three more members are optional. ``labelled``: whether the items have labels, known before ``load`` (True where the
+    Four more members are optional. ``hasher``: the plugin that passes on the codes of a data set of codes; in its cells
+    every hasher stands for that one. ``labelled``: whether the items have labels, known before ``load`` (True where the
     files can't be read yet); without it, they have. Without labels ``classes`` is empty, a search has no precision and
     no mAP, and a cell that needs labels is refused. ``dataset_name``: the name of the data where the user gives none;
     without it, or with None, the last part of ``data_dir``, or else the plugin's name. ``remarks``: after ``load``, the
@@ -228,8 +229,9 @@ class Embedder(Protocol):
 class Hasher(Protocol):
     """Items to codes of ``bits`` bits. ``database_codes_``: the codes learned for the train items, or None.
 
-    Four more members are optional. ``supervised``: whether ``fit`` reads the labels; without it, it does. ``models``:
-    the kinds of ``Model`` that its training, with its parameters, can end with; without it, only the last.
+    Five more members are optional. ``passes_on = True``: its codes are those that the data set holds, so that no
+    training and no encoding is timed. ``supervised``: whether ``fit`` reads the labels; without it, it does.
+    ``models``: the kinds of ``Model`` that its training, with its parameters, can end with; without it, only the last.
     ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's. ``encode_real(items)``: the real
     values whose signs ``encode`` packs, float32 [n, bits].
     A ``fit`` that reads labels and takes no sets of classes raises ``Unsuitable`` for them.

@@ -35,11 +35,11 @@ def check_vectors(where: str, vectors: Any) -> None:
 
 
 def check_labels(where: str, labels: Any, count: int) -> None:
-    """Raises ValueError: a source is not integers [count], or 0 and 1 [count, classes]; texts are right too."""
+    """Raises ValueError: a source is not integers or texts [count], or 0 and 1 [count, classes]."""
     if len(labels.shape) == 2 and labels.shape[1] > 1:
         check_sets(where, whole(labels), count)
         return
-    _check_kind(where, labels, "biuU", "integers [n], or 0 and 1 [n, classes]", 1)
+    _check_kind(where, labels, "biuUS", "integers or texts [n], or 0 and 1 [n, classes]", 1)
     if labels.shape[0] != count:
         raise ValueError(f"{where}: {labels.shape[0]} labels for {count} vectors")
 

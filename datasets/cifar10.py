@@ -103,12 +103,13 @@ class Cifar10(TrainTest):
         rng = np.random.default_rng(self.seed)
         query, train = list[Int](), list[Int]()
         wanted = self.queries_per_class + self.train_per_class
+        least = wanted if self.protocol == "I(b)" else wanted + 1  # the train items are in the database, or are not
         for label in np.unique(labels):
             own = rng.permutation(every[labels == label])
-            if len(own) <= wanted:
+            if len(own) < least:
                 raise ValueError(
                     f"class {label} has {len(own):,} images, and queries_per_class = {self.queries_per_class} and "
-                    f"train_per_class = {self.train_per_class} leave none for the database"
+                    f"train_per_class = {self.train_per_class} leave none for the database; {least:,} are needed"
                 )
             query.append(own[: self.queries_per_class])
             train.append(own[self.queries_per_class : wanted])

@@ -42,6 +42,7 @@ class OwnCodes(TrainTest):
     """
 
     content = "codes"
+    hasher = "given"
 
     def __init__(
         self, *, data_dir: Path | None = None, bits: int | None = None, twins_allowed: float | None = None

@@ -96,6 +96,9 @@ def layout(folder: Path, train: str | None, test: str | None, column: str | None
         names, *others = {_names(path, schema, label) for path, schema in schemas.items()}
         if others:
             raise ValueError(f"{folder}: the class names of its files differ; must be the same in all")
+        kinds = {array.data.dtype.kind: array.where for part in shards for array in found[f"{part}_labels"]}
+        if len(kinds) > 1:
+            raise ValueError(f"{kinds['U']}: texts, and {kinds['i']}: numbers; labels must be of one kind in all files")
     return Layout(found, [*schemas], classes=names)
 
 
@@ -128,12 +131,10 @@ def _batches(path: Path, column: str, rows: int) -> Iterator[pa.Array]:
 
 
 def _labels(path: Path, schema: pa.Schema, given: str | None) -> Array:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     name = label_column(path, schema, given)
-    kind = schema.field(name).type
-    texts = is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
+    texts = _are_texts(schema, name)
     with readable(path):
         count = pq.read_metadata(path).num_rows
     return Array(f"{path}: {name}", LabelColumn(path, name, np.dtype("U" if texts else "i8"), (count,)))
@@ -142,7 +143,15 @@ def _labels(path: Path, schema: pa.Schema, given: str | None) -> Array:
 def _names(path: Path, schema: pa.Schema, given: str | None) -> tuple[str, ...]:
     """The classes' names by the metadata, where labels are their numbers."""
     name = label_column(path, schema, given)
-    return class_names(path, schema, name) if not is_text(schema.field(name).type) else ()
+    return () if _are_texts(schema, name) else class_names(path, schema, name)
+
+
+def _are_texts(schema: pa.Schema, name: str) -> bool:
+    """Whether a column holds texts, each written out or as the number of one."""
+    import pyarrow as pa
+
+    kind = schema.field(name).type
+    return is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
 def _holds_vectors(found: pa.DataType) -> bool:

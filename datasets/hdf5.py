@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.given.forms import as_texts
 from bench.interfaces import Context, Float
 from datasets import inner_product
-from datasets.arrays import check_finite, check_labels, check_vectors, converted, read_vectors
+from datasets.arrays import check_finite, check_labels, check_vectors, converted, read_vectors, whole
 from datasets.checks import needed_folder, one_line
 from datasets.coded import CodePart, coded
 from datasets.files import state
@@ -35,9 +36,9 @@ class HDF5(VectorSet):
     """Feature vectors or codes in an HDF5 file in the layout of ann-benchmarks: train, test, with or without labels.
 
     Data sets ``train`` and ``test`` are numbers of any real type [n, d], read as float32. ``train_labels`` and
-    ``test_labels`` are integers [n] of any type and from 0. Without both the items have no labels. ``neighbors`` are
-    compared with exact ones on a sample; ``distances`` are not read. Train items are the database, test items the
-    queries.
+    ``test_labels`` are integers [n] of any type and from 0, or texts. Without both the items have no labels. Train
+    items are the database, test items the queries. ``neighbors`` of vectors are compared with exact ones on a sample;
+    those of codes are not read, nor are ``distances``.
 
     The attribute ``distance`` is "euclidean", "angular", "cosine", "normalized", "ip" or "hamming". For the three after
     the first every row is divided by its length, so that the Euclidean order is that of the angles; a row of zeros
@@ -46,6 +47,8 @@ class HDF5(VectorSet):
 
     ``name``: the file of the folder, without .hdf5; None if there is only one. ``twins_allowed``: see ``TrainTest``.
     """
+
+    hasher = "given"
 
     def __init__(
         self, *, data_dir: Path | None = None, name: str | None = None, twins_allowed: float | None = None
@@ -70,7 +73,8 @@ class HDF5(VectorSet):
             return super().load(context)
         database, query = (self._coded(name) for name in ("train", "test"))
         made = coded(str(self.data_dir), self.fingerprint, database, query)
-        return self._keep(str(self.data_dir), *made[:4], context, made.remarks)
+        more = [remark.removeprefix(f"{self.data_dir}/") for remark in self.layout().remarks]
+        return self._keep(str(self.data_dir), *made[:4], context, [*made.remarks, *more])
 
     def _coded(self, name: str) -> CodePart:
         """One split of a file of codes."""
@@ -114,7 +118,8 @@ class Rows:
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
         with _opened(self.path) as file:
             for start in range(0, self.shape[0], rows):
-                yield file[self.name][start : start + rows]
+                block = file[self.name][start : start + rows]
+                yield block.astype("S") if self.dtype.kind == "S" else block
 
 
 @contextmanager
@@ -141,17 +146,18 @@ def _data(file: h5py.File, name: str) -> h5py.Dataset:
 
 def _array(path: Path, file: h5py.File, name: str) -> Array:
     data = _data(file, name)
-    return Array(f"{path}: {name}", Rows(path, name, data.dtype, data.shape))
+    # HDF5 has texts of any length, which numpy calls objects. Those of labels are read as bytes.
+    texts = name in LABELS and data.dtype.kind == "O"
+    return Array(f"{path}: {name}", Rows(path, name, np.dtype("S") if texts else data.dtype, data.shape))
 
 
 def _labels(file: h5py.File, name: str, count: int) -> NDArray[Any] | None:
     """The labels of a split; None if the file has none."""
     if not any(label in file for label in LABELS):
         return None
-    found = _data(file, f"{name}_labels")
-    check_labels(_where(found), found, count)
-    labels: NDArray[Any] = found[:]
-    return labels
+    where, found = _array(Path(file.filename), file, f"{name}_labels")
+    check_labels(where, found, count)
+    return as_texts(where, whole(found))
 
 
 def _where(data: h5py.Dataset) -> str:

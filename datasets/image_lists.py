@@ -16,6 +16,7 @@ from datasets.checks import needed_folder
 from datasets.files import FileImages, Listing, state
 from datasets.lists import read_lines
 from datasets.train_test import TrainTest
+from datasets.twins import twins
 
 NAMES = "classes.txt"
 HOLDING = (
@@ -73,6 +74,8 @@ class ImageLists(TrainTest):
         database, query = (Listing(lists[name].paths, []).hashes(context) for name in ("database", "test"))
         remarks = [remark for listed in lists.values() for remark in listed.remarks]
         own = made.get("train")
+        if own is not None:
+            remarks += _twins_in_train(lists, own, made["test"], context)
         return self._keep(source, classes, made["database"], made["test"], (database, query), context, remarks, own)
 
     def _fingerprint(self, lists: dict[str, ListedImages]) -> str:
@@ -103,6 +106,20 @@ class ImageLists(TrainTest):
         if named and len(named) != counts["database"]:
             raise ValueError(f"{folder / NAMES}: {len(named)} classes, and the lists have {counts['database']}")
         return lists
+
+
+def _twins_in_train(lists: dict[str, ListedImages], train: Items, test: Items, context: Context) -> list[str]:
+    """A remark on queries that stand among the train items outside of the database, whose images are checked."""
+    known, listed = {*lists["database"].paths}, lists["train"].paths
+    rows = np.array([row for row, path in enumerate(listed) if path not in known], dtype=np.int64)
+    if not len(rows):
+        return []
+    train_hashes, test_hashes = (
+        Listing(paths, []).hashes(context) for paths in ([listed[row] for row in rows], lists["test"].paths)
+    )
+    count = twins(train.take(rows), test, (train_hashes, test_hashes), context).count
+    said = f"{count} query items also stand among the train items that are not in the database, to the byte"
+    return [said] if count else []
 
 
 def read_list(path: Path, folders: tuple[str, ...]) -> ListedImages:

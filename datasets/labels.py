@@ -23,7 +23,7 @@ def read_labels(where: str, labels: NDArray[Any], count: int) -> Labels:
     if labels.ndim == 2 and labels.shape[1] > 1 and (len(labels) != 1 or count == 1):
         check_sets(where, labels, count)
         return labels
-    if labels.dtype.kind not in "biufUS" or labels.ndim not in (1, 2):
+    if labels.dtype.kind not in "biufU" or labels.ndim not in (1, 2):
         right = "must be integers or texts [n], or 0 and 1 [n, classes]"
         raise ValueError(f"{where}: {labels.dtype} {list(labels.shape)}, {right}")
     flat = labels.ravel()

@@ -42,7 +42,7 @@ def compared(given: NDArray[Any], queries: Float, database: Float) -> str:
     asked, ids = queries[rows].astype(np.float64), np.sort(given[rows, :k].astype(np.int64), axis=1)
 
     def squared(ids: Int) -> NDArray[np.float64]:
-        return ((database[ids].astype(np.float64) - asked[:, None]) ** 2).sum(axis=2)
+        return ((database[np.maximum(ids, 0)].astype(np.float64) - asked[:, None]) ** 2).sum(axis=2)
 
     near = squared(ids) <= squared(nearest(asked, database, k)).max(axis=1, keepdims=True)
     near &= ids >= 0

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from bench.given.forms import as_texts
 from bench.interfaces import Context, Float, Int, Items
 from datasets import inner_product
 from datasets.arrays import blocks, check_finite, check_labels, check_neighbours, check_vectors, read_vectors, whole
@@ -138,7 +139,8 @@ class Layout:
 
         Raises ValueError: a value is wrong; the message names its file, row and column.
         """
-        arrays, labels = self.of(name), [whole(array.data) for array in self.of(f"{name}_labels")]
+        arrays = self.of(name)
+        labels = [as_texts(where, whole(data)) for where, data in self.of(f"{name}_labels")]
         together = np.concatenate(labels) if labels else None
         if len(arrays) == 1:
             vectors, remarks = self.read(*arrays[0])
@@ -195,17 +197,16 @@ class VectorSet(TrainTest, ABC):
             shorter = {name: part.vectors for name, part in parts.items()}
             longer = inner_product.as_distance(found.of("train")[0].where, shorter)
             parts = {name: replace(part, vectors=longer[name]) for name, part in parts.items()}
-        train, test = parts["train"], parts["test"]
+        base, test = parts["train"], parts["test"]
         for where, data in found.of("neighbors"):
-            said = compared_once(whole(data), test.vectors, train.vectors, fingerprint, context)
+            said = compared_once(whole(data), test.vectors, base.vectors, fingerprint, context)
             remarks.append(f"{where}: {said}")
         classes, of_train, of_test = None, None, None
-        if train.labels is not None and test.labels is not None:
-            classes, of_train, of_test = number_classes(source, train.labels, test.labels, found.classes)
-        database = train.items(0, f"{fingerprint}/train", of_train)
+        if base.labels is not None and test.labels is not None:
+            classes, of_train, of_test = number_classes(source, base.labels, test.labels, found.classes)
+        database = base.items(0, f"{fingerprint}/train", of_train)
         query = test.items(len(database), f"{fingerprint}/query", of_test)
         short = [remark.removeprefix(f"{source}/") for remark in (*remarks, *found.remarks)]
-        self._keep(source, classes, database, query, hashes, context, short)
-        if "learn" in parts:
-            self._items["train"] = parts["learn"].items(len(database) + len(query), f"{fingerprint}/learn", None)
-        return self
+        own, first_id = parts.get("learn"), len(database) + len(query)
+        train = None if own is None else own.items(first_id, f"{fingerprint}/learn", None)
+        return self._keep(source, classes, database, query, hashes, context, short, train)

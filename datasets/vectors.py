@@ -58,7 +58,6 @@ class Vectors(VectorSet):
         self.name, self.train, self.test = name, train, test
         self.column, self.label_column = column, label_column
         self.distance, self.learn = distance, learn
-        self.train_in_database = not learn
 
     def layout(self) -> Layout:
         folder = needed_folder(self.data_dir, HOLDING)
@@ -77,7 +76,9 @@ class Vectors(VectorSet):
             raise ValueError(f"{folder}: holds no vectors{named}, but {there}; it must hold {HOLDING}")
         distance = self.distance or found.distance
         if distance not in hdf5.READERS:
-            raise ValueError(f"{found.files[0]}: distance {distance!r}, must be {', '.join(map(repr, hdf5.READERS))}")
+            right = f"must be {', '.join(map(repr, hdf5.READERS))}"
+            codes = "; codes are read by --dataset hdf5" if distance == "hamming" else ""
+            raise ValueError(f"{found.files[0]}: distance {distance!r}, {right}{codes}")
         rest = [path.name for path in entries if path not in found.files and path.suffix.lower() in KNOWN]
         unused = [f"Vector files of the folder that are not used: {len(rest):,}, first {rest[0]}"] if rest else []
         whole = replace(found, distance=distance, read=hdf5.READERS[distance], remarks=[*found.remarks, *unused])

@@ -11,6 +11,8 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.given.forms import as_texts
+
 T = TypeVar("T")
 Read = Callable[[], Any]
 Arrays = Mapping[str, Callable[[], NDArray[Any]]]
@@ -58,7 +60,7 @@ def _array(path: Path, name: str, read: Read) -> NDArray[Any]:
         array = array.astype(str)
     if array.dtype.kind not in "buifUS":
         raise ValueError(f"{place(path, name)}: {array.dtype}, expected numbers, truth values or texts")
-    return array
+    return as_texts(place(path, name), array)
 
 
 def _tried(path: Path, read: Callable[[], T]) -> T:
@@ -108,7 +110,8 @@ def _hdf5(path: Path) -> Mapping[str, Read]:
     found: dict[str, Read] = {}
 
     def visit(name: str, held: Any) -> None:
-        if isinstance(held, h5py.Dataset) and held.dtype.kind in "buif":
+        texts = isinstance(held, h5py.Dataset) and held.shape and h5py.check_string_dtype(held.dtype)
+        if texts or (isinstance(held, h5py.Dataset) and held.dtype.kind in "buif"):
             found[name] = partial(_of_hdf5, path, name)
 
     with h5py.File(path, "r") as file:
@@ -120,7 +123,10 @@ def _of_hdf5(path: Path, name: str) -> Any:
     import h5py
 
     with h5py.File(path, "r") as file:
-        return file[name][()].T if "MATLAB_class" in file[name].attrs else file[name][()]
+        values = file[name][()]
+        if values.dtype == object:  # texts of any length
+            values = values.astype("S")
+        return values.T if "MATLAB_class" in file[name].attrs else values
 
 
 def _torch(path: Path) -> Mapping[str, Read]:
@@ -137,16 +143,29 @@ def _text(path: Path) -> Mapping[str, Read]:
 
 
 def _columns(path: Path) -> NDArray[Any]:
-    """Columns between commas, semicolons or spaces, with a line of names above them, as 0, 1, 2, …, or without."""
+    """Columns between commas, semicolons or spaces, with a line of names above them, as 0, 1, 2, …, or without.
+
+    A text in the first line is a name if its column does not hold it again.
+    """
     import pandas as pd
 
-    table = pd.read_csv(path, header=None, sep=None, engine="python", comment="#", skipinitialspace=True)
-    head = pd.to_numeric(table.iloc[0], errors="coerce")
-    named = head.isna().any() or (len(head) > 1 and (head == range(len(head))).all())
-    body = table.iloc[1:] if named and len(table) > 1 else table
+    text = pd.read_csv(path, header=None, sep=_separator(path), comment="#", skipinitialspace=True, low_memory=False)
+    first, below = text.iloc[0], text.iloc[1:]
+    head = pd.to_numeric(first, errors="coerce")
+    counted = len(head) > 1 and (head == range(len(head))).all()
+    named = counted or (head.isna() & ~(below == first).any()).any()
+    body = below if named and len(below) else text
     numbers = body.apply(pd.to_numeric, errors="coerce")
     values = body.to_numpy(dtype=str) if numbers.isna().any(axis=None) else numbers.to_numpy()
     return values[:, 0] if values.shape[1] == 1 else values
+
+
+def _separator(path: Path) -> str:
+    """What stands between the columns, as the first line tells that is no comment."""
+    with path.open(encoding="utf-8") as file:
+        lines = (line.partition("#")[0].strip() for line in file)
+        first = next(filter(None, lines), "")
+    return next((one for one in ",;\t" if one in first), r"\s+")
 
 
 def _parquet(path: Path) -> Mapping[str, Read]:

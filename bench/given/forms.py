@@ -13,6 +13,7 @@ from bench.interfaces import Codes, Labels
 
 BLOCK_VALUES = 2**22
 """Values that are looked at together."""
+PACKED = "packed codes are uint8 or uint64"
 
 
 @dataclass(frozen=True)
@@ -92,16 +93,26 @@ def _unpacked(where: str, values: NDArray[Any]) -> Given:
         is_zero = block == 0
         zeros += int(is_zero.sum())
         is_binary = is_binary and bool((is_zero | (block == 1)).all())
+        if values.dtype.kind == "i":
+            _check_signs(where, block, start)
     if is_binary:
         return Given(Codes.pack(values == 1), values)
     if values.dtype.kind == "u":
         width = 8 * values.dtype.itemsize * values.shape[1]
-        raise ValueError(
-            f"{where}: {values.dtype} with values other than 0 and 1; packed codes need their number of bits, as in "
-            f"bits = {width}"
-        )
+        is_packed = values.dtype in (np.uint8, np.uint64)
+        right = f"packed codes need their number of bits, as in bits = {width}" if is_packed else PACKED
+        raise ValueError(f"{where}: {values.dtype} with values other than 0 and 1; {right}")
     said = (f"{where}: {zeros:,} values are 0 and count as bit 1",) if zeros else ()
     return Given(Codes.pack(values), values, said)
+
+
+def _check_signs(where: str, block: NDArray[Any], first_row: int) -> None:
+    """Raises ValueError: an integer is not -1, 0 or 1, as in packed codes of another type."""
+    wrong = (block < -1) | (block > 1)
+    if wrong.any():
+        row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        value = f"{block[row, column]} at row {first_row + row}, column {column}"
+        raise ValueError(f"{where}: {value}; codes of {block.dtype} are 0 and 1, or -1 and 1, and {PACKED}")
 
 
 def _check_finite(where: str, block: NDArray[Any], first_row: int) -> None:
@@ -159,6 +170,19 @@ def _packed(values: NDArray[Any], bits: int, highest_first: bool) -> Codes:
         words[:, : packed.shape[1]] = packed
         packed = words
     return Codes(packed.view("<u8").astype(np.uint64, copy=False), bits)
+
+
+def as_texts(where: str, labels: NDArray[Any]) -> NDArray[Any]:
+    """The labels; those that are bytes, decoded as UTF-8.
+
+    Raises ValueError: they are not UTF-8.
+    """
+    if labels.dtype.kind != "S":
+        return labels
+    try:
+        return np.char.decode(labels, "utf-8")
+    except UnicodeDecodeError as fault:
+        raise ValueError(f"{where}: texts must be UTF-8 ({fault})") from fault
 
 
 def as_labels(where: tuple[str, str], query: NDArray[Any], database: NDArray[Any]) -> tuple[Labels, Labels]:

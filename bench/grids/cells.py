@@ -94,11 +94,13 @@ class Grid:
     sizes_known: bool = True
 
 
-def unique(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells, each once. Cells are the same whose expressions have the same values."""
+def unique(cells: Iterable[Cell], sizes_known: bool) -> list[Cell]:
+    """The cells, each once. Cells are the same whose expressions have the same values. Until the sizes of the data are
+    known, the same expressions are needed too.
+    """
     seen: dict[str, Cell] = {}
     for cell in cells:
-        seen.setdefault(digest(asdict(replace(cell, written={}))), cell)
+        seen.setdefault(digest(asdict(replace(cell, written={}) if sizes_known else cell)), cell)
     return list(seen.values())
 
 

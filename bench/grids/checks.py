@@ -12,8 +12,6 @@ from bench.plugins.choices import ROLES, Choice, Role
 from bench.plugins.estimators import as_hasher
 
 MOST_BITS = 2**16
-GIVEN = "given"
-"""The hasher that passes on the codes that the data set holds."""
 
 
 def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
@@ -30,8 +28,9 @@ def check(cell: Cell, content: str, labelled: bool, k: int) -> None:
         models = getattr(hasher, "models", ("last",))
         if cell.model not in models:
             raise ValueError(f"model = {cell.model!r}: {cell.hasher.name} offers {', '.join(map(repr, models))}")
-        if cell.hasher.name == GIVEN and content != "codes":
-            raise ValueError(f"hasher = {GIVEN!r} passes on the codes of a data set, and this one holds {content}")
+        if getattr(hasher, "passes_on", False) and content != "codes":
+            passing = f"hasher = {cell.hasher.name!r} passes on the codes of a data set"
+            raise ValueError(f"{passing}, and this one holds {content}")
         if content == "images" and cell.input is None and not hasattr(hasher, "encode"):
             raise ValueError(
                 f"hasher = {cell.hasher.name!r} reads vectors and the data set holds images; "

@@ -7,9 +7,10 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.grids.cells import Cell
-from bench.grids.checks import GIVEN, check, reads
+from bench.grids.checks import check, reads
 from bench.grids.model import AXES, Block, Table
 from bench.grids.sizes import USUAL_BITS, USUAL_DIM, for_usual_sizes, resolved, written
 from bench.plugins import registry
@@ -39,24 +40,26 @@ def expand(blocks: Sequence[tuple[Block, Sequence[int]]], around: Surroundings, 
     count = sum(len(seeds) * math.prod(map(len, block.axes().values())) for block, seeds in blocks)
     if count > MOST_CELLS:
         raise ValueError(f"{where}: the products of [[cells]] are {count:,} cells; at most {MOST_CELLS:,} are run")
+    data = registry.build("dataset", around.dataset.name, around.dataset.parameters)
     cells: list[Cell] = []
     for number, (block, seeds) in enumerate(blocks, start=1):
         try:
-            cells += _cells(block, seeds, around)
+            cells += _cells(block, seeds, around, data)
         except ValueError as fault:
             raise ValueError(f"{where}: [[cells]] number {number}: {fault}") from fault
     if not cells:
-        raise ValueError(f"{where}: the data set holds no images, and [vectors] leaves every cell out")
+        codes = getattr(data, "content", "images") == "codes"
+        out = "[vectors] leaves every cell out" + (", or it reads the real values behind codes" if codes else "")
+        raise ValueError(f"{where}: the data set holds {'codes alone' if codes else 'no images'}, and {out}")
     return cells
 
 
-def _cells(block: Block, seeds: Sequence[int], around: Surroundings) -> Iterator[Cell]:
+def _cells(block: Block, seeds: Sequence[int], around: Surroundings, data: Any) -> Iterator[Cell]:
     axes = block.axes()
-    data = registry.build("dataset", around.dataset.name, around.dataset.parameters)
     content, labelled = getattr(data, "content", "images"), getattr(data, "labelled", True)
     for *values, seed in itertools.product(*axes.values(), seeds):
         said = dict(zip(axes, values, strict=True))
-        chosen = _replaced(said, _stand_ins(said, content, around.stand_ins))
+        chosen = _replaced(said, _stand_ins(said, content, getattr(data, "hasher", None), around.stand_ins))
         if chosen is None:
             continue
         cell = _checked(_cell(chosen, seed, around), content, labelled, around.k)
@@ -83,17 +86,18 @@ def _checked(cell: Cell, content: str, labelled: bool, k: int) -> Cell | None:
     return for_usual_sizes(of_size) if cell.written else of_size(0)
 
 
-def _stand_ins(chosen: Table, content: str, stand_ins: dict[str, str]) -> dict[Role, str]:
+def _stand_ins(chosen: Table, content: str, passing: str | None, stand_ins: dict[str, str]) -> dict[Role, str]:
     """The plugins of a cell by role, as the content of the data asks for them; "" leaves the cell out.
 
-    Where the data are codes, every hasher stands for these codes, which no input is read for.
+    Where the data are codes, every hasher stands for these codes, which no input is read for. ``passing`` is the hasher
+    that passes them on.
     """
     plugins: dict[Role, str] = {role: chosen[role] for role in ROLES if role in chosen}
     if content == "images":
         return plugins
-    if content == "codes" and "hasher" in plugins:
+    if content == "codes" and passing is not None and "hasher" in plugins:
         plugins.pop("input", None)
-        plugins["hasher"] = GIVEN
+        plugins["hasher"] = passing
     return {role: stand_ins.get(name, name) for role, name in plugins.items()}
 
 

@@ -54,7 +54,8 @@ def is_meant(text: str) -> bool:
 def number(text: str, values: Values) -> int:
     """The value of an expression.
 
-    Raises ValueError: the text is no expression, has a name whose value is not known, or has no finite value.
+    Raises ValueError: the text is no expression, has a name whose value is not known, or has no finite value below
+    2 ** 63.
     """
     try:
         value = _value(_parsed(text), values)
@@ -62,6 +63,8 @@ def number(text: str, values: Values) -> int:
         raise ValueError(f"it has no value ({fault})") from fault
     if not math.isfinite(value):
         raise ValueError("its value is not finite")
+    if value >= 2**63:
+        raise ValueError(f"its value, {value:g}, is beyond that of a whole number of 64 bits, {2**63 - 1}")
     return max(1, math.floor(value + 0.5))
 
 

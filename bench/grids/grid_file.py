@@ -87,7 +87,7 @@ def _load(name: str, options: Options) -> Grid:
     recipe = options.recipe if options.recipe is not None else file.recipe
     around = Surroundings(_recipe(file, recipe, dataset.name, where), settings, dataset, file.k, file.vectors)
     blocks = [(block, [seed] if seed is not None else block.seeds or file.seeds) for block in file.cells]
-    cells = unique(expand(blocks, around, where))
+    cells = unique(expand(blocks, around, where), sizes_known=False)
     _used(settings, cells, [dataset.name, *file.dataset])
     try:
         class_split = ClassSplit(file.unseen_share, file.split_seed)

@@ -140,8 +140,8 @@ def sized(grid: Grid, sizes: Sizes) -> Grid:
             raise ValueError(f"{grid.name} on {items:,} items: {fault}") from fault
         return one
 
-    cells = unique(of_size(cell) if cell.written else cell for cell in grid.cells)
-    return dataclasses.replace(grid, cells=tuple(cells), sizes_known=True)
+    cells = (of_size(cell) if cell.written else cell for cell in grid.cells)
+    return dataclasses.replace(grid, cells=tuple(unique(cells, sizes_known=True)), sizes_known=True)
 
 
 def _dim(choice: Choice | None, dim: int | None) -> int | None:

@@ -10,14 +10,15 @@ from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
-from bench.interfaces import Codes, Context, Float, Hasher, Items
+from bench.interfaces import Codes, Context, Float, Hasher, Items, Labels, Unsuitable
 
 
 class Estimator(Protocol):
     """A scikit-learn transformer to codes of 0 and 1 [n, bits].
 
-    Two members are optional. ``database_codes_``: codes of the same form, learned for the samples it was fitted on.
-    ``decision_function(X)``: the real values [n, bits] whose signs are the codes.
+    Three members are optional. ``label_sets``: whether ``fit`` learns from sets of classes too. ``database_codes_``:
+    codes of the same form, learned for the samples it was fitted on. ``decision_function(X)``: the real values [n,
+    bits] whose signs are the codes.
     """
 
     bits: int
@@ -52,16 +53,27 @@ class EstimatorHasher:
         """Fit the estimator. The seed is its ``random_state``, if it has one. Its warnings are said as lines.
 
         Raises ValueError: the items have no vectors.
+
+        Raises Unsuitable: the items have sets of classes, and the estimator, which does not say that it learns from
+        these (``label_sets``), refuses them.
         """
         if "random_state" in self.estimator.get_params():
             self.estimator.set_params(random_state=context.seed)
         with warnings.catch_warnings(record=True, action="always", category=UserWarning) as caught:
-            self.estimator.fit(self._vectors(train), train.labels)
+            self._fit(self._vectors(train), train.labels)
         for line in dict.fromkeys(str(one.message) for one in caught):
             context.say(line)
         learned = getattr(self.estimator, "database_codes_", None)
         self.database_codes_ = None if learned is None else self._pack(learned, len(train), "database_codes_")
         return self
+
+    def _fit(self, vectors: Float, labels: Labels) -> None:
+        try:
+            self.estimator.fit(vectors, labels)
+        except ValueError as fault:
+            if labels.ndim == 1 or hasattr(self.estimator, "label_sets"):
+                raise
+            raise Unsuitable(f"{self._name} takes no sets of classes ({fault})") from fault
 
     def encode(self, items: Items) -> Codes:
         """The codes of any items.

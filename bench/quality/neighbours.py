@@ -47,8 +47,10 @@ def right_by_label(ids: Int, query_labels: Labels, database_labels: Labels) -> N
     if query_labels.ndim == 1:
         right = database_labels[ids] == query_labels[:, None]
     else:
-        of_queries, of_database = (Codes.pack(one.astype(np.bool_)).words for one in (query_labels, database_labels))
-        right = (of_database[ids] & of_queries[:, None]).any(axis=2)
+        found_rows, place = np.unique(ids, return_inverse=True)
+        sets = (query_labels, database_labels[found_rows])
+        of_queries, of_found = (Codes.pack(one.astype(np.bool_)).words for one in sets)
+        right = (of_found[place.reshape(ids.shape)] & of_queries[:, None]).any(axis=2)
     found: NDArray[np.bool_] = right & (ids >= 0)
     return found
 

@@ -31,4 +31,4 @@ def settled(pipeline: Pipeline, results: Store, take: bool = False) -> Pipeline:
         f"data set {name!r}: in {results.root} this name stands for another content, that of {entry.meta['described']} "
         f"as it was then; the figures of this one go under {other!r} (--name gives it another name)"
     )
-    return settled(replace(pipeline, grid=replace(pipeline.grid, dataset_name=other)), results, take)
+    return settled(pipeline.on_grid(replace(pipeline.grid, dataset_name=other)), results, take)

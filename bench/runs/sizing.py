@@ -6,13 +6,12 @@ Tables are made again from records alone, and the key of a record holds the valu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from bench.grids.sizes import Sizes, sized
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
-from bench.store.identity import digest
+from bench.store.identity import digest, room_identity
 
 KIND = "sizes"
 
@@ -29,9 +28,10 @@ def with_sizes(pipeline: Pipeline, results: Store, read: Callable[[], dict[str, 
     if grid.sizes_known:
         return pipeline
     protocols = sorted({cell.protocol for cell in grid.cells})
-    key = digest([pipeline.dataset_fingerprint, protocols, vars(grid.class_split)])
+    rooms = room_identity("contracts", "protocols")
+    key = digest([pipeline.dataset_fingerprint, protocols, vars(grid.class_split), rooms])
     entry = results.find(KIND, key) if read is None else results.once(KIND, key, lambda: (read(), {}))
     if entry is None:
         return pipeline
     results.touch(KIND, key)
-    return replace(pipeline, grid=sized(grid, Sizes(**entry.meta)))
+    return pipeline.on_grid(sized(grid, Sizes(**entry.meta)))

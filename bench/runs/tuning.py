@@ -55,7 +55,7 @@ def _tuning(run: Run) -> Run:
 
 def on(pipeline: Pipeline, split: QuerySplit) -> Pipeline:
     """The pipeline of the same grid on another part of the queries."""
-    return replace(pipeline, grid=replace(pipeline.grid, measure=replace(pipeline.grid.measure, split=split)))
+    return pipeline.on_grid(replace(pipeline.grid, measure=replace(pipeline.grid.measure, split=split)))
 
 
 def halves(pipeline: Pipeline) -> list[Pipeline]:

@@ -48,8 +48,9 @@ class Corpora:
         entry = self._pipeline.labels()
         if not entry.meta["classes"]:
             return None
-        arrays = entry.arrays
-        return arrays["database"][self._pipeline.database_rows(cell)], arrays["query"][self._pipeline.query_rows(cell)]
+        database, query = entry.arrays["database"], entry.arrays["query"]
+        rows = self._pipeline.database_rows(cell), self._pipeline.query_rows(cell)
+        return select(database, rows[0]), select(query, rows[1])
 
     def costs(self, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
         """The columns of the time for training and for encoding a query, summed over all networks of the cell; and the

@@ -58,6 +58,13 @@ class Pipeline:
     context: Context
     say: Callable[[str], None] = print
 
+    def on_grid(self, grid: Grid) -> Pipeline:
+        """The pipeline of another grid. What is known of the data set is kept where it is the same."""
+        other = dataclasses.replace(self, grid=grid)
+        if grid.dataset == self.grid.dataset:
+            vars(other).update(vars(self) | {"grid": grid})
+        return other
+
     @cached_property
     def dataset_identity(self) -> str:
         """The identity of the data set: its plugin, source and content.
@@ -236,6 +243,8 @@ class Pipeline:
         if earlier is not None:
             return {**earlier.meta, "made": sorted(asked | made)}, arrays
         meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted, "made": sorted(asked)}
+        if getattr(hasher, "passes_on", False):
+            return {**meta, "fit_seconds": None, "encoding": None}, arrays
         meta["encoding"] = self._encoding(hasher.encode, split("query"))
         return meta, arrays
 

@@ -31,7 +31,7 @@ class Truncated:
         self._given: int | None = None
 
     def fit(self, train: Items, context: Context) -> Self:
-        """Raises Unsuitable: the vectors have fewer than ``dim`` dimensions."""
+        """Raises Unsuitable: the vectors have fewer than ``dim`` dimensions, or the items are codes without vectors."""
         given = _vectors(train).shape[1]
         if given < self.dim:
             raise Unsuitable(f"truncated: dim = {self.dim} must be at most {given}, the vectors' dimension")
@@ -46,12 +46,15 @@ class Truncated:
             raise ValueError(f"truncated: the items have {vectors.shape[1]} dimensions, those fitted had {self._given}")
         features: Float = np.array(vectors[:, : self.dim], dtype=np.float32)
         if self.normalise:
-            lengths = np.linalg.norm(features, axis=1, keepdims=True)
+            # The squares of large and of small float32 numbers are float64.
+            lengths = np.sqrt(np.einsum("nd,nd->n", features, features, dtype=np.float64))[:, None]
             features /= np.where(lengths > 0, lengths, 1)
         return features
 
 
 def _vectors(items: Items) -> Float:
+    if items.vectors is None and items.codes is not None:
+        raise Unsuitable("truncated cuts vectors, and these items are codes without any: give the data set vectors")
     if items.vectors is None:
         raise ValueError("truncated cuts vectors, and these items are images: choose an embedder for images")
     return items.vectors

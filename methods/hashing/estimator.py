@@ -124,7 +124,7 @@ class BinaryTransformer:
                 f"y: {y.dtype} {list(y.shape)}; classes [{samples}] or 0 and 1 [{samples}, classes] are needed"
             )
         sets = y.astype(np.bool_)
-        if len(np.unique(sets, axis=0)) < 2:
+        if (sets == sets[0]).all():
             raise ValueError("y: all samples have the same classes; at least two different sets are needed")
         return sets
 

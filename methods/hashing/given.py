@@ -13,6 +13,7 @@ class Given:
     label = "Given codes"
     family = "given"
     supervised = False
+    passes_on = True
     bits: int
 
     def fit(self, train: Items, context: Context) -> Self:

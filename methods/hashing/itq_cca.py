@@ -78,8 +78,10 @@ def _moments(X: Matrix, labels: Labels, mean: Float64) -> tuple[Float64, Float64
         shares = np.bincount(labels) / len(labels)
         class_means = np.stack([X[labels == c].mean(axis=0, dtype=np.float64) for c in range(len(shares))])
         return shares, np.diag(shares), (class_means - mean).T * shares
-    products = np.zeros((X.shape[1], labels.shape[1]))
+    products, counts = np.zeros((X.shape[1], labels.shape[1])), np.zeros((labels.shape[1], labels.shape[1]))
     for rows in blocks(len(X)):
-        products += (X[rows] - mean).T @ labels[rows]
-    together = labels.T.astype(np.float64) @ labels / len(labels)
+        sets = labels[rows].astype(np.float64)
+        products += (X[rows] - mean).T @ sets
+        counts += sets.T @ sets
+    together = counts / len(labels)
     return np.diagonal(together).copy(), together, products / len(labels)

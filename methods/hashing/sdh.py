@@ -94,8 +94,12 @@ def _project(projection: Float64, phi: Matrix) -> Float64:
 
 def fit_classifier(codes: Float64, labels: Labels, ridge: float) -> Float64:
     """The W that minimises the objective: (B^T B + ridge I)^-1 B^T Y, float64 [bits, classes]."""
-    single = labels.ndim == 1
-    class_sums = np.stack([np.bincount(labels, weights=bit) for bit in codes.T]) if single else codes.T @ labels
+    if labels.ndim == 1:
+        class_sums = np.array([np.bincount(labels, weights=bit) for bit in codes.T], np.float64)
+    else:
+        class_sums = np.zeros((codes.shape[1], labels.shape[1]))
+        for rows in blocks(len(codes)):
+            class_sums += codes[rows].T @ labels[rows]
     return np.asarray(np.linalg.solve(codes.T @ codes + ridge * np.eye(codes.shape[1]), class_sums), np.float64)
 
 
@@ -107,6 +111,10 @@ def fit_projection(phi: Matrix, normal: Float64, codes: Float64) -> Float64:
     return np.asarray(np.linalg.solve(normal, products), np.float64)
 
 
+def _scores(classifier: Float64, labels: Labels) -> Float64:
+    return np.asarray(labels @ classifier.T, np.float64)
+
+
 def update_codes(codes: Float64, labels: Labels, classifier: Float64, pull: Float64) -> Float64:
     """New codes that lower the objective, ±1 float64 [n, bits]: each bit in turn at its minimiser, until none changes.
 
@@ -114,7 +122,7 @@ def update_codes(codes: Float64, labels: Labels, classifier: Float64, pull: Floa
     bit on which nothing depends stays.
     """
     codes = codes.copy()
-    wanted = (classifier.T[labels] if labels.ndim == 1 else labels @ classifier.T) + pull
+    wanted = pull + (classifier.T[labels] if labels.ndim == 1 else by_blocks(partial(_scores, classifier), labels))
     others = classifier @ classifier.T
     np.fill_diagonal(others, 0)
     for _ in range(SWEEPS):

@@ -55,6 +55,14 @@ def test_protocol_one_b_has_them_in_the_database(tmp_path, images):
         assert np.array_equal(dataset.split(name).ids, other.split(name).ids)
 
 
+def test_under_protocol_one_b_every_other_image_may_be_trained_on(tmp_path, images):
+    dataset = loaded(tmp_path, "I(b)", queries_per_class=4, train_per_class=20)
+    assert dataset.train_in_database and len(dataset.split("train")) == 200 and len(dataset.split("query")) == 40
+    for protocol, train in (("I(b)", 21), ("I(a)", 20)):
+        with pytest.raises(ValueError, match="; 25 are needed"):
+            loaded(tmp_path, protocol, queries_per_class=4, train_per_class=train)
+
+
 def test_protocol_two_is_the_publishers_split(tmp_path, images):
     dataset = loaded(tmp_path, "II")
     assert dataset.split("query").ids.tolist() == list(range(200, 240))

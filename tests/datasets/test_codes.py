@@ -4,6 +4,7 @@ import pickle
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.io import savemat
@@ -148,7 +149,16 @@ WRONG = [
         r"query\.npy: nan at row 2, column 5; .*finite",
     ),
     ("query", np.full((7, BITS), "a"), r"query\.npy: <U1, expected numbers|query\.npy: <U1"),
-    ("database", np.full((90, BITS), 3, np.uint16), r"database\.npy: uint16 with values other than 0 and 1"),
+    (
+        "database",
+        np.full((90, BITS), 3, np.uint16),
+        r"database\.npy: uint16 with values other than 0 and 1; packed codes are uint8 or uint64",
+    ),
+    (
+        "database",
+        np.where(np.arange(90 * BITS).reshape(90, BITS) == 45, -9, 1),
+        r"database\.npy: -9 at row 2, column 5; codes of int64 are 0 and 1, or -1 and 1, and packed codes are uint8",
+    ),
     ("query_labels", np.arange(6), r"query_labels\.npy: 6 labels for 7 items"),
     ("query_labels", np.full(7, 1.5), r"query_labels\.npy: 1\.5 at row 0; a label must be a whole number"),
     ("query_labels", np.full(7, np.nan), r"query_labels\.npy: nan at row 0; a label"),
@@ -260,3 +270,54 @@ def test_labels_may_be_sets_of_classes(tmp_path, bits):
     assert dataset.classes == tuple("01234")
     for name in bits:
         assert np.array_equal(dataset.split(name).labels, sets[f"{name}_labels"] > 0)
+
+
+TEXTS = np.array(["auk", "Möwe", "tern"])
+LABEL_FILES = {
+    "csv": lambda path, texts: path.write_text("\n".join(texts)),
+    "txt": lambda path, texts: path.write_text("# classes\n\n" + "\n".join(texts)),
+    "csv with a name": lambda path, texts: pd.DataFrame({"label": texts}).to_csv(path, index=False),
+    "npy": lambda path, texts: np.save(path, np.char.encode(texts, "utf-8")),
+}
+
+
+@pytest.mark.parametrize("form", LABEL_FILES)
+def test_labels_of_a_file_may_be_texts(tmp_path, bits, more, form):
+    save(tmp_path, bits)
+    for name in ("query_labels", "database_labels"):
+        LABEL_FILES[form](tmp_path / f"{name}.{form[:3]}", TEXTS[more[name]])
+    dataset = OwnCodes(data_dir=tmp_path).load(Context())
+    for name in bits:
+        found = np.array(dataset.classes)[dataset.split(name).labels]
+        assert np.array_equal(found, TEXTS[more[f"{name}_labels"]])
+
+
+@pytest.mark.parametrize("head", ["", "label\n"])
+def test_a_column_of_numbers_is_read_as_it_is(tmp_path, bits, more, head):
+    save(tmp_path, bits)
+    for name in ("query_labels", "database_labels"):
+        (tmp_path / f"{name}.csv").write_text(head + "".join(f"{10 * label}\n" for label in more[name]))
+    dataset = OwnCodes(data_dir=tmp_path).load(Context())
+    assert dataset.classes == ("0", "10", "20")
+    assert np.array_equal(dataset.split("database").labels, more["database_labels"])
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t", " ", "  "])
+def test_codes_may_be_columns_of_text(tmp_path, bits, between):
+    for name, values in bits.items():
+        lines = [between.join(map(str, row)) for row in values]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines))
+    assert np.array_equal(distances(OwnCodes(data_dir=tmp_path).load(Context())), expected(bits))
+
+
+@pytest.mark.parametrize("kind", [None, "S"])
+def test_labels_in_one_hdf5_file_may_be_texts(tmp_path, bits, more, kind):
+    with h5py.File(tmp_path / "codes.h5", "w") as file:
+        for name, values in bits.items():
+            texts = TEXTS[more[f"{name}_labels"]]
+            file[name] = values
+            file[f"{name}_labels"] = texts.astype(object) if kind is None else np.char.encode(texts, "utf-8")
+    dataset = OwnCodes(data_dir=tmp_path).load(Context())
+    assert dataset.labelled and set(dataset.classes) == {*TEXTS}
+    found = np.array(dataset.classes)[dataset.split("database").labels]
+    assert np.array_equal(found, TEXTS[more["database_labels"]])

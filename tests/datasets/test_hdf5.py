@@ -171,6 +171,26 @@ def test_given_neighbours_are_compared_and_vectors_to_learn_from_are_not_used(tm
         load(tmp_path, arrays | {"neighbors": arrays["neighbors"][:19]})
 
 
+@pytest.mark.parametrize("kind", [object, "S"])
+@pytest.mark.parametrize("distance", ["euclidean", "hamming"])
+def test_labels_may_be_texts(tmp_path, arrays, kind, distance):
+    names = np.array(["Auk", "Möwe", "Owl"], dtype=object)
+    texts = {name: names[numbers] for name, numbers in LABELS.items()}
+    if kind == "S":
+        texts = {name: np.char.encode(found.astype(str), "utf-8") for name, found in texts.items()}
+    arrays |= {name: arrays[name] > 0 for name in ("train", "test")} if distance == "hamming" else {}
+    dataset = load(tmp_path, arrays | texts, distance)
+    assert dataset.classes == tuple(names)
+    for name, split in (("train_labels", "database"), ("test_labels", "query")):
+        assert np.array_equal(dataset.split(split).labels, LABELS[name])
+
+
+def test_remarks_on_the_file_of_codes_are_kept(tmp_path, arrays):
+    codes = {name: arrays[name] > 0 for name in ("train", "test")}
+    told = load(tmp_path, codes | {"learn": codes["train"][:5]}, "hamming").remarks
+    assert told == ("small.hdf5: learn: vectors to learn from, not used",)
+
+
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
@@ -188,9 +208,10 @@ def test_given_neighbours_are_compared_and_vectors_to_learn_from_are_not_used(tm
         ("test", np.zeros((0, 16), np.float32), r"test: \[0, 16\], must hold at least one vector"),
         ("test", np.zeros((20, 5), np.float32), r"small\.hdf5: test: 5 columns, but .*small\.hdf5: train has 16"),
         ("train_labels", np.zeros(19, np.int64), r"small\.hdf5: train_labels: 19 labels for 300 vectors"),
-        ("test_labels", np.zeros(20), r"small\.hdf5: test_labels: float64 \[20\], must be integers \[n\]"),
+        ("test_labels", np.zeros(20), r"small\.hdf5: test_labels: float64 \[20\], must be integers or texts \[n\]"),
         ("test_labels", np.full(20, -1), "query item 0 has label -1"),
-        ("test_labels", np.array(["x"] * 20, dtype=object), r"test_labels: object \[20\], must be integers"),
+        ("test_labels", np.array(["x"] * 20, dtype=object), "labels of one split are texts, and of the other numbers"),
+        ("test_labels", np.array([b"\xff"] * 20), r"test_labels: texts must be UTF-8"),
     ],
 )
 def test_wrong_array_is_named(tmp_path, arrays, name, array, message):

@@ -109,6 +109,19 @@ def test_an_image_that_is_named_again_counts_once_and_one_of_both_lists_is_a_twi
         ImageLists(data_dir=tmp_path, twins_allowed=0).load(Context())
 
 
+def test_train_images_outside_of_the_database_are_checked_and_their_twins_are_said(tmp_path, tree, make):
+    tree()
+    image = tmp_path / "images" / f"{COUNTS['database'] + COUNTS['test']}_m.jpg"
+    make.write(image, make.encoded(COUNTS["database"], "JPEG"))
+    dataset = ImageLists(data_dir=tmp_path).load(Context())
+    said = "1 query items also stand among the train items that are not in the database, to the byte"
+    assert dataset.remarks[0] == said
+    assert dataset.shared_with_database == 0
+    image.write_bytes(b"no image")
+    with pytest.raises(ValueError, match=rf"{image.name}: not a readable image"):
+        ImageLists(data_dir=tmp_path).load(Context())
+
+
 def test_queries_without_a_shared_class_are_said(tmp_path, tree):
     sets = {name: np.tile([1, 1, 0], (count, 1)) for name, count in COUNTS.items()}
     sets["test"] = np.array([[0, 0, 1], [1, 0, 1], [0, 0, 0]])

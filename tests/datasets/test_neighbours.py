@@ -71,3 +71,11 @@ def test_what_was_found_is_kept_for_the_same_arrays(sets, tmp_path):
     first = compared_once(exact, queries, database, "a", context)
     assert first == compared(exact, queries, database) == compared_once(exact, queries[:0], database, "a", context)
     assert "0.000" in compared_once(exact[::-1] * 0 - 1, queries, database, "b", context)
+
+
+def test_a_missing_neighbour_may_be_any_number_below_0(sets):
+    queries, database, exact = sets
+    exact[0, 3] = np.iinfo(np.int64).min
+    assert "recall@10 0.990" in compared(exact, queries, database)
+    exact[0, 3] = -201
+    assert "recall@10 0.990" in compared(exact, queries, database)

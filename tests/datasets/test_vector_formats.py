@@ -1,5 +1,7 @@
 """Vectors in the files of other libraries' writers, which all must read alike."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,6 +76,30 @@ def test_labels_are_read_from_files_of_all(tmp_path, write):
     assert dataset.labelled and dataset.classes == ("0", "1", "2")
     for split, name in (("database", "train_labels"), ("query", "test_labels")):
         assert np.array_equal(dataset.split(split).labels, LABELS[name])
+
+
+def write_shards(folder, *labels, classes=None):
+    """Train shards of 20 vectors each with these labels, and the first once more as the test split."""
+    parts = {f"train-{number}": shard for number, shard in enumerate(labels)} | {"test": labels[0]}
+    for name, shard in parts.items():
+        table = pa.table({"vector": ARRAYS["test"].tolist(), "label": shard})
+        if classes is not None:
+            features = {"label": {"names": classes, "_type": "ClassLabel"}}
+            table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        pq.write_table(table, folder / f"{name}.parquet")
+
+
+def test_texts_by_number_are_texts_also_where_the_classes_have_names(tmp_path):
+    texts = [["owl", "auk"][number % 2] for number in range(20)]
+    write_shards(tmp_path, pa.array(texts).dictionary_encode(), classes=["owl", "auk"])
+    dataset = Vectors(data_dir=tmp_path).load(Context())
+    assert [dataset.classes[label] for label in dataset.split("query").labels] == texts
+
+
+def test_texts_in_one_file_and_numbers_in_another_are_refused(tmp_path):
+    write_shards(tmp_path, ["owl"] * 20, list(range(20)))
+    with pytest.raises(ValueError, match=r"test\.parquet: label: texts, and .*train-1\.parquet: label: numbers"):
+        Vectors(data_dir=tmp_path).fingerprint()
 
 
 def test_labels_of_a_parquet_file_may_be_texts(tmp_path):

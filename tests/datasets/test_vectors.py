@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 
@@ -65,8 +66,12 @@ def test_value_that_is_not_finite_is_named_by_file_row_and_column(tmp_path, arra
         ("test", np.zeros((0, 4), np.float32), r"test\.npy: \[0, 4\], must hold at least one vector"),
         ("test", np.zeros((6, 5), np.float32), r"test\.npy: 5 columns, but .*train\.npy has 4"),
         ("train_labels", np.zeros(19, np.int64), r"train_labels\.npy: 19 labels for 20 vectors"),
-        ("test_labels", np.zeros(6), r"test_labels\.npy: float64 \[6\], must be integers \[n\]"),
-        ("test_labels", np.zeros((6, 1), np.int64), r"test_labels\.npy: int64 \[6, 1\], must be integers \[n\]"),
+        ("test_labels", np.zeros(6), r"test_labels\.npy: float64 \[6\], must be integers or texts \[n\]"),
+        (
+            "test_labels",
+            np.zeros((6, 1), np.int64),
+            r"test_labels\.npy: int64 \[6, 1\], must be integers or texts \[n\]",
+        ),
         ("test_labels", np.full(6, -1), "query item 0 has label -1"),
         ("test_labels", np.array([0, "x"] * 3, dtype=object), r"test_labels\.npy: .*without pickles"),
     ],
@@ -222,3 +227,19 @@ def test_labels_may_be_sets_of_classes(tmp_path, arrays):
     assert dataset.split("query").labels.dtype == np.bool_
     with pytest.raises(ValueError, match=r"test_labels\.npy: 2 at row 0, column 0; a set of classes is of 0 and 1"):
         load(tmp_path, arrays | {name: one * 2 for name, one in sets.items() if name == "test_labels"})
+
+
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_labels_may_be_texts_of_either_kind(tmp_path, arrays, kind):
+    texts = {name: np.array(["auk", "owl", "tern"], kind)[arrays[name]] for name in ("train_labels", "test_labels")}
+    dataset = load(tmp_path, arrays | texts)
+    assert dataset.classes == ("auk", "owl", "tern")
+    assert np.array_equal(dataset.split("database").labels, arrays["train_labels"])
+
+
+def test_codes_in_hdf5_are_told_which_data_set_reads_them(tmp_path, arrays):
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        file["train"], file["test"] = arrays["train"] > 0, arrays["test"] > 0
+        file.attrs["distance"] = "hamming"
+    with pytest.raises(ValueError, match=r"distance 'hamming', must be .*; codes are read by --dataset hdf5"):
+        Vectors(data_dir=tmp_path).fingerprint()

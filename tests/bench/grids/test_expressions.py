@@ -127,3 +127,10 @@ def test_a_text_keeps_what_stands_around_its_expressions(before, after):
 def test_braces_that_hold_no_expression_are_refused(text):
     with pytest.raises(ValueError, match=r"brace|expression"):
         filled(text, VALUES)
+
+
+def test_a_value_has_at_most_63_bits():
+    assert number("2 ** 62", VALUES) == 2**62
+    for text in ("2 ** 63", "n ** 40"):
+        with pytest.raises(ValueError, match="is beyond that of a whole number of 64 bits, 9223372036854775807"):
+            number(text, VALUES)

@@ -69,6 +69,18 @@ def test_cells_whose_expressions_have_equal_values_are_one(load):
     assert len(grid.cells) == 9 and len(sized(grid, Sizes({"seen": 10_000}, 32)).cells) == 3
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "values"),
+    [
+        ('bits = "d / 2"', 'bits = [128, "d"]', {128, 512}),
+        ('["sqrt(n)", 40]', '[1000, "sqrt(n)"]', {1000, 100}),
+    ],
+)
+def test_cells_whose_expressions_have_equal_values_for_a_usual_size_alone_are_two(load, old, new, values):
+    grid = sized(load(*ONE, ('["n ** 0.25", "2 * n ** 0.25", 5]', "5"), (old, new)), Sizes({"seen": 10_000}, 512))
+    assert values in ({cell.hasher.parameters["bits"] for cell in grid.cells}, {cell.candidates for cell in grid.cells})
+
+
 def test_a_cell_says_what_was_written_and_the_value(load):
     cell = sized(load(*ONE), Sizes({"seen": 10_000}, 32)).cells[0]
     said = cell.describe()

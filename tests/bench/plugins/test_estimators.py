@@ -1,10 +1,13 @@
 """Estimators as hashers: items in, packed codes out, and what they return is checked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_X_y
 
-from bench.interfaces import Codes, Context, Items
+from bench.interfaces import Codes, Context, Items, Unsuitable
 from bench.plugins import registry
 from bench.plugins.estimators import EstimatorHasher, as_hasher
 
@@ -125,3 +128,22 @@ def test_shallow_hashers_of_this_project_are_hashers(name):
     assert hasher.encode(train).words.shape == (60, 1) and hasher.encode(train).bits == 12
     assert (hasher.database_codes_ is not None) == (name == "sdh")
     np.testing.assert_array_equal(Codes.pack(hasher.encode_real(train)).words, hasher.encode(train).words)
+
+
+class Single(Signs):
+    """Classes as scikit-learn checks them, one a sample."""
+
+    def fit(self, X, y):
+        check_X_y(X, y)
+        return self
+
+
+def test_sets_of_classes_do_not_suit_an_estimator_that_refuses_them(items):
+    several = replace(items, labels=np.arange(20)[:, None] % 4 != np.arange(4))
+    with pytest.raises(Unsuitable, match=r"Single takes no sets of classes \(y should be a 1d array"):
+        EstimatorHasher(Single()).fit(several, Context())
+    EstimatorHasher(Signs()).fit(several, Context())
+    broken = replace(items, vectors=np.full((20, 5), np.nan, np.float32))
+    with pytest.raises(ValueError, match="NaN") as caught:
+        EstimatorHasher(Single()).fit(broken, Context())
+    assert not isinstance(caught.value, Unsuitable)

@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 
@@ -535,3 +536,17 @@ def test_right_is_an_item_that_shares_a_class_with_the_query(classes):
     expected = [[at >= 0 and bool(set(np.flatnonzero(labels[at])) & set(np.flatnonzero(asked[row]))) for at in ids[row]]
                 for row in range(7)]  # fmt: skip
     assert right_by_label(ids, asked, labels).tolist() == expected
+
+
+def test_the_sets_of_the_neighbours_alone_are_looked_at():
+    rng = np.random.default_rng(0)
+    of_queries, of_database = rng.random((3, 40)) < 0.1, rng.random((50_000, 40)) < 0.1
+    ids = np.array([[7, 49_999, -1, 7], [0, 3, 9, 11], [-1, -1, -1, 4]])
+    tracemalloc.start()
+    found = right_by_label(ids, of_queries, of_database)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    expected = [
+        [i >= 0 and bool((of_database[i] & one).any()) for i in row] for row, one in zip(ids, of_queries, strict=True)
+    ]
+    assert found.tolist() == expected and most < of_database.nbytes / 10

@@ -15,6 +15,7 @@ from bench.records.naming import settled
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.files import plain_name
+from datasets.vectors import Vectors
 from tests.conftest import bench
 
 GRID = """
@@ -172,3 +173,19 @@ def test_several_data_sets_in_one_folder_have_a_name_each(grid, tmp_path):
     cells = pd.read_csv(tmp_path / "out" / "tiny" / "cells.csv")
     assert cells["dataset"].unique().tolist() == ["data-vectors", "data-hdf5"]
     assert {"data-vectors", "data-hdf5"} <= {path.name for path in (tmp_path / "out" / "tiny").iterdir()}
+
+
+def test_data_that_get_another_name_are_read_once(grid, tmp_path, monkeypatch):
+    results, read = Store(tmp_path / "out"), []
+    settled(pipeline(grid, write(tmp_path / "data")), results, take=True)
+    whole = Vectors.fingerprint
+    monkeypatch.setattr(Vectors, "fingerprint", lambda self: read.append(self) or whole(self))
+    before = pipeline(grid, write(tmp_path / "data", seed=1))
+    after = settled(before, results, take=True)
+    assert after.grid.dataset_name != before.grid.dataset_name
+    assert after.dataset_identity == before.dataset_identity and len(read) == 1
+
+
+def test_the_pipeline_of_a_grid_on_other_data_knows_nothing_of_these(grid, tmp_path):
+    one, other = (pipeline(grid, write(tmp_path / name, seed)) for name, seed in (("a", 0), ("b", 1)))
+    assert one.dataset_fingerprint != one.on_grid(other.grid).dataset_fingerprint == other.dataset_fingerprint

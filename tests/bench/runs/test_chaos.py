@@ -45,7 +45,7 @@ REASONS = {
     "crash": ("error", "ended by SIGSEGV"),
     "leave": ("error", "ended by itself, with exit code 0, before it had answered"),
     "refuse": ("error", "RuntimeError: chaos on purpose"),
-    "hang": ("timeout", "not finished after 6 s"),
+    "hang": ("timeout", "not finished after 12 s"),
     "eat": ("memory", "GB, more than the 1.00 GB that it may"),
     "be_killed": ("error", "ended by SIGKILL"),
     "nan": ("error", "search returned float64 [36, 10], expected int64 [36, 10]"),
@@ -78,7 +78,7 @@ def chaos(tmp_path_factory):
     arguments = ("run", "--grid", grid, "--out", folder / "out", "--cache-dir", folder / "cache")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(TEST_MARK, mark)
-        done = bench(*arguments, "--timeout", 6, "--memory-limit", 1)
+        done = bench(*arguments, "--timeout", 12, "--memory-limit", 1)
     written = folder / "out" / "chaos" / "toy_clusters"
     cells = pd.read_csv(written / "cells.csv", keep_default_na=False, na_values={"reach": [""], "recall_at_10": [""]})
     cells.index = [what(cell) for cell in cells.to_dict("records")]

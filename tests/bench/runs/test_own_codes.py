@@ -128,6 +128,19 @@ def test_every_hasher_stands_for_the_given_codes_and_each_cell_is_run_once(cells
     assert "bits = 24 is not a multiple of key_bits = 16" in cells["reason"].iloc[2]
 
 
+def test_given_codes_cost_nothing_that_is_known(cells):
+    ready = cells[cells["status"] == "ok"]
+    assert ready["fit_seconds"].isna().all() and ready["encode_ms"].isna().all()
+
+
+def test_a_grid_that_reads_real_values_alone_is_refused_with_the_reason(folder, tmp_path):
+    text = GRID.split("[[cells]]")[0] + '[[cells]]\nhasher = "itq"\nbits = 32\nindex = "asymmetric_scan"\n'
+    with pytest.raises(
+        ValueError, match=r"holds codes alone, and \[vectors\] leaves every cell out, or it reads the real"
+    ):
+        planned(tmp_path, folder, text + END)
+
+
 def test_recall_and_precision_are_those_of_a_sort_by_hamming_distance(cells, arrays):
     nearest = np.argsort(hamming(arrays), axis=1, kind="stable")[:, :K]
     right = arrays["database_labels"][nearest] == arrays["query_labels"][:, None]

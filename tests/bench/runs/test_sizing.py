@@ -1,6 +1,7 @@
 """A run of a grid with expressions: their values come from the data, and stand in keys, records and tables."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from bench.runs.run import Run
 from bench.runs.sizing import with_sizes
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
+from bench.store.rooms import ROOMS
 from bench.timing.machine import Rates
 from bench.workers.in_process import Local
 
@@ -84,6 +86,14 @@ def test_tables_need_the_results_alone(make_run, tmp_path):
     run = make_run()
     pipeline = with_sizes(run.pipeline, run.results)
     assert frame_of(pipeline, run.results)["status"].tolist() == ["ok"] * 2
+
+
+@pytest.mark.parametrize("room", ["contracts", "protocols"])
+def test_sizes_are_read_again_where_the_rules_that_decide_them_changed(make_run, monkeypatch, room):
+    run = make_run()
+    with_sizes(run.pipeline, run.results, lambda: {"items": {"seen": 100}, "dim": 16})
+    monkeypatch.setitem(ROOMS, room, replace(ROOMS[room], version=99))
+    assert with_sizes(run.pipeline, run.results) is run.pipeline
 
 
 def test_without_a_run_the_sizes_are_not_known(make_run):

@@ -1,10 +1,12 @@
 """The embedder that cuts vectors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.preprocessing import normalize
 
-from bench.interfaces import Context, Items, Unsuitable
+from bench.interfaces import Codes, Context, Items, Unsuitable
 from methods.embedding.truncated import Truncated
 
 
@@ -38,3 +40,16 @@ def test_images_few_dimensions_and_other_vectors_are_refused():
         embedder.embed(items(VECTORS[:, :3]))
     with pytest.raises(ValueError, match="dim = 0"):
         Truncated(dim=0)
+
+
+def test_codes_without_vectors_do_not_suit_it():
+    bare = replace(items(), codes=Codes.pack(VECTORS > 0))
+    with pytest.raises(Unsuitable, match="truncated cuts vectors, and these items are codes without any"):
+        Truncated(dim=2).fit(bare, Context())
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30])
+def test_lengths_are_right_where_their_squares_have_no_float32(scale):
+    scaled = (VECTORS * scale).astype(np.float32)
+    unit = Truncated(dim=2).fit(items(scaled), Context()).embed(items(scaled))
+    np.testing.assert_allclose(unit, normalize(VECTORS[:, :2]), rtol=1e-6)

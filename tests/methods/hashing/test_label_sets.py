@@ -1,5 +1,7 @@
 """Hashers that take sets of classes: by the formulas with the rows of 0 and 1 written out."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -81,3 +83,27 @@ def test_one_class_each_gives_what_classes_give():
     kernel = np.exp(-np.square(X[:, None] - X[None, :9]).sum(axis=2) / 30)
     kernel -= kernel.mean(axis=0)
     np.testing.assert_allclose(*(learn_weights(kernel, y, 3, 50) for y in (labels, one_hot)), atol=1e-4)
+
+
+def most_bytes(work):
+    """The most memory that ``work`` holds at a time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_sets_of_many_classes_are_never_copied_as_numbers():
+    rng = np.random.default_rng(0)
+    X, sets = rng.standard_normal((20_000, 2)), rng.random((20_000, 100)) < 0.1
+    codes = np.where(X > 0, 1.0, -1.0)
+    classifier = fit_classifier(codes, sets, 1.0)
+    for work in (
+        lambda: canonical_directions(X, sets, 0.3),
+        lambda: fit_classifier(codes, sets, 1.0),
+        lambda: update_codes(codes, sets, classifier, np.zeros_like(codes)),
+        lambda: ITQCCA().set_params(bits=2)._class_sets(sets, len(sets)),
+    ):
+        assert most_bytes(work) < 4 * sets.nbytes
