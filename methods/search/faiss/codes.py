@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from bench.interfaces import Corpus, Int, Unsuitable
 from methods.parameters import Count, Natural, TwoOrMore, check_parameters, check_values
 from methods.search.common.inputs import bytes_of, check_k, codes_of, only
+from methods.search.common.kinds import set_own
 from methods.search.faiss import calls
 
 DEFAULTS: dict[str, dict[str, int]] = {
@@ -56,15 +57,9 @@ class FaissBinary:
 
     def __post_init__(self) -> None:
         check_parameters(self)
-        defaults = DEFAULTS[self.kind]
         self.deterministic = self.kind != "hnsw"  # several threads build the graph in varying order
-        self.query_parameters: tuple[str, ...] = tuple(name for name in defaults if name in QUERY)
-        for name in dict.fromkeys(name for values in DEFAULTS.values() for name in values):
-            value = getattr(self, name)
-            if value is not None and name not in defaults:
-                own = ", ".join(defaults) or "no parameters"
-                raise ValueError(f"{name} = {value}: kind = {self.kind!r} takes {own}")
-            setattr(self, name, defaults.get(name) if value is None else value)
+        self.query_parameters: tuple[str, ...] = tuple(name for name in DEFAULTS[self.kind] if name in QUERY)
+        set_own(self, DEFAULTS)
         self._refuse_flips(self._values())
         if self.kind == "flat":
             self.query_cost = self._scan_cost

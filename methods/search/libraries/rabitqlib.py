@@ -14,6 +14,7 @@ from annotated_types import Ge, Le, MultipleOf
 from bench.interfaces import Float, Int, Unsuitable
 from methods.parameters import Count, Natural, TwoOrMore, check_parameters
 from methods.search.common.inputs import only
+from methods.search.common.kinds import complete, set_own
 from methods.search.common.library import LibraryIndex, file_bytes, threads
 
 DEFAULTS: dict[str, dict[str, int]] = {
@@ -57,20 +58,7 @@ class RaBitQLib(LibraryIndex):
 
     def __post_init__(self) -> None:
         check_parameters(self)
-        names = dict.fromkeys(name for values in DEFAULTS.values() for name in values)
-        for name, value in self._complete({name: getattr(self, name) for name in names}).items():
-            setattr(self, name, value)
-
-    def _complete(self, values: dict[str, int | None]) -> dict[str, int | None]:
-        """The values, with the defaults of the kind in place of None.
-
-        Raises ValueError: the kind has no such parameter.
-        """
-        own = DEFAULTS[self.kind]
-        for name, value in values.items():
-            if value is not None and name not in own:
-                raise ValueError(f"{name} = {value}: kind = {self.kind!r} takes {', '.join(own)}")
-        return {name: own.get(name) if value is None else value for name, value in values.items()}
+        set_own(self, DEFAULTS)
 
     @property
     def family(self) -> str:
@@ -117,7 +105,7 @@ class RaBitQLib(LibraryIndex):
         Raises ValueError: the kind has no such parameter, or the value is out of bounds.
         """
         only(self.name, self.query_parameters, parameters)
-        super().set_query(**self._complete(parameters))
+        super().set_query(**complete(DEFAULTS, self.kind, parameters))
 
     def _ask(self, vectors: Float, k: int) -> Int:
         if self.kind == "ivf":

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Codes, Corpus, Float, Int, Unavailable
 from methods.parameters import Natural, check_parameters
-from methods.search.common.inputs import check_k, codes_of, features_of, set_parameters
+from methods.search.common.inputs import bytes_of, check_k, codes_of, features_of, set_parameters
+from methods.search.common.kinds import names_of, set_own
 from methods.search.common.library import threads
 from methods.search.systems.home import Home
 
@@ -69,29 +70,19 @@ class Engine:
     def __post_init__(self) -> None:
         check_parameters(self)
         self.reads: tuple[str, ...] = self._fields()
-        own = self._defaults()
-        for name in dict.fromkeys(name for defaults in self.kinds.values() for name in defaults):
-            value = getattr(self, name)
-            if value is not None and name not in own:
-                takes = ", ".join(own) or "no parameters"
-                raise ValueError(f"{name} = {value}: kind = {self._kind()!r} takes {takes}")
-            setattr(self, name, own.get(name) if value is None else value)
+        set_own(self, self.kinds)
         self.query_parameters: tuple[str, ...] = self._query_parameters()
         self._home: Home | None = None
         self._used = False
 
-    def _kind(self) -> str:
-        return str(getattr(self, "kind", ""))
-
     def _defaults(self) -> dict[str, int]:
-        return self.kinds.get(self._kind(), {})
+        return self.kinds.get(getattr(self, "kind", ""), {})
 
     def _fields(self) -> tuple[str, ...]:
         return ("features",)
 
     def _query_parameters(self) -> tuple[str, ...]:
-        every = {name for defaults in self.kinds.values() for name in defaults}
-        return tuple(name for name in self.tuned if name in self._defaults() or name not in every)
+        return tuple(name for name in self.tuned if name in self._defaults() or name not in names_of(self.kinds))
 
     def check(self, dim: int | None, bits: int | None) -> None:
         """Raises Unavailable: the engine or its driver is not installed as it was tried, or this is no Linux."""
@@ -266,8 +257,7 @@ def check_version(distribution: str, tried: str) -> None:
 
 def as_bytes(codes: Codes) -> Bytes:
     """The codes in whole bytes, uint8 [n, ceil(bits / 8)]. Bits behind the last are zero."""
-    words = codes.words.astype("<u8", copy=False).view(np.uint8)
-    return np.ascontiguousarray(words[:, : -(-codes.bits // 8)])
+    return np.ascontiguousarray(bytes_of(codes)[:, : -(-codes.bits // 8)])
 
 
 def _cpus() -> set[int]:
