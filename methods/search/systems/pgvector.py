@@ -25,6 +25,9 @@ OLDEST = (0, 8)
 CHECK_SECONDS = 10
 """Seconds in which a named server must answer before anything runs."""
 
+LONGEST = 200
+"""The most characters of an address and of its fault in a message."""
+
 MOST_EF = 1000
 MOST_INDEXED = {"vector": 2000, "bit": 64000}
 MOST_INLINE = 1900
@@ -257,7 +260,8 @@ def check_server(address: str) -> None:
     try:
         conninfo.conninfo_to_dict(address)
     except ProgrammingError as fault:
-        raise Unsuitable(f"address = {address!r} is none that libpq takes: {' '.join(str(fault).split())}") from fault
+        reason = " ".join(str(fault).split())[:LONGEST]
+        raise Unsuitable(f"address = {address[:LONGEST]!r} is none that libpq takes: {reason}") from fault
     try:
         connection = connected(address, seconds=CHECK_SECONDS)
     except OSError as fault:
