@@ -9,6 +9,7 @@ from bench.interfaces import Codes, Corpus, Unavailable
 from methods.search.libraries.annoy_binary import AnnoyBinary
 from methods.search.libraries.ngt_binary import NGTBinary
 from methods.search.libraries.usearch_binary import USearchBinary
+from tests.codes import near_centres
 
 ITEMS, QUERIES, BITS = 1000, 30, 48
 SWEEPS = {
@@ -17,17 +18,6 @@ SWEEPS = {
     NGTBinary: [{"epsilon": value} for value in (-0.9, 0.1, 1.0)],
 }
 each = pytest.mark.parametrize("plugin", SWEEPS, ids=lambda plugin: plugin.name)
-
-
-@cache
-def coded():
-    """Codes near 40 centres, queries, and the Hamming distances between them."""
-    rng = np.random.default_rng(1)
-    centres = rng.random((40, BITS)) < 0.5
-    ones = centres[rng.integers(0, 40, ITEMS + QUERIES)] ^ (rng.random((ITEMS + QUERIES, BITS)) < 0.1)
-    codes = Codes.pack(ones)
-    distances = (ones[ITEMS:, None] != ones[None, :ITEMS]).sum(2)
-    return Corpus(codes=Codes(codes.words[:ITEMS], BITS)), Corpus(codes=Codes(codes.words[ITEMS:], BITS)), distances
 
 
 def made(plugin, **parameters):
@@ -41,13 +31,13 @@ def made(plugin, **parameters):
 
 @cache
 def built(plugin):
-    return made(plugin).build(coded()[0])
+    return made(plugin).build(near_centres(ITEMS, QUERIES, BITS)[0])
 
 
 @each
 @pytest.mark.parametrize("k", [1, 10])
 def test_more_effort_finds_more_of_the_nearest_codes(plugin, k):
-    index, (_, queries, distances) = built(plugin), coded()
+    index, (_, queries, distances) = built(plugin), near_centres(ITEMS, QUERIES, BITS)
     farthest = np.sort(distances, axis=1)[:, k - 1 : k]
     shares = []
     for setting in SWEEPS[plugin]:
@@ -63,7 +53,7 @@ def test_more_effort_finds_more_of_the_nearest_codes(plugin, k):
 
 @each
 def test_single_queries_are_answered_like_the_batch(plugin):
-    index, (_, queries, distances) = built(plugin), coded()
+    index, (_, queries, distances) = built(plugin), near_centres(ITEMS, QUERIES, BITS)
     index.set_query(**SWEEPS[plugin][-1])
     single = np.concatenate([index.search(queries.part(row, row + 1), 10) for row in range(QUERIES)])
     away = [np.take_along_axis(distances, ids, axis=1) for ids in (single, index.search(queries, 10))]
@@ -73,7 +63,7 @@ def test_single_queries_are_answered_like_the_batch(plugin):
 @each
 @pytest.mark.parametrize("count", [1, 3])
 def test_more_neighbours_than_codes_are_padded(plugin, count):
-    database, queries, distances = coded()
+    database, queries, distances = near_centres(ITEMS, QUERIES, BITS)
     index = made(plugin).build(database.part(0, 5))
     index.set_query(**SWEEPS[plugin][-1])
     ids = index.search(queries.part(0, count), 8)
@@ -102,4 +92,4 @@ def test_the_size_holds_at_least_the_codes(plugin):
 def test_misuse_is_a_value_error_in_words(plugin, misuse, message):
     made(plugin)
     with pytest.raises(ValueError, match=message):
-        misuse(plugin, coded()[0])
+        misuse(plugin, near_centres(ITEMS, QUERIES, BITS)[0])

@@ -37,6 +37,7 @@ from methods.search.libraries.svs import SVS
 from methods.search.libraries.torch_scan import TorchScan
 from methods.search.libraries.usearch import USearch
 from methods.search.libraries.voyager import Voyager
+from tests.codes import near_centres
 
 ITEMS, QUERIES, BITS = 1500, 50, 48
 
@@ -465,7 +466,7 @@ def test_flat_scans_alone_state_their_cost():
     size = 4.0 * ITEMS * 24
     for index in (Faiss(), TorchScan(device="cpu")):
         assert index.build(database).query_cost() == (size, size / 2)
-    flat = FaissBinary().build(coded()[0])
+    flat = FaissBinary().build(near_centres(ITEMS, QUERIES, BITS)[0])
     assert flat.query_cost() == (8.0 * ITEMS, 0)
     assert not any(hasattr(one, "query_cost") for one in (Faiss(factory="HNSW16"), FaissBinary(kind="hash"), SVS()))
 
@@ -515,17 +516,6 @@ def test_soar_is_for_features_of_one_length_and_finds_more_in_as_many_leaves():
     assert found[1.5] > found[None]
 
 
-@cache
-def coded():
-    """Codes of 48 bits near 40 centres, queries, and the Hamming distances between them."""
-    rng = np.random.default_rng(1)
-    centres = rng.random((40, BITS)) < 0.5
-    ones = centres[rng.integers(0, 40, ITEMS + QUERIES)] ^ (rng.random((ITEMS + QUERIES, BITS)) < 0.1)
-    codes = Codes.pack(ones)
-    distances = (ones[ITEMS:, None] != ones[None, :ITEMS]).sum(2)
-    return Corpus(codes=Codes(codes.words[:ITEMS], BITS)), Corpus(codes=Codes(codes.words[ITEMS:], BITS)), distances
-
-
 BINARY = {
     "flat": (FaissBinary, [{}]),
     "hash": (lambda: FaissBinary(kind="hash", key_bits=8), [{"nflip": n} for n in (0, 2, 8)]),
@@ -543,7 +533,7 @@ kinds = pytest.mark.parametrize("kind", BINARY)
 @pytest.mark.parametrize("k", [1, HEAP_BELOW - 1, HEAP_BELOW, 200])
 def test_codes_at_their_tightest_setting_are_as_near_as_those_of_brute_force(kind, k):
     make, sweep = BINARY[kind]
-    database, queries, distances = coded()
+    database, queries, distances = near_centres(ITEMS, QUERIES, BITS)
     index, best = make().build(database), np.sort(distances, axis=1)[:, :k]
     shares = []
     for setting in sweep:
@@ -561,13 +551,13 @@ def test_codes_at_their_tightest_setting_are_as_near_as_those_of_brute_force(kin
 
 @kinds
 def test_codes_of_48_bits_are_searched_as_64(kind):
-    assert BINARY[kind][0]().build(coded()[0])._index.d == 64
+    assert BINARY[kind][0]().build(near_centres(ITEMS, QUERIES, BITS)[0])._index.d == 64
 
 
 @kinds
 def test_a_binary_index_of_equal_codes_pads_and_repeats_and_knows_its_size(kind):
     make, sweep = BINARY[kind]
-    database, queries, _ = coded()
+    database, queries, _ = near_centres(ITEMS, QUERIES, BITS)
     equal = Corpus(codes=Codes(np.repeat(database.codes.words[:1], 40, axis=0), BITS))
     index = make().build(equal)
     index.set_query(**sweep[-1])
