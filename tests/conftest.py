@@ -120,7 +120,7 @@ def children():
     """
     gc.collect()
     server = warm.server()[1].pid if warm.server.cache_info().currsize else None
-    return [one for one in psutil.Process().children() if one.name() != "chromedriver" and one.pid != server]
+    return {one for one in psutil.Process().children() if one.name() != "chromedriver" and one.pid != server}
 
 
 def marked(mark):
