@@ -153,11 +153,12 @@ class Chaos:
     reads = ("features",)
     query_parameters = ("at_search", "spoil")
 
-    def __init__(self, *, at_build: str = "nothing", at_search: str = "nothing", spoil: str = ""):
-        """``spoil``: nan, double, shape, few, range, list or objects."""
-        self.at_build, self.at_search, self.spoil = at_build, at_search, spoil
+    def __init__(self, *, at_build: str = "nothing", at_search: str = "nothing", spoil: str = "", file: str = ""):
+        """``spoil``: nan, double, shape, few, range, list or objects. ``file``: what `tidy` removes."""
+        self.at_build, self.at_search, self.spoil, self.file = at_build, at_search, spoil, file
 
     def build(self, database):
+        os.environ["TOY_FILE"] = self.file
         globals()[self.at_build]()
         self._rows = database.features
         return self

@@ -8,15 +8,15 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
+import uuid
 
 import pytest
 
 from bench.store.entries import ENTRY, Store
 from bench.store.garbage import garbage
 from bench.system.files import remove
-from tests.conftest import CHECKOUT, PLUGINS
+from tests import warm
 
 KILLS = int(os.environ.get("BENCH_KILLS", "2"))
 GRID = """
@@ -62,7 +62,6 @@ folder = Path(sys.argv[2])
 cache = folder / "cache"
 cache.mkdir(parents=True, exist_ok=True)
 pipeline = Pipeline(grid_file.load(sys.argv[1]), Store(cache), Context(cache=cache))
-print("ready", flush=True)
 failed = Run(pipeline, Store(folder / "out")).finish()
 write_parquet(Store(folder / "out"))
 sys.exit("; ".join(failed.values()) or None)
@@ -77,19 +76,16 @@ def grid(tmp_path_factory):
 
 
 def start(grid, folder):
-    """A run in a process of its own, whose modules are imported."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(grid), str(folder)], cwd=CHECKOUT, text=True,
-        env={**os.environ, "PYTHONPATH": str(PLUGINS)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout.readline() == "ready\n", process.stderr.read()
-    return process
+    """A run in a process of its own, and the file of what it says."""
+    log = folder.parent / f"{uuid.uuid4().hex}.log"
+    with log.open("w") as said:
+        return warm.start(RUN, grid, folder, stdout=said.fileno(), stderr=said.fileno()), log
 
 
-def finish(process):
+def finish(process, log):
     """What the process said. It must end well."""
-    said, faults = process.communicate(timeout=600)
-    assert process.returncode == 0, faults
+    code, said = process.wait(timeout=600), log.read_text()
+    assert code == 0, said
     return said
 
 
@@ -97,9 +93,8 @@ def finish(process):
 def undisturbed(grid, tmp_path_factory):
     """The folder of an undisturbed run, and the seconds it took."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    process = start(grid, folder)
     began = time.monotonic()
-    finish(process)
+    finish(*start(grid, folder))
     return folder, time.monotonic() - began
 
 
@@ -144,18 +139,18 @@ def test_killed_again_and_again_the_records_are_those_of_an_undisturbed_run(grid
     whole, duration = undisturbed
     moments, kills, folder = random.Random(0), 0, tmp_path / "0"
     while kills < KILLS:
-        process = start(grid, folder)
+        process, log = start(grid, folder)
         try:
-            process.communicate(timeout=moments.uniform(0, 0.5 * duration))
+            process.wait(timeout=moments.uniform(0, 0.5 * duration))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-            process.communicate()
+            process.wait()
             kills += 1
         else:
-            assert process.returncode == 0
+            finish(process, log)
             assert_as_undisturbed(folder, whole)
             folder = tmp_path / str(kills)
-    finish(start(grid, folder))
+    finish(*start(grid, folder))
     assert_as_undisturbed(folder, whole)
     for store in (Store(folder / "cache"), Store(folder / "out")):
         for left in garbage(store, None):
@@ -168,8 +163,8 @@ def test_killed_again_and_again_the_records_are_those_of_an_undisturbed_run(grid
 def test_three_runs_at_once_on_one_store_make_everything_once(grid, undisturbed, tmp_path):
     folder = tmp_path / "shared"
     processes = [start(grid, folder) for _ in range(3)]
-    for process in processes:
-        assert "damaged" not in finish(process)
+    for process, log in processes:
+        assert "damaged" not in finish(process, log)
     assert_as_undisturbed(folder, undisturbed[0])
     assert fits(folder) == fits(undisturbed[0])
     assert not [

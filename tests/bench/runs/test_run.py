@@ -26,7 +26,8 @@ from bench.store.entries import Store
 from bench.timing import latency
 from bench.timing.machine import Rates
 from bench.workers.in_process import Local
-from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, bench, marked
+from tests import warm
+from tests.conftest import CHECKOUT, PLUGINS, PROGRAM, TEST_MARK, bench, marked
 
 pytestmark = pytest.mark.usefixtures("third_party")
 QUALITY = ["index", "key_bits", "candidates", "precision_at_10", "recall_at_10", "status"]
@@ -271,10 +272,7 @@ def test_killed_at_five_moments_and_started_again_the_figures_are_those_of_an_un
     mark, moments = uuid.uuid4().hex, random.Random(0)
     environment = {**os.environ, "PYTHONPATH": str(PLUGINS), TEST_MARK: mark}
     for kind in ("labels", "codes", "neighbours", "replicates", "records"):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench", *arguments("killed")], cwd=CHECKOUT, env=environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        process = warm.start(PROGRAM, *arguments("killed"), environment=environment)
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob(f"killed*/{kind}/*")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -42,25 +43,47 @@ def open_descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@contextmanager
+def nothing_left(mark, grace):
+    """Of what is started meanwhile, no process lives longer than the grace, in seconds, and no descriptor is left."""
+    before, descriptors = {*marked(mark), *children()}, open_descriptors()
+    yield
+    left = {*marked(mark), *children()} - before
+    assert not psutil.wait_procs(left, timeout=grace)[1]
+    assert open_descriptors() == descriptors
+
+
 @pytest.fixture
 def mark(monkeypatch):
     """In the environment of whatever the test starts; nothing of that may be left."""
     mark = uuid.uuid4().hex
     monkeypatch.setenv(TEST_MARK, mark)
-    before, others = open_descriptors(), children()
-    yield mark
-    assert marked(mark) == [] and children() <= others
-    assert open_descriptors() == before
+    with nothing_left(mark, 0):
+        yield mark
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A forkserver that all tests share, and the mark in its environment and those of its workers."""
+    mark = uuid.uuid4().hex
+    with pytest.MonkeyPatch.context() as patch, Forkserver() as server:
+        patch.syspath_prepend(str(PLUGINS))
+        patch.setenv(TEST_MARK, mark)
+        server._ensure()
+        patch.undo()
+        yield server, mark
 
 
 @pytest.fixture(params=["spawned", "forked"])
-def launch(request, mark):
-    """How the processes of workers are started."""
+def launch(request):
+    """How the processes of workers are started. Of a worker's processes none may be left."""
     if request.param == "spawned":
+        request.getfixturevalue("mark")
         yield spawn
         return
-    with Forkserver() as forkserver:
-        yield forkserver
+    server, mark = request.getfixturevalue("shared")
+    with nothing_left(mark, 10):  # in which the monitor of the worker ends
+        yield server
 
 
 def head_of(child):
@@ -207,7 +230,7 @@ def test_what_it_wrote_last_is_in_the_failure(start):
 
 
 @pytest.mark.parametrize("does", ["fork", "daemon"])
-def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, does):
+def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, does):
     child = start(at_build=does)
     assert child.ask("build", cell=child.cell)["build_seconds"] > 0
     left = head_of(child).children(recursive=True)
@@ -216,7 +239,7 @@ def test_processes_that_a_plugin_leaves_behind_end_with_the_child(start, mark, d
     assert not psutil.wait_procs(left, timeout=60)[1]
 
 
-def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
+def test_a_forked_process_ends_with_a_child_that_ended_before_it(start):
     child = start(at_build="fork", at_search="leave")
     child.ask("build", cell=child.cell)
     left = [head_of(child), *head_of(child).children(recursive=True)]
@@ -226,22 +249,20 @@ def test_a_forked_process_ends_with_a_child_that_ended_before_it(start, mark):
 
 
 @pytest.mark.parametrize("end", [Child.end, lambda child: head_of(child).kill()])
-def test_a_process_that_tidies_up_has_time_for_it(start, mark, end, tmp_path, monkeypatch):
+def test_a_process_that_tidies_up_has_time_for_it(start, end, tmp_path, monkeypatch):
     file = tmp_path / "left"
     file.touch()
-    monkeypatch.setenv("TOY_FILE", str(file))
     monkeypatch.setattr(process, "GRACE", 0.1)
-    child = start(at_build="tidy")
+    child = start(at_build="tidy", file=str(file))
     child.ask("build", cell=child.cell)
     end(child)
     assert failure(child, "labels").status == "error"
     assert not file.exists()
 
 
-def test_a_process_that_never_has_done_tidying_up_is_killed(start, mark, tmp_path, monkeypatch):
-    monkeypatch.setenv("TOY_FILE", str(tmp_path / "left"))
+def test_a_process_that_never_has_done_tidying_up_is_killed(start, tmp_path, monkeypatch):
     monkeypatch.setattr(process, "TIDY", 0.3)
-    child = start(at_build="tidy_for_ever")
+    child = start(at_build="tidy_for_ever", file=str(tmp_path / "left"))
     child.ask("build", cell=child.cell)
     left = head_of(child).children()
     assert left
