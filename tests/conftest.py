@@ -5,7 +5,6 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch and numba are imported: threads of several workers spin in turns
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -116,9 +115,8 @@ def bench(*arguments, cwd=CHECKOUT, path=(PLUGINS,), variables=None, fresh=False
 
 def children():
     """The processes that this one has started and not reaped; not the driver of the browser and the server of
-    `tests.warm`, which live as long as the session that shares them, nor the keeper of an index that is garbage.
+    `tests.warm`, which live as long as the session that shares them.
     """
-    gc.collect()
     server = warm.server()[1].pid if warm.server.cache_info().currsize else None
     return {one for one in psutil.Process().children() if one.name() != "chromedriver" and one.pid != server}
 

@@ -13,7 +13,7 @@ import inspect
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
 from functools import cache
@@ -38,27 +38,31 @@ GROUPS: dict[Kind, str] = {
 
 
 @cache
-def _offered(kind: Kind) -> tuple[tuple[str, EntryPoint], ...]:
-    """The entry points of a kind with the names of their packages, in the order of names. A package counts once."""
+def _offered() -> Mapping[Kind, tuple[tuple[str, EntryPoint], ...]]:
+    """The entry points of each kind with the names of their packages, in the order of names. A package counts once."""
     found: dict[str, Any] = {}
     for package in distributions():
         # A half-removed package has no name, and an entry_points.txt may hold anything. Both have no plugins.
         with suppress(Exception):
-            points = package.entry_points.select(group=GROUPS[kind])
-            found.setdefault(str(package.metadata["Name"]).lower(), points)
-    return tuple(sorted(((name, point) for name in found for point in found[name]), key=lambda one: one[1].name))
+            found.setdefault(str(package.metadata["Name"]).lower(), package.entry_points)
+    return {kind: _in_group(group, found) for kind, group in GROUPS.items()}
+
+
+def _in_group(group: str, found: Mapping[str, Any]) -> tuple[tuple[str, EntryPoint], ...]:
+    offered = [(name, point) for name, points in found.items() for point in points.select(group=group)]
+    return tuple(sorted(offered, key=lambda one: one[1].name))
 
 
 def plugins(kind: Kind) -> dict[str, EntryPoint]:
     """All registered plugins of a kind, by name, or by ``package:name`` if several packages offer the same name."""
-    offered = _offered(kind)
+    offered = _offered()[kind]
     count = Counter(point.name for _, point in offered)
     return {point.name if count[point.name] == 1 else f"{package}:{point.name}": point for package, point in offered}
 
 
 def named(kind: Kind, name: str) -> list[tuple[str, EntryPoint]]:
     """The plugins that a name may mean, each with its ``package:name``, which is also a name of it."""
-    full = [(f"{package}:{point.name}", point) for package, point in _offered(kind)]
+    full = [(f"{package}:{point.name}", point) for package, point in _offered()[kind]]
     return [(own, point) for own, point in full if name in (own, point.name)]
 
 
@@ -124,7 +128,7 @@ def _imported(point: EntryPoint) -> type:
         plugin = point.load()
         if not isinstance(plugin, type):
             raise TypeError("it is not a class")
-        inspect.signature(plugin)
+        parameters(plugin)
     return plugin
 
 
@@ -154,8 +158,13 @@ def load(kind: Kind, name: str) -> type:
         raise ValueError(f"{kind} {name!r} ({point.value}{package}) can't be used: {fault}") from fault
 
 
-def parameters(plugin: type) -> dict[str, inspect.Parameter]:
+def parameters(plugin: type) -> Mapping[str, inspect.Parameter]:
     """The constructor's parameters, by name."""
+    return _parameters(plugin)
+
+
+@cache
+def _parameters(plugin: type) -> Mapping[str, inspect.Parameter]:
     signature = inspect.signature(plugin)
     return {p.name: p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
 

@@ -14,16 +14,16 @@ import importlib.util
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from functools import cache
 from hashlib import blake2b
 from importlib.machinery import ModuleSpec, all_suffixes
-from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from bench.store.rooms import ROOMS, RoomName, room_of
-from bench.system.environment import providers
+from bench.system.environment import providers, version_of
 
 PRINTED = ("label", "family", "layer")
 """Members of a plugin's class that are printed and decide nothing (see ``bench.interfaces``)."""
@@ -116,7 +116,12 @@ def _room_versions(rooms: Iterable[RoomName]) -> dict[str, int]:
 
 
 def _digest(trees: Mapping[str, ast.Module]) -> str:
-    return digest({name: ast.dump(_without_words(tree)) for name, tree in trees.items()})
+    return digest({name: _dump(tree) for name, tree in trees.items()})
+
+
+@cache
+def _dump(tree: ast.Module) -> str:
+    return ast.dump(_without_words(deepcopy(tree)))
 
 
 def _spec(module: str) -> ModuleSpec | None:
@@ -151,8 +156,14 @@ def _parse(module: str) -> ast.Module:
     if spec is None or spec.origin is None or not spec.has_location:
         raise ValueError(f"the module {module} has no source: what it decides can't be known")
     if spec.origin.endswith(".py"):
-        return _WithoutTypes().visit(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+        return _tree(Path(spec.origin).read_text(encoding="utf-8"))
     return ast.Module(body=[ast.Expr(ast.Constant(Path(spec.origin).read_bytes()))], type_ignores=[])
+
+
+@cache
+def _tree(text: str) -> ast.Module:
+    tree: ast.Module = _WithoutTypes().visit(ast.parse(text))
+    return tree
 
 
 class _WithoutTypes(ast.NodeTransformer):
@@ -178,14 +189,19 @@ def _imports(tree: ast.Module, module: str, own: tuple[str, ...]) -> Iterator[st
 
 
 def _imported(tree: ast.Module, package: str, own: tuple[str, ...]) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _import_statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
                 yield inner if base.partition(".")[0] in own and _holds(base, alias.name) else base
+
+
+@cache
+def _import_statements(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _holds(package: str, name: str) -> bool:
@@ -226,4 +242,4 @@ def _versions(libraries: Iterable[str]) -> dict[str, str]:
     """The versions of the distributions that provide these modules."""
     tops = {name.partition(".")[0] for name in libraries}
     known = providers() if tops else {}
-    return {name: version(name) for top in sorted(tops) for name in sorted(set(known.get(top, ())))}
+    return {name: version_of(name) for top in sorted(tops) for name in sorted(set(known.get(top, ())))}

@@ -52,7 +52,7 @@ def libraries() -> dict[str, str]:
     """The versions of the distributions that this process has imported modules of."""
     tops = {name.partition(".")[0] for name in list(sys.modules)}
     names = {name for top, found in providers().items() if top in tops for name in found}
-    return {name: version(name) for name in sorted(names)}
+    return {name: version_of(name) for name in sorted(names)}
 
 
 def check_device(name: str) -> None:
@@ -119,3 +119,9 @@ def _output(*command: str) -> str | None:
 def providers() -> Mapping[str, list[str]]:
     """The distributions that provide each top-level module of this environment."""
     return packages_distributions()
+
+
+@cache
+def version_of(distribution: str) -> str:
+    """The version of an installed distribution. Its file of metadata is parsed once."""
+    return version(distribution)

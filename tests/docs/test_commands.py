@@ -2,6 +2,7 @@
 
 import configparser
 import dataclasses
+import functools
 import importlib.util
 import re
 import shlex
@@ -61,6 +62,10 @@ def parsed(words):
     return name, command.make_context(name, rest, parent=whole).params
 
 
+loaded = functools.cache(grid_file.load)
+"""Many commands name the same grid."""
+
+
 def own_plugins():
     """The names that the examples of the pages register."""
     return {name for text in TEXTS.values() for name in re.findall(r"^ +(\w+) = \w+:\w+$", text, re.MULTILINE)}
@@ -78,7 +83,7 @@ def test_a_documented_command_of_bench_parses_and_names_what_there_is(words):
     elif "grid" in values and not values["grid"].endswith(".toml"):
         grid, options = meant(values)
         for dataset in grid_file.dataset_names(grid, options):
-            assert grid_file.load(grid, dataclasses.replace(options, dataset=dataset)).cells
+            assert loaded(grid, dataclasses.replace(options, dataset=dataset)).cells
 
 
 def meant(values):
@@ -86,7 +91,7 @@ def meant(values):
     chosen = {key: values[key] for key in ("data_dir", "recipe", "seed")}
     dataset = "parquet" if values["dataset"] == "NAME" else values["dataset"]
     options = grid_file.Options(
-        dataset=dataset, settings=values["settings"] or (), dataset_name=values["name"], **chosen
+        dataset=dataset, settings=tuple(values["settings"] or ()), dataset_name=values["name"], **chosen
     )
     return ANY_GRID if values["grid"] == "GRID" else values["grid"], options
 

@@ -50,14 +50,20 @@ def test_seed_decides_the_codes_and_global_generators_stay(train, queries):
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
 
+@pytest.fixture(scope="module", params=[True, False], ids=["frozen", "trained"])
+def whole(request, train, tmp_path_factory):
+    """Settings, what their uninterrupted training ends with, and its folder."""
+    settings = {**SHORT, "frozen_trunk": request.param, "validation": 20, "validate_every": 2}
+    folder = tmp_path_factory.mktemp("whole")
+    return settings, ExchNet(**settings).fit(train, Context(folder=folder)), folder
+
+
 # Before the exchange starts, after it, and during the classification that comes first.
 @pytest.mark.parametrize(("description", "after"), [("exchnet", 2), ("exchnet", 4), ("classification", 1)])
-@pytest.mark.parametrize("frozen_trunk", [True, False])
 def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(
-    train, queries, tmp_path, description, after, frozen_trunk
+    train, queries, tmp_path, description, after, whole
 ):
-    settings = {**SHORT, "frozen_trunk": frozen_trunk, "validation": 20, "validate_every": 2}
-    whole = ExchNet(**settings).fit(train, Context(folder=tmp_path / "whole"))
+    settings, whole, folder = whole
     track = InterruptingTrack(description, after)
     with pytest.raises(Interrupted):
         ExchNet(**settings).fit(train, Context(folder=tmp_path / "cut", track=track))
@@ -67,7 +73,7 @@ def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(
     assert np.array_equal(resumed.database_codes_.words, whole.database_codes_.words)
     assert np.array_equal(resumed.encode(queries).words, whole.encode(queries).words)
     assert np.array_equal(resumed.attention(queries), whole.attention(queries))
-    assert (tmp_path / "cut/log.csv").read_text() == (tmp_path / "whole/log.csv").read_text()
+    assert (tmp_path / "cut/log.csv").read_text() == (folder / "log.csv").read_text()
 
 
 def test_anchors_are_the_class_means_of_the_part_features(train):
