@@ -65,8 +65,8 @@ class ViewLearning(FeatureLearning):
         if train.vectors is not None:
             if dropout == 0:
                 raise ValueError("dropout=0.0: two views of a vector would be equal; give a share above 0, or images")
-            told = f"vectors cannot be cropped or recoloured: a view of one is the vector without {dropout:.0%} of it"
-            self.context.say(f"{type(self.method).__name__}: {told}")
+            told = "vectors cannot be cropped or recoloured, so a view of one is the vector without that share of it"
+            self.context.say(f"dropout={dropout}: {told}")
             return backbone, ViewInputs(features, None, lambda batch, generator: batch, dropout)
         assert train.images is not None
         images = ImageInputs(train.images, backbone, features.device)
