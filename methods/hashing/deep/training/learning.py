@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from bench.interfaces import Codes, Context, Float, Int, Items, Labels, Model, Unsuitable
 from bench.quality.ranking import mean_average_precision
-from methods.backbones.backbone import seeded
+from methods.backbones.backbone import Backbone, seeded
 from methods.batches import in_order
 from methods.hashing.deep.training.settings import DeepHasher
 from methods.training import Training, evaluate
-from methods.trunk import EVALUATION_BATCH, open_inputs, outputs, prepare_backbone
+from methods.trunk import EVALUATION_BATCH, Inputs, open_inputs, outputs, prepare_backbone
 
 # The first part of a random stream's key names the draws.
 CODES, SPLIT, STEP, ANCHORS, CODEBOOK = range(5)
@@ -41,13 +41,17 @@ class Learning:
         self.classes, self.class_count = self._numbered()
         self.held_out, self.rows = self._set_aside()
         self.fits("batch_size", len(self.rows), f"all {len(self.rows)} items that are learned from are one batch")
-        self.backbone = prepare_backbone(method.choice, train, context)
-        self.inputs = open_inputs(train, self.backbone, method.frozen_trunk, context)
+        self.backbone, self.inputs = self._open(train)
         with seeded(self.seed):
             self.network = method.network(self.backbone, self.class_count, self.seed)
         values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
         identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
         self.training = Training(self.network, _optimizer(method, self.network), context, identity)
+
+    def _open(self, train: Items) -> tuple[Backbone, Inputs]:
+        """What the network is cut from, and the train items as it takes them."""
+        backbone = prepare_backbone(self.method.choice, train, self.context)
+        return backbone, open_inputs(train, backbone, self.method.frozen_trunk, self.context)
 
     def _numbered(self) -> tuple[Labels, int]:
         """The classes of the train items, and the number of classes."""
