@@ -101,7 +101,7 @@ def test_the_search_reaches_the_distances_of_190_classes(bits, distance):
 
 @pytest.mark.parametrize(
     ("dimension", "bits", "distance"),
-    [(1, 9, 9), (3, 6, 3), (4, 7, 3), (4, 8, 4), (4, 15, 8), (5, 16, 8), (6, 32, 16), (3, 3, 1)],
+    [(1, 9, 9), (3, 6, 3), (4, 7, 3), (5, 16, 8), (6, 32, 16), (3, 3, 1)],
 )
 def test_the_search_finds_small_codes_that_none_exceeds(dimension, bits, distance):
     words = code_words(linear_code(dimension, bits, np.random.default_rng(0)))
