@@ -229,11 +229,12 @@ class Embedder(Protocol):
 class Hasher(Protocol):
     """Items to codes of ``bits`` bits. ``database_codes_``: the codes learned for the train items, or None.
 
-    Five more members are optional. ``passes_on = True``: its codes are those that the data set holds, so that no
+    Six more members are optional. ``passes_on = True``: its codes are those that the data set holds, so that no
     training and no encoding is timed. ``supervised``: whether ``fit`` reads the labels; without it, it does.
     ``models``: the kinds of ``Model`` that its training, with its parameters, can end with; without it, only the last.
     ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's. ``encode_real(items)``: the real
-    values whose signs ``encode`` packs, float32 [n, bits].
+    values whose signs ``encode`` packs, float32 [n, bits]. ``figures_``: after ``fit``, finite numbers by name that
+    describe it, for instance the codes that the classes were given; they become the columns ``fit_NAME``.
     A ``fit`` that reads labels and takes no sets of classes raises ``Unsuitable`` for them.
 
     A scikit-learn transformer with a parameter ``bits`` is a hasher too (`bench.plugins.estimators`): ``fit(X, y)``,

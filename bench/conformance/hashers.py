@@ -11,6 +11,7 @@ from bench.conformance import data, fitted
 from bench.conformance.demands import (
     REFUSED,
     Make,
+    Nonconformity,
     NotAsked,
     check_codes,
     check_values,
@@ -21,6 +22,7 @@ from bench.conformance.demands import (
 )
 from bench.interfaces import Codes, Context, Items, Model, Words
 from bench.plugins.estimators import as_hasher
+from bench.plugins.figures import figures_of
 
 LENGTHS = (12, 70)
 ROUNDING = 1e-4
@@ -89,6 +91,17 @@ def labels_are_read_where_it_is_supervised(make: Make) -> None:
     for which, labels in labellings.items():
         codes = _rows(KIND.fit(make, data.changed(train, labels=labels)), others)
         _agree(hasher, others, _rows(hasher, others), codes, f"supervised is False, and {which} labels")
+
+
+def figures_of_the_fit_are_numbers(make: Make) -> None:
+    """``figures_``, after ``fit``, has finite numbers by name."""
+    hasher = KIND.fit(make)
+    if not hasattr(hasher, "figures_"):
+        raise NotAsked("it has no figures_")
+    try:
+        figures_of(hasher)
+    except ValueError as fault:
+        raise Nonconformity(str(fault)) from fault
 
 
 def vectors_with_nan_are_refused(make: Make) -> None:

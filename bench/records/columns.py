@@ -134,6 +134,9 @@ ENCODING = Column(
     shared=SHARED,
 )
 TRAINING = Column("fit_seconds", heading="training, s", digits=1)
+DISTANCE = Column("fit_codebook_distance", "integer", heading="least distance of the classes' codes, bits")
+EQUAL = Column("fit_codebook_equal", "integer", heading="pairs of classes with equal codes")
+"""DISTANCE and EQUAL are figures that hashers with a fixed code for each class tell of their fit."""
 MEMORY = Column("index_bytes", "integer", heading="Memory needed, MB", scale=1e-6, digits=3)
 LOAD = Column("load_seconds", heading="load, s")
 OVERHEAD = Column("overhead_ms", heading="empty query, ms", digits=3)
@@ -162,6 +165,8 @@ COLUMNS = (
     THROUGHPUT,
     *_numbers(*THROUGHPUT.bounds, "seconds_all_queries"),
     TRAINING,
+    DISTANCE,
+    EQUAL,
     ENCODING,
     *_numbers(*ENCODING.bounds),
     BUILD,

@@ -54,6 +54,7 @@ class Judging:
         labels, asked = known
         costs, arrays = self.corpora.costs(cell)
         columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **costs}
+        columns |= self.corpora.figures(cell)
         columns["remarks"] = rows.joined(self.corpora.remarks(cell))
         if database.codes is not None and queries.codes is not None:
             columns["bits"] = database.codes.bits
@@ -74,6 +75,7 @@ class Judging:
             "bits": None if database.codes is None else database.codes.bits,
             **before,
             **costs,
+            **self.corpora.figures(cell.cell),
             **{name: before.get(name, False) or costs[name] for name in ("unstable", "loaded")},
             "queries": len(queries),
             "database_items": len(database),

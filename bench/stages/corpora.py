@@ -73,6 +73,12 @@ class Corpora:
         }
         return columns | with_interval("encode_ms", typical(together, SHARED)) | watched, {"encode_ms": together}
 
+    def figures(self, cell: Cell) -> dict[str, float]:
+        """The columns ``fit_NAME`` of the figures that the cell's hasher told of its fit."""
+        stages = [stage for stage in self._pipeline.stages(cell) if stage.kind == "codes"]
+        told = [self._pipeline.store.meta(stage.kind, stage.key).get("figures", {}) for stage in stages]
+        return {f"fit_{name}": value for one in told for name, value in one.items()}
+
     def remarks(self, cell: Cell) -> list[str]:
         """The remarks of the trainings behind the cell's features and codes, a line each."""
         stages = self._pipeline.stages(cell)

@@ -22,6 +22,7 @@ from bench.interfaces import Codes, Context, Int, Items, Labels, Model, SplitNam
 from bench.plugins import registry
 from bench.plugins.choices import Choice
 from bench.plugins.estimators import as_hasher
+from bench.plugins.figures import figures_of
 from bench.stages import coding
 from bench.stages.coding import Splits, arrays_read, is_finite
 from bench.stages.encoding import encoding
@@ -215,7 +216,8 @@ class Pipeline:
         """Packed words and real values of the codes of one training, at least the arrays that the cell reads.
 
         `bench.stages.coding` names the arrays. Meta: ``bits``, ``models``, ``made`` (the arrays that cells asked for),
-        ``fit_seconds``, ``remarks``, and ``encoding``, which starts from the input's features where there is an input.
+        ``fit_seconds``, ``remarks``, ``figures`` (those that the hasher tells of its fit), and ``encoding``, which
+        starts from the input's features where there is an input.
         Arrays that a cell of another grid reads are added later by the same training.
 
         Raises ValueError: codes are of another number or length, or real values of another type or shape.
@@ -243,6 +245,7 @@ class Pipeline:
         if earlier is not None:
             return {**earlier.meta, "made": sorted(asked | made)}, arrays
         meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted, "made": sorted(asked)}
+        meta["figures"] = figures_of(hasher)
         if getattr(hasher, "passes_on", False):
             return {**meta, "fit_seconds": None, "encoding": None}, arrays
         meta["encoding"] = self._encoding(hasher.encode, split("query"))

@@ -181,6 +181,7 @@ class Guesses:
             np.save(context.folder / "scores.npy", scores)
             self._sets["oracle"] = sets[int(np.argmax(scores))]
         self.database_codes_ = learned
+        self.figures_ = {"guesses": self.guesses, "mean": float(sets.mean())}
         return self
 
     def use(self, model):

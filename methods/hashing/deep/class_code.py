@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from methods.hashing.deep.training.epoch_hasher import EpochHasher
+from methods.hashing.deep.networks.codebooks import CodebookName
+from methods.hashing.deep.training.fixed_codes import FixedCodeHasher
 from methods.parameters import Count, Positive
 
 if TYPE_CHECKING:
@@ -23,30 +24,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True, eq=False)
-class ClassCode(EpochHasher):
+class ClassCode(FixedCodeHasher):
     """Trivial baseline: a classifier and one fixed code per class; the database is coded by its labels.
 
     The settings are those of an ordinary fine-tuning. The other parameters are those of `DeepHasher`.
 
     ``epochs``: epochs of the training (choice: 30)
     ``learning_rate``: of the classifier, along half a cosine (choice: 0.01)
+    ``codebook``: the codes (choice: greedy, which repeats none)
     """
 
     label = "Class code"
     epochs: Count = 30
     learning_rate: Positive = 0.01
+    codebook: CodebookName = "greedy"
 
     def rate(self, progress: float) -> float:
         return 0.5 * (1 + float(np.cos(np.pi * progress)))
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        import torch
-
-        from methods.hashing.deep.networks.codebooks import random_codebook
         from methods.hashing.deep.networks.common import ClassCodeNetwork
 
-        codebook = random_codebook(classes, self.bits, np.random.default_rng(seed))
-        return ClassCodeNetwork(backbone, torch.from_numpy(codebook), self.frozen_trunk)
+        return ClassCodeNetwork(backbone, self.draw_codes(classes, seed), self.frozen_trunk)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         from torch.nn import functional

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from methods.hashing.deep.training.epoch_hasher import EpochHasher
+from methods.hashing.deep.networks.codebooks import CodebookName
+from methods.hashing.deep.training.fixed_codes import FixedCodeHasher
 from methods.parameters import Count, NotNegative, Positive
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True, eq=False)
-class CSQ(EpochHasher):
+class CSQ(FixedCodeHasher):
     """CSQ: outputs are drawn to their class's hash centre, a row of a Hadamard matrix.
 
     "Published code" is the authors' yuanli2333/Hadamard-Matrix-for-hashing. Its pairwise loss is not in the paper and
@@ -30,6 +29,7 @@ class CSQ(EpochHasher):
     ``learning_rate``: of the hash layer, times 0.7 at each ninth (published code: 1e-3, every 10 epochs)
     ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.01)
     ``weight_decay``: (published code: 0)
+    ``codebook``: the hash centres (paper: hadamard | choice: hadamard_greedy, which repeats none)
     ``quantisation``: lambda, the weight of (|h| - 1)^2 (published code: 0.05; paper: log cosh(|h| - 1) in its place)
     """
 
@@ -39,31 +39,24 @@ class CSQ(EpochHasher):
     learning_rate: Positive = 1e-3
     backbone_rate: NotNegative = 0.01
     weight_decay: NotNegative = 0.0
+    codebook: CodebookName = "hadamard_greedy"
     quantisation: NotNegative = 0.05
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._centres: Tensor | None = None
 
     def rate(self, progress: float) -> float:
         return 0.7 ** int(9 * progress)
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        import torch
-
-        from methods.hashing.deep.networks.codebooks import hadamard_codebook
         from methods.hashing.deep.networks.common import HashNetwork
 
-        self._centres = torch.from_numpy(hadamard_codebook(classes, self.bits, np.random.default_rng(seed)))
+        self.draw_codes(classes, seed)
         return HashNetwork(backbone, self.bits, self.frozen_trunk, bounded=True)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. (4), the cross-entropy of each bit, and lambda times the distance of the outputs from -1 and +1."""
         from torch.nn import functional
 
-        assert self._centres is not None
         outputs = batch.made.codes.float()
-        wanted = self._centres.to(outputs.device)[batch.classes]
+        wanted = self.codes_beside(outputs)[batch.classes]
         centre = functional.binary_cross_entropy((outputs + 1) / 2, (wanted + 1) / 2)
         distance = (outputs.abs() - 1).square().mean()
         return {"centre_loss": centre, "quantisation_loss": self.quantisation * distance}

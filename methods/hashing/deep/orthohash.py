@@ -7,9 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from methods.hashing.deep.training.epoch_hasher import EpochHasher
+from methods.hashing.deep.networks.codebooks import CodebookName
+from methods.hashing.deep.training.fixed_codes import FixedCodeHasher
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True, eq=False)
-class OrthoHash(EpochHasher):
+class OrthoHash(FixedCodeHasher):
     """OrthoHash: cross-entropy of the cosine similarities to fixed random codes, one per class, with a margin.
 
     "Published code" is the authors' kamwoh/orthohash. Batch normalisation behind the hash layer balances the bits. The
-    codes are spread out by `random_codebook`; those of the published code are independent draws. The other parameters
-    are those of `DeepHasher`.
+    other parameters are those of `DeepHasher`.
 
     ``epochs``: epochs of the training (published code: 100)
     ``batch_size``: images of a batch (published code: 256)
@@ -33,6 +31,7 @@ class OrthoHash(EpochHasher):
     ``learning_rate``: divided by 10 at 80 % of the training (published code: 1e-4)
     ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.1 | choice: 1)
     ``weight_decay``: (published code: 5e-4)
+    ``codebook``: the codes (published code: bernoulli | choice: greedy, which repeats none)
     ``scale``: of the cosines (published code: 8)
     ``margin``: taken from the cosine of the right class (published code: 0.2)
     """
@@ -43,31 +42,24 @@ class OrthoHash(EpochHasher):
     optimizer: Literal["sgd", "nesterov", "adam"] = "adam"
     learning_rate: Positive = 1e-4
     weight_decay: NotNegative = 5e-4
+    codebook: CodebookName = "greedy"
     scale: NotNegative = 8.0
     margin: NotNegative = 0.2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._codebook: Tensor | None = None
 
     def rate(self, progress: float) -> float:
         return 1.0 if progress < 0.8 else 0.1
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
-        import torch
-
-        from methods.hashing.deep.networks.codebooks import random_codebook
         from methods.hashing.deep.networks.common import HashNetwork
 
-        self._codebook = torch.from_numpy(random_codebook(classes, self.bits, np.random.default_rng(seed)))
+        self.draw_codes(classes, seed)
         return HashNetwork(backbone, self.bits, self.frozen_trunk, balanced=True)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. (9) with the margin of Eq. (11)."""
         from torch.nn import functional
 
-        assert self._codebook is not None
         outputs = functional.normalize(batch.made.codes.float())
-        cosines = outputs @ functional.normalize(self._codebook.to(outputs.device)).T
+        cosines = outputs @ functional.normalize(self.codes_beside(outputs)).T
         margins = self.margin * functional.one_hot(batch.classes, cosines.shape[1])
         return {"cosine_loss": functional.cross_entropy(self.scale * (cosines - margins), batch.classes)}

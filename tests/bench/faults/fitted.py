@@ -137,6 +137,11 @@ HASHERS = faults_of_fitted(Planes, "encode_real", "codes differ") | {
         "and no labels: .*differ": planes(_seed=lambda self, train, context: int(train.labels[0] < 0)),
         "train items of one class: accepted": planes(supervised=True),
     },
+    "figures_of_the_fit_are_numbers": {
+        "figures_ has 'distance': nan; right is a name and a finite number": planes(figures_={"distance": np.nan}),
+        "figures_ has 'least distance': 3": planes(figures_={"least distance": 3}),
+        "figures_ has 'best': 'linear'": planes(figures_={"best": "linear"}),
+    },
     "vectors_with_nan_are_refused": {
         "vectors with NaN: accepted": planes(_read=lambda self, items: np.nan_to_num(items.vectors)),
     },

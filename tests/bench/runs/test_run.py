@@ -313,6 +313,16 @@ def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_
     assert features["map"] == pytest.approx(np.mean(expected)) and features["dim"] == 16
 
 
+def test_the_figures_that_a_hasher_tells_of_its_fit_are_columns_of_rankings_and_searches(make_run):
+    hasher = '[[cells]]\nhasher = "toy_guesses"\nbits = 16\n'
+    run = make_run(f'{hasher}guesses = [3, 5]\n{hasher}guesses = 3\nindex = "hash_tables"\nkey_bits = 8')
+    assert run.finish() == {}
+    cells = frame(run)
+    told = cells["hasher"] == "toy_guesses"
+    assert cells.loc[told, "fit_guesses"].tolist() == [3, 5, 3] and cells.loc[told, "fit_mean"].notna().all()
+    assert told.any() and not told.all() and cells.loc[~told, ["fit_guesses", "fit_mean"]].isna().all(axis=None)
+
+
 def test_the_map_of_searched_codes_is_over_all_queries_however_few_are_searched(make_run):
     settings = ["measure.queries=7", "bits=12", "key_bits=4"]
     run = make_run('[[cells]]\nhasher = "toy_signs"\nbits = 12', settings=settings)

@@ -1,4 +1,4 @@
-"""Each loss against its published formula in numpy; the fixed codes; the interaction of channels."""
+"""Each loss against its published formula in numpy; the interaction of channels."""
 
 from itertools import combinations
 
@@ -15,7 +15,6 @@ from methods.hashing.deep.dsh import DSH
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
 from methods.hashing.deep.networks.a2_net import A2Outputs
-from methods.hashing.deep.networks.codebooks import hadamard_codebook, random_codebook
 from methods.hashing.deep.networks.common import HashNetwork, Outputs
 from methods.hashing.deep.networks.semicon import ChannelInteraction, mask
 from methods.hashing.deep.orthohash import OrthoHash
@@ -83,8 +82,7 @@ def test_hashnet_weighs_similar_and_dissimilar_pairs_alike(case, pairs):
 def test_csq_is_the_cross_entropy_of_each_bit_with_the_hash_centre(case):
     outputs, _, classes, _, batch = case
     method = CSQ(bits=BITS)
-    centres = hadamard_codebook(CLASSES, BITS, np.random.default_rng(0))
-    method._centres = torch.from_numpy(centres)
+    centres = method.draw_codes(CLASSES, 0).numpy()
     tanh = np.tanh(outputs)
     share, wanted = (tanh + 1) / 2, (centres[classes] + 1) / 2
     entropy = -(wanted * np.log(share) + (1 - wanted) * np.log(1 - share)).mean()
@@ -96,8 +94,7 @@ def test_csq_is_the_cross_entropy_of_each_bit_with_the_hash_centre(case):
 def test_orthohash_is_the_cross_entropy_of_cosines_with_a_margin(case):
     outputs, _, classes, _, batch = case
     method = OrthoHash(bits=BITS, scale=8.0, margin=0.2)
-    codebook = random_codebook(CLASSES, BITS, np.random.default_rng(0))
-    method._codebook = torch.from_numpy(codebook)
+    codebook = method.draw_codes(CLASSES, 0).numpy()
     cosines = outputs @ codebook.T / np.linalg.norm(outputs, axis=1, keepdims=True) / np.sqrt(BITS)
     cosines[np.arange(6), classes] -= 0.2
     wanted = -log_softmax(8 * cosines, axis=1)[np.arange(6), classes].mean()
@@ -132,28 +129,6 @@ def test_a2_net_rebuilds_and_decorrelates_from_its_start_on(case):
     assert got["reconstruction_loss"] == pytest.approx(np.square(rebuilt - features).mean(), rel=1e-5)
     wanted = np.square(codes.T @ codes - 6 * np.eye(BITS)).mean() / (6 * BITS)
     assert got["decorrelation_loss"] == pytest.approx(wanted, rel=1e-5)
-
-
-@pytest.mark.parametrize(("classes", "bits"), [(4, 2), (10, 12), (101, 32), (8, 3)])
-def test_random_codes_are_distinct_and_farther_apart_than_chance(classes, bits):
-    codes = random_codebook(classes, bits, np.random.default_rng(0))
-    assert len(np.unique(codes, axis=0)) == classes and set(np.unique(codes)) <= {-1.0, 1.0}
-    plain = np.random.default_rng(0).integers(0, 2, (classes, bits)) * 2 - 1
-    products = [(np.triu(book @ book.T, 1)).max() for book in (codes, plain)]
-    assert products[0] <= products[1]
-
-
-def test_more_classes_than_codes_are_refused():
-    with pytest.raises(ValueError, match="bits=2"):
-        random_codebook(5, 2, np.random.default_rng(0))
-
-
-def test_hash_centres_are_half_the_bits_apart_where_a_hadamard_matrix_allows():
-    codes = hadamard_codebook(100, 64, np.random.default_rng(0))
-    products = codes @ codes.T
-    assert np.all(np.isin(products, [64, 0, -64])) and np.all(np.diag(products) == 64)
-    assert len(hadamard_codebook(100, 12, np.random.default_rng(0))) == 100
-    assert len(hadamard_codebook(100, 32, np.random.default_rng(0))) == 100
 
 
 def test_a_mask_is_around_one_and_strongest_where_attention_is():
