@@ -166,6 +166,17 @@ def unheard(line: str) -> None:
     """A ``say`` that shows nothing."""
 
 
+class Oracle(Protocol):
+    """The mAP of a model on the test queries: the model's ``encode``, and the codes that it learned for the train
+    items, if any. ``step``: the number of steps of the training that are done, by which the mAP over the training is
+    drawn; without it, the models are counted.
+    """
+
+    def __call__(
+        self, encode: Callable[[Items], Codes], database_codes: Codes | None, step: int | None = None, /
+    ) -> float: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """The seed, device, folders and functions that a run lends a plugin while the plugin loads or fits.
@@ -174,8 +185,8 @@ class Context:
     all plugins and runs, so files in it are named by content. Without them nothing is kept. ``track(steps, description,
     total)`` passes the steps through and shows progress. ``say(line)`` shows a line that the user must know, for
     instance that there is less than a parameter allows; lines said while fitting stand in the records too, as
-    ``remarks``. ``oracle(encode, database_codes)`` is the mAP of a model on the test queries; it is lent only where a
-    grid asks for the model ``oracle``.
+    ``remarks``. ``oracle`` judges a model on the test queries; it is lent only where a grid asks for the model
+    ``oracle``.
     """
 
     seed: int = 0
@@ -184,7 +195,7 @@ class Context:
     cache: Path | None = None
     track: Callable[..., Iterable[Any]] = untracked
     say: Callable[[str], None] = unheard
-    oracle: Callable[[Callable[[Items], Codes], Codes | None], float] | None = None
+    oracle: Oracle | None = None
 
 
 class Dataset(Protocol):

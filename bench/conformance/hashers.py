@@ -61,7 +61,7 @@ def real_values_have_the_signs_of_the_codes(make: Make) -> None:
 def models_can_be_used(make: Make) -> None:
     """Each of ``models`` can be used after ``fit``, "last" is what ``fit`` ends with, and another name is refused."""
     others = data.other_items()
-    hasher = KIND.fit(make, oracle=lambda encode, database_codes: float(encode(others).words[0, 0] % 7))
+    hasher = KIND.fit(make, oracle=lambda encode, codes, step=None: float(encode(others).words[0, 0] % 7))
     models, known = getattr(hasher, "models", ("last",)), get_args(Model)
     right = "last" in models and set(models) <= set(known)
     demand(right, f'models is {models!r}; right is "last" and any of {", ".join(known)}')

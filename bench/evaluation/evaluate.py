@@ -132,19 +132,24 @@ def _given(
 
 
 def published_map(reference: str) -> float:
-    """The published mAP of ``TABLE:DATASET/HASHER/BITS``, a share of 1.
+    """The published mAP of ``TABLE:DATASET/HASHER/BITS``, a share of 1. Of a table with several protocols one is named
+    too, as in ``TABLE:DATASET/HASHER/BITS/PROTOCOL``.
 
-    Raises ValueError: there is none.
+    Raises ValueError: there is none, or there are several.
     """
     table, _, place = reference.partition(":")
     parts = place.split("/")
-    if len(parts) != 3 or not parts[2].isdigit():
+    if len(parts) not in (3, 4) or not parts[2].isdigit():
         raise ValueError(f"reference {reference!r}: expected TABLE:DATASET/HASHER/BITS, as paper_table2:cub200/dpsh/32")
     rows = load_reference(table)
     if "map" not in rows:
         raise ValueError(f"reference {reference!r}: the table {table} holds no mAP")
-    dataset, hasher, bits = parts
+    dataset, hasher, bits, *protocol = parts
     found = rows[(rows["dataset"] == dataset) & (rows["hasher"] == hasher) & (rows["bits"] == int(bits))]
+    protocols = ", ".join(found["protocol"])
+    found = found[found["protocol"].isin(protocol)] if protocol else found
+    if protocols and len(found) != 1:
+        raise ValueError(f"reference {reference!r}: add one of its protocols, as in /seen_all; there are {protocols}")
     if not len(found):
         known = sorted({f"{one.dataset}/{one.hasher}/{one.bits:.0f}" for one in rows.itertuples()})
         raise ValueError(f"reference {reference!r}: {table} has no such value; it has {', '.join(known[:12])}, …")

@@ -16,7 +16,9 @@ from bench.interfaces import Model
 from bench.plugins.choices import ROLES, Choice, Role
 from bench.store.identity import digest
 
-Layout = Literal["candidates", "methods", "pareto", "systems", "codes"]
+Layout = Literal["candidates", "methods", "pareto", "systems", "codes", "models"]
+RANKED: tuple[Layout, ...] = ("codes", "models")
+"""The layouts that print rankings: cells without an index."""
 DatabaseCodes = Literal["encoded", "learned"]
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from bench.grids.cells import Cell
+from bench.grids.protocols import CLASSES
 from bench.interfaces import Unavailable
 from bench.plugins import registry
 from bench.plugins.choices import ROLES, Choice, Role
@@ -106,7 +107,7 @@ def _check_parts(cell: Cell, k: int) -> None:
             value = getattr(cell, name)
             if value is not None:
                 raise ValueError(f"{name} = {getattr(value, 'name', value)!r} without a hasher")
-    if cell.database_codes == "learned" and cell.protocol != "seen":
+    if cell.database_codes == "learned" and CLASSES[cell.protocol]["database"] == "unseen":
         raise ValueError(
             f"database_codes = 'learned' with protocol = {cell.protocol!r}: there are no learned codes of classes "
             "that were not trained on; 'encoded' is right"

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.grids.cells import Cell, Grid, Layout, unique
+from bench.grids.cells import RANKED, Cell, Grid, Layout, unique
 from bench.grids.expansion import Surroundings, expand
 from bench.grids.files import built_in, find, parse
 from bench.grids.measure import Measure
 from bench.grids.model import GridFile, Seed, Table, typed
 from bench.grids.naming import default_name, given_name
-from bench.grids.protocols import ClassSplit
+from bench.grids.protocols import ClassSplit, class_numbers
 from bench.grids.settings import apply
 from bench.plugins import registry
 from bench.plugins.choices import Choice
@@ -89,10 +89,7 @@ def _load(name: str, options: Options) -> Grid:
     blocks = [(block, [seed] if seed is not None else block.seeds or file.seeds) for block in file.cells]
     cells = unique(expand(blocks, around, where), sizes_known=False)
     _used(settings, cells, [dataset.name, *file.dataset])
-    try:
-        class_split = ClassSplit(file.unseen_share, file.split_seed)
-    except ValueError as fault:
-        raise ValueError(f"{where}: {fault}") from fault
+    class_split = _class_split(file, dataset.name, where)
     return Grid(
         name=Path(where).stem,
         title=file.title,
@@ -107,6 +104,16 @@ def _load(name: str, options: Options) -> Grid:
         cells=tuple(cells),
         sizes_known=not any(cell.written for cell in cells),
     )
+
+
+def _class_split(file: GridFile, dataset: str, where: str) -> ClassSplit:
+    """The choice of the unseen classes. Numbers that are given for the data set and the share stand for the last."""
+    named = [text for share, text in file.unseen_numbers.get(dataset, {}).items() if float(share) == file.unseen_share]
+    numbers = class_numbers(named[0]) if named and file.unseen_classes == "last" else ()
+    try:
+        return ClassSplit(file.unseen_share, file.split_seed, file.unseen_classes, numbers)
+    except ValueError as fault:
+        raise ValueError(f"{where}: {fault}") from fault
 
 
 def _recipe(file: GridFile, recipe: str, dataset: str, where: str) -> dict[str, Table]:
@@ -174,8 +181,8 @@ def _layout(file: GridFile, cells: Collection[Cell], where: str) -> Layout:
     searches = any(cell.index is not None for cell in cells)
     rankings = any(cell.index is None for cell in cells)
     layout: Layout = file.layout or ("methods" if searches else "codes")
-    if not (rankings if layout == "codes" else searches):
-        wanted = "without" if layout == "codes" else "with"
+    if not (rankings if layout in RANKED else searches):
+        wanted = "without" if layout in RANKED else "with"
         raise ValueError(f"{where}: layout = {layout!r} shows cells {wanted} an index, and there are none")
     return layout
 

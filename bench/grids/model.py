@@ -26,7 +26,7 @@ from bench.grids.cells import DatabaseCodes, Layout
 from bench.grids.files import built_in
 from bench.grids.measure import Measure
 from bench.grids.naming import given_name
-from bench.grids.protocols import ProtocolName
+from bench.grids.protocols import ProtocolName, UnseenChoice, class_numbers
 from bench.interfaces import Model
 from bench.plugins import registry
 from bench.system.wording import shown
@@ -135,6 +135,20 @@ def _of_datasets(tables: dict[str, Table]) -> dict[str, Table]:
     return tables
 
 
+def _unseen_numbers(tables: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    only_plugins(tables, ["dataset"])
+    for name, table in tables.items():
+        for share, numbers in table.items():
+            try:
+                known = 0 < float(share) < 1
+            except ValueError:
+                known = False
+            if not known:
+                raise ValueError(f"{name}: key {shown(share)} must be a share of the classes such as 0.05")
+            class_numbers(numbers)
+    return tables
+
+
 def _stand_ins(table: dict[str, str]) -> dict[str, str]:
     only_plugins(table, registry.GROUPS)
     for name, other in table.items():
@@ -238,6 +252,10 @@ class GridFile(BaseModel):
     """The seeds of the methods; `--seed` replaces them."""
     unseen_share: float = 0.25
     """The share of the classes that protocols with unseen classes hold out of training."""
+    unseen_classes: UnseenChoice = "drawn"
+    """The unseen classes: drawn by `split_seed`, or the last by their number."""
+    unseen_numbers: Annotated[dict[str, dict[str, str]], AfterValidator(_unseen_numbers)] = {}
+    """In tables by data set, the numbers of the classes that stand for the last at a share, as `"190-199, 287-291"`."""
     split_seed: int = 0
     """The seed that draws the unseen classes."""
     measure: Annotated[Table, AfterValidator(_measure)] = {}

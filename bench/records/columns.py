@@ -144,7 +144,7 @@ DISK = Column("disk_bytes", "integer", heading="disk, MB", scale=1e-6, digits=1)
 SERVER_MEMORY = Column("server_bytes", "integer", heading="server, MB", scale=1e-6, digits=1)
 
 COLUMNS = (
-    *_texts("dataset", "protocol", "embedder"),
+    *_texts("dataset", "protocol", "unseen_classes", "embedder"),
     *_integers("dim"),
     *_texts("input", "hasher", "variant"),
     *_integers("bits"),
@@ -154,6 +154,8 @@ COLUMNS = (
     *_integers("k", "seed"),
     MAP,
     *(Column(f"map_{name}", better="more", judged=True) for name in ("best", "worst", "by_index")),
+    *_numbers("map_peak"),
+    *_integers("map_peak_step"),
     PRECISION,
     Column("ndcg_at_{k}", better="more", judged=True),
     Column("precision_within_2", better="more", judged=True),
@@ -185,7 +187,7 @@ COLUMNS = (
     *_numbers("reference_bytes_per_item"),
     *_texts("reference_dataset"),
     *_integers("reference_database_items", "reference_queries"),
-    *_texts("reference_protocol", "reference_compares"),
+    *_texts("reference_protocol", "reference_unseen_classes", "reference_compares"),
 )
 """The first columns of ``cells.csv``, in their order."""
 

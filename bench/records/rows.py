@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.grids.cells import Cell
+from bench.grids.protocols import HELD_OUT
 from bench.plugins.choices import settings
 from bench.plugins.names import layer
 from bench.stages.pipeline import Pipeline
@@ -37,6 +38,7 @@ def base_row(pipeline: Pipeline, cell: Cell) -> dict[str, Any]:
         **{f"rerank_{name}": value for name, value in every.get("rerank", {}).items()},
         **data_columns(pipeline),
         "protocol": cell.protocol,
+        "unseen_classes": pipeline.grid.class_split.describe() if cell.protocol in HELD_OUT else None,
         "embedder": names.get("embedder"),
         "dim": every.get("embedder", {}).get("dim"),
         "input": names.get("input"),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from bench.grids.cells import RANKED
+from bench.grids.protocols import HELD_OUT
 from bench.grids.published import DATA, load_reference
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, span, word
@@ -25,7 +27,7 @@ def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
         *(note if note.endswith(".") else f"{note}." for note in grid.notes),
         f"{NOT_RUN}: not run, or not measured.",
         *_about_seeds(tidy),
-        *(_about_codes(tidy, grid) if grid.layout == "codes" else _about_searches(tidy, grid)),
+        *(_about_codes(tidy, grid) if grid.layout in RANKED else _about_searches(tidy, grid)),
     ]
     return " ".join(sentences)
 
@@ -37,7 +39,7 @@ def _about_the_reference(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
     same, published = tidy["reference_compares"], tidy["reference_dataset"].notna()
     sentences = []
     if strangers := sorted(set(tidy["dataset"].dropna()) - set(tidy.loc[same, "dataset"])):
-        theirs = "; ".join(_data(one) for one in load_reference(grid.reference)[DATA].drop_duplicates().itertuples())
+        theirs = _data_of(load_reference(grid.reference)[DATA].drop_duplicates())
         beside = "stands in lines of its own, named as the paper's data, without a difference"
         sentences += [
             f"The data ({', '.join(strangers)}) are not the paper's ({theirs}).",
@@ -46,6 +48,14 @@ def _about_the_reference(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
     if (published & same).any():
         sentences.append("In brackets: the published value, and ours minus it.")
     return sentences
+
+
+def _data_of(published: pd.DataFrame) -> str:
+    """The data of published figures in words; of several protocols, the names of the data alone."""
+    if published["protocol"].nunique() == 1:
+        return "; ".join(map(_data, published.itertuples()))
+    names = ", ".join(word("dataset", name) for name in published["dataset"].unique())
+    return f"{names}, with classes held out of training as published"
 
 
 def _data(theirs: Any) -> str:
@@ -74,12 +84,22 @@ def _about_codes(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
             "The oracle was chosen over learned database codes where there are any, so with encoded ones it may fall "
             "below the last model. Where it is asked for, training includes its evaluations."
         )
+    if (tidy["model"] == "oracle").any() and set(tidy["protocol"].dropna()) & {*HELD_OUT}:
+        sentences.append(
+            "Of a training that holds classes out there is one oracle: the best on queries of seen classes among items "
+            "of these."
+        )
     if grid.reference is not None:
         table = load_reference(grid.reference).reindex(columns=["hasher", "model", "database_codes"])
         if table["model"].isna().all():
             sentences.append("Which model of a training was published (last, or best on what) is not stated.")
-        learned = table.loc[table["database_codes"] == "learned", "hasher"].unique()
-        if len(learned):
+        elif (table["model"] == "oracle").all():
+            sentences.append(
+                "What was published is of the best model on the test queries, and stands beside the oracle."
+            )
+        rows_of = table.groupby("hasher", sort=False)["database_codes"]
+        learned = [str(name) for name, codes in rows_of if codes.eq("learned").all()]
+        if learned:
             names = ", ".join(word("hasher", name) for name in learned)
             sentences.append(f"Published with learned database codes, and beside no others: {names}.")
     return sentences

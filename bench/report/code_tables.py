@@ -1,38 +1,68 @@
-"""The layout "codes": rankings by hasher and code length, as in the paper's Table 2."""
+"""The layouts of rankings: by hasher and code length, as in the paper's Table 2, and by model and database codes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from bench.records.columns import MAP, TRAINING
-from bench.report.words import PROTOCOL_NAMES, papers_row, papers_text, text, word
+from bench.grids.cells import Layout
+from bench.records.columns import MAP, TRAINING, Column
+from bench.report.words import PROTOCOL_NAMES, SHORT_MODEL_NAMES, papers_row, papers_text, text, word
 
 TRAINED_ON = ["dataset", "protocol"]
 CODES_SECTION = [*TRAINED_ON, "model", "database_codes"]
 CODES_ROW = ["embedder", "dim", "hasher", "variant", "input"]
+BY_LENGTH = [*CODES_ROW, "bits"]
+"""The columns of a row of the layout "models"."""
+Sections = list[tuple[str, list[tuple[str, pd.DataFrame]]]]
 
 
-def codes_rows(rankings: pd.DataFrame) -> list[dict[str, str]]:
-    """The rows of the paper's Table 2: columns are code lengths, rows hashers in order. Features have one value."""
-    lengths = sorted(rankings["bits"].dropna().unique())
-    heads = [f"{length} bits" for length in lengths] or ["features"]
-    blocks = [(MAP, code_sections(rankings)), (TRAINING, code_sections(trainings(rankings), TRAINED_ON))]
-    rows = []
-    for column, sections in blocks:
-        for name, section in sections:
-            for row, series in section:
-                head = {"section": f"{name}: {column.heading}", "row": row}
-                if series["hasher"].isna().all():
-                    cells = {heads[0]: series}
-                else:
-                    of_length = [series[(series["bits"] == length).fillna(False)] for length in lengths]
-                    cells = dict(zip(heads, of_length, strict=True))
-                rows.append(head | {place: text(group, column) for place, group in cells.items()})
-                rows += papers_row(head, series, {place: papers_text(group, column) for place, group in cells.items()})
-    return rows
+def ranked_rows(rankings: pd.DataFrame, layout: Layout) -> list[dict[str, str]]:
+    """The rows of a table of rankings, in order. Features have one value.
+
+    In the layout "codes" columns are code lengths and rows hashers, as in the paper's Table 2. In "models" columns are
+    the kinds of codes, each a model of a training and the codes of the database, and rows hashers of each length; the
+    times of training are in columns of their own.
+    """
+    lengths = {f"{length} bits": length for length in sorted(rankings["bits"].dropna().unique())}
+    trained = code_sections(trainings(rankings), TRAINED_ON)
+    if layout == "codes":
+        of_quality = _rows(MAP, code_sections(rankings), "bits", lengths)
+    else:
+        told = with_kinds(rankings)
+        kinds = {kind: kind for kind in told["kind"].unique() if kind}
+        of_quality = _rows(MAP, code_sections(told, TRAINED_ON, BY_LENGTH), "kind", kinds)
+    return [*of_quality, *_rows(TRAINING, trained, "bits", lengths)]
+
+
+def _rows(column: Column, sections: Sections, axis: str, across: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """The rows of one column of figures over the values of another, ``axis``, by their headings."""
+    first = next(iter(across), "features")
+    for name, section in sections:
+        for row, series in section:
+            head = {"section": f"{name}: {column.heading}", "row": row}
+            if series["hasher"].isna().all():
+                cells = {first: series}
+            else:
+                cells = {place: series[(series[axis] == value).fillna(False)] for place, value in across.items()}
+            yield head | {place: text(group, column) for place, group in cells.items()}
+            yield from papers_row(head, series, {place: papers_text(group, column) for place, group in cells.items()})
+
+
+def with_kinds(rankings: pd.DataFrame) -> pd.DataFrame:
+    """The rankings with the column ``kind``, the name of a model and of the codes of the database: "last, encoded".
+
+    It is "" for features. The rows are in the order of the kinds: each model with its encoded and its learned codes.
+    """
+    kinds = [
+        "" if pd.isna(model) else f"{SHORT_MODEL_NAMES.get(model, model)}, {codes}"
+        for model, codes in zip(rankings["model"], rankings["database_codes"], strict=True)
+    ]
+    models = rankings["model"].map({name: place for place, name in enumerate(SHORT_MODEL_NAMES)})
+    order = pd.DataFrame({"model": models, "codes": rankings["database_codes"]}, index=rankings.index)
+    return rankings.assign(kind=kinds).loc[order.sort_values(["model", "codes"], kind="stable").index]
 
 
 def trainings(rankings: pd.DataFrame) -> pd.DataFrame:
@@ -42,9 +72,9 @@ def trainings(rankings: pd.DataFrame) -> pd.DataFrame:
 
 
 def code_sections(
-    rankings: pd.DataFrame, by: Sequence[str] = CODES_SECTION
-) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:
-    """The cells in sections by the columns ``by``, and in each section in rows by hasher or embedder.
+    rankings: pd.DataFrame, by: Sequence[str] = CODES_SECTION, row: Sequence[str] = CODES_ROW
+) -> Sections:
+    """The cells in sections by the columns ``by``, and in each section in rows by hasher or embedder, or by ``row``.
 
     Sections and rows have names, and are in the order of their first cells.
     """
@@ -52,8 +82,8 @@ def code_sections(
         (
             _section_name(dict(zip(by, keys, strict=True)), rankings),
             [
-                (label(group.iloc[0], rankings), group)
-                for _, group in section.groupby(CODES_ROW, dropna=False, sort=False)
+                (label(group.iloc[0], rankings, "bits" in row), group)
+                for _, group in section.groupby([*row], dropna=False, sort=False)
             ],
         )
         for keys, section in rankings.groupby([*by], dropna=False, sort=False)
@@ -76,9 +106,12 @@ def _section_name(keys: dict[str, Any], rankings: pd.DataFrame) -> str:
     return ", ".join(parts)
 
 
-def label(cell: pd.Series, rankings: pd.DataFrame) -> str:
-    """A hasher, or an embedder and its dimension, with the columns of the codes that differ among the rankings."""
-    settings = [str(cell["variant"])] if pd.notna(cell["variant"]) else []
+def label(cell: pd.Series, rankings: pd.DataFrame, with_bits: bool = False) -> str:
+    """A hasher, or an embedder and its dimension, with the columns of the codes that differ among the rankings, and
+    with the length of the code where that is asked for.
+    """
+    settings = [word("bits", cell["bits"])] if with_bits and pd.notna(cell["bits"]) else []
+    settings += [str(cell["variant"])] if pd.notna(cell["variant"]) else []
     if pd.isna(cell["hasher"]):
         settings = [f"{cell['dim']}-d", *settings] if pd.notna(cell["dim"]) else settings
         name = str(cell["embedder"]).replace("_", " ")

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib.figure
 import pandas as pd
 
+from bench.grids.cells import RANKED
 from bench.records import front
 from bench.records.columns import MAP, PRECISION, RECALL
 from bench.records.frame import SECTION, VARIANT
@@ -59,7 +60,7 @@ class Panel:
 def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
     """Write the figures as PNG and PDF into the folder. Returns their paths.
 
-    ``cells`` as for ``tables.write_tables``; only finished cells are drawn. The layout "codes" has
+    ``cells`` as for ``tables.write_tables``; only finished cells are drawn. The layouts "codes" and "models" have
     ``map_against_bits``, unless there is only one length. "candidates" and "methods" have
     ``precision_against_candidates``, unless fewer than two numbers of candidates were run, and
     ``precision_against_time``. "pareto" and "systems" have recall and precision against ``time`` and ``batch_time``.
@@ -79,13 +80,13 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
 def finished(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The completed cells that the grid's layout draws."""
     tidy = complete(cells, grid)
-    drawn = tidy["index"].isna() & tidy["bits"].notna() if grid.layout == "codes" else tidy["index"].notna()
+    drawn = tidy["index"].isna() & tidy["bits"].notna() if grid.layout in RANKED else tidy["index"].notna()
     return tidy[drawn & (tidy["status"] == "ok")]
 
 
 def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
     """The figures that have something to show for these cells, by name."""
-    if grid.layout == "codes":
+    if grid.layout in RANKED:
         several = done.loc[done["map"].notna(), "bits"].nunique() > 1
         return {"map_against_bits": Panel(_against_bits, MAP.name, MAP.heading, MAP.reference)} if several else {}
     if grid.layout in ("pareto", "systems"):
@@ -164,7 +165,7 @@ def _legend_columns(labels: list[str], inches: float) -> int:
 
 def _sections(done: pd.DataFrame, grid: GridInfo) -> list[tuple[str, list[tuple[str, pd.DataFrame]]]]:
     """The named parts of a figure, each with its named series."""
-    if grid.layout == "codes":
+    if grid.layout in RANKED:
         return code_sections(done)
     return [
         (section_name(keys, done), split_series(section, done, SERIES))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from bench.grids.cells import RANKED
 from bench.records import front
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report import pareto, systems
@@ -63,7 +64,7 @@ def _cells(number: int) -> str:
 
 def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
     """The findings, in sentences. ``tidy`` as ``tables.complete`` returns it."""
-    rankings = grid.layout == "codes"
+    rankings = grid.layout in RANKED
     shown = tidy[tidy["index"].isna() if rankings else tidy["index"].notna()]
     done = shown[shown["status"] == "ok"]
     if done.empty:
@@ -74,6 +75,7 @@ def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         "pareto": _by_level,
         "systems": _by_layer,
         "codes": _best_codes,
+        "models": _best_codes,
     }[grid.layout]
     return [*about(done, shown, grid), *_against_the_published(done, grid), *_left_out(shown, len(done))]
 
@@ -88,7 +90,7 @@ def _against_the_published(done: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
     """The sentences on the difference of quality from the published figures of the same data."""
     name, column, published = (
         ("mAP", "map", "reference_map")
-        if grid.layout == "codes"
+        if grid.layout in RANKED
         else (f"P@{grid.k}", f"precision_at_{grid.k}", "reference_precision_at_10")
     )
     if published not in done:

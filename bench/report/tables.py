@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.grids.cells import RANKED
 from bench.grids.published import attach
 from bench.plugins.names import is_baseline
 from bench.records import front
@@ -14,7 +15,7 @@ from bench.records.columns import COLUMNS, MEAN_LATENCY, MEMORY, PAPER_MEMORY, P
 from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto, systems
 from bench.report.captions import caption
-from bench.report.code_tables import codes_rows
+from bench.report.code_tables import ranked_rows
 from bench.report.latex import to_latex
 from bench.report.words import PROTOCOL_NAMES, GridInfo, papers_row, papers_text, text, word
 from bench.system.files import replace_file
@@ -53,7 +54,7 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     kinds = {column.at(grid.k).name: column.kind for column in COLUMNS}
     columns = [*kinds]
     precision, recall = PRECISION.at(grid.k).name, RECALL.at(grid.k).name
-    tidy = attach(cells, grid.reference if grid.k == 10 or grid.layout == "codes" else None)
+    tidy = attach(cells, grid.reference if grid.k == 10 or grid.layout in RANKED else None)
     others = [name for name in tidy.columns if name not in columns]
     tidy = tidy.reindex(columns=[*columns, *others])
     tidy[others] = tidy[others].convert_dtypes()
@@ -92,10 +93,11 @@ def _known(tidy: pd.DataFrame, size: str, plugin: str) -> pd.Series:
 def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The table as it is printed, as strings: a column ``section`` first, then a column for each printed one.
 
-    The layout "codes" prints the cells without an index, the others those with one. Without such cells it has no rows.
+    The layouts "codes" and "models" print the cells without an index, the others those with one. Without such cells it
+    has no rows.
     """
-    if grid.layout == "codes":
-        rows = codes_rows(tidy[tidy["index"].isna()])
+    if grid.layout in RANKED:
+        rows = ranked_rows(tidy[tidy["index"].isna()], grid.layout)
     else:
         build = {
             "candidates": _candidates_rows,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.grids.cells import RANKED
 from bench.records.columns import LATENCY, MAP, PRECISION, RECALL, THROUGHPUT, TRAINING
 from bench.report.numerals import percent, significant
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
@@ -56,7 +57,7 @@ def cell_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
 
 def _headings(grid: GridInfo) -> dict[str, str]:
     """The headings of the shown columns, by column."""
-    shown = (MAP, TRAINING) if grid.layout == "codes" else (PRECISION, RECALL, LATENCY, THROUGHPUT)
+    shown = (MAP, TRAINING) if grid.layout in RANKED else (PRECISION, RECALL, LATENCY, THROUGHPUT)
     return {column.name: column.heading for column in (column.at(grid.k) for column in shown)}
 
 

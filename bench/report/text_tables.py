@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from bench.grids.cells import RANKED, Layout
 from bench.records import front
 from bench.records.columns import (
     MAP,
@@ -22,7 +23,7 @@ from bench.records.columns import (
 )
 from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto, systems
-from bench.report.code_tables import TRAINED_ON, code_sections, trainings
+from bench.report.code_tables import BY_LENGTH, TRAINED_ON, code_sections, trainings, with_kinds
 from bench.report.numerals import deviation, difference, percent, significant
 from bench.report.tables import SETTINGS, label, section_name, split_series
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
@@ -64,8 +65,8 @@ def table_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
 
 def _tables(tidy: pd.DataFrame, grid: GridInfo) -> Iterator[list[Table]]:
     """The tables of the layout, each in one or two ways, the wider one first."""
-    if grid.layout == "codes":
-        yield from _codes(tidy[tidy["index"].isna()])
+    if grid.layout in RANKED:
+        yield from _ranked(tidy[tidy["index"].isna()], grid.layout)
         return
     searches = tidy[tidy["index"].notna()]
     if grid.layout == "candidates":
@@ -90,19 +91,27 @@ def _candidates(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
         yield _over(column, corner, "candidates", {str(number): number for number in numbers}, parts)
 
 
-def _codes(rankings: pd.DataFrame) -> Iterator[list[Table]]:
-    """A table of quality and a table of training: code lengths across, hashers down."""
+def _ranked(rankings: pd.DataFrame, layout: Layout) -> Iterator[list[Table]]:
+    """A table of quality and a table of training: code lengths across and hashers down, or in the layout "models"
+    kinds of codes across and hashers of each length down.
+    """
+    if not len(rankings):
+        return
     lengths = {f"{bits} bits": bits for bits in sorted(rankings["bits"].dropna().unique())}
-    if len(rankings):
+    if layout == "models":
+        told = with_kinds(rankings)
+        kinds = {kind: kind for kind in told["kind"].unique() if kind}
+        yield _over(MAP, MAP.heading, "kind", kinds, code_sections(told, TRAINED_ON, BY_LENGTH))
+    else:
         yield _over(MAP, MAP.heading, "bits", lengths, code_sections(rankings))
-        yield _over(TRAINING, TRAINING.heading, "bits", lengths, code_sections(trainings(rankings), TRAINED_ON))
+    yield _over(TRAINING, TRAINING.heading, "bits", lengths, code_sections(trainings(rankings), TRAINED_ON))
 
 
 def _over(
     column: Column,
     corner: str,
     axis: str,
-    across: dict[str, int],
+    across: Mapping[str, int | str],
     parts: Sequence[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
 ) -> list[Table]:
     """One column of figures over the values of another, ``axis``. A series without any such value has one for all."""

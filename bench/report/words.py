@@ -23,6 +23,8 @@ DATASET_NAMES = {
 }
 PROTOCOL_NAMES = {
     "seen": "seen classes",
+    "seen_seen": "seen classes among themselves",
+    "seen_all": "seen classes in the whole database",
     "unseen": "unseen classes among themselves",
     "unseen_all": "unseen classes in the whole database",
 }
@@ -31,6 +33,10 @@ MODEL_NAMES = {
     "best_on_validation": "best model on validation",
     "oracle": "oracle (best on the test queries)",
 }
+
+
+SHORT_MODEL_NAMES = {"last": "last", "best_on_validation": "best on validation", "oracle": "oracle"}
+"""The models in the order of the columns of a table."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.grids.protocols import HELD_OUT
 from bench.report.figures import write_figures
 from bench.report.page.assemble import write_page
 from bench.report.page.facts import About, facts
@@ -69,9 +70,9 @@ def _notes(pipeline: Pipeline) -> list[str]:
     classes, several = len(labels.meta["classes"]), labels.arrays["query"].ndim == 2
     told = f"{classes} classes{', of which an item may have several' if several else ''}" if classes else "No labels"
     notes = [f"{told}, {len(labels.arrays['query']):,} queries in all"]
-    if any(cell.protocol != "seen" for cell in pipeline.grid.cells):
+    if any(cell.protocol in HELD_OUT for cell in pipeline.grid.cells):
         held_out = len(pipeline.unseen())
-        notes.append(f"{held_out} classes are held out of training as unseen ones (drawn with split_seed {split.seed})")
+        notes.append(f"{held_out} classes are held out of training as unseen ones ({split.describe()})")
     if labels.meta["train_in_database"]:
         notes.append(f"The database is the {'labelled ' if classes else ''}training set")
     return notes + labels.meta["remarks"]

@@ -56,6 +56,10 @@ class Judging:
         columns: dict[str, Any] = {"queries": len(queries), "database_items": len(database), **costs}
         columns |= self.corpora.figures(cell)
         columns["remarks"] = rows.joined(self.corpora.remarks(cell))
+        steps, over = self.corpora.curve(cell)
+        if len(steps):
+            columns |= {"map_peak": over.max(), "map_peak_step": steps[over.argmax()]}
+            arrays |= {"curve_steps": steps, "curve_map": over}
         if database.codes is not None and queries.codes is not None:
             columns["bits"] = database.codes.bits
             columns["code_bytes"] = len(database) * -(-database.codes.bits // 8)

@@ -29,7 +29,7 @@ def with_sizes(pipeline: Pipeline, results: Store, read: Callable[[], dict[str, 
         return pipeline
     protocols = sorted({cell.protocol for cell in grid.cells})
     rooms = room_identity("contracts", "protocols")
-    key = digest([pipeline.dataset_fingerprint, protocols, vars(grid.class_split), rooms])
+    key = digest([pipeline.dataset_fingerprint, protocols, grid.class_split.identity(), rooms])
     entry = results.find(KIND, key) if read is None else results.once(KIND, key, lambda: (read(), {}))
     if entry is None:
         return pipeline

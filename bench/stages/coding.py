@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.grids.cells import Cell
 from bench.grids.checks import reads
-from bench.interfaces import Codes, Float, Hasher, Items, Model, SplitName
+from bench.interfaces import Codes, Float, Hasher, Int, Items, Model, SplitName
 from bench.store.entries import Entry
 
 Splits = Callable[[SplitName], Items]
@@ -39,10 +39,11 @@ def arrays_read(cell: Cell) -> frozenset[str]:
     return frozenset(names)
 
 
-def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, learned: bool) -> dict[str, NDArray[Any]]:
+def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, trained: Int | None) -> dict[str, NDArray[Any]]:
     """The arrays of one model that ``names`` lists: words uint64 [n, w], and real values float32 [n, bits].
 
-    ``learned``: learned codes are codes of the database. If the hasher learned none, their array is left out.
+    ``trained``: the rows of the database that learned codes belong to, ascending; the others have encoded codes. None
+    if learned codes are no codes of the database. If the hasher learned none, their array is left out.
 
     Raises ValueError: codes of another number or length, or real values of another type or shape.
     """
@@ -58,14 +59,39 @@ def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, learned:
             codes[part] = Codes.pack(arrays[real_name(model, part)])
         elif codes_name(model, part) in names:
             codes[part] = hasher.encode(split(items))
-    if codes_name(model, "learned") in names and learned and hasher.database_codes_ is not None:
-        codes["learned"] = hasher.database_codes_
+    if codes_name(model, "learned") in names and trained is not None and hasher.database_codes_ is not None:
+        database = split("database")
+        codes["learned"] = completed(
+            hasher.database_codes_,
+            trained,
+            len(database),
+            lambda: codes["encoded"] if "encoded" in codes else hasher.encode(database),
+        )
     for part, code in codes.items():
         count = len(split("query" if part == "query" else "database"))
         if (len(code), code.bits) != (count, hasher.bits):
             found = f"{len(code)} {part} codes of {code.bits} bits"
             raise ValueError(f"{found}; expected {count}, one an item, of bits = {hasher.bits}")
     return arrays | {codes_name(model, part): code.words for part, code in codes.items()}
+
+
+def completed(learned: Codes, trained: Int, items: int, encode: Callable[[], Codes]) -> Codes:
+    """The learned codes at the rows ``trained`` of a database of so many items, and encoded codes at the others.
+
+    ``encode`` makes those of the whole database. It is not called if all of it was trained on.
+
+    Raises ValueError: there are not as many learned codes as rows, or they are of another length.
+    """
+    if len(trained) == items:
+        return learned
+    if len(learned) != len(trained):
+        raise ValueError(f"{len(learned)} learned codes; expected {len(trained)}, one a train item")
+    encoded = encode()
+    if encoded.bits != learned.bits:
+        raise ValueError(f"learned codes have {learned.bits} bits, encoded ones {encoded.bits}")
+    words = encoded.words.copy()
+    words[trained] = learned.words
+    return Codes(words, learned.bits)
 
 
 def is_of(hasher: Hasher, stored: Entry, queries: Items) -> bool:

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.grids.cells import Cell
 from bench.grids.checks import reads
 from bench.grids.protocols import select
 from bench.interfaces import Codes, Corpus, Float, Int, Labels, Words
 from bench.stages.coding import codes_name, real_name
+from bench.stages.curves import figure_name
 from bench.stages.encoding import SHARED
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Entry
@@ -83,6 +85,18 @@ class Corpora:
         """The remarks of the trainings behind the cell's features and codes, a line each."""
         stages = self._pipeline.stages(cell)
         return [line for one in stages for line in self._pipeline.store.meta(one.kind, one.key).get("remarks", [])]
+
+    def curve(self, cell: Cell) -> tuple[Int, NDArray[np.float64]]:
+        """The mAP of the cell's queries over the training of its codes: the steps that were judged, int64 [n], and mAP
+        [n]. Both are empty where the training had no oracle, or did not judge such codes.
+        """
+        if cell.hasher is None:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        stored = self._pipeline.store.meta("codes", self._pipeline.codes_key(cell)).get("curve", [])
+        name = figure_name(cell.protocol, str(cell.database_codes))
+        judged = [(one["step"], one[name]) for one in stored if name in one]
+        steps, values = [step for step, _ in judged], [value for _, value in judged]
+        return np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64)
 
     def map(self, cell: Cell) -> float | None:
         """The mAP of the cell's codes over all queries of its protocol, computed once for all cells that share them.

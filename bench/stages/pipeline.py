@@ -1,8 +1,9 @@
 """Makes each stage of a grid once: labels, features, codes and exact neighbours, stored under the hash of their inputs.
 
 A stage is read from the store, or made and stored. The data set is loaded only when a stage must be made. Features and
-codes cover the whole database and all queries. A protocol selects the items that are trained on, so a key holds it
-where it holds classes out. A protocol selects the rows that are searched when features and codes are read.
+codes cover the whole database and all queries. A protocol selects the items that are trained on, so a key holds the
+split of the classes where it holds some out; the protocols that hold classes out share their trainings. A protocol
+selects the rows that are searched when features and codes are read.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from bench.grids import protocols
 from bench.grids.cells import Cell, Grid
-from bench.interfaces import Codes, Context, Int, Items, Labels, Model, SplitName
+from bench.grids.protocols import ProtocolName
+from bench.interfaces import Context, Int, Items, Labels, Model, Oracle, SplitName
 from bench.plugins import registry
 from bench.plugins.choices import Choice
 from bench.plugins.estimators import as_hasher
 from bench.plugins.figures import figures_of
 from bench.stages import coding
 from bench.stages.coding import Splits, arrays_read, is_finite
+from bench.stages.curves import Judge, read_curve
 from bench.stages.encoding import encoding
 from bench.store.entries import Entry, Made, Meta, Store
 from bench.store.identity import digest, room_identity, source_identity
 from bench.system.environment import libraries
-
-Oracle = Callable[[Callable[[Items], Codes], Codes | None], float]
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class Pipeline:
         """The key of the training behind a cell's codes. The evaluations of the oracle are a part of it."""
         assert cell.hasher is not None
         adapted = not hasattr(registry.load("hasher", cell.hasher.name), "encode")
-        oracle = [cell.protocol, room_identity("metrics")] if self._wants_oracle(cell) else None
+        oracle = [judged_by(cell.protocol), room_identity("metrics")] if self._wants_oracle(cell) else None
         return digest(
             [
                 *self._plugin("hasher", cell.hasher, cell.seed),
@@ -172,19 +174,16 @@ class Pipeline:
 
     def _training(self, cell: Cell) -> list[Any]:
         """The part of a key for the classes that are trained on. It is empty where all classes are trained on."""
-        if cell.protocol == "seen":
+        if cell.protocol not in protocols.HELD_OUT:
             return []
-        return [{"class_split": vars(self.grid.class_split), "rooms": room_identity("protocols")}]
+        return [{"class_split": self.grid.class_split.identity(), "rooms": room_identity("protocols")}]
 
     def _wants_oracle(self, cell: Cell) -> bool:
-        """Whether a cell of the grid asks for the model ``oracle`` of this training.
-
-        Its queries are those of the protocol, so each protocol has its own training with an oracle.
-        """
+        """Whether a cell of the grid asks for the model ``oracle`` of this training."""
         return any(
             other.model == "oracle"
-            and (other.protocol, other.input, other.hasher, other.seed)
-            == (cell.protocol, cell.input, cell.hasher, cell.seed)
+            and (judged_by(other.protocol), other.input, other.hasher, other.seed)
+            == (judged_by(cell.protocol), cell.input, cell.hasher, cell.seed)
             for other in self.grid.cells
         )
 
@@ -216,9 +215,9 @@ class Pipeline:
         """Packed words and real values of the codes of one training, at least the arrays that the cell reads.
 
         `bench.stages.coding` names the arrays. Meta: ``bits``, ``models``, ``made`` (the arrays that cells asked for),
-        ``fit_seconds``, ``remarks``, ``figures`` (those that the hasher tells of its fit), and ``encoding``, which
-        starts from the input's features where there is an input.
-        Arrays that a cell of another grid reads are added later by the same training.
+        ``fit_seconds``, ``remarks``, ``figures`` (those that the hasher tells of its fit), ``encoding``, which starts
+        from the input's features where there is an input, and ``curve`` where the training had an oracle (see
+        `bench.stages.curves`). Arrays that a cell of another grid reads are added later by the same training.
 
         Raises ValueError: codes are of another number or length, or real values of another type or shape.
         """
@@ -229,7 +228,7 @@ class Pipeline:
         """Fit the hasher, and make the missing arrays that cells of the grid read."""
         assert cell.hasher is not None
         split = self._read_by_hasher(cell)
-        oracle = self._oracle(cell, split) if self._wants_oracle(cell) else None
+        oracle = self._oracle(cell, split, self.store.work(key)) if self._wants_oracle(cell) else None
         hasher = as_hasher(registry.build("hasher", cell.hasher.name, cell.hasher.parameters))
         fitted = self._fit(hasher, cell.hasher, cell, key, split, oracle)
         offered: tuple[Model, ...] = getattr(hasher, "models", ("last",))
@@ -238,14 +237,16 @@ class Pipeline:
         if earlier is not None and not coding.is_of(hasher, earlier, split("query")):
             asked, earlier = asked | {*earlier.meta["made"]}, None
         made = set() if earlier is None else {*earlier.meta["made"]}
-        learned = self._learns_database(cell)
+        trained = self._trained_database(cell)
         arrays = {} if earlier is None else dict(earlier.arrays)
         for model in models:
-            arrays |= coding.coded(hasher, model, asked - made, split, learned)
+            arrays |= coding.coded(hasher, model, asked - made, split, trained)
         if earlier is not None:
             return {**earlier.meta, "made": sorted(asked | made)}, arrays
         meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted, "made": sorted(asked)}
         meta["figures"] = figures_of(hasher)
+        if oracle is not None:
+            meta["curve"] = read_curve(self.store.work(key))
         if getattr(hasher, "passes_on", False):
             return {**meta, "fit_seconds": None, "encoding": None}, arrays
         meta["encoding"] = self._encoding(hasher.encode, split("query"))
@@ -275,23 +276,27 @@ class Pipeline:
 
         return split
 
-    def _learns_database(self, cell: Cell) -> bool:
-        """Whether codes learned for the train items are codes of the whole database."""
-        return cell.protocol == "seen" and bool(self.dataset.train_in_database)
+    def _trained_database(self, cell: Cell) -> Int | None:
+        """The rows of the database that are trained on, to which learned codes belong. None if the train items are no
+        database items.
+        """
+        if not self.dataset.train_in_database:
+            return None
+        train: Items = self.dataset.split("train")
+        return self._rows(cell, "train", train.labels)
 
-    def _oracle(self, cell: Cell, split: Splits) -> Oracle:
-        """The ``oracle`` of ``Context``: mAP of the protocol's queries in its database, over learned codes if any."""
-        from bench.quality.ranking import mean_average_precision
-
-        database = _take(split("database"), self.database_rows(cell))
-        query = _take(split("query"), self.query_rows(dataclasses.replace(cell, index=None)))
-
-        def score(encode: Callable[[Items], Codes], database_codes: Codes | None) -> float:
-            learned = database_codes if self._learns_database(cell) else None
-            codes = encode(database) if learned is None else learned
-            return mean_average_precision(encode(query), codes, query.labels, database.labels)
-
-        return score
+    def _oracle(self, cell: Cell, split: Splits, folder: Path) -> Oracle:
+        """The ``oracle`` of ``Context``, which notes the training's curve in the folder of the training."""
+        items = {name: split(name) for name in ("database", "query")}
+        rows: dict[ProtocolName, tuple[Int, Int]] = {}
+        for protocol in protocols.HELD_OUT if cell.protocol in protocols.HELD_OUT else (cell.protocol,):
+            one = dataclasses.replace(cell, protocol=protocol, index=None)
+            try:
+                rows[protocol] = self.database_rows(one), self.query_rows(one)
+            except ValueError:  # of the others the data may have no query
+                if protocol == judged_by(cell.protocol):
+                    raise
+        return Judge(items["database"], items["query"], rows, self._trained_database(cell), folder)
 
     def exact(self, cell: Cell) -> Int:
         """The exact nearest neighbours of the cell's queries in its database, by its features.
@@ -343,6 +348,15 @@ class Pipeline:
         plugin = {"name": choice.name, "parameters": choice.parameters}
         made = {"dataset": self.grid.dataset.describe(), "grid": self.grid.name, "libraries": libraries()}
         return {**plugin, **made}
+
+
+def judged_by(protocol: ProtocolName) -> ProtocolName:
+    """The protocol by whose queries the oracle of a training is chosen.
+
+    A training that holds classes out has one oracle, whichever of its protocols asks for it: the best on queries of the
+    classes that were trained on, among items of these, as in DSH_Analysis.
+    """
+    return "seen_seen" if protocol in protocols.HELD_OUT else protocol
 
 
 def _holds(arrays: frozenset[str], meta: Meta) -> bool:

@@ -24,7 +24,7 @@ STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
     *("dom", "files", "state", "theme", "charts", "labels", "choose", "panels"),
     *("headline", "slice", "frame", "marks", "scatter", "columns", "table", "details", "export"),
-    *("parts", "ecdf", "difficulty", "curves", "rankings", "codes", "pictures", "gallery"),
+    *("parts", "ecdf", "difficulty", "curves", "rankings", "training", "codes", "pictures", "gallery"),
     "main",
 )
 """The page's scripts, in the order in which they run, in one scope."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.grids.cells import RANKED
 from bench.plugins.names import is_baseline
 from bench.records.columns import COLUMNS, MAP, PRECISION, RECALL, SHARE, TEXTS, Column
 from bench.records.frame import SYMBOLS, VARIANT
@@ -60,7 +61,7 @@ def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environme
     methods = describe_methods(cells, numbers, {key: one.family for key, one in about.cells.items()})
     cells = cells.assign(
         method=numbers.map(lambda number: methods[number]["id"]),
-        features="" if grid.layout == "codes" else cells.apply(_features, axis=1),
+        features="" if grid.layout in RANKED else cells.apply(_features, axis=1),
         protocol=cells["protocol"].fillna("seen"),
     )
     return {
@@ -82,7 +83,7 @@ def measures(cells: pd.DataFrame, grid: GridInfo) -> list[dict[str, Any]]:
     ``id`` is the column, ``level`` the beginning of the slice, ``brief`` a heading, and ``share`` its denominator.
     """
     by_recall = (RECALL, PRECISION, SHARE)
-    orders = {"codes": (MAP, PRECISION), "pareto": by_recall, "systems": by_recall}
+    orders = {**dict.fromkeys(RANKED, (MAP, PRECISION)), "pareto": by_recall, "systems": by_recall}
     order = [_measure(column.at(grid.k), grid.k) for column in orders.get(grid.layout, (SHARE, PRECISION, RECALL))]
     done = cells[cells["status"] == "ok"]
     found = [one for one in order if done[one["id"]].notna().any()]

@@ -215,6 +215,8 @@ def test_what_makes_figures_wrong_is_said(arrays, change, words):
         ({"convention": "hash_net"}, "convention 'hash_net': expected one of"),
         ({"reference": "paper_table2:cub200/exchnet"}, "expected TABLE:DATASET/HASHER/BITS"),
         ({"reference": "paper_table2:cub200/exchnet/13"}, "no such value; it has"),
+        ({"reference": "fine_grained:cub200/exchnet/12"}, "add one of its protocols, .* seen_seen, seen_all, unseen"),
+        ({"reference": "fine_grained:cub200/exchnet/12/seen"}, "add one of its protocols"),
         ({"query": "no_such.npy"}, "there is no such file"),
     ],
 )

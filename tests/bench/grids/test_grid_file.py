@@ -272,6 +272,17 @@ def test_unseen_share_and_split_seed_are_the_grids(rankings):
     assert grid.class_split == ClassSplit(0.5, 3)
 
 
+def test_the_last_classes_are_named_by_data_set_and_share(rankings):
+    top = 'unseen_share = 0.05\nunseen_classes = "last"\nrecipe ='
+    named = ("[recipes.quick]", '[unseen_numbers.toy_clusters]\n"0.05" = "1-2, 5"\n"0.250" = "4"\n[recipes.quick]')
+    path = rankings(("recipe =", top), named)
+    assert grid_file.load(path).class_split == ClassSplit(0.05, 0, "last", (1, 2, 5))
+    assert grid_file.load(path, Options(settings=["unseen_share=0.25"])).class_split.numbers == (4,)
+    assert grid_file.load(path, Options(settings=["unseen_share=0.15"])).class_split == ClassSplit(0.15, 0, "last")
+    assert grid_file.load(path, Options(settings=["unseen_classes=drawn"])).class_split == ClassSplit(0.05)
+    assert grid_file.load(path, Options(dataset="vectors")).class_split == ClassSplit(0.05, 0, "last")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -280,7 +291,11 @@ def test_unseen_share_and_split_seed_are_the_grids(rankings):
         ('embedder = "toy_pixels"', 'embedder = "toy_pixels"\nmodel = "last"', r"model = 'last' without a hasher"),
         ('"toy_pixels"', '"toy_pixels"\ndatabase_codes = "encoded"', r"database_codes = 'encoded' without a hasher"),
         ('"toy_pixels"', '"toy_pixels"\ninput = "toy_pixels"', r"input = 'toy_pixels' without a hasher"),
-        ('"unseen_all"]', '"zero_shot"]', r"protocol = 'zero_shot': allowed are 'seen', 'unseen', 'unseen_all'"),
+        ('"unseen_all"]', '"zero_shot"]', r"'zero_shot': allowed are 'seen', 'seen_seen', .*, 'unseen_all'"),
+        ("recipe =", 'unseen_classes = "first"\nrecipe =', r"unseen_classes = 'first': allowed are 'drawn', 'last'"),
+        ("[recipes.quick]", '[unseen_numbers.toy]\n"0.1" = "1"\n[recipes.quick]', r"unseen_numbers.*'toy'"),
+        ("[recipes.quick]", '[unseen_numbers.vectors]\n"5" = "1"\n[recipes.quick]', r"'5' must be a share"),
+        ("[recipes.quick]", '[unseen_numbers.vectors]\n"0.1" = "x"\n[recipes.quick]', r"'x' must be the number"),
         ('"oracle"]', '"best"]', r"model = 'best': allowed are 'last', 'best_on_validation', 'oracle'"),
         ("bits = [8, 12]", 'model = "oracle"', r"number 1: model = 'oracle': toy_medians offers 'last'"),
         (

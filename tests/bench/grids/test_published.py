@@ -2,6 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
 from bench.grids.published import DATA, SEARCH_KEYS, attach, load_reference, names
 
 
@@ -100,7 +102,7 @@ def test_attaching_twice_changes_nothing_and_no_reference_leaves_the_columns_emp
 
 
 def test_an_unknown_reference_is_named_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"table9.*paper_table1, paper_table2, supp_table1"):
+    with pytest.raises(ValueError, match=r"table9.*fine_grained, paper_table1, paper_table2, supp_table1"):
         load_reference("table9")
 
 
@@ -112,8 +114,8 @@ def test_every_published_figure_says_of_which_data_it_is():
         "vegfru": (29_200, 116_931),
         "food101": (101 * 750, 101 * 250),
     }
-    assert names() == ["paper_table1", "paper_table2", "supp_table1"]
-    for name in names():
+    assert names() == ["fine_grained", "paper_table1", "paper_table2", "supp_table1"]
+    for name in names()[1:]:
         table = load_reference(name)
         assert table[DATA].notna().all(axis=None) and (table["protocol"] == "seen").all()
         counts = table["dataset"].map(official)
@@ -182,6 +184,82 @@ def test_table_2_has_the_printed_corners():
     assert [table["cub200", "lsh", 12], table["cub200", "exchnet", 48]] == [0.0226, 0.7105]
     assert [table["food101", "lsh", 12], table["food101", "exchnet", 48]] == [0.0157, 0.6419]
     assert [table["nabirds", "dpsh", 32], table["vegfru", "sdh", 24]] == [0.0361, 0.1155]
+
+
+HELD_OUT = ["seen_seen", "seen_all", "unseen", "unseen_all"]
+FEW = ["bits=12", "model=last", "protocol=seen_all"]
+"""What leaves a tenth of the grid's cells, so that it is read sooner."""
+
+
+def test_the_study_of_held_out_classes_has_each_of_its_1360_cells_once():
+    table = load_reference("fine_grained")
+    datasets = ["cub200", "aircraft", "nabirds", "vegfru", "food101"]
+    cells = {(d, h, b, p) for d in datasets for h in table["hasher"] for b in (12, 24, 32, 48) for p in HELD_OUT}
+    assert len(table) == 1360 == len(cells) and table["hasher"].nunique() == 17
+    assert set(zip(table["dataset"], table["hasher"], table["bits"], table["protocol"], strict=True)) == cells
+    by = table.set_index(["dataset", "hasher", "bits", "protocol"])["map"].unstack()
+    # Items of other classes in the database never help; without them the task of ten classes is an easy one.
+    assert (by["seen_all"] <= by["seen_seen"]).all() and (by["unseen_all"] < by["unseen"]).all()
+    assert table["map"].between(0.005, 0.9).all() and (table["model"] == "oracle").all()
+    assert (table.loc[table["protocol"] == "unseen", "database_codes"] == "encoded").all()
+    learned = table.loc[table["database_codes"] == "learned", "hasher"].unique()
+    assert {*learned} >= {"fish", "chn", "adsh", "exchnet", "a2_net", "semicon", "agmh", "dahnet"} and len(learned) == 9
+
+
+def test_the_study_of_held_out_classes_has_the_printed_corners():
+    table = load_reference("fine_grained").set_index(["dataset", "hasher", "bits", "protocol"])["map"]
+    assert [table["cub200", "csq", 12, one] for one in HELD_OUT] == [0.689, 0.688, 0.230, 0.020]
+    assert [table["vegfru", "dahnet", 48, one] for one in HELD_OUT] == [0.880, 0.874, 0.354, 0.078]
+    assert [table["aircraft", "exchnet", 48, one] for one in HELD_OUT] == [0.837, 0.813, 0.621, 0.227]
+    assert table["nabirds", "dahnet_without_classes", 48, "unseen_all"] == 0.110
+    assert table["food101", "dsh", 12, "seen_all"] == 0.252
+
+
+def test_the_grid_of_the_study_asks_for_the_classes_that_it_held_out():
+    table = load_reference("fine_grained")
+    for name, split in table.groupby("dataset")["unseen_classes"].unique().items():
+        grid = grid_file.load("fine_grained", Options(dataset=name, settings=FEW))
+        assert [grid.class_split.describe()] == split.tolist()
+        seen = {"cub200": 190, "aircraft": 95, "nabirds": 528, "vegfru": 277, "food101": 96}[name]
+        classes = {"cub200": 200, "aircraft": 100, "nabirds": 555, "vegfru": 292, "food101": 101}[name]
+        assert len(grid.class_split.unseen(np.arange(classes))) == classes - seen
+        hashers = {cell.hasher.name for cell in grid.cells}
+        assert hashers - {"class_code"} <= {*table["hasher"]}
+
+
+@pytest.mark.parametrize(
+    ("share", "seen"), [("0.15", (170, 86, 247, 472, 85)), ("0.25", (150, 76, 217, 417, 75))], ids=str
+)
+def test_the_studys_other_shares_hold_out_its_numbers_of_classes(share, seen):
+    sets = {"cub200": 200, "food101": 101, "vegfru": 292, "nabirds": 555, "aircraft": 100}
+    for (name, classes), expected in zip(sets.items(), seen, strict=True):
+        grid = grid_file.load("fine_grained", Options(dataset=name, settings=[*FEW, f"unseen_share={share}"]))
+        assert classes - len(grid.class_split.unseen(np.arange(classes))) == expected
+
+
+def study_cell(**changes: object) -> dict[str, object]:
+    cell = {"dataset": "cub200", "hasher": "adsh", "bits": 12, "model": "oracle", "unseen_classes": "the last 0.05"}
+    return cell | {"protocol": "seen_seen", "database_codes": "learned"} | changes
+
+
+def test_published_figures_of_held_out_classes_stand_beside_their_protocol_and_their_classes():
+    rows = [
+        *(study_cell(protocol=one) for one in HELD_OUT),
+        study_cell(protocol="unseen", database_codes="encoded"),
+        study_cell(model="last"),
+        study_cell(unseen_classes="0.25 drawn by seed 0"),
+        study_cell(database_items=5_000),
+        study_cell(protocol="seen_all", database_items=5_994, queries=5_000),
+        study_cell(protocol="seen_all", database_items=5_000),
+        study_cell(protocol="seen", unseen_classes=None),
+        study_cell(dataset="birds", dataset_plugin="cub200"),
+    ]
+    found = attach(pd.DataFrame(rows), "fine_grained")
+    assert found["reference_map"].fillna(-1).tolist() == [
+        *(0.320, 0.315, -1, 0.088), 0.367, -1, -1, 0.320, 0.315, 0.315, -1, 0.320,
+    ]  # fmt: skip
+    compares = found["reference_compares"].tolist()
+    assert compares == [*4 * [True], True, True, False, True, True, False, False, True]
 
 
 def test_published_map_stands_beside_the_same_data_hasher_and_length_and_no_other():

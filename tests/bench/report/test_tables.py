@@ -329,6 +329,32 @@ def test_sections_say_what_differs_and_the_oracle_and_unseen_classes_always(tmp_
     ]
 
 
+STUDY = GridInfo("fine_grained", "Held out", "models", "fine_grained", "study", ())
+HELD_OUT = RANKING | {"hasher": "adsh", "protocol": "seen_seen", "unseen_classes": "the last 0.05", "seed": 0}
+
+
+def test_a_row_of_models_has_encoded_and_learned_codes_side_by_side_and_the_published_value_at_the_oracle(tmp_path):
+    kinds = [(model, codes) for model in ("oracle", "last") for codes in ("learned", "encoded")]
+    rows = [HELD_OUT | {"model": model, "database_codes": codes, "map": 0.3} for model, codes in kinds]
+    rows += [row | {"protocol": "unseen_all", "map": 0.1} for row in rows]
+    table = printed(rankings(*rows), STUDY, tmp_path)
+    names = ["seen classes among themselves", "unseen classes in the whole database"]
+    assert table["section"].tolist() == [
+        f"cub200, {one}: {what}" for what in ("mAP, %", "training, s") for one in names
+    ]
+    assert list(table.columns) == [
+        *("section", "row", "last, encoded", "last, learned", "oracle, encoded", "oracle, learned", "12 bits"),
+    ]  # fmt: skip
+    seen, unseen, *trained = table.to_dict("records")
+    assert seen["row"] == unseen["row"] == "ADSH (12 bits)"
+    assert [seen[f"last, {codes}"] for codes in ("encoded", "learned")] == ["30.00", "30.00"]
+    assert (seen["oracle, encoded"], seen["oracle, learned"]) == ("30.00", "30.00 (32.00, −2.00)")
+    assert unseen["oracle, learned"] == "10.00 (8.80, +1.20)" and seen["12 bits"] == ""
+    assert [row["row"] for row in trained] == ["ADSH", "ADSH"] and trained[0]["12 bits"] == "60.0"
+    words = (tmp_path / "table.tex").read_text()
+    assert "stands beside the oracle" in words and "there is one oracle" in words
+
+
 def test_published_codes_of_a_data_set_of_another_size_have_a_line_of_their_own(tmp_path):
     rows = [RANKING | {"bits": bits, "database_items": 5_994, "queries": 2_897} for bits in (12, 24)]
     table = printed(rankings(*rows), CODES, tmp_path)

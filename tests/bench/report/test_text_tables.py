@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from bench.grids.cells import RANKED
 from bench.report.text_cells import cell_lines
 from bench.report.text_tables import table_lines
 from tests.made_cells import FOOD, cells, grid, ranking, scan, search, tables
@@ -140,7 +141,29 @@ def test_several_data_sets_are_sections():
     assert {"birds", "plants"} <= set(lines)
 
 
-LAYOUTS = ["candidates", "methods", "pareto", "systems", "codes"]
+def test_models_and_database_codes_stand_across_and_hashers_of_each_length_down():
+    info = grid("models")
+    kinds = [("last", "encoded", 0), ("last", "learned", 0.1), ("oracle", "encoded", 0.2), ("oracle", "learned", 0.3)]
+    adsh = [
+        ranking("adsh", bits, bits / 100 + more, model=model, database_codes=codes)
+        for model, codes, more in reversed(kinds)
+        for bits in (12, 24)
+    ]
+    csq = [ranking("csq", 12, 0.5), ranking("csq", 12, 0.6, model="best_on_validation")]
+    lines = table_lines(cells(info, *adsh, *csq), info, 160)
+    assert [fields(line) for line in lines[:3]] == [
+        ["best on"],
+        ["last,", "last,", "validation,", "oracle,", "oracle,"],
+        ["mAP, %", "encoded", "learned", "encoded", "encoded", "learned"],
+    ]
+    body = [fields(line) for line in lines]
+    assert ["ADSH (12 bits)", "12.0", "22.0", "–", "32.0", "42.0"] in body
+    assert ["ADSH (24 bits)", "24.0", "34.0", "–", "44.0", "54.0"] in body
+    assert ["CSQ (12 bits)", "50.0", "–", "60.0", "–", "–"] in body
+    assert fields(lines[lines.index("") + 1]) == ["training, s", "12 bits", "24 bits"]
+
+
+LAYOUTS = ["candidates", "methods", "pareto", "systems", "codes", "models"]
 names = st.sampled_from(
     ["a", "日本語の索引", "x" * 120, "two words", "IVF300,PQ128x4fs,RFlat", "-" * 40, "e\u0301\u0301"]
 )
@@ -155,7 +178,7 @@ def any_cells(draw):
         ended = {"status": draw(statuses), "seed": draw(st.integers(0, 2)), "dataset": draw(names)}
         quality = draw(st.sampled_from([None, 0.0, 0.123456, 1.0]))
         ms = draw(st.sampled_from([1e-3, 0.5, 12.0, 9.87e4]))
-        if info.layout == "codes":
+        if info.layout in RANKED:
             rows.append(ranking(draw(names), draw(st.integers(8, 12)), quality, **ended))
         else:
             setting = draw(st.sampled_from([None, "ef = 10", "k = " + "9" * 60]))
@@ -176,7 +199,7 @@ def test_every_line_of_any_table_fits(made, width):
 def test_one_cell_is_a_table_however_it_ended(layout, status):
     info = grid(layout)
     nothing = {"status": status, "reason": None if status == "ok" else "why"}
-    row = ranking("itq", 8, 0.5, **nothing) if layout == "codes" else scan(**nothing)
+    row = ranking("itq", 8, 0.5, **nothing) if layout in RANKED else scan(**nothing)
     tidy = cells(info, row)
     for width in (40, 80, 200):
         assert fits(table_lines(tidy, info, width), width)

@@ -58,10 +58,16 @@ def test_the_embedder_in_front_of_a_hasher_does_not_see_unseen_classes_either(ma
     assert (tmp_path / "cache" / "fits.txt").read_text() == f"pixels of {180 * 4 // 6}\n"
 
 
-def test_both_unseen_protocols_share_a_training_and_the_seen_one_knows_nothing_of_the_split(make):
-    cells = 'protocol = ["seen", "unseen", "unseen_all"]\nhasher = "toy_guesses"'
-    seen, among, within = (make(cells).codes_key(cell) for cell in make(cells).grid.cells)
-    assert among == within != seen
+def test_protocols_with_unseen_classes_share_a_training_and_the_seen_one_knows_nothing_of_the_split(make):
+    names = '["seen", "unseen", "unseen_all", "seen_seen", "seen_all"]'
+    cells = f'protocol = {names}\nhasher = "toy_guesses"\nmodel = ["last", "oracle"]'
+    pipeline = make(cells)
+    keys = {cell.protocol: set() for cell in pipeline.grid.cells}
+    for cell in pipeline.grid.cells:
+        keys[cell.protocol].add(pipeline.codes_key(cell))
+    (seen,), *others = (keys[name] for name in ("seen", "unseen", "unseen_all", "seen_seen", "seen_all"))
+    assert all(other == others[0] and len(other) == 1 and seen not in other for other in others)
+    among = others[0].pop()
     other = make(cells, top="split_seed = 1")
     assert other.codes_key(other.grid.cells[0]) == seen
     assert other.codes_key(other.grid.cells[1]) != among
@@ -155,12 +161,13 @@ def test_a_training_is_asked_for_the_oracle_of_its_own_cells_alone(make):
     assert "oracle" not in pipeline.codes(other).meta["models"]
 
 
-@pytest.mark.parametrize("protocol", ["seen", "unseen", "unseen_all"])
-def test_the_oracles_figure_is_the_map_of_the_protocols_queries_in_its_database(make, protocol):
+@pytest.mark.parametrize("protocol", ["seen", "seen_seen", "seen_all", "unseen", "unseen_all"])
+def test_the_oracles_figure_is_the_map_of_the_queries_of_seen_classes_among_items_of_these(make, protocol):
     pipeline = make(f'protocol = "{protocol}"\nhasher = "toy_guesses"\nmodel = "oracle"\nbits = 16')
     cell = pipeline.grid.cells[0]
     arrays, labels = pipeline.codes(cell).arrays, pipeline.labels().arrays
-    asked, searched = pipeline.query_rows(cell), pipeline.database_rows(cell)
+    by = replace(cell, protocol="seen" if protocol == "seen" else "seen_seen")
+    asked, searched = pipeline.query_rows(by), pipeline.database_rows(by)
     found = mean_average_precision(
         Codes(arrays["oracle-query"][asked], 16),
         Codes(arrays["oracle-encoded"][searched], 16),
@@ -173,12 +180,13 @@ def test_the_oracles_figure_is_the_map_of_the_protocols_queries_in_its_database(
 
 def test_the_oracle_judges_learned_codes_where_they_are_codes_of_the_database(make):
     cells = 'protocol = ["seen", "unseen_all"]\nhasher = "toy_guesses"\nmodel = "oracle"\nlearns = true'
-    pipeline = make(cells)
-    seen, unseen = pipeline.grid.cells
-    pipeline.codes(seen)
-    pipeline.codes(unseen)
-    assert oracle_scores(pipeline, seen) == pytest.approx([oracle_scores(pipeline, seen)[0]] * 4)  # one code for all
-    assert len(set(oracle_scores(pipeline, unseen))) == 4
+    pipeline, apart = make(cells), make(cells, dataset="toy_clusters_apart")
+    for cell in pipeline.grid.cells:  # one code for all items
+        pipeline.codes(cell)
+        assert oracle_scores(pipeline, cell) == pytest.approx([oracle_scores(pipeline, cell)[0]] * 4)
+    for cell in apart.grid.cells:
+        apart.codes(cell)
+        assert len(set(oracle_scores(apart, cell))) == 4
 
 
 def test_codes_learned_for_train_items_that_are_not_the_database_are_not_kept(make):

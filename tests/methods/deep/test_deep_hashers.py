@@ -95,9 +95,10 @@ def test_an_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(trai
 @pytest.mark.parametrize("folder", [True, False])
 def test_the_model_that_was_best_is_kept_for_each_criterion(train, queries, tmp_path, method, folder):
     """The oracle is made to like the first network best, and validation has its own opinion, found in the log."""
-    seen, codes = [], []
+    seen, codes, steps = [], [], []
 
-    def oracle(encode, database_codes):
+    def oracle(encode, database_codes, step):
+        steps.append(step)
         codes.append((encode(queries).words, database_codes))
         seen.append(1.0 - 0.1 * len(seen))
         return seen[-1]
@@ -106,6 +107,7 @@ def test_the_model_that_was_best_is_kept_for_each_criterion(train, queries, tmp_
     hasher = method(**settings).fit(train, Context(folder=tmp_path if folder else None, oracle=oracle))
     history = hasher.after_fit().training.history
     assert [row["oracle_map"] for row in history] == seen and len(seen) == len(history)
+    assert steps == [row["step"] + 1 for row in history]
     assert np.array_equal(hasher.encode(queries).words, codes[-1][0])
     hasher.use("oracle")
     assert np.array_equal(hasher.encode(queries).words, codes[0][0])

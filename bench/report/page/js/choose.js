@@ -1,7 +1,7 @@
 // What is chosen of the data: the set, the filters, quality, level and cost, and the ranking that follows from them.
 
 const DATA = JSON.parse(byId('data').textContent);
-const RANKS_CODES = DATA.grid.layout === 'codes';
+const RANKS_CODES = ['codes', 'models'].includes(DATA.grid.layout);
 
 /** What a search costs. `more`: whether more of it is better. `low` and `high` are the columns of the interval. */
 const COSTS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.page.panels import codes, difficulty, gallery, latency, rankings
+from bench.report.page.panels import codes, difficulty, gallery, latency, rankings, training
 from bench.report.page.panels.stored import Stored
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
@@ -24,6 +24,7 @@ def parts(pipeline: Pipeline, results: Store, cells: pd.DataFrame, pictured: int
         "ecdf": latency.panel(stored),
         "difficulty": difficulty.panel(stored),
         "rankings": rankings.panel(stored),
+        "training": training.panel(stored),
         "codes": codes.panel(stored),
         "gallery": gallery.panel(stored, pictured),
     }

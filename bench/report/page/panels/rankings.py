@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.grids.cells import RANKED
 from bench.interfaces import Codes, Labels
 from bench.quality.ranking import HammingRanking
 from bench.report.code_tables import code_sections
@@ -28,7 +29,7 @@ def panel(stored: Stored) -> dict[str, Any] | None:
     None if the grid's layout is not that of rankings, or no ranking is finished.
     """
     rankings = stored.cells[stored.cells["index"].isna()]
-    if stored.pipeline.grid.layout != "codes" or not rankings["status"].eq("ok").any():
+    if stored.pipeline.grid.layout not in RANKED or not rankings["status"].eq("ok").any():
         return None
     sections = list(_sections(rankings))
     first = {point["key"] for section in sections for series in section["series"] for point in series["points"]}

@@ -129,7 +129,7 @@ class Learning:
         if self.context.oracle is not None:
             codes = self.database_codes()
             database = None if codes is None else Codes.pack(codes)
-            scores["oracle_map"] = self.context.oracle(self.encode, database) if due else ""
+            scores["oracle_map"] = self.context.oracle(self.encode, database, step + 1) if due else ""
         for column, score in scores.items():
             before = [row[column] for row in self.training.history if row[column] != ""]
             if due and score > max(before, default=-1.0):

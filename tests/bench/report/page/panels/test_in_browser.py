@@ -209,3 +209,20 @@ def test_the_panels_are_accessible_and_never_wider_than_the_screen(browser, pict
     page = browser.open(write(pictures), dark=dark, width=width)
     assert page.evaluate("return document.documentElement.scrollWidth") <= width
     assert page.axe() == []
+
+
+def test_map_over_the_training_is_drawn_for_the_protocol_that_is_chosen(browser, finish, write):
+    cells = '[[cells]]\nhasher = "toy_guesses"\nbits = [6, 8]\nprotocol = ["seen_seen", "unseen"]\nmodel = "oracle"\n'
+    run = finish(cells, dataset="toy_clusters", layout="models", top="k = 5\nunseen_share = 0.35")
+    page = browser.open(write(run))
+    own = run.stored.cells[run.stored.cells["bits"].eq(8)].set_index("protocol")
+    assert page.texts("#training-length label") == ["6 bits", "8 bits"]
+    for protocol in ("seen_seen", "unseen"):
+        page.click(f"label:has(#protocol-{protocol})")
+        (row,) = page.texts("#training-table tbody tr")
+        peak, step = own.loc[protocol, ["map_peak", "map_peak_step"]]
+        assert row.startswith(f"toy guesses{int(1000 * peak + 1e-6) / 1000:.3f}{int(step)}")
+        assert page.evaluate("return document.querySelectorAll('#training .trace').length") == 2
+    page.click("label:has(#training-length-6)")
+    assert "Codes of 6 bits, unseen classes" in page.text("#training-note") and "trained=6" in page.address()
+    assert page.axe() == [] and page.errors() == []
