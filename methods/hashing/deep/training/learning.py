@@ -42,7 +42,7 @@ class Learning:
         self.held_out, self.rows = self._set_aside()
         self.fits("batch_size", len(self.rows), f"all {len(self.rows)} items that are learned from are one batch")
         self.backbone = prepare_backbone(method.choice, train, context)
-        self.inputs = open_inputs(train, self.backbone, method.frozen_trunk, context)
+        self.inputs = open_inputs(train, self.backbone, method.cached_trunk, context)
         with seeded(self.seed):
             self.network = method.network(self.backbone, self.class_count, self.seed)
         values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
@@ -103,7 +103,7 @@ class Learning:
 
     def outputs(self, items: Items) -> Iterator[Any]:
         """The network's outputs for the items, batch by batch."""
-        return outputs(self.network, items, self.backbone, self.method.frozen_trunk, self.context, "encode")
+        return outputs(self.network, items, self.backbone, self.method.cached_trunk, self.context, "encode")
 
     def evaluate(self, rows: Int) -> Iterator[tuple[Int, Any]]:
         """Rows of the train items and the network's outputs for their un-augmented images, batch by batch."""
