@@ -14,10 +14,13 @@ from bench.plugins import registry
 from bench.quality.ranking import mean_average_precision
 from methods.hashing.deep.a2_net import A2Net
 from methods.hashing.deep.adsh import ADSH
+from methods.hashing.deep.chn import CHN
 from methods.hashing.deep.class_code import ClassCode
 from methods.hashing.deep.csq import CSQ
+from methods.hashing.deep.dcdh import DCDH
 from methods.hashing.deep.dpsh import DPSH
 from methods.hashing.deep.dsh import DSH
+from methods.hashing.deep.dtsh import DTSH
 from methods.hashing.deep.exchnet import ExchNet
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
@@ -36,12 +39,16 @@ METHODS = {
     OrthoHash: {**EPOCHS, "learning_rate": 3e-3},
     GreedyHash: {**EPOCHS, "learning_rate": 0.01},
     ClassCode: EPOCHS,
+    DTSH: {**EPOCHS, "learning_rate": 0.1, "positives": 5, "negatives": 20},
+    DCDH: {**EPOCHS, "learning_rate": 0.02},
+    CHN: {**EPOCHS, "learning_rate": 0.02, "width": 16},
     ADSH: {**TURNS, "learning_rate": 0.01},
     ExchNet: {**TURNS, "learning_rate": 0.01},
     A2Net: {**TURNS, "learning_rate": 0.01},
     SEMICON: {**TURNS, "learning_rate": 0.01},
 }
-FREE_CODES = {ADSH, ExchNet, A2Net, SEMICON, ClassCode}
+ALTERNATING = {ADSH, ExchNet, A2Net, SEMICON}
+FREE_CODES = ALTERNATING | {ClassCode, CHN}
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
 
 
@@ -67,9 +74,9 @@ def test_codes_of_unseen_images_rank_their_class_first(train, queries, tmp_path,
     assert len(rows) == hasher.after_fit().steps and losses and np.all(np.isfinite(losses))
 
 
-@pytest.mark.parametrize("method", [DPSH, CSQ, ADSH, SEMICON], ids=lambda method: method.__name__)
+@pytest.mark.parametrize("method", [DPSH, DTSH, CSQ, CHN, ADSH, SEMICON], ids=lambda method: method.__name__)
 def test_an_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(train, queries, tmp_path, method):
-    shorter = {"epochs": 3} if method not in FREE_CODES - {ClassCode} else {"iterations": 3, "epochs": 1}
+    shorter = {"epochs": 3} if method not in ALTERNATING else {"iterations": 3, "epochs": 1}
     settings = {**METHODS[method], **shorter, "validation": 20, "validate_every": 1}
     whole = method(**settings).fit(train, Context(folder=tmp_path / "whole"))
     with pytest.raises(Interrupted):
@@ -146,6 +153,7 @@ def test_one_class_and_items_without_images_are_refused(train, method):
     [
         (DPSH, {"quantisation": -1.0}), (DSH, {"regularisation": -1.0}), (HashNet, {"pairs": "all"}),
         (CSQ, {"epochs": 0}), (OrthoHash, {"margin": -0.1}), (GreedyHash, {"learning_rate": 0.0}),
+        (DTSH, {"negatives": 0}), (DCDH, {"sigma": 0.0}), (CHN, {"smoothing": 1.5}),
         (ADSH, {"quantisation": -1.0}), (A2Net, {"parts": 0}), (SEMICON, {"bits": 5}), (ADSH, {"optimizer": "lion"}),
     ],
 )  # fmt: skip
@@ -205,9 +213,7 @@ def test_what_is_set_aside_leaves_an_item_of_each_class_and_three_quarters(sizes
 def test_few_items_and_unequal_classes_are_learned_from(train, method, sizes):
     rows = np.concatenate([np.resize(np.flatnonzero(train.labels == c), size) for c, size in enumerate(sizes)])
     few = train.take(rows)
-    shorter = (
-        {"epochs": 2} if method not in FREE_CODES - {ClassCode} else {"iterations": 2, "epochs": 1, "samples": 2000}
-    )
+    shorter = {"epochs": 2} if method not in ALTERNATING else {"iterations": 2, "epochs": 1, "samples": 2000}
     hasher = method(**{**METHODS[method], **shorter, "validation": 300, "validate_every": 1}).fit(few, Context())
     hasher.use("best_on_validation")
     assert len(hasher.encode(few)) == sum(sizes)
