@@ -59,7 +59,7 @@ def peaks(heights: Tensor) -> Tensor:
 
     Of equal neighbours the first counts.
     """
-    maps = heights.unflatten(1, (1, GRID, GRID))
+    maps = heights.view(-1, 1, GRID, GRID)
     _, highest = functional.max_pool2d(maps, 3, stride=1, padding=1, return_indices=True)
     return (highest.flatten(1) == torch.arange(GRID**2)) & (heights > heights.mean(dim=1, keepdim=True) + ROUNDING)
 
