@@ -22,6 +22,8 @@ class Backbone:
     ``last_stage``: E -> [b, feature_channels, h / 2, w / 2].
     ``mean``, ``std``: per channel, in units of 0 to 255.
     ``pretrained``: the weights are not random.
+    ``stage_two``: the modules of ``first_stages``, a sequence, that are stages one and two; 0 if it is not cut there.
+        They give maps [b, stage_two_channels, 2 h, 2 w].
     """
 
     name: str
@@ -33,10 +35,22 @@ class Backbone:
     feature_channels: int
     first_stages: nn.Module
     last_stage: nn.Module
+    stage_two: int = 0
+    stage_two_channels: int = 0
 
     def trunk(self) -> nn.Module:
         """A fresh copy of the first three stages."""
         return deepcopy(self.first_stages).to(memory_format=torch.channels_last)
+
+    def trunk_in_two(self) -> tuple[nn.Module, nn.Module]:
+        """A fresh copy of stages one and two, and one of stage three, which together are the trunk.
+
+        Raises ValueError: the backbone does not say where its second stage ends.
+        """
+        trunk = self.trunk()
+        if not isinstance(trunk, nn.Sequential) or not self.stage_two:
+            raise ValueError(f"backbone {self.name!r}: stage_two={self.stage_two} does not say where stage two ends")
+        return trunk[: self.stage_two], trunk[self.stage_two :]
 
     def stage_four(self, stride: int) -> nn.Module:
         """A fresh copy of the fourth stage. Stride 1 keeps the weights, and its maps are as large as E."""

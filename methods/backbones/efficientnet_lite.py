@@ -22,6 +22,8 @@ from methods.backbones.backbone import Backbone, fill, initialise, read_state, s
 TRUNK = ((1, 16, 3, 1, 1), (2, 24, 3, 2, 6), (2, 40, 5, 2, 6), (3, 80, 3, 2, 6), (3, 112, 5, 1, 6))
 STAGE_FOUR = ((4, 192, 5, 2, 6), (1, 320, 3, 1, 6))
 HEAD_CHANNELS = 1280
+STAGE_TWO = 3
+"""The rows of TRUNK before the maps become as small as E."""
 
 
 class Depthwise(nn.Conv2d):
@@ -81,6 +83,8 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
         feature_channels=HEAD_CHANNELS,
         first_stages=network["first_stages"],
         last_stage=network["last_stage"],
+        stage_two=1 + sum(count for count, *_ in TRUNK[:STAGE_TWO]),
+        stage_two_channels=TRUNK[STAGE_TWO - 1][1],
     )
 
 

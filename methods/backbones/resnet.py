@@ -40,6 +40,8 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
         feature_channels=channels,
         first_stages=nn.Sequential(OrderedDict((name, getattr(network, name)) for name in names)),
         last_stage=network.layer4,
+        stage_two=names.index("layer3"),
+        stage_two_channels=channels // 4,
     )
 
 

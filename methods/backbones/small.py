@@ -64,6 +64,8 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
         feature_channels=128,
         first_stages=network["first_stages"],
         last_stage=network["last_stage"],
+        stage_two=9,
+        stage_two_channels=32,
     )
 
 

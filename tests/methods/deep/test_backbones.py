@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ SHAPES = {  # name: (image size, E, stage four with stride 2)
     "resnet50": (64, (1024, 4, 4), (2048, 2, 2)),
     "efficientnet_lite0": (64, (112, 4, 4), (1280, 2, 2)),
 }
+STAGE_TWO = {"small": 32, "resnet18": 128, "resnet50": 512, "efficientnet_lite0": 40}
 
 
 def choice(name, weights="none", size=64):
@@ -38,9 +40,18 @@ def test_stages_have_the_documented_shapes_and_start_from_the_same_weights(name)
         assert maps.shape[1:] == trunk_shape == (backbone.trunk_channels, *trunk_shape[1:])
         assert strided(maps).shape[1:] == feature_shape
         assert dense(maps).shape[1:] == (backbone.feature_channels, *trunk_shape[1:])
-    first, second = strided.state_dict(), dense.state_dict()
-    assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+        first, third = (one.eval() for one in backbone.trunk_in_two())
+        middle = first(images)
+        assert middle.shape[1:] == (backbone.stage_two_channels, *(2 * side for side in trunk_shape[1:]))
+        assert backbone.stage_two_channels == STAGE_TWO[name] and torch.equal(third(middle), maps)
+    one, other = strided.state_dict(), dense.state_dict()
+    assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
     assert next(strided.parameters()) is not next(backbone.stage_four(2).parameters())
+
+
+def test_a_backbone_that_is_not_cut_behind_stage_two_says_so():
+    with pytest.raises(ValueError, match="backbone 'small': stage_two=0"):
+        replace(load(choice("small"), seed=0), stage_two=0).trunk_in_two()
 
 
 def test_seed_decides_the_weights_and_leaves_the_global_generator_alone():

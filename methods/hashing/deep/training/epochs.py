@@ -23,6 +23,8 @@ class Batch(NamedTuple):
     memory: Tensor  # last outputs of all items, these images included, zero at first; constants, [n, bits]
     memory_classes: Tensor  # classes of all items, [n], or [n, classes]
     progress: float  # share of the training that is done, 0 to 1
+    places: Tensor = torch.empty(0, dtype=torch.int64)  # of the images in the memory, [b]
+    key: tuple[int, ...] = ()  # of the random stream for the batch's own draws
 
 
 class EpochLearning(Learning):
@@ -54,7 +56,10 @@ class EpochLearning(Learning):
             made = self.training.forward(images)
             memory[places] = made.codes.detach().float()
             progress = (step + number / len(plan)) / self.steps
-            terms = self.method.loss(Batch(made, self._classes[places], memory, self._classes, progress))
+            # A 0 at the end of a key would not change its stream.
+            key = (self.seed, STEP, step, 1 + number)
+            batch = Batch(made, self._classes[places], memory, self._classes, progress, places, key)
+            terms = self.method.loss(batch)
             self.training.update(torch.stack(list(terms.values())).sum())
             means.add(terms, len(places))
         return means.means()

@@ -51,7 +51,7 @@ class Learning:
     def _open(self, train: Items) -> tuple[Backbone, Inputs]:
         """What the network is cut from, and the train items as it takes them."""
         backbone = prepare_backbone(self.method.choice, train, self.context)
-        return backbone, open_inputs(train, backbone, self.method.frozen_trunk, self.context)
+        return backbone, open_inputs(train, backbone, self.method.cached_trunk, self.context)
 
     def _numbered(self) -> tuple[Labels, int]:
         """The classes of the train items, and the number of classes."""
@@ -107,7 +107,7 @@ class Learning:
 
     def outputs(self, items: Items) -> Iterator[Any]:
         """The network's outputs for the items, batch by batch."""
-        return outputs(self.network, items, self.backbone, self.method.frozen_trunk, self.context, "encode")
+        return outputs(self.network, items, self.backbone, self.method.cached_trunk, self.context, "encode")
 
     def evaluate(self, rows: Int) -> Iterator[tuple[Int, Any]]:
         """Rows of the train items and the network's outputs for their un-augmented images, batch by batch."""

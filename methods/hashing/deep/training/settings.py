@@ -32,7 +32,8 @@ class DeepHasher:
     checkpoint are in ``context.folder``. ``backbone`` and the four parameters after it are those of
     `methods.backbones.BackboneChoice`.
 
-    A method with ``label_sets`` takes labels that are sets of classes.
+    A method with ``label_sets`` takes labels that are sets of classes. One with ``reads_images`` changes the images, or
+    cuts the trunk: its network is given images even if the trunk is frozen.
 
     ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam"
     ``learning_rate``: the rate of the new layers
@@ -47,6 +48,7 @@ class DeepHasher:
         **SMALLEST, "frozen_trunk": True, "bits": 12, "batch_size": 32, "epochs": 1
     }  # fmt: skip
     label_sets: ClassVar[bool] = False
+    reads_images: ClassVar[bool] = False
     bits: Count = 32
     backbone: BackboneName = "resnet50"
     weights: str = "imagenet"
@@ -73,6 +75,11 @@ class DeepHasher:
     @property
     def models(self) -> tuple[Model, ...]:
         return ("last", "best_on_validation", "oracle") if self.validation else ("last", "oracle")
+
+    @property
+    def cached_trunk(self) -> bool:
+        """The network is given the outputs of a frozen trunk, which are computed once, in place of images."""
+        return self.frozen_trunk and not self.reads_images
 
     def fit(self, train: Items, context: Context) -> Self:
         """Train, or go on from the checkpoint in ``context.folder``."""
