@@ -13,7 +13,7 @@ from bench.interfaces import Context
 from methods.backbones import BackboneChoice, load
 from methods.hashing.deep.chn import CHN
 from methods.hashing.deep.networks.chn import ZOOM, CHNNetwork, CHNOutputs
-from methods.hashing.deep.networks.codebooks import random_codebook
+from methods.hashing.deep.networks.codebooks import greedy_codebook
 from methods.hashing.deep.networks.zoom import (
     ALL,
     BASE,
@@ -127,7 +127,7 @@ def backbone():
 
 @pytest.fixture(scope="module")
 def codes():
-    return torch.from_numpy(random_codebook(CLASSES, BITS, np.random.default_rng(0)))
+    return torch.from_numpy(greedy_codebook(CLASSES, BITS, np.random.default_rng(0)))
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_the_loss_is_its_formula_and_has_its_gradient(codes, smoothing):
     rng = np.random.default_rng(0)
     given = [rng.normal(size=(IMAGES, BITS)), rng.normal(size=(IMAGES, CLASSES)), np.array([0.7, 1.4])]
     method = CHN(bits=BITS, smoothing=smoothing)
-    method._codebook = codes
+    method._class_codes = codes
     made = batch(*given)
     terms = method.loss(made)
     wanted = formula(codes.numpy(), smoothing, *given)
@@ -220,7 +220,7 @@ def test_a_task_of_smaller_loss_comes_to_weigh_more(codes):
     (torch.from_numpy(resting) / alphas**2 + alphas.log1p()).sum().backward()
     np.testing.assert_allclose(alphas.grad, 0, atol=1e-12)
     method = CHN(bits=BITS)
-    method._codebook = codes
+    method._class_codes = codes
     exact = batch(codes.numpy().astype(float)[LABELS], np.zeros((IMAGES, CLASSES)), np.ones(2))
     torch.stack(list(method.loss(exact).values())).sum().backward()
     assert exact.made.balance.grad[0] > 0 > exact.made.balance.grad[1]

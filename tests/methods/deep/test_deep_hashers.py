@@ -17,8 +17,8 @@ from methods.hashing.deep.adsh import ADSH
 from methods.hashing.deep.chn import CHN
 from methods.hashing.deep.class_code import ClassCode
 from methods.hashing.deep.csq import CSQ
-from methods.hashing.deep.dpn import DPN
 from methods.hashing.deep.dcdh import DCDH
+from methods.hashing.deep.dpn import DPN
 from methods.hashing.deep.dpsh import DPSH
 from methods.hashing.deep.dsh import DSH
 from methods.hashing.deep.dtsh import DTSH
