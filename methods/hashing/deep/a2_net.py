@@ -31,7 +31,7 @@ class A2Net(AlternatingHasher):
     ``weight_decay``: (published code: 1e-4)
     ``quantisation``: gamma of ADSH (published code: 200)
     ``parts``: attention maps (published code: one for each bit | choice: 4, which cost a tenth of it at 48 bits)
-    ``refine_from``: share of the training before the next two losses come in (published code: 0.875 | choice: 0.5)
+    ``refine_from``: share of the training before the next two losses come in (published code: 0.875)
     ``reconstruction``: weight of the reconstruction loss (published code: 1)
     ``decorrelation``: weight of the decorrelation loss (published code: 1)
     """
@@ -43,7 +43,7 @@ class A2Net(AlternatingHasher):
     learning_rate: Positive = 1e-4
     quantisation: NotNegative = 200.0
     parts: Count = 4
-    refine_from: NotNegative = 0.5
+    refine_from: NotNegative = 0.875
     reconstruction: NotNegative = 1.0
     decorrelation: NotNegative = 1.0
 

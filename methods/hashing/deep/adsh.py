@@ -18,23 +18,25 @@ if TYPE_CHECKING:
 class ADSH(AlternatingHasher):
     """ADSH: a network codes the queries, free codes stand for the database, and both are learned in turns.
 
-    "Published code" is the authors' jiangqy/ADSH-AAAI2018, in PyTorch. The hash loss is divided by (images x codes x
-    bits / 12), as in aassxun/DSH_Analysis; the published code divides by (images x codes). The other parameters are
-    those of `AlternatingHasher`.
+    "Published code" is the authors' jiangqy/ADSH-AAAI2018, in PyTorch. The other parameters are those of
+    `AlternatingHasher`.
 
     ``iterations``: outer iterations (paper: 50)
     ``epochs``: epochs of an iteration (paper: 3)
     ``samples``: train items of an iteration (paper: 2,000)
     ``batch_size``: images of a batch (paper: 64)
     ``learning_rate``: of the new layers, divided by 10 at each fifth (published code: 1e-3, every 10 iterations)
-    ``momentum``: of SGD (published code: 0 | choice: 0.9)
+    ``momentum``: of SGD (published code: 0 | DSH_Analysis: 0.9)
     ``weight_decay``: (paper: 5e-4)
     ``quantisation``: gamma (paper: 200)
+    ``scaled_by_bits``: (published code: no | DSH_Analysis: yes)
     ``class_weighting``: similar pairs weigh as much as dissimilar ones (paper: yes)
     """
 
     label = "ADSH"
+    momentum: NotNegative = 0.0
     weight_decay: NotNegative = 5e-4
+    scaled_by_bits: bool = False
     quantisation: NotNegative = 200.0
 
     def rate(self, progress: float) -> float:

@@ -29,7 +29,7 @@ class OrthoHash(FixedCodeHasher):
     ``batch_size``: images of a batch (published code: 256)
     ``optimizer``: (published code: Adam)
     ``learning_rate``: divided by 10 at 80 % of the training (published code: 1e-4)
-    ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.1 | choice: 1)
+    ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.1)
     ``weight_decay``: (published code: 5e-4)
     ``codebook``: the codes (published code: bernoulli | choice: greedy, which repeats none)
     ``scale``: of the cosines (published code: 8)
@@ -41,6 +41,7 @@ class OrthoHash(FixedCodeHasher):
     batch_size: TwoOrMore = 256
     optimizer: Literal["sgd", "nesterov", "adam"] = "adam"
     learning_rate: Positive = 1e-4
+    backbone_rate: NotNegative = 0.1
     weight_decay: NotNegative = 5e-4
     codebook: CodebookName = "greedy"
     scale: NotNegative = 8.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge, Le
 
 from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
-from methods.parameters import LARGEST, Count, NotNegative, Positive, TwoOrMore
+from methods.parameters import LARGEST, Count, NotNegative, Positive, Share, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,9 +23,8 @@ class SEMICON(AlternatingHasher):
     """SEMICON: attention maps one after the other, each suppressing the last one's places; channels interact.
 
     The codes are learned in turns as in ADSH. Each of the three parts gets a sixth of the bits, and the whole image
-    gets the rest. "Published code" is the authors' aassxun/SEMICON. The rate is divided by 10 at 87.5 % of the
-    training, as in aassxun/DSH_Analysis; the published code does so at 90 % of 50 iterations, and never in 40. The
-    other parameters are those of `AlternatingHasher`.
+    gets the rest. "Published code" is the authors' aassxun/SEMICON. The other parameters are those of
+    `AlternatingHasher`.
 
     ``bits``: at least 6
     ``iterations``: outer iterations (published code: 40 on CUB and Aircraft, 50 on the other sets)
@@ -34,6 +33,8 @@ class SEMICON(AlternatingHasher):
     ``batch_size``: images of a batch (published code: 16)
     ``optimizer``: (published code: SGD with Nesterov momentum)
     ``learning_rate``: of the new layers (published code: 2.5e-4, and 5e-4 on VegFru and NABirds)
+    ``drop``: share of the training after which the rate is divided by 10 (published code: 1, never, in 40 iterations,
+        and 0.9 in 50 | DSH_Analysis: 0.875)
     ``momentum``: of SGD (published code: 0.91)
     ``weight_decay``: (published code: 1e-4)
     ``quantisation``: gamma of ADSH (published code: 200)
@@ -47,12 +48,13 @@ class SEMICON(AlternatingHasher):
     batch_size: TwoOrMore = 16
     optimizer: Literal["sgd", "nesterov", "adam"] = "nesterov"
     learning_rate: Positive = 2.5e-4
+    drop: Share = 1.0
     momentum: NotNegative = 0.91
     quantisation: NotNegative = 200.0
     suppression: NotNegative = 0.15
 
     def rate(self, progress: float) -> float:
-        return 1.0 if progress < 0.875 else 0.1
+        return 1.0 if progress < self.drop else 0.1
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.semicon import SEMICONNetwork

@@ -8,17 +8,24 @@ import torch
 from scipy.special import expit, log_softmax
 from torch import nn
 
+from bench.interfaces import Context
+from methods.backbones import BackboneChoice, load
 from methods.hashing.deep.a2_net import A2Net
+from methods.hashing.deep.adsh import ADSH
 from methods.hashing.deep.csq import CSQ
 from methods.hashing.deep.dpsh import DPSH
 from methods.hashing.deep.dsh import DSH
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
-from methods.hashing.deep.networks.a2_net import A2Outputs
+from methods.hashing.deep.networks.a2_net import A2NetNetwork, A2Outputs
 from methods.hashing.deep.networks.common import HashNetwork, Outputs
+from methods.hashing.deep.networks.exchnet import ExchNetNetwork
 from methods.hashing.deep.networks.semicon import ChannelInteraction, mask
 from methods.hashing.deep.orthohash import OrthoHash
+from methods.hashing.deep.semicon import SEMICON
+from methods.hashing.deep.training.alternation import Alternation
 from methods.hashing.deep.training.epochs import Batch
+from tests.methods.deep.conftest import QUICK
 
 BITS, CLASSES = 8, 3
 
@@ -108,8 +115,6 @@ def test_greedy_hash_passes_the_gradient_through_the_sign(case):
     assert got["cross_entropy"] == pytest.approx(-log_softmax(scores, axis=1)[np.arange(6), classes].mean(), rel=1e-5)
     assert got["regularisation_loss"] == pytest.approx(0.1 * np.abs(np.abs(outputs) - 1).__pow__(3).mean(), rel=1e-5)
 
-    from methods.backbones import BackboneChoice, load
-
     network = HashNetwork(load(BackboneChoice("small", "none", 16, False, 1), 0), BITS, False, classes=CLASSES)
     made = network(torch.randn(4, 3, 16, 16))
     signs = torch.where(made.codes >= 0, 1.0, -1.0)
@@ -153,6 +158,79 @@ def test_channels_of_other_groups_interact_only_through_the_shuffle():
     assert int((gradient.abs().sum(dim=(0, 2, 3)) > 0).sum()) == 32
     with pytest.raises(ValueError, match="channels"):
         ChannelInteraction(24)
+
+
+def test_what_is_added_after_the_interaction_is_rectified_as_by_a_rectifier_in_place():
+    """Without attention across groups, what is left is the rectified sum, which is never negative."""
+    torch.manual_seed(0)
+    layer = ChannelInteraction(32).eval()
+    nn.init.zeros_(layer.across.weight)
+    nn.init.zeros_(layer.across.bias)
+    maps = torch.randn(2, 32, 3, 3)
+    triple = layer.inside(maps).reshape(2, 3, 16, 2, 9)
+    products = torch.einsum("bgcp,bgdp->bgcd", triple[:, 0], triple[:, 1]) / 2**0.5
+    weights = (products.sign() * (products.abs() + 1e-5).sqrt()).softmax(dim=-1)
+    mixed = torch.einsum("bgcd,bgdp->bgcp", weights, triple[:, 2]) + maps.reshape(2, 16, 2, 9)
+    inplace = nn.ReLU(inplace=True)
+    wanted = layer.norm(mixed.transpose(1, 2).reshape(2, 32, 3, 3))
+    inplace(wanted)
+    torch.testing.assert_close(layer(maps), wanted)
+    assert float(layer(maps).detach().min()) == 0
+
+
+@pytest.mark.parametrize("make", [
+    lambda backbone: HashNetwork(backbone, BITS, False, bounded=True),
+    lambda backbone: ExchNetNetwork(backbone, 2, BITS, False),
+    lambda backbone: A2NetNetwork(backbone, 2, BITS, False),
+])  # fmt: skip
+def test_a_wrong_bit_that_is_saturated_keeps_its_gradient_in_mixed_precision(make):
+    """In bfloat16 the tanh of -4 is -1, where a bit's cross-entropy is 100 and has no gradient."""
+    network = make(load(BackboneChoice("small", "none", 16, False, 1), 0)).eval()
+    (linear,) = [layer for layer in network.hash_layer.modules() if isinstance(layer, nn.Linear)]
+    nn.init.zeros_(linear.weight)
+    linear.bias = nn.Parameter(torch.full((BITS,), -4.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        made = network(torch.zeros(2, 3, 16, 16))
+    loss = nn.functional.binary_cross_entropy((made.codes.float() + 1) / 2, torch.ones(2, BITS))
+    loss.backward()
+    assert made.codes.dtype == torch.float32 and float(loss.detach()) == pytest.approx(-np.log(expit(-8)), rel=1e-3)
+    np.testing.assert_allclose(linear.bias.grad, -2 * expit(8) / BITS, rtol=1e-2)
+
+
+def test_of_adsh_the_published_loss_is_not_scaled_by_the_bits(train):
+    """The mean over images and codes of (u . v - q S)^2, and gamma times the distance to the item's own code."""
+    scaled, plain = (
+        Alternation(ADSH(bits=24, class_weighting=False, scaled_by_bits=by, **QUICK), train, Context())
+        for by in (True, False)
+    )
+    rng = np.random.default_rng(0)
+    outputs, rows = torch.from_numpy(rng.uniform(-1, 1, (5, 24)).astype(np.float32)), np.arange(5)
+    codes = plain.database_codes()
+    similar = np.where(train.labels[rows][:, None] == train.labels, 1, -1)
+    wanted = np.square(outputs.numpy() @ codes.T - 24 * similar).mean(axis=1).mean()
+    got, halved = (
+        value(one._terms(Outputs(outputs), torch.from_numpy(one.classes[rows]), rows, one._hash_loss(codes, -1.0), 0.0))
+        for one in (plain, scaled)
+    )
+    assert got["hash_loss"] == pytest.approx(wanted, rel=1e-5)
+    pulled = 200 * np.square(outputs.numpy() - codes[rows]).sum(axis=1).mean() / len(codes)
+    assert got["quantisation_loss"] == pytest.approx(pulled, rel=1e-5)
+    assert halved == pytest.approx({name: one / 2 for name, one in got.items()}, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "rates"),
+    [
+        (SEMICON, {}, [1, 1, 1]),
+        (SEMICON, {"drop": 0.9}, [1, 1, 0.1]),
+        (A2Net, {}, [1, 0.1, 0.1]),
+        (ADSH, {}, [1e-2, 1e-4, 1e-4]),
+    ],
+)  # fmt: skip
+def test_rates_drop_where_the_published_schedules_do(method, settings, rates):
+    """At a half, at 35 of 40 iterations and at 45 of 50."""
+    subject = method(bits=12, **settings)
+    assert [subject.rate(progress) for progress in (0.5, 35 / 40, 45 / 50)] == pytest.approx(rates)
 
 
 def test_pairs_of_sets_are_similar_where_they_share_a_class(case):

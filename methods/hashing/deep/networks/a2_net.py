@@ -32,5 +32,5 @@ class A2NetNetwork(nn.Module):
     def forward(self, inputs: Tensor) -> A2Outputs:
         seen = self.parts(inputs)
         features = torch.cat([seen.local.flatten(1), seen.whole], dim=1)
-        codes = torch.tanh(self.hash_layer(features))
+        codes = torch.tanh(self.hash_layer(features).float())
         return A2Outputs(codes, features, codes @ self.hash_layer.weight)

@@ -33,7 +33,7 @@ class HashNetwork(nn.Module):
     """Features, and a linear hash layer.
 
     ``balanced``: batch normalisation follows the hash layer.
-    ``bounded``: tanh follows the hash layer.
+    ``bounded``: tanh follows the hash layer, in float32: in bfloat16 it is 1 from 3.5 on, and its gradient 0.
     ``classes``: if not 0, the network also scores so many classes, linearly in the signs of the codes. The gradient
         passes through the signs as if they were the outputs themselves (GreedyHash).
     """
@@ -54,7 +54,7 @@ class HashNetwork(nn.Module):
     def forward(self, inputs: Tensor) -> Outputs:
         codes = self.hash_layer(self.features(inputs))
         if self.bounded:
-            codes = torch.tanh(codes)
+            codes = torch.tanh(codes.float())
         if self.classifier is None:
             return Outputs(codes)
         signs = torch.where(codes >= 0, 1.0, -1.0)

@@ -46,7 +46,7 @@ class ExchNetNetwork(nn.Module):
         used = seen.local
         if self.training and anchors is not None:
             used = exchange(seen.local, anchors, generator)
-        codes = torch.tanh(self.hash_layer(torch.cat([used.flatten(1), seen.whole], dim=1)))
+        codes = torch.tanh(self.hash_layer(torch.cat([used.flatten(1), seen.whole], dim=1)).float())
         return ExchNetOutputs(codes, seen.attention, seen.maps, seen.local)
 
 

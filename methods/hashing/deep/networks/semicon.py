@@ -33,7 +33,7 @@ class SEMICONNetwork(nn.Module):
         seen = self.parts(inputs)
         features = [seen.whole, *seen.local.unbind(dim=1)]
         codes = [layer(feature) for layer, feature in zip(self.hash_layers, features, strict=True)]
-        return Outputs(torch.tanh(torch.cat(codes, dim=1)))
+        return Outputs(torch.tanh(torch.cat(codes, dim=1).float()))
 
 
 class SuppressedAttention(nn.Module):
@@ -69,8 +69,7 @@ class ChannelInteraction(nn.Module):
     """Attention between channels [b, C, h, w], first inside groups of neighbours, then across the groups after a
     shuffle.
 
-    The published code rectifies the maps in place, and so adds rectified maps at the end; here they are added as they
-    are.
+    The maps that are added at the end are rectified: the published code's rectifier works in place.
     """
 
     def __init__(self, channels: int) -> None:
@@ -85,8 +84,8 @@ class ChannelInteraction(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         mixed = _attend(self.inside(maps), self.groups, self.width) + maps
-        mixed = self.norm(_shuffle(mixed, self.groups, self.width))
-        return _shuffle(_attend(self.across(mixed.relu()), self.width, self.groups), self.width, self.groups) + mixed
+        mixed = self.norm(_shuffle(mixed, self.groups, self.width)).relu()
+        return _shuffle(_attend(self.across(mixed), self.width, self.groups), self.width, self.groups) + mixed
 
 
 def _attend(triple: Tensor, groups: int, width: int) -> Tensor:

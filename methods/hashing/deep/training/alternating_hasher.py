@@ -21,6 +21,7 @@ class AlternatingHasher(DeepHasher):
 
     ``samples``: train items that the network is trained on in an iteration.
     ``class_weighting``: the target of a pair of different classes, see ``code_update``.
+    ``scaled_by_bits``: both losses are times 12 / bits, as in aassxun/DSH_Analysis.
     ``quantisation``: gamma of ADSH, the weight of the distance between an output and the item's free code.
     """
 
@@ -30,6 +31,7 @@ class AlternatingHasher(DeepHasher):
     epochs: Count = 3
     samples: TwoOrMore = 2000
     class_weighting: bool = True
+    scaled_by_bits: bool = True
     quantisation: NotNegative = 0.0
 
     def learning(self, train: Items, context: Context) -> Alternation:

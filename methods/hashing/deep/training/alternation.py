@@ -96,9 +96,9 @@ class Alternation(Learning):
         return outputs, means.means()
 
     def _terms(self, made: Any, classes: Tensor, rows: Int, hash_loss: HashLoss, progress: float) -> dict[str, Tensor]:
-        """The weighted terms, means over the batch. The hash loss is over (codes x bits / 12), as in DSH_Analysis."""
+        """The weighted terms, means over the batch. The hash loss and gamma's are over the number of codes."""
         method = self.method
-        scale = 12 / (method.bits * len(self.classes))
+        scale = (12 / method.bits if method.scaled_by_bits else 1) / len(self.classes)
         terms = {"hash_loss": scale * hash_loss(made.codes, classes).mean()}
         if method.quantisation:
             codes = self.training.state["codes"][torch.from_numpy(rows)].to(made.codes.device)
