@@ -13,7 +13,7 @@ from bench.plugins.choices import Choice, Role
 from bench.plugins.names import is_baseline
 from bench.records import book
 from bench.stages.corpora import Corpora
-from bench.stages.pipeline import Pipeline, Stage
+from bench.stages.pipeline import Pipeline, Stage, judged_by
 from bench.store.entries import Store
 from bench.system.wording import one_line
 from bench.timing import indexes
@@ -122,7 +122,8 @@ class Schedule:
         roles: list[Role] = [role for role in CODING if getattr(cell, role) is not None]
         role = next(role for role, one in zip(roles, self.pipeline.stages(cell), strict=True) if one.key == stage.key)
         choice: Choice = getattr(cell, role)
-        settings = self._data() | {"protocol": cell.protocol, "device": self.pipeline.context.device}
+        trained = {"protocol": judged_by(cell.protocol), "device": self.pipeline.context.device}
+        settings = self._data() | trained
         settings |= _prefixed(choice.name, choice.parameters)
         if role == "hasher" and cell.input is not None:
             settings |= {"input": cell.input.name} | _prefixed("input", cell.input.parameters)

@@ -99,6 +99,18 @@ def test_what_is_planned_is_what_is_done(make_run):
     assert set(run.watch.finished) == plan.open
 
 
+def test_a_training_that_several_protocols_read_is_one_unit_whichever_of_them_needs_it(make_run):
+    protocols = '["seen", "seen_seen", "seen_all", "unseen", "unseen_all"]'
+    run = make_run(f'[[cells]]\nhasher = "toy_signs"\nbits = 12\nprotocol = {protocols}\n')
+    units = {}
+    for keyed in run.cells:
+        for stage in run.pipeline.stages(keyed.cell) if keyed.cell.index is None else ():
+            unit = run._schedule.stage(keyed, stage)
+            units.setdefault((keyed.cell.protocol == "seen", unit.key), []).append((unit.family, unit.settings))
+    assert sorted(map(len, units.values())) == [1, 4]
+    assert all(one == same[0] for same in units.values() for one in same)
+
+
 def test_a_finished_run_has_nothing_left_and_a_new_cell_only_its_own(make_run):
     make_run().finish()
     again = make_run().plan()
