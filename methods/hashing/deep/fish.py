@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class FISH(FixedCodeHasher):
-    """FISH: a classifier whose filtered scores are led to a fixed code per class; the database is coded by its labels.
+    """FISH: filtered scores are led to a fixed code per class, and labels code the database.
 
     "Published code" is the authors', and DSHA aassxun/DSH_Analysis, which runs it with ResNet-50. The other parameters
     are those of `DeepHasher`.

@@ -141,7 +141,7 @@ def test_cibhash_says_that_vectors_have_no_views_but_dropout(train, vectors):
 def test_the_oracle_may_choose_a_model(vectors):
     seen = []
 
-    def oracle(encode, database_codes):
+    def oracle(encode, database_codes, step=None):
         seen.append(encode(vectors).words)
         return 1 - 0.1 * len(seen)
 
