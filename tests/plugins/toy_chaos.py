@@ -78,9 +78,7 @@ def close_pipes():
 
 def babble():
     """Write into every pipe there is."""
-    for descriptor in map(int, os.listdir("/proc/self/fd")):
-        if descriptor < 3:
-            continue
+    for descriptor in range(3, 65536):
         try:
             os.write(descriptor, b"hello\n")
         except OSError:
