@@ -1,0 +1,63 @@
+"""The preprocessing of a frozen image encoder, and what is known of the data that it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from bench.interfaces import Float, Images
+
+# The sets are those that the papers name: DINOv2 (Oquab et al. 2024, Table 15), CLIP (Radford et al. 2021).
+KNOWN = (
+    ("dinov2", "LVD-142M, retrieved with fine-grained sets, train splits of CUB, Food-101 and Aircraft among them"),
+    ("laion", "LAION, images with their captions, which may name the classes"),
+    ("clip", "images with their captions (WIT or LAION), which may name the classes"),
+)
+
+
+def seen(stated: str, name: str) -> str:
+    """The line of a record that says what a backbone has seen: as stated, or as known by its name."""
+    known = next((data for part, data in KNOWN if part in name.lower()), "")
+    if not (stated or known):
+        return f"pre-training data of {name}: not stated, so queries may be among them; seen = '...' states them"
+    return f"pre-training data of {name}: {stated or known}{'' if stated else ' (by the name of the file)'}"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The shorter side to ``resize`` pixels, a crop of ``size`` from the middle, then (x / 255 - mean) / std.
+
+    ``resize`` = 0 squashes the image to a square of ``size``. ``mean`` and ``std`` are per channel, for 0 to 1.
+    """
+
+    size: int
+    resize: int
+    interpolation: Literal["bilinear", "bicubic"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def read(self, images: Images, rows: range) -> Float:
+        """The images at ``rows``: float32 [b, 3, size, size], RGB."""
+        pixels = np.stack([self._squared(images[row]) for row in rows]).astype(np.float32)
+        mean = np.array(self.mean, np.float32)[:, None, None]
+        scaled: Float = (pixels / np.float32(255) - mean) / np.array(self.std, np.float32)[:, None, None]
+        return scaled
+
+    def _squared(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 [h, w, 3] -> uint8 [3, size, size]."""
+        height, width = image.shape[:2]
+        sides = (self.size, self.size)
+        if self.resize:
+            # Torchvision's rule: the longer side is cut down to a whole number, the offset of the crop is rounded.
+            sides = tuple(side * self.resize // min(height, width) for side in (height, width))
+        batch = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+        if (height, width) != sides:
+            batch = functional.interpolate(batch, sides, mode=self.interpolation, antialias=True, align_corners=False)
+        top, left = (round((side - self.size) / 2) for side in sides)
+        cropped: NDArray[np.uint8] = batch[0, :, top : top + self.size, left : left + self.size].numpy()
+        return cropped
