@@ -21,6 +21,7 @@ from bench.interfaces import Unavailable
 from bench.plugins import registry
 from tests.conftest import CHECKOUT, bench
 from tests.datasets.conftest import encoded, write, write_parquet
+from tests.onnx_files import convolution
 from tests.test_add_a_method import block
 
 OTHERS = {
@@ -44,7 +45,10 @@ OTHERS = {
 LISTS = ("nus_wide", "coco", "mirflickr25k")
 IMAGES = ("food101", "cub200", "aircraft", "nabirds", "vegfru", *LISTS)
 FILES = (*IMAGES, "parquet", "image_folder", "vectors", "hdf5", "codes", "image_lists", "cifar10")
-PARAMETERS = {"cifar10": {"full": False, "queries_per_class": 1, "train_per_class": 1}}
+PARAMETERS = {
+    "cifar10": {"full": False, "queries_per_class": 1, "train_per_class": 1},
+    "onnx": {"image_size": 16, "resize": 16, "pooling": "mean"},
+}
 SLOW = pytest.mark.skipif("BENCH_SLOW" not in os.environ, reason="compiles for a minute; BENCH_SLOW=1 runs it")
 
 
@@ -147,6 +151,10 @@ def folder(tmp_path_factory):
 def test_a_built_in_plugin_conforms(kind, name, values, check, request):
     if name in FILES:
         values = {**values, "data_dir": str(request.getfixturevalue("folder") / name)}
+    if name == "onnx":
+        path = request.getfixturevalue("tmp_path") / "tiny.onnx"
+        path.write_bytes(convolution(np.random.default_rng(0).standard_normal((5, 3, 3, 3)), 16))
+        values = {**values, "path": str(path)}
     if name.startswith("pgvector"):  # one server for all
         values = {**values, "address": request.getfixturevalue("postgres")}
     check(conformance.maker(kind, name, values))
