@@ -54,7 +54,7 @@ class Preprocessing:
         sides = (self.size, self.size)
         if self.resize:
             # Torchvision's rule: the longer side is cut down to a whole number, the offset of the crop is rounded.
-            sides = tuple(side * self.resize // min(height, width) for side in (height, width))
+            sides = (height * self.resize // min(height, width), width * self.resize // min(height, width))
         batch = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
         if (height, width) != sides:
             batch = functional.interpolate(batch, sides, mode=self.interpolation, antialias=True, align_corners=False)
