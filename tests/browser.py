@@ -1,6 +1,7 @@
 """A headless browser for the tests of pages: the system's Chromium with a new profile and no network."""
 
 import shutil
+import time
 from base64 import b64decode
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,13 @@ class Browser:
     def evaluate(self, script, *arguments):
         """What a script returns, as in ``return document.title``."""
         return self.driver.execute_script(script, *arguments)
+
+    def until(self, script, seconds=60):
+        """What a script returns as soon as it counts as true, or in the end: charts are drawn after a page is open."""
+        deadline = time.monotonic() + seconds
+        while not (found := self.evaluate(script)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
 
     def awaited(self, script):
         """What the promise that a script makes comes to, as text where it fails."""

@@ -46,7 +46,7 @@ def test_it_opens_without_an_error_and_shows_every_change(browser, changed):
     page = browser.open(path)
     assert page.errors() == [] and page.evaluate("return document.title") == "What changed from before to after"
     assert len(page.texts(ROWS)) == len(table)
-    assert page.evaluate(CHARTS) == 1
+    assert page.until(CHARTS) == 1
 
 
 def test_the_filters_leave_what_pandas_does(browser, changed):
@@ -97,7 +97,7 @@ def test_an_address_brings_back_what_was_seen_and_junk_in_it_is_passed_over(brow
     assert page.evaluate("return document.documentElement.dataset.theme") == "dark" and page.errors() == []
     assert not page.is_shown("#points-section")
     page.click("#set-d")
-    assert page.is_shown("#points-section") and page.evaluate(CHARTS) == 1
+    assert page.is_shown("#points-section") and page.until(CHARTS) == 1
 
 
 def test_names_stay_text(browser, changed):

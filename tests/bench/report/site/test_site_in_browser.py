@@ -31,7 +31,7 @@ def test_every_page_opens_without_an_error(browser, built):
 
 def test_a_report_draws_its_charts_from_the_shared_files(browser, built):
     page = browser.open(built / CLUSTERS)
-    assert page.evaluate("return document.querySelectorAll('#scatter.js-plotly-plot').length") == 1
+    assert page.until("return document.querySelectorAll('#scatter.js-plotly-plot').length") == 1
     assert page.evaluate("return colour('accent')")
 
 
