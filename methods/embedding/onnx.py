@@ -122,10 +122,10 @@ class Onnx:
         if isinstance(fixed, int):
             batch = np.concatenate([batch, np.repeat(batch[-1:], fixed - len(batch), axis=0)])
         made = self._session.run([self._output], {self._input.name: batch})[0][: len(rows)]
-        features = np.asarray(self._pooled(made), dtype=np.float32)
+        features = np.array(self._pooled(made), dtype=np.float32)
         if self.normalise:
             lengths = np.linalg.norm(features, axis=1, keepdims=True)
-            features = features / np.where(lengths > 0, lengths, np.float32(1))
+            features /= np.where(lengths > 0, lengths, np.float32(1))
         return features
 
     def _pooled(self, made: Float) -> Float:

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from bench.interfaces import Float, Images
 
-# The sets are those that the papers name: DINOv2 (Oquab et al. 2024, Table 15), CLIP (Radford et al. 2021).
+# What the names of the files commonly stand for; that test images are among the data is possible and not known here.
 KNOWN = (
-    ("dinov2", "LVD-142M, retrieved with fine-grained sets, train splits of CUB, Food-101 and Aircraft among them"),
+    ("dinov2", "LVD-142M, web images like those of curated sets, so fine-grained ones may be among them"),
     ("laion", "LAION, images with their captions, which may name the classes"),
     ("clip", "images with their captions (WIT or LAION), which may name the classes"),
 )
