@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from bench.interfaces import Unsuitable
-from methods.hashing.estimator import Float64, Matrix
+from methods.hashing.estimator import Float64, Matrix, blocks
 
 NEGLIGIBLE = 1e-6
 
@@ -25,7 +25,7 @@ class Anchors:
     def draw(cls, X: Matrix, count: int, sigma: float | None, rng: np.random.Generator) -> Self:
         """``count`` rows of X as anchors, or all rows with a warning if there are fewer.
 
-        With ``sigma`` None it is the root of the anchors' mean squared distance.
+        With ``sigma`` None it is the root of the mean squared distance between rows of X and anchors.
 
         Raises Unsuitable: the drawn rows are equal, or the kernel would be 0, or 1, nearly everywhere.
         """
@@ -35,8 +35,8 @@ class Anchors:
             warnings.warn(f"anchors={count}: all {len(X)} samples are taken, there are no more", stacklevel=2)
         points = X[rng.permutation(len(X))[:count]]
         squared = euclidean_distances(_centred(points, points), squared=True)
-        typical = float(np.sqrt(squared.mean()))
-        if typical == 0:
+        typical = _typical_distance(X, points)
+        if squared.max() == 0:
             raise Unsuitable(f"anchors={count}: the samples drawn are all equal, more are needed")
         width = typical if sigma is None else sigma
         farthest = squared.max()
@@ -57,6 +57,13 @@ class Anchors:
         near, points = _centred(features, self.points), _centred(self.points, self.points)
         values: Matrix = rbf_kernel(near, points, gamma=1 / (2 * self.sigma**2))
         return values
+
+
+def _typical_distance(X: Matrix, points: Matrix) -> float:
+    """The root of the mean squared distance between rows and points: of the mean squares around the points' mean."""
+    around = _centred(points, points)
+    total = sum(float(np.square(_centred(X[rows], points)).sum()) for rows in blocks(len(X)))
+    return float(np.sqrt(total / len(X) + np.square(around).sum() / len(points)))
 
 
 def _centred(rows: Matrix, points: Matrix) -> Matrix:

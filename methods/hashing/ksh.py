@@ -2,36 +2,44 @@
 
 Codes H of ±1 [l, bits] for l labelled samples should have H H^T = bits S, with S = 1 for a pair that shares a class and
 -1 for any other. Bit by bit, R = bits S - (the sum of h h^T over the bits so far) is left to explain, and the next bit
-h = sign(K a) should have a large h^T R h. K [l, m] are kernel values with the anchors, less their means.
+h = sign(K a) should have a large h^T R h. K [l, m] are kernel values with the anchors, less their means over all n
+samples.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from bench.interfaces import Labels, Unsuitable
-from methods.hashing.estimator import BinaryTransformer, Float64, HashFunction, Matrix, Positive, Seed
+from methods.hashing.estimator import BinaryTransformer, Float64, HashFunction, Matrix, Positive, Seed, blocks
 from methods.hashing.kernel import Anchors, KernelProjection
 from methods.parameters import Count
 
 # This share of the mean diagonal of K^T K is added to it, because anchors may be duplicates.
 RIDGE = 1e-6
+PUBLISHED_SAMPLES, PUBLISHED_ANCHORS = 1000, 300
+SAMPLES_PER_CLASS, ANCHORS_PER_CLASS = 30, 12
+MOST_SAMPLES, MOST_ANCHORS = 5000, 1000
+"""Bounds of the defaults: memory for labels that are sets grows by the samples' square, time by the anchors'."""
 
 
 @dataclass(kw_only=True, eq=False)
 class KSH(BinaryTransformer):
     """Supervised hashing with kernels: greedy bits, each from a spectral relaxation and then a smooth descent.
 
-    The defaults are those of the authors' code. The paper descends by Nesterov's method; here L-BFGS does, which needs
-    no step size. The coefficients from before the descent are kept if their signs do better, as in that code.
+    "Published code" is the authors', whose experiments have ten classes. The paper descends by Nesterov's method; here
+    L-BFGS does, which needs no step size. The coefficients from before the descent are kept if their signs do better,
+    as in that code.
 
-    ``anchors``: drawn from the samples; all samples, with a warning, if there are fewer (published code: 300)
-    ``samples``: drawn at random and learned from; all if there are fewer
-    ``sigma``: of the kernel; None is the root of the anchors' mean squared distance (published code: samples to
-        anchors)
+    ``anchors``: drawn from the samples; all samples, with a warning, if there are fewer (published code: 300 | choice:
+        None, 12 for each class, from 300 to 1,000)
+    ``samples``: drawn at random and learned from; all if there are fewer (published code: 1,000 | choice: None, 30 for
+        each class, from 1,000 to 5,000)
+    ``sigma``: of the kernel (published code: None, the root of the mean squared distance of samples to anchors)
     ``iterations``: most iterations of the descent (published code: 500)
     """
 
@@ -41,23 +49,39 @@ class KSH(BinaryTransformer):
     label_sets: ClassVar[bool] = True
     check_parameters: ClassVar[dict[str, int]] = {"anchors": 40}
     bits: Count = 32
-    anchors: Count = 300
-    samples: Count = 1000
+    anchors: Count | None = None
+    samples: Count | None = None
     sigma: Positive | None = None
     iterations: Count = 500
     random_state: Seed = 0
 
     def _fit(self, X: Matrix, labels: Labels) -> HashFunction:
         rng = np.random.default_rng(self.random_state)
-        anchors = Anchors.draw(X, self.anchors, self.sigma, rng)
-        rows = rng.permutation(len(X))[: self.samples]
+        samples, count = self._sizes(len(X), labels)
+        anchors = Anchors.draw(X, count, self.sigma, rng)
+        rows = rng.permutation(len(X))[:samples]
         if len(np.unique(labels[rows], axis=0)) < 2:
-            raise Unsuitable(f"samples={self.samples}: the samples drawn are of one class, more are needed")
-        kernel = anchors.kernel(X[rows]).astype(np.float64)
-        mean = kernel.mean(axis=0)
-        kernel -= mean
+            raise Unsuitable(f"samples={samples}: the samples drawn are of one class, more are needed")
+        mean = sum(anchors.kernel(X[some]).sum(axis=0, dtype=np.float64) for some in blocks(len(X))) / len(X)
+        kernel = anchors.kernel(X[rows]).astype(np.float64) - mean
         weights = learn_weights(kernel, labels[rows], self.bits, self.iterations)
         return KernelProjection(anchors, weights, -mean @ weights)
+
+    def _sizes(self, rows: int, labels: Labels) -> tuple[int, int]:
+        """The numbers of samples and of anchors; a warning says which were chosen, if they are not the published."""
+        classes = int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1]
+        most = min(rows, max(PUBLISHED_SAMPLES, min(MOST_SAMPLES, SAMPLES_PER_CLASS * classes)))
+        samples = most if self.samples is None else self.samples
+        most = min(rows, max(PUBLISHED_ANCHORS, min(MOST_ANCHORS, ANCHORS_PER_CLASS * classes)))
+        anchors = most if self.anchors is None else self.anchors
+        told = []
+        if self.samples is None and samples > PUBLISHED_SAMPLES:
+            told.append(f"samples={samples:,} in place of the published {PUBLISHED_SAMPLES:,}")
+        if self.anchors is None and anchors != PUBLISHED_ANCHORS:
+            told.append(f"anchors={anchors:,} in place of the published {PUBLISHED_ANCHORS}")
+        if told:
+            warnings.warn(f"{', '.join(told)}, for {rows:,} samples of {classes:,} classes", stacklevel=2)
+        return samples, anchors
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
-from methods.parameters import Count, NotNegative, Positive, TwoOrMore
+from methods.hashing.deep.training.alternating_hasher import AlternatingHasher, AttentionName
+from methods.parameters import Count, Natural, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,7 +30,10 @@ class A2Net(AlternatingHasher):
     ``momentum``: of SGD (published code: 0.9)
     ``weight_decay``: (published code: 1e-4)
     ``quantisation``: gamma of ADSH (published code: 200)
-    ``parts``: attention maps (published code: one for each bit | choice: 4, which cost a tenth of it at 48 bits)
+    ``parts``: attention maps, 0 for one for each bit (published code: 0 | choice: 4, which cost a tenth of it at 48
+        bits)
+    ``attention_from``: "bottlenecks", narrow and untrained, or "stage_four", a pretrained copy at stride 1 with ten
+        times the work (published code: bottlenecks | choice: stage_four)
     ``refine_from``: share of the training before the next two losses come in (published code: 0.875)
     ``reconstruction``: weight of the reconstruction loss (published code: 1)
     ``decorrelation``: weight of the decorrelation loss (published code: 1)
@@ -42,7 +45,8 @@ class A2Net(AlternatingHasher):
     batch_size: TwoOrMore = 16
     learning_rate: Positive = 1e-4
     quantisation: NotNegative = 200.0
-    parts: Count = 4
+    parts: Natural = 4
+    attention_from: AttentionName = "stage_four"
     refine_from: NotNegative = 0.875
     reconstruction: NotNegative = 1.0
     decorrelation: NotNegative = 1.0
@@ -53,7 +57,7 @@ class A2Net(AlternatingHasher):
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.a2_net import A2NetNetwork
 
-        return A2NetNetwork(backbone, self.parts, self.bits, self.frozen_trunk)
+        return A2NetNetwork(backbone, self.parts or self.bits, self.bits, self.frozen_trunk, self.attention_from)
 
     def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
         """The error ||x - W^T u||^2 per feature, and the distance of U^T U from b I over b and the bits."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
-from methods.parameters import NotNegative
+from methods.parameters import Natural, NotNegative
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,6 +30,8 @@ class ADSH(AlternatingHasher):
     ``weight_decay``: (paper: 5e-4)
     ``quantisation``: gamma (paper: 200)
     ``scaled_by_bits``: (published code: no | DSH_Analysis: yes)
+    ``trained_bits``: least number of bits that are trained; the first ``bits`` of them are kept, of codes and of V
+        (paper: 0, no more than are kept | QueryOpt, ICML 2025, on another network: 96)
     ``class_weighting``: similar pairs weigh as much as dissimilar ones (paper: yes)
     """
 
@@ -38,6 +40,11 @@ class ADSH(AlternatingHasher):
     weight_decay: NotNegative = 5e-4
     scaled_by_bits: bool = False
     quantisation: NotNegative = 200.0
+    trained_bits: Natural = 0
+
+    @property
+    def width(self) -> int:
+        return max(self.bits, self.trained_bits)
 
     def rate(self, progress: float) -> float:
         return 0.1 ** int(5 * progress)
@@ -45,4 +52,4 @@ class ADSH(AlternatingHasher):
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.common import HashNetwork
 
-        return HashNetwork(backbone, self.bits, self.frozen_trunk, bounded=True)
+        return HashNetwork(backbone, self.width, self.frozen_trunk, bounded=True)

@@ -21,7 +21,7 @@ class CSQ(FixedCodeHasher):
     """CSQ: outputs are drawn to their class's hash centre, a row of a Hadamard matrix.
 
     "Published code" is the authors' yuanli2333/Hadamard-Matrix-for-hashing. Its pairwise loss is not in the paper and
-    not here. Its head has three layers, and here it has one. The other parameters are those of `DeepHasher`.
+    not here. The other parameters are those of `DeepHasher`.
 
     ``epochs``: epochs of the training (published code: 90)
     ``batch_size``: images of a batch (published code: 64)
@@ -29,6 +29,8 @@ class CSQ(FixedCodeHasher):
     ``learning_rate``: of the hash layer, times 0.7 at each ninth (published code: 1e-3, every 10 epochs)
     ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.01)
     ``weight_decay``: (published code: 0)
+    ``head``: of the features: "linear", or "deep", two hidden layers of the features' width with ReLU, of which the
+        first drops half of its outputs in training, and then a linear one (published code: deep)
     ``codebook``: the hash centres (paper: hadamard | choice: hadamard_greedy, which repeats none)
     ``quantisation``: lambda, the weight of (|h| - 1)^2 (published code: 0.05; paper: log cosh(|h| - 1) in its place)
     """
@@ -39,6 +41,7 @@ class CSQ(FixedCodeHasher):
     learning_rate: Positive = 1e-3
     backbone_rate: NotNegative = 0.01
     weight_decay: NotNegative = 0.0
+    head: Literal["linear", "deep"] = "linear"
     codebook: CodebookName = "hadamard_greedy"
     quantisation: NotNegative = 0.05
 
@@ -47,9 +50,11 @@ class CSQ(FixedCodeHasher):
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.common import HashNetwork
+        from methods.hashing.deep.networks.csq import DeepHead
 
         self.draw_codes(classes, seed)
-        return HashNetwork(backbone, self.bits, self.frozen_trunk, bounded=True)
+        head = DeepHead(backbone.feature_channels, self.bits, seed) if self.head == "deep" else None
+        return HashNetwork(backbone, self.bits, self.frozen_trunk, bounded=True, head=head)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. (4), the cross-entropy of each bit, and lambda times the distance of the outputs from -1 and +1."""

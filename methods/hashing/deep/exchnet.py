@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.interfaces import Context, Float, Items
-from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
+from methods.hashing.deep.training.alternating_hasher import AlternatingHasher, AttentionName
 from methods.parameters import Count, NotNegative, Share, TwoOrMore
 
 if TYPE_CHECKING:
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 class ExchNet(AlternatingHasher):
     """ExchNet: attention parts exchanged with class anchors, free codes for the train items.
 
-    "Published code" is aassxun/DSH_Analysis, an implementation by others; the authors published none. The attention is
-    a pretrained copy of stage four at stride 1 (reading: the paper says "without downsample convolutions"). The hash
-    loss is divided by (images x codes x bits / 12), as in the published code. The paper has no quantisation loss. It
+    "Published code" is aassxun/DSH_Analysis, an implementation by others; the authors published none. The hash loss is
+    divided by (images x codes x bits / 12), as in the published code. The paper has no quantisation loss. It
     computes the anchors at the end of an iteration. Nothing that they depend on changes before the next iteration
     starts, so they are computed there. The hash layer's inputs are many and not centred: a ``learning_rate`` above
     about 0.005 can drive all outputs to zero, and then nothing is learned. The other parameters are those of
@@ -37,6 +36,8 @@ class ExchNet(AlternatingHasher):
     ``weight_decay``: (paper: 1e-4)
     ``image_size``: side in pixels (paper: not stated | published code: 224)
     ``parts``: M, the number of attention maps (paper: 4)
+    ``attention_from``: "stage_four", a pretrained copy at stride 1, or "bottlenecks", narrow and untrained (paper: the
+        fourth stage "without downsample convolutions" | published code: bottlenecks | reading: stage_four)
     ``spatial_weight``: lambda (paper: not stated | published code: 1)
     ``channel_weight``: gamma (paper: not stated | published code: 1)
     ``channel_margin``: t (paper: 0.4)
@@ -51,6 +52,7 @@ class ExchNet(AlternatingHasher):
     iterations: Count = 100
     epochs: Count = 20
     parts: TwoOrMore = 4
+    attention_from: AttentionName = "stage_four"
     spatial_weight: NotNegative = 1.0
     channel_weight: NotNegative = 1.0
     channel_margin: Share = 0.4
@@ -65,7 +67,7 @@ class ExchNet(AlternatingHasher):
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.exchnet import ExchNetNetwork
 
-        return ExchNetNetwork(backbone, self.parts, self.bits, self.frozen_trunk)
+        return ExchNetNetwork(backbone, self.parts, self.bits, self.frozen_trunk, self.attention_from)
 
     def learning(self, train: Items, context: Context) -> Alternation:
         import numpy as np

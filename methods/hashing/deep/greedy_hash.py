@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from methods.hashing.deep.training.epoch_hasher import EpochHasher
-from methods.parameters import Count, NotNegative, Positive, TwoOrMore
+from methods.parameters import Count, NotNegative, Positive, Share, TwoOrMore
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,26 +21,29 @@ if TYPE_CHECKING:
 class GreedyHash(EpochHasher):
     """GreedyHash: classification from the signs of the codes, the gradient passing through the sign unchanged.
 
-    "Published code" is the authors' ssppp/GreedyHash with its settings for CIFAR-10. The other parameters are those of
-    `DeepHasher`.
+    "Published code" is the authors' ssppp/GreedyHash. It has other settings for CIFAR-10 than for 100 classes of
+    ImageNet; the defaults are those for CIFAR-10. The other parameters are those of `DeepHasher`.
 
-    ``epochs``: epochs of the training (published code: 50)
+    ``epochs``: epochs of the training (published code: 50 on CIFAR-10, 100 on ImageNet)
     ``batch_size``: images of a batch (published code: 32)
-    ``learning_rate``: divided by 10 at 60 % of the training (published code: 1e-3, epoch 30)
+    ``learning_rate``: (published code: 1e-3)
+    ``drop``: share of the training after which the rate is divided by 10 (published code: 0.6, epoch 30 on CIFAR-10,
+        and 0.8, epoch 80 on ImageNet)
     ``momentum``: of SGD (published code: 0.9)
     ``weight_decay``: (published code: 5e-4)
-    ``regularisation``: alpha (published code: 0.1)
+    ``regularisation``: alpha (published code: 0.1 on CIFAR-10, 1 on ImageNet)
     """
 
     label = "GreedyHash"
     epochs: Count = 50
     batch_size: TwoOrMore = 32
     learning_rate: Positive = 1e-3
+    drop: Share = 0.6
     weight_decay: NotNegative = 5e-4
     regularisation: NotNegative = 0.1
 
     def rate(self, progress: float) -> float:
-        return 1.0 if progress < 0.6 else 0.1
+        return 1.0 if progress < self.drop else 0.1
 
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.common import HashNetwork

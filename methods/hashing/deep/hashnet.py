@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from methods.hashing.deep.training.epoch_hasher import EpochHasher, alike
+from methods.hashing.deep.training.epoch_hasher import EpochHasher, alike, balance
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
 
 if TYPE_CHECKING:
@@ -18,19 +18,26 @@ if TYPE_CHECKING:
 class HashNet(EpochHasher):
     """HashNet: weighted likelihood of the pairwise labels, tanh(beta u) approaching the sign as beta grows.
 
-    "Published code" is the authors' thuml/HashNet, in PyTorch. Eq. (2) weighs similar and dissimilar pairs alike, and
-    so does this hasher; the published code asks for the number of classes. A batch of 36 images of fine-grained data
-    holds hardly a similar pair, and training is reported to stand still (thuml/HashNet#38). The implementations that
-    converge on such data use a memory, so it is the default. The other parameters are those of `DeepHasher`.
+    "Published code" is the authors' thuml/HashNet, in PyTorch. It pairs two streams of 36 images with each other: that
+    is ``pairs`` = "halves" with a ``batch_size`` of 72, but for images that may be in both streams there. Two batches
+    of 36 images of fine-grained data hold hardly a similar pair, and training is reported to stand still
+    (thuml/HashNet#38). The implementations that converge on such data use a memory, so it is the default. The other
+    parameters are those of `DeepHasher`.
 
     ``epochs``: epochs of the training (published code: 10,000 updates | choice: 100)
-    ``batch_size``: images of a batch (published code: 36)
+    ``batch_size``: images of a batch (published code: two streams of 36 | choice: 36, against the memory)
     ``optimizer``: (published code: SGD with Nesterov momentum 0.9)
-    ``learning_rate``: of the hash layer, halved at each fifth (published code: 3e-3, every 2,000 updates)
+    ``learning_rate``: of the hash layer, halved at each fifth of the training, so four times (published code: 3e-3,
+        every 2,000 of 10,000 updates)
     ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.1)
     ``weight_decay``: (published code: 5e-4)
     ``continuation``: beta is sqrt(1 + continuation x progress) (published code: 0.005 an update, 50 after 10,000)
-    ``pairs``: of a batch with itself, or with the last outputs of all items (published code: batch | choice: memory)
+    ``pairs``: "halves" are those of the first half of a batch with the other half, "batch" those of a batch with
+        itself, an image with itself included, "memory" those with the last outputs of all items (published code:
+        halves | choice: memory)
+    ``similar_weight``: of a similar pair over that of a dissimilar one, in a weighted mean; None weighs as Eq. (2)
+        does, which is twice that mean where both kinds weigh as much (paper: None | published code: given by the
+        user, 100 for 100 classes)
     """
 
     label = "HashNet"
@@ -42,7 +49,8 @@ class HashNet(EpochHasher):
     backbone_rate: NotNegative = 0.1
     weight_decay: NotNegative = 5e-4
     continuation: NotNegative = 50.0
-    pairs: Literal["memory", "batch"] = "memory"
+    pairs: Literal["memory", "batch", "halves"] = "memory"
+    similar_weight: Positive | None = None
 
     def rate(self, progress: float) -> float:
         return 0.5 ** int(5 * progress)
@@ -52,12 +60,21 @@ class HashNet(EpochHasher):
         from torch.nn import functional
 
         beta = (1 + self.continuation * batch.progress) ** 0.5
-        outputs = (beta * batch.made.codes.float()).tanh()
-        in_batch = self.pairs == "batch"
-        others = outputs if in_batch else (beta * batch.memory).tanh()
-        same = alike(batch.classes, batch.classes if in_batch else batch.memory_classes).float()
-        products = 10 / self.bits * outputs @ others.T
+        first, others, classes, of_others = self._sides(batch)
+        same = alike(classes, of_others).float()
+        products = 10 / self.bits * (beta * first).tanh() @ (beta * others).tanh().T
         terms = functional.softplus(products) - same * products
-        similar = same.mean().clamp(min=1 / same.numel())
-        dissimilar = (1 - same).mean().clamp(min=1 / same.numel())
-        return {"pair_loss": (terms * (same / similar + (1 - same) / dissimilar)).mean()}
+        if self.similar_weight is None:
+            return {"pair_loss": (terms * balance(same)).mean()}
+        weights = 1 + (self.similar_weight - 1) * same
+        return {"pair_loss": (terms * weights).sum() / weights.sum()}
+
+    def _sides(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The outputs of both sides of the pairs, and their classes."""
+        outputs = batch.made.codes.float()
+        if self.pairs == "memory":
+            return outputs, batch.memory, batch.classes, batch.memory_classes
+        if self.pairs == "batch":
+            return outputs, outputs, batch.classes, batch.classes
+        half = len(outputs) // 2
+        return outputs[:half], outputs[half:], batch.classes[:half], batch.classes[half:]

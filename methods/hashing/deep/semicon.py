@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
+from methods.hashing.deep.training.alternating_hasher import AlternatingHasher, AttentionName
 from methods.parameters import LARGEST, Count, NotNegative, Positive, Share, TwoOrMore
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class SEMICON(AlternatingHasher):
     ``momentum``: of SGD (published code: 0.91)
     ``weight_decay``: (published code: 1e-4)
     ``quantisation``: gamma of ADSH (published code: 200)
+    ``attention_from``: "bottlenecks", narrow and untrained, or "stage_four", a pretrained copy at stride 1 with ten
+        times the work (published code: bottlenecks | choice: stage_four)
     ``suppression``: alpha (paper: 0.3 | published code: 0.15)
     """
 
@@ -51,6 +53,7 @@ class SEMICON(AlternatingHasher):
     drop: Share = 1.0
     momentum: NotNegative = 0.91
     quantisation: NotNegative = 200.0
+    attention_from: AttentionName = "stage_four"
     suppression: NotNegative = 0.15
 
     def rate(self, progress: float) -> float:
@@ -59,4 +62,4 @@ class SEMICON(AlternatingHasher):
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.semicon import SEMICONNetwork
 
-        return SEMICONNetwork(backbone, self.bits, self.suppression, self.frozen_trunk)
+        return SEMICONNetwork(backbone, self.bits, self.suppression, self.frozen_trunk, self.attention_from)

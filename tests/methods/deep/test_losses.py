@@ -20,7 +20,7 @@ from methods.hashing.deep.hashnet import HashNet
 from methods.hashing.deep.networks.a2_net import A2NetNetwork, A2Outputs
 from methods.hashing.deep.networks.common import HashNetwork, Outputs
 from methods.hashing.deep.networks.exchnet import ExchNetNetwork
-from methods.hashing.deep.networks.semicon import ChannelInteraction, mask
+from methods.hashing.deep.networks.semicon import ChannelInteraction, SEMICONNetwork, mask
 from methods.hashing.deep.orthohash import OrthoHash
 from methods.hashing.deep.semicon import SEMICON
 from methods.hashing.deep.training.alternation import Alternation
@@ -54,6 +54,10 @@ def test_dpsh_is_the_negative_log_likelihood_of_the_pairs(case):
         for v, d in zip(memory, memory_classes, strict=True):
             p = expit(u @ v / 2)
             likelihood -= np.log(p if c == d else 1 - p)
+    same = classes[:, None] == memory_classes
+    terms = -np.log(np.where(same, expit(outputs @ memory.T / 2), expit(-outputs @ memory.T / 2)))
+    balanced = value(DPSH(bits=BITS, balanced=True).loss(batch))["pair_loss"]
+    assert balanced == pytest.approx(terms[same].mean() + terms[~same].mean(), rel=1e-5)
     got = value(DPSH(bits=BITS, quantisation=3.0).loss(batch))
     assert got["pair_loss"] == pytest.approx(likelihood / 60, rel=1e-5)
     distance = np.square(np.sign(outputs) - outputs).sum()
@@ -72,18 +76,27 @@ def test_dsh_pulls_similar_pairs_together_and_others_beyond_the_margin(case):
     assert torch.isfinite(batch.made.codes.grad).all()
 
 
-@pytest.mark.parametrize("pairs", ["memory", "batch"])
-def test_hashnet_weighs_similar_and_dissimilar_pairs_alike(case, pairs):
+@pytest.mark.parametrize("pairs", ["memory", "batch", "halves"])
+def test_hashnet_weighs_similar_and_dissimilar_pairs_alike_or_as_it_is_told(case, pairs):
     outputs, memory, classes, memory_classes, batch = case
     beta = np.sqrt(1 + 50 * 0.5)
     left = np.tanh(beta * outputs)
     right, of_right = (np.tanh(beta * memory), memory_classes) if pairs == "memory" else (left, classes)
-    same = classes[:, None] == of_right
+    of_left = classes
+    if pairs == "halves":
+        left, of_left, right, of_right = left[:3], classes[:3], left[3:], classes[3:]
+    same = of_left[:, None] == of_right
     products = 10 / BITS * left @ right.T
     terms = np.log1p(np.exp(products)) - same * products
     wanted = terms[same].mean() + terms[~same].mean()
     got = value(HashNet(bits=BITS, pairs=pairs).loss(batch))
     assert got["pair_loss"] == pytest.approx(wanted, rel=1e-5)
+    weights = np.where(same, 7.0, 1.0)
+    got = value(HashNet(bits=BITS, pairs=pairs, similar_weight=7.0).loss(batch))
+    assert got["pair_loss"] == pytest.approx(np.average(terms, weights=weights), rel=1e-5)
+    # Twice the weighted mean is what Eq. (2) gives, where the weight is that of the numbers of pairs.
+    got = value(HashNet(bits=BITS, pairs=pairs, similar_weight=float((~same).sum() / same.sum())).loss(batch))
+    assert 2 * got["pair_loss"] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_csq_is_the_cross_entropy_of_each_bit_with_the_hash_centre(case):
@@ -182,19 +195,23 @@ def test_what_is_added_after_the_interaction_is_rectified_as_by_a_rectifier_in_p
     lambda backbone: HashNetwork(backbone, BITS, False, bounded=True),
     lambda backbone: ExchNetNetwork(backbone, 2, BITS, False),
     lambda backbone: A2NetNetwork(backbone, 2, BITS, False),
+    lambda backbone: SEMICONNetwork(backbone, BITS, 0.15, False),
 ])  # fmt: skip
 def test_a_wrong_bit_that_is_saturated_keeps_its_gradient_in_mixed_precision(make):
     """In bfloat16 the tanh of -4 is -1, where a bit's cross-entropy is 100 and has no gradient."""
     network = make(load(BackboneChoice("small", "none", 16, False, 1), 0)).eval()
-    (linear,) = [layer for layer in network.hash_layer.modules() if isinstance(layer, nn.Linear)]
-    nn.init.zeros_(linear.weight)
-    linear.bias = nn.Parameter(torch.full((BITS,), -4.0))
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    for layer in layers:
+        nn.init.zeros_(layer.weight)
+        layer.bias = nn.Parameter(torch.full((layer.out_features,), -4.0))
     with torch.autocast("cpu", torch.bfloat16):
         made = network(torch.zeros(2, 3, 16, 16))
     loss = nn.functional.binary_cross_entropy((made.codes.float() + 1) / 2, torch.ones(2, BITS))
     loss.backward()
     assert made.codes.dtype == torch.float32 and float(loss.detach()) == pytest.approx(-np.log(expit(-8)), rel=1e-3)
-    np.testing.assert_allclose(linear.bias.grad, -2 * expit(8) / BITS, rtol=1e-2)
+    np.testing.assert_allclose(
+        np.concatenate([layer.bias.grad for layer in layers]), np.full(BITS, -2 * expit(8) / BITS), rtol=1e-2
+    )
 
 
 def test_of_adsh_the_published_loss_is_not_scaled_by_the_bits(train):
@@ -224,6 +241,9 @@ def test_of_adsh_the_published_loss_is_not_scaled_by_the_bits(train):
         (SEMICON, {}, [1, 1, 1]),
         (SEMICON, {"drop": 0.9}, [1, 1, 0.1]),
         (A2Net, {}, [1, 0.1, 0.1]),
+        (GreedyHash, {}, [1, 0.1, 0.1]),
+        (GreedyHash, {"drop": 0.8}, [1, 0.1, 0.1]),
+        (GreedyHash, {"drop": 0.9}, [1, 1, 0.1]),
         (ADSH, {}, [1e-2, 1e-4, 1e-4]),
     ],
 )  # fmt: skip

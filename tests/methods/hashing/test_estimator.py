@@ -176,7 +176,7 @@ def test_more_bits_than_dimensions_are_refused(name):
         (KSH(anchors=30, samples=1), r"^samples=1: .*one class"),
         (SDH(anchors=1, sigma=None), r"^anchors=1: .*more are needed"),
         (SDH(anchors=30, sigma=0.0), r"^sigma = 0.0 must be "),
-        (SDH(anchors=30), r"^sigma=0.4: the kernel is 0 nearly everywhere; samples are about \d+"),
+        (SDH(anchors=30, sigma=0.4), r"^sigma=0.4: the kernel is 0 nearly everywhere; samples are about \d+"),
         (SDH(anchors=30, sigma=1e6), r"^sigma=1000000.0: the kernel is 1 nearly everywhere; samples are about \d+"),
         (SDH(nu=float("nan")), r"^nu = nan must be "),
     ],

@@ -1,5 +1,8 @@
 """KSH's steps against the residual matrix written out."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -75,6 +78,44 @@ def test_codes_agree_where_the_labels_do():
     agreement = codes @ codes.T / 24
     same = y[:, None] == y[None]
     assert agreement[same].mean() > 0.8 and agreement[~same].mean() < 0
+
+
+def test_kernel_values_are_centred_over_all_samples_whose_distances_to_anchors_give_the_width():
+    X, y = data(rows=90)
+    hasher = KSH(bits=5, anchors=7, samples=30, random_state=3).fit(X, y)
+    rng = np.random.default_rng(3)
+    points, rows = X[rng.permutation(90)[:7]], rng.permutation(90)[:30]
+    squares = np.square(X[:, None] - points[None]).sum(axis=2)
+    kernel = np.exp(-squares / (2 * squares.mean()))
+    centred = kernel - kernel.mean(axis=0)
+    assert np.abs(centred[rows].mean(axis=0)).max() > 1e-3
+    weights = learn_weights(centred[rows], y[rows], 5, 500)
+    np.testing.assert_allclose(hasher.decision_function(X), centred @ weights, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "samples", "anchors", "said"),
+    [
+        (5000, 10, 1000, 300, None),
+        (
+            5994,
+            200,
+            5000,
+            1000,
+            "samples=5,000 in place of the published 1,000, anchors=1,000 in place of the published",
+        ),
+        (2936, 81, 2430, 972, "for 2,936 samples of 81 classes"),
+        (200, 10, 200, 200, "^anchors=200 in place of the published 300, for"),
+    ],
+)
+def test_defaults_grow_with_the_classes_and_a_warning_says_so(rows, classes, samples, anchors, said):
+    labels = np.arange(rows) % classes
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert KSH()._sizes(rows, labels) == (samples, anchors)
+        assert KSH()._sizes(rows, np.eye(classes, dtype=bool)[labels]) == (samples, anchors)
+        assert KSH(samples=77, anchors=55)._sizes(rows, labels) == (77, 55)
+    assert [bool(re.search(said, str(one.message))) for one in caught] == [True, True] if said else not caught
 
 
 def test_only_so_many_samples_are_learned_from():

@@ -1,5 +1,7 @@
 """The three steps of SDH against the objective written out with one-hot classes, and against ridge regression."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -84,6 +86,21 @@ def test_learned_codes_are_one_per_class_and_transform_comes_near_them():
     assert [len(codes) for codes in of_class] == [1, 1, 1, 1]
     assert len(np.unique(np.concatenate(of_class), axis=0)) == 4
     assert np.mean(hasher.transform(X) == learned) > 0.95
+
+
+def test_the_width_is_the_official_one_for_features_of_length_one_and_else_the_typical_distance():
+    X, y = data(rows=80)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    unit[0] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        default, official = (SDH(bits=6, anchors=20, **of).fit(unit, y) for of in ({}, {"sigma": 0.4}))
+    np.testing.assert_array_equal(default.decision_function(unit), official.decision_function(unit))
+    points = X[np.random.default_rng(0).permutation(80)[:20]]
+    typical = np.sqrt(np.square(X[:, None] - points[None]).sum(axis=2).mean())
+    with pytest.warns(UserWarning, match=r"^sigma=\S+: features are not of length 1, for which 0.4 is published"):
+        other = SDH(bits=6, anchors=20).fit(X, y)
+    assert other.hash_function_.anchors.sigma == pytest.approx(typical)
 
 
 def test_kernel_features_are_the_formula_and_a_constant():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from methods.backbones.backbone import Backbone
-from methods.hashing.deep.networks.common import PartFeatures
+from methods.hashing.deep.networks.common import PartFeatures, new_attention, part_attention
+
+if TYPE_CHECKING:
+    from methods.hashing.deep.training.alternating_hasher import AttentionName
 
 
 class A2Outputs(NamedTuple):
@@ -22,11 +25,12 @@ class A2Outputs(NamedTuple):
 class A2NetNetwork(nn.Module):
     """x = parts and whole, u = tanh(W x), and W^T u rebuilds x."""
 
-    new_layers = ("hash_layer", "parts.attention.1")
-
-    def __init__(self, backbone: Backbone, parts: int, bits: int, frozen_trunk: bool) -> None:
+    def __init__(
+        self, backbone: Backbone, parts: int, bits: int, frozen_trunk: bool, attention: AttentionName = "stage_four"
+    ) -> None:
         super().__init__()
-        self.parts = PartFeatures(backbone, parts, frozen_trunk)
+        self.new_layers = ("hash_layer.", new_attention(attention))
+        self.parts = PartFeatures(backbone, part_attention(attention, backbone, parts), frozen_trunk)
         self.hash_layer = nn.Linear((parts + 1) * backbone.feature_channels, bits, bias=False)
 
     def forward(self, inputs: Tensor) -> A2Outputs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,11 @@ from torch import Tensor, nn
 
 from bench.interfaces import Int
 from methods.backbones.backbone import Backbone
-from methods.hashing.deep.networks.common import PartFeatures
+from methods.hashing.deep.networks.common import PartFeatures, new_attention, part_attention
 from methods.hashing.deep.training.learning import ANCHORS, Learning
+
+if TYPE_CHECKING:
+    from methods.hashing.deep.training.alternating_hasher import AttentionName
 
 # It keeps the gradient of a distance finite where the distance is zero.
 TINY = 1e-12
@@ -31,11 +34,12 @@ class ExchNetOutputs(NamedTuple):
 class ExchNetNetwork(nn.Module):
     """Parts and whole -> tanh of a linear layer. The input is images, or the output E of a frozen trunk."""
 
-    new_layers = ("hash_layer", "parts.attention.1")
-
-    def __init__(self, backbone: Backbone, parts: int, bits: int, frozen_trunk: bool) -> None:
+    def __init__(
+        self, backbone: Backbone, parts: int, bits: int, frozen_trunk: bool, attention: AttentionName = "stage_four"
+    ) -> None:
         super().__init__()
-        self.parts = PartFeatures(backbone, parts, frozen_trunk)
+        self.new_layers = ("hash_layer.", new_attention(attention))
+        self.parts = PartFeatures(backbone, part_attention(attention, backbone, parts), frozen_trunk)
         self.hash_layer = nn.Linear((parts + 1) * backbone.feature_channels, bits)
 
     def forward(

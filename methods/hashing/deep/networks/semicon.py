@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from methods.backbones.backbone import Backbone
-from methods.hashing.deep.networks.common import Outputs, PartFeatures, attention_head
+from methods.hashing.deep.networks.common import Outputs, PartFeatures, attention_features, attention_head
+
+if TYPE_CHECKING:
+    from methods.hashing.deep.training.alternating_hasher import AttentionName
 
 PARTS = 3
 
 
 class SEMICONNetwork(nn.Module):
-    """Three parts and the whole, with interacting channels. A part has bits // 6 bits, the whole has the rest."""
+    """Three parts and the whole, with interacting channels. A part has bits // 6 bits, the whole has the rest.
 
-    new_layers = ("hash_layers", "parts.attention.heads")
+    The parts pass their network one after the other, as in the published code.
+    """
 
-    def __init__(self, backbone: Backbone, bits: int, suppression: float, frozen_trunk: bool) -> None:
+    def __init__(
+        self, backbone: Backbone, bits: int, suppression: float, frozen_trunk: bool,
+        attention: AttentionName = "stage_four",
+    ) -> None:  # fmt: skip
         super().__init__()
-        attention = SuppressedAttention(backbone, suppression)
-        self.parts = PartFeatures(backbone, PARTS, frozen_trunk, attention)
+        self.parts = PartFeatures(backbone, SuppressedAttention(backbone, suppression, attention), frozen_trunk, True)
         for name in ("local_refinement", "global_refinement"):
             setattr(self.parts, name, _with_interaction(getattr(self.parts, name), backbone))
         local = bits // 6
@@ -27,6 +35,9 @@ class SEMICONNetwork(nn.Module):
         self.hash_layers = nn.ModuleList(
             nn.Linear(channels, width, bias=False) for width in (bits - PARTS * local, *[local] * PARTS)
         )
+        interactions = (name for name, module in self.named_modules() if isinstance(module, ChannelInteraction))
+        attended = "parts.attention.heads." if attention == "stage_four" else "parts.attention."
+        self.new_layers = ("hash_layers.", attended, *(f"{name}." for name in interactions))
 
     def forward(self, inputs: Tensor) -> Outputs:
         """tanh outputs [b, bits]: the bits of the whole, then those of each part."""
@@ -39,15 +50,15 @@ class SEMICONNetwork(nn.Module):
 class SuppressedAttention(nn.Module):
     """Maps one after the other; the places of a map are weakened, and the rest is strengthened, before the next."""
 
-    def __init__(self, backbone: Backbone, suppression: float) -> None:
+    def __init__(self, backbone: Backbone, suppression: float, kind: AttentionName) -> None:
         super().__init__()
-        self.stage_four = backbone.stage_four(1)
+        self.features, channels = attention_features(kind, backbone)
         self.suppression = suppression
-        self.heads = nn.ModuleList(attention_head(backbone.feature_channels, 1) for _ in range(PARTS))
+        self.heads = nn.ModuleList(attention_head(channels, 1) for _ in range(PARTS))
 
     def forward(self, maps: Tensor) -> Tensor:
         """E [b, C, h, w] -> attention maps [b, PARTS, h, w]."""
-        features, found = self.stage_four(maps), []
+        features, found = self.features(maps), []
         for head in self.heads:
             found.append(head(features))
             features = features * (2 - mask(found[-1].detach(), self.suppression))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bench.interfaces import Context, Items
 from methods.hashing.deep.training.settings import DeepHasher
@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from methods.hashing.deep.training.alternation import Alternation
 
 
+AttentionName = Literal["stage_four", "bottlenecks"]
+"""What gives the attention maps of parts, see `methods.hashing.deep.networks.common.attention_features`."""
+
+
 @dataclass(kw_only=True, eq=False)
 class AlternatingHasher(DeepHasher):
     """Trained in turns: ``iterations`` times, the network for ``epochs`` and then the free codes. See `DeepHasher`.
 
     ``samples``: train items that the network is trained on in an iteration.
     ``class_weighting``: the target of a pair of different classes, see ``code_update``.
-    ``scaled_by_bits``: both losses are times 12 / bits, as in aassxun/DSH_Analysis.
+    ``scaled_by_bits``: both losses are times 12 / bits, as in aassxun/DSH_Analysis and aassxun/SEMICON.
     ``quantisation``: gamma of ADSH, the weight of the distance between an output and the item's free code.
     """
 
@@ -33,6 +37,11 @@ class AlternatingHasher(DeepHasher):
     class_weighting: bool = True
     scaled_by_bits: bool = True
     quantisation: NotNegative = 0.0
+
+    @property
+    def width(self) -> int:
+        """The number of bits that are trained; the first ``bits`` of them are the code."""
+        return self.bits
 
     def learning(self, train: Items, context: Context) -> Alternation:
         from methods.hashing.deep.training.alternation import Alternation

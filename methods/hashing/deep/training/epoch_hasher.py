@@ -33,6 +33,16 @@ class EpochHasher(DeepHasher):
         return EpochLearning(self, train, context)
 
 
+def balance(same: Tensor) -> Tensor:
+    """Weights of pairs, of the shape of ``same`` (1 where a pair is similar, and 0): all pairs over those of its kind.
+
+    HashNet's Eq. (2). Similar and dissimilar pairs weigh as much as each other, however few one kind has.
+    """
+    similar = same.mean().clamp(min=1 / same.numel())
+    dissimilar = (1 - same).mean().clamp(min=1 / same.numel())
+    return same / similar + (1 - same) / dissimilar
+
+
 def alike(first: Tensor, second: Tensor) -> Tensor:
     """Whether each of the first shares a class with each of the second, bool [b, n].
 

@@ -103,7 +103,7 @@ class Learning:
         return Codes.pack(self.encode_real(items))
 
     def encode_real(self, items: Items) -> Float:
-        return _values(self.outputs(items))
+        return self._values(self.outputs(items))
 
     def outputs(self, items: Items) -> Iterator[Any]:
         """The network's outputs for the items, batch by batch."""
@@ -146,7 +146,11 @@ class Learning:
         return mean_average_precision(queries, database, self.labels[self.held_out], self.labels[self.rows])
 
     def _encoded(self, rows: Int) -> Codes:
-        return Codes.pack(_values(made for _, made in self.evaluate(rows)))
+        return Codes.pack(self._values(made for _, made in self.evaluate(rows)))
+
+    def _values(self, batches: Iterable[Any]) -> Float:
+        """The real values of the code's bits, which are the first if a method trains more."""
+        return np.concatenate([made.codes[:, : self.method.bits].float().cpu().numpy() for made in batches])
 
 
 def set_aside(classes: Labels, count: int, rng: np.random.Generator) -> tuple[Int, Int]:
@@ -181,10 +185,6 @@ class MeanTerms:
 
     def means(self) -> dict[str, float]:
         return {name: value.item() / self._items for name, value in self._totals.items()}
-
-
-def _values(batches: Iterable[Any]) -> Float:
-    return np.concatenate([made.codes.float().cpu().numpy() for made in batches])
 
 
 def _optimizer(method: DeepHasher, network: nn.Module) -> torch.optim.Optimizer:
