@@ -43,7 +43,7 @@ def read_images(images: Images, rows: Int, size: int, preprocessing: Preprocessi
     source, rows = _unwrapped(images, rows)
     if isinstance(source, np.ndarray) and preprocessing == "squash":
         return squash(np.asarray(source[rows]), size)
-    return _stacked(read_each(images, rows, lambda image, _: prepared(image, size, preprocessing)))
+    return _stacked(read_each(source, rows, lambda image, _: prepared(image, size, preprocessing)))
 
 
 def read_crops(images: Images, rows: Int, size: int, reading: Reading, rng: np.random.Generator) -> Tensor:

@@ -36,6 +36,7 @@ class ExchNet(AlternatingHasher):
     ``momentum``: of SGD (paper: not stated | published code: 0.9)
     ``weight_decay``: (paper: 1e-4)
     ``image_size``: side in pixels (paper: not stated | published code: 224)
+    ``augmentation``: of train images (paper: not stated | published code: resized_crop)
     ``parts``: M, the number of attention maps (paper: 4)
     ``spatial_weight``: lambda (paper: not stated | published code: 1)
     ``channel_weight``: gamma (paper: not stated | published code: 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from methods.hashing.deep.training.epoch_hasher import EpochHasher
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
+from methods.reading import Augmentation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +27,7 @@ class GreedyHash(EpochHasher):
 
     ``epochs``: epochs of the training (published code: 50)
     ``batch_size``: images of a batch (published code: 32)
+    ``augmentation``: of train images (published code, for ImageNet: random_crop)
     ``learning_rate``: divided by 10 at 60 % of the training (published code: 1e-3, epoch 30)
     ``momentum``: of SGD (published code: 0.9)
     ``weight_decay``: (published code: 5e-4)
@@ -35,6 +37,7 @@ class GreedyHash(EpochHasher):
     label = "GreedyHash"
     epochs: Count = 50
     batch_size: TwoOrMore = 32
+    augmentation: Augmentation = "random_crop"
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 5e-4
     regularisation: NotNegative = 0.1
