@@ -7,20 +7,21 @@ an interruption changes a batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from bench.interfaces import Images, Int, Subset
+from methods.pixels import Pixels, prepared, random_crop, resized_crop, shrunk, squash
+from methods.reading import SQUASHED, Preprocessing, Reading
 
 Seed = tuple[int, ...]
+T = TypeVar("T")
 
 
 def in_order(count: int, batch_size: int) -> list[Int]:
@@ -37,21 +38,38 @@ def shuffled(rows: Int, batch_size: int, rng: np.random.Generator) -> list[Int]:
     return np.array_split(rng.permutation(rows), max(1, min(-(-len(rows) // batch_size), len(rows) // 2)))
 
 
-def read_images(images: Images, rows: Int, size: int) -> Tensor:
-    """The images at ``rows``, resized bilinearly: uint8 [b, 3, size, size], RGB, channels last in memory."""
-    source: Any = images
-    while isinstance(source, Subset):
-        source, rows = source.images, source.rows[rows]
-    if isinstance(source, np.ndarray):
-        return _resize(np.asarray(source[rows]), size)
+def read_images(images: Images, rows: Int, size: int, preprocessing: Preprocessing = "squash") -> Tensor:
+    """The images at ``rows`` as squares: uint8 [b, 3, size, size], RGB, channels last in memory."""
+    source, rows = _unwrapped(images, rows)
+    if isinstance(source, np.ndarray) and preprocessing == "squash":
+        return squash(np.asarray(source[rows]), size)
+    return _stacked(read_each(source, rows, lambda image, _: prepared(image, size, preprocessing)))
 
-    def read(row: int) -> Tensor:
-        return _resize(source[row][None], size)
+
+def read_crops(images: Images, rows: Int, size: int, reading: Reading, rng: np.random.Generator) -> Tensor:
+    """Random crops of the images at ``rows``, each from a generator of its own: as `read_images`."""
+    seeds = rng.integers(0, 2**63, len(rows)).tolist()
+
+    def crop(image: Pixels, place: int) -> Pixels:
+        generator = torch.Generator().manual_seed(seeds[place])
+        if reading.augmentation == "random_crop":
+            return random_crop(image, size, reading.preprocessing, generator)
+        return resized_crop(shrunk(image, reading.cached_side), size, generator)
+
+    return _stacked(read_each(images, rows, crop))
+
+
+def read_each(images: Images, rows: Int, make: Callable[[Pixels, int], T]) -> list[T]:
+    """``make(image, place)`` of each image at ``rows``, by threads unless a worker of a loader does it."""
+    source, rows = _unwrapped(images, rows)
+
+    def read(place: int) -> T:
+        return make(source[int(rows[place])], place)
 
     if get_worker_info() is not None:
-        return torch.cat([read(row) for row in rows.tolist()])
+        return [read(place) for place in range(len(rows))]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return torch.cat(list(pool.map(read, rows.tolist())))
+        return list(pool.map(read, range(len(rows))))
 
 
 def augment(batch: Tensor, rng: np.random.Generator) -> Tensor:
@@ -71,22 +89,31 @@ def augment(batch: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 class ImageBatches(Dataset[Tensor]):
-    """The batches of a plan (rows per batch); item i is batch i, uint8 [b, 3, size, size]."""
+    """The batches of a plan (rows per batch); item i is batch i, uint8 [b, 3, size, size].
 
-    def __init__(self, images: Images, size: int, plan: Sequence[Int], augment_seed: Seed | None) -> None:
+    With an ``augment_seed`` the images are changed as ``reading.augmentation`` says.
+    """
+
+    def __init__(
+        self, images: Images, size: int, plan: Sequence[Int], augment_seed: Seed | None, reading: Reading = SQUASHED
+    ) -> None:
         self.images = images
         self.size = size
         self.plan = plan
         self.augment_seed = augment_seed
+        self.reading = reading
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def __getitem__(self, number: int) -> Tensor:
-        batch = read_images(self.images, self.plan[number], self.size)
-        if self.augment_seed is None:
-            return batch
-        return augment(batch, np.random.default_rng((*self.augment_seed, number)))
+        rows, reading = self.plan[number], self.reading
+        if self.augment_seed is None or reading.augmentation == "none":
+            return read_images(self.images, rows, self.size, reading.preprocessing)
+        rng = np.random.default_rng((*self.augment_seed, number))
+        if reading.augmentation == "shift":
+            return augment(read_images(self.images, rows, self.size, reading.preprocessing), rng)
+        return read_crops(self.images, rows, self.size, reading, rng)
 
 
 def load_batches(dataset: ImageBatches, device: torch.device) -> Iterator[Tensor]:
@@ -100,9 +127,14 @@ def load_batches(dataset: ImageBatches, device: torch.device) -> Iterator[Tensor
         yield batch.to(device, non_blocking=True)
 
 
-def _resize(pixels: NDArray[np.uint8], size: int) -> Tensor:
-    """uint8 [b, h, w, 3] -> uint8 [b, 3, size, size]."""
-    batch = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(0, 3, 1, 2)
-    if batch.shape[2:] == (size, size):
-        return batch
-    return functional.interpolate(batch, (size, size), mode="bilinear", antialias=True, align_corners=False)
+def _unwrapped(images: Images, rows: Int) -> tuple[Any, Int]:
+    """The images below all subsets, and the rows there."""
+    source: Any = images
+    while isinstance(source, Subset):
+        source, rows = source.images, source.rows[rows]
+    return source, rows
+
+
+def _stacked(squares: list[Pixels]) -> Tensor:
+    """[size, size, 3] each -> [b, 3, size, size]."""
+    return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +24,56 @@ from torch import Tensor, nn
 
 from bench.interfaces import Context
 from bench.system.files import replace_file
+from methods.reading import Precision
 
 FORMAT = 1
 
 
-def make_fabric(device: str) -> Fabric:
-    """Fabric on one device ("cpu", "cuda", "auto"): mixed precision on CUDA, float32 elsewhere.
+def make_fabric(device: str, precision: Precision = "32-true") -> Fabric:
+    """Fabric on one device ("cpu", "cuda", "auto"). It knows no TF32, which `exactly` rules.
 
-    Raises ValueError: the device is of another name, or torch finds no CUDA device.
+    Raises ValueError: the device is of another name, torch finds no CUDA device, or it has no bfloat16.
     """
     if device not in ("cpu", "cuda", "auto"):
         raise ValueError(f"device={device!r}: must be cpu, cuda or auto")
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device='cuda': torch finds no CUDA device, use 'cpu' or 'auto'")
-    if device == "cpu" or not torch.cuda.is_available():
-        return Fabric(accelerator="cpu", devices=1, precision="32-true")
-    precision: Any = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    return Fabric(accelerator="cuda", devices=1, precision=precision)
+    accelerator = "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
+    if accelerator == "cuda" and precision == "bf16-mixed" and not torch.cuda.is_bf16_supported():
+        raise ValueError("precision='bf16-mixed': the CUDA device has no bfloat16, use '32-true'")
+    return Fabric(
+        accelerator=accelerator, devices=1, precision="bf16-mixed" if precision == "bf16-mixed" else "32-true"
+    )
 
 
-def evaluate(network: nn.Module, fabric: Fabric, batches: Iterable[Tensor]) -> Iterator[Any]:
-    """The network's outputs for each batch, in evaluation mode and without gradients."""
+@contextmanager
+def exactly(precision: Precision) -> Iterator[None]:
+    """Inside, CUDA rounds the factors of float32 products if the precision is "tf32", and never otherwise.
+
+    By itself torch rounds those of convolutions. The settings are torch's, for the process, and are put back.
+    """
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    products.allow_tf32 = convolutions.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32 = before
+
+
+def evaluate(
+    network: nn.Module, fabric: Fabric, batches: Iterable[Tensor], precision: Precision = "32-true"
+) -> Iterator[Any]:
+    """The network's outputs for each batch, in evaluation mode and without gradients.
+
+    The precision is the given one, whatever that of the fabric.
+    """
     network.to(fabric.device).eval()
+    mixed = torch.autocast(fabric.device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
     for batch in batches:
-        with torch.inference_mode(), fabric.autocast():
-            yield network(batch)
+        with torch.inference_mode(), exactly(precision), mixed:
+            made = network(batch)
+        yield made
 
 
 class Training:
@@ -56,6 +82,7 @@ class Training:
     ``identity`` (JSON values) decides the training: a checkpoint of another identity is refused. ``state`` holds the
     method's own tensors, ``history`` one row of figures per finished step. ``prefix`` starts the file names in
     ``context.folder``: PREFIXcheckpoint.safetensors, PREFIXlog.csv, and PREFIXNAME.safetensors for each kept model.
+    ``precision`` is that of the steps.
     """
 
     def __init__(
@@ -65,9 +92,11 @@ class Training:
         context: Context,
         identity: dict[str, Any],
         prefix: str = "",
+        precision: Precision = "32-true",
     ) -> None:
         self.context = context
-        self.fabric = make_fabric(context.device)
+        self.fabric = make_fabric(context.device, precision)
+        self._precision = precision
         self.network = network
         self.optimizer = optimizer
         self.forward, self._optimizer = self.fabric.setup(network, optimizer)
@@ -87,7 +116,8 @@ class Training:
         self._resume()
         done = len(self.history)
         for step in self.context.track(range(done, steps), description, steps - done):
-            self.history.append({"step": step, **one_step(step)})
+            with exactly(self._precision):
+                self.history.append({"step": step, **one_step(step)})
             self._save()
 
     def set_learning_rate(self, rate: float) -> None:

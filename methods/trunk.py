@@ -27,6 +27,8 @@ from bench.system.files import replace_file
 from methods.backbones import BackboneChoice, load
 from methods.backbones.backbone import Backbone, fill, read_state, seeded
 from methods.batches import ImageBatches, Seed, in_order, load_batches, shuffled
+from methods.kept_images import KeptImages, keep
+from methods.reading import Reading
 from methods.training import Training, evaluate, make_fabric
 
 EVALUATION_BATCH = 256
@@ -44,16 +46,30 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class ImageInputs:
-    """Normalised images."""
+    """Normalised images, which are read from the cache where they are ``kept`` there."""
 
     images: Images
     backbone: Backbone
     device: torch.device
+    kept: KeptImages | None = None
 
     def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
         """float32 [b, 3, image_size, image_size]."""
-        dataset = ImageBatches(self.images, self.backbone.image_size, plan, augment_seed)
+        images, reading = self._source(augment_seed is not None)
+        dataset = ImageBatches(images, self.backbone.image_size, plan, augment_seed, reading)
         return map(self.backbone.normalise, load_batches(dataset, self.device))
+
+    def _source(self, augmented: bool) -> tuple[Images, Reading]:
+        """The images to read from, and how: kept squares are the network's already, and parts are drawn from others."""
+        reading = self.backbone.reading
+        if self.kept is None:
+            return self.images, reading
+        if not (augmented and reading.augmentation in ("resized_crop", "random_crop")):
+            squares = self.kept.squares(self.backbone.image_size, reading.preprocessing)
+            return (self.images, reading) if squares is None else (squares, replace(reading, preprocessing="squash"))
+        if reading.augmentation == "resized_crop" and reading.cached_side:
+            return self.kept.shrunk(reading.cached_side) or self.images, reading
+        return self.images, reading
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,7 @@ def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: C
     device = make_fabric(context.device).device
     if frozen_trunk:
         return TrunkInputs(_trunk_outputs(items, backbone, context), device)
-    return ImageInputs(images_of(items), backbone, device)
+    return ImageInputs(images_of(items), backbone, device, keep(items, context))
 
 
 def outputs(
@@ -87,7 +103,7 @@ def outputs(
     inputs = open_inputs(items, backbone, frozen_trunk, context)
     plan = in_order(len(items), EVALUATION_BATCH)
     batches = context.track(inputs.batches(plan), description, len(plan))
-    return evaluate(network, make_fabric(context.device), batches)
+    return evaluate(network, make_fabric(context.device), batches, backbone.reading.inference_precision)
 
 
 def images_of(items: Items) -> Images:
@@ -126,7 +142,9 @@ def prepare_backbone(choice: BackboneChoice, train: Items, context: Context) -> 
 def _pretrain(
     stages: nn.ModuleDict, backbone: Backbone, epochs: int, train: Items, context: Context, identity: dict[str, Any]
 ) -> None:
-    """Classify the train items: cross-entropy, SGD with a one-cycle learning rate, random crops and flips.
+    """Classify the train items: cross-entropy, SGD with a one-cycle learning rate, random shifts and flips.
+
+    The augmentation is not the method's, so that all methods and embedders share the trunk.
 
     Sets of classes have the cross-entropy of each class, and an item counts as right if its first class is one of them.
     """
@@ -147,7 +165,8 @@ def _pretrain(
         nesterov=True,
     )
     training = Training(network, optimizer, context, identity, prefix="pretraining-")
-    inputs = ImageInputs(images_of(train), backbone, training.fabric.device)
+    shifting = replace(backbone, reading=replace(backbone.reading, augmentation="shift"))
+    inputs = ImageInputs(images_of(train), shifting, training.fabric.device, keep(train, context))
 
     def one_epoch(epoch: int) -> dict[str, float]:
         rng = np.random.default_rng((context.seed, epoch))
@@ -208,7 +227,7 @@ def _compute(items: Items, backbone: Backbone, context: Context, path: Path | No
     fabric = make_fabric(context.device)
     plan = in_order(len(items), EVALUATION_BATCH)
     batches = ImageInputs(images_of(items), backbone, fabric.device).batches(plan)
-    made = evaluate(backbone.trunk(), fabric, batches)
+    made = evaluate(backbone.trunk(), fabric, batches, backbone.reading.inference_precision)
     maps: NDArray[np.float16] | None = None
     for rows, output in context.track(zip(plan, made, strict=True), "trunk outputs", len(plan)):
         block = output.half().permute(0, 2, 3, 1).cpu().numpy()

@@ -139,7 +139,8 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         if published is not None and "counted_items" in published:
             counted = span(published["counted_items"])
             sentences.append(
-                f"The published memory counts {counted} items; where it is of a codebook alone, it is left out."
+                f"The published memory counts {counted} items, and ours those of the database, so compare the bytes of "
+                "an item. Where the published memory is of a codebook alone, it is left out."
             )
     if grid.layout == "pareto":
         sentences.append(

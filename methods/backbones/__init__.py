@@ -6,7 +6,7 @@ copied several times, with stride 2 or 1. This module is cheap to import; ``load
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from annotated_types import Ge, Le
 
 from methods.parameters import Natural, check_values
+from methods.reading import SQUASHED, Reading
 
 if TYPE_CHECKING:
     from methods.backbones.backbone import Backbone
@@ -31,9 +32,10 @@ class BackboneChoice:
 
     ``weights``: "imagenet" (published ones), "synthetic" (of ``small``, learned on procedural images, see
         `methods.backbones.make_weights`), "none" (random), or the path of a state-dict file.
-    ``image_size``: side in pixels that images are resized to.
+    ``image_size``: side in pixels of the squares that images become.
     ``frozen_trunk``: the trunk is not trained with the method, and its outputs are computed once.
     ``pretrain_epochs``: epochs of classification of the train items before that.
+    ``reading``: how items are read.
 
     Raises ValueError: a value is not allowed, or the trunk would stay random.
     """
@@ -43,6 +45,7 @@ class BackboneChoice:
     image_size: ImageSize
     frozen_trunk: bool
     pretrain_epochs: Natural
+    reading: Reading = SQUASHED
 
     def __post_init__(self) -> None:
         if self.name not in get_args(BackboneName):
@@ -59,6 +62,10 @@ class BackboneChoice:
             known = "'imagenet', 'synthetic', 'none' or the path of a state-dict file"
             raise ValueError(f"weights={self.weights!r}: must be {known}")
         check_values(type(self), {"image_size": self.image_size, "pretrain_epochs": self.pretrain_epochs})
+        if 0 < self.reading.cached_side < self.image_size:
+            raise ValueError(
+                f"cached_side = {self.reading.cached_side} must be 0, or at least {self.image_size}, the image_size"
+            )
         if self.frozen_trunk and self.weights == "none" and not self.pretrain_epochs:
             raise ValueError(
                 "frozen_trunk=True with weights='none' and pretrain_epochs=0: the trunk would stay random, "
@@ -73,8 +80,5 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
     """
     from methods.backbones import efficientnet_lite, resnet, small
 
-    if choice.name == "small":
-        return small.load(choice, seed)
-    if choice.name == "efficientnet_lite0":
-        return efficientnet_lite.load(choice, seed)
-    return resnet.load(choice, seed)
+    builders = {"small": small.load, "efficientnet_lite0": efficientnet_lite.load}
+    return replace(builders.get(choice.name, resnet.load)(choice, seed), reading=choice.reading)

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from methods.reading import SQUASHED, Reading
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -24,6 +26,7 @@ class Backbone:
     ``pretrained``: the weights are not random.
     ``stage_two``: the modules of ``first_stages``, a sequence, that are stages one and two; 0 if it is not cut there.
         They give maps [b, stage_two_channels, 2 h, 2 w].
+    ``reading``: how items are read.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Backbone:
     last_stage: nn.Module
     stage_two: int = 0
     stage_two_channels: int = 0
+    reading: Reading = SQUASHED
 
     def trunk(self) -> nn.Module:
         """A fresh copy of the first three stages."""
@@ -69,8 +73,9 @@ class Backbone:
         return (images.float() - mean) / std
 
     def identity(self) -> str:
-        """A digest of all that decides an output: name, image size, normalisation and weights."""
-        digest = blake2b(repr((self.name, self.image_size, self.mean, self.std)).encode(), digest_size=16)
+        """A digest of all that decides an output: name, image size, reading, normalisation and weights."""
+        read = (self.reading.preprocessing, self.reading.inference_precision)
+        digest = blake2b(repr((self.name, self.image_size, *read, self.mean, self.std)).encode(), digest_size=16)
         for stage in (self.first_stages, self.last_stage):
             for name, tensor in stage.state_dict().items():
                 digest.update(name.encode())

@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.interfaces import Context, Float, Items
 from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
-from methods.parameters import Natural
+from methods.parameters import Natural, check_parameters
+from methods.reading import Precision, Preprocessing, Reading
 
 if TYPE_CHECKING:
     from methods.backbones.backbone import Backbone
@@ -20,8 +21,8 @@ class Pretrained:
     """The backbone's last maps, averaged over places: ResNet-50's 2,048 dimensions on ImageNet in the paper.
 
     ``normalise`` scales features to unit length, for which SDH's default ``sigma`` is made (the paper does not say).
-    The other parameters are those of `methods.backbones.BackboneChoice`. Outputs of a trunk in the cache are used as
-    float16.
+    ``preprocessing`` is of the images, and ``inference_precision`` of the network (see `methods.reading`). The other
+    parameters are those of `methods.backbones.BackboneChoice`. Outputs of a trunk in the cache are used as float16.
     """
 
     check_parameters: ClassVar[dict[str, Any]] = SMALLEST
@@ -29,12 +30,14 @@ class Pretrained:
     weights: str = "imagenet"
     image_size: ImageSize = 224
     pretrain_epochs: Natural = 0
+    preprocessing: Preprocessing = "crop"
+    inference_precision: Precision = "32-true"
     normalise: bool = True
 
     def __post_init__(self) -> None:
-        self.choice = BackboneChoice(
-            self.backbone, self.weights, self.image_size, frozen_trunk=True, pretrain_epochs=self.pretrain_epochs
-        )
+        check_parameters(self)
+        reading = Reading(self.preprocessing, inference_precision=self.inference_precision)
+        self.choice = BackboneChoice(self.backbone, self.weights, self.image_size, True, self.pretrain_epochs, reading)
         self._backbone: Backbone | None = None
 
     def fit(self, train: Items, context: Context) -> Self:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from bench.interfaces import Context, Float, Items
 from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
 from methods.parameters import Count, Natural, NotNegative, Positive, TwoOrMore, check_parameters
+from methods.reading import Augmentation, Precision, Preprocessing, Reading
 
 if TYPE_CHECKING:
     from methods.embedding.triplet_training import Fitted
@@ -23,6 +24,10 @@ class Triplet:
     ``dim``: length of a feature (paper: 512 and 1024)
     ``backbone``: (paper: ResNet-50)
     ``image_size``: side in pixels (paper: not stated | choice: 224)
+    ``preprocessing``: of test and database images (paper: not stated | choice: crop)
+    ``augmentation``: of train images, unless the trunk is frozen (paper: not stated | choice: resized_crop)
+    ``cached_side``, ``inference_precision``: see `methods.reading.Reading`
+    ``precision``: of the training (paper: not stated | choice: 32-true)
     ``epochs``: epochs of the training (paper: not stated | choice: 90)
     ``classes_per_batch``: classes of a batch, or all if there are fewer (paper: not stated | choice: 16)
     ``images_per_class``: images of each class of a batch (paper: not stated | choice: 4)
@@ -42,6 +47,11 @@ class Triplet:
     image_size: ImageSize = 224
     frozen_trunk: bool = False
     pretrain_epochs: Natural = 0
+    preprocessing: Preprocessing = "crop"
+    augmentation: Augmentation = "resized_crop"
+    cached_side: Natural = 0
+    precision: Precision = "32-true"
+    inference_precision: Precision = "32-true"
     epochs: Count = 90
     classes_per_batch: TwoOrMore = 16
     images_per_class: TwoOrMore = 4
@@ -55,8 +65,9 @@ class Triplet:
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        reading = Reading(self.preprocessing, self.augmentation, self.cached_side, self.inference_precision)
         self.choice = BackboneChoice(
-            self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
+            self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs, reading
         )
         self._fitted: Fitted | None = None
 

@@ -67,7 +67,7 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
         network = TripletNetwork(backbone, settings.dim, settings.frozen_trunk)
     values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.init}
     identity = {**values, "seed": context.seed, "train": train.fingerprint, "trunk": backbone.identity()}
-    training = Training(network, _optimizer(settings, network), context, identity)
+    training = Training(network, _optimizer(settings, network), context, identity, precision=settings.precision)
     # FaceNet's distance is squared; the features already have unit length.
     distance = LpDistance(normalize_embeddings=False, power=2)
     miner = TripletMarginMiner(margin=settings.margin, type_of_triplets="semihard", distance=distance)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from methods.hashing.deep.training.alternating_hasher import AlternatingHasher
 from methods.parameters import Natural, NotNegative
+from methods.reading import Augmentation
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +26,7 @@ class ADSH(AlternatingHasher):
     ``epochs``: epochs of an iteration (paper: 3)
     ``samples``: train items of an iteration (paper: 2,000)
     ``batch_size``: images of a batch (paper: 64)
+    ``augmentation``: of train images (published code: none)
     ``learning_rate``: of the new layers, divided by 10 at each fifth (published code: 1e-3, every 10 iterations)
     ``momentum``: of SGD (published code: 0 | DSH_Analysis: 0.9)
     ``weight_decay``: (paper: 5e-4)
@@ -36,6 +38,7 @@ class ADSH(AlternatingHasher):
     """
 
     label = "ADSH"
+    augmentation: Augmentation = "none"
     momentum: NotNegative = 0.0
     weight_decay: NotNegative = 5e-4
     scaled_by_bits: bool = False

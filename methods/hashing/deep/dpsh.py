@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from bench.interfaces import Context, Items
 from methods.hashing.deep.training.epoch_hasher import EpochHasher, alike, balance
 from methods.parameters import Count, NotNegative, Positive, TwoOrMore
+from methods.reading import Augmentation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,7 @@ class DPSH(EpochHasher):
 
     ``epochs``: epochs of the training (published code: 150)
     ``batch_size``: images of a batch (published code: 128)
+    ``augmentation``: of train images (published code: none)
     ``learning_rate``: divided by 10 at each third of the training (published code: 0.05, every 50 epochs)
     ``momentum``: of SGD (published code: 0)
     ``weight_decay``: (published code: 1e-5)
@@ -40,6 +42,7 @@ class DPSH(EpochHasher):
     label_sets: ClassVar[bool] = True
     epochs: Count = 150
     batch_size: TwoOrMore = 128
+    augmentation: Augmentation = "none"
     learning_rate: Positive = 0.05
     momentum: NotNegative = 0.0
     weight_decay: NotNegative = 1e-5

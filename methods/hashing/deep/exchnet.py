@@ -35,6 +35,7 @@ class ExchNet(AlternatingHasher):
     ``momentum``: of SGD (paper: not stated | published code: 0.9)
     ``weight_decay``: (paper: 1e-4)
     ``image_size``: side in pixels (paper: not stated | published code: 224)
+    ``augmentation``: of train images (paper: not stated | published code: resized_crop)
     ``parts``: M, the number of attention maps (paper: 4)
     ``attention_from``: "stage_four", a pretrained copy at stride 1, or "bottlenecks", narrow and untrained (paper: the
         fourth stage "without downsample convolutions" | published code: bottlenecks | reading: stage_four)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from methods.hashing.deep.training.epoch_hasher import EpochHasher
 from methods.parameters import Count, NotNegative, Positive, Share, TwoOrMore
+from methods.reading import Augmentation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +27,7 @@ class GreedyHash(EpochHasher):
 
     ``epochs``: epochs of the training (published code: 50 on CIFAR-10, 100 on ImageNet)
     ``batch_size``: images of a batch (published code: 32)
+    ``augmentation``: of train images (published code, for ImageNet: random_crop)
     ``learning_rate``: (published code: 1e-3)
     ``drop``: share of the training after which the rate is divided by 10 (published code: 0.6, epoch 30 on CIFAR-10,
         and 0.8, epoch 80 on ImageNet)
@@ -37,6 +39,7 @@ class GreedyHash(EpochHasher):
     label = "GreedyHash"
     epochs: Count = 50
     batch_size: TwoOrMore = 32
+    augmentation: Augmentation = "random_crop"
     learning_rate: Positive = 1e-3
     drop: Share = 0.6
     weight_decay: NotNegative = 5e-4

@@ -15,6 +15,7 @@ from datasets.synthetic import SyntheticFood101
 from methods.backbones import BackboneChoice, load, small
 from methods.backbones.efficientnet_lite import Depthwise
 from methods.backbones.make_weights import CLASSES
+from methods.reading import Reading
 
 SHAPES = {  # name: (image size, E, stage four with stride 2)
     "small": (32, (64, 8, 8), (128, 4, 4)),
@@ -160,3 +161,8 @@ def test_estimators_are_cheap_to_import():
         "bad = {'torch', 'sklearn', 'pandas', 'numba', 'lightning_fabric'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_cached_side_below_the_size_is_refused():
+    with pytest.raises(ValueError, match="cached_side = 100 must be 0, or at least 224, the image_size"):
+        BackboneChoice("resnet50", "none", 224, False, 0, Reading(cached_side=100))

@@ -9,8 +9,9 @@ import torch
 from bench.interfaces import Context, Items, Subset
 from methods import trunk
 from methods.backbones import BackboneChoice
-from methods.batches import augment, in_order, read_images, shuffled
+from methods.batches import augment, in_order, read_crops, read_images, shuffled
 from methods.embedding.triplet import Triplet
+from methods.reading import Reading
 from tests.methods.deep.conftest import QUICK
 
 CHOICE = BackboneChoice("small", "none", 16, True, 1)
@@ -29,16 +30,22 @@ class Decoded:
         return self.images[position].copy()
 
 
+@pytest.mark.parametrize("preprocessing", ["squash", "crop"])
 @pytest.mark.parametrize("size", [16, 24])
-def test_images_are_the_same_however_they_are_stored(train, size):
+def test_images_are_the_same_however_they_are_stored(train, size, preprocessing):
     rows = np.array([7, 3, 7, 150])
     one_by_one = Decoded(train.images)
     subset = Subset(Subset(one_by_one, np.arange(160)[::-1]), np.arange(160)[::-1])
-    wanted = read_images(train.images, rows, size)
+    wanted = read_images(train.images, rows, size, preprocessing)
     assert wanted.shape == (4, 3, size, size) and wanted.dtype == torch.uint8
     for images in (one_by_one, subset, Subset(train.images, np.arange(160))):
-        assert torch.equal(read_images(images, rows, size), wanted)
-    if size == 16:
+        assert torch.equal(read_images(images, rows, size, preprocessing), wanted)
+    crops = [
+        read_crops(images, rows, size, Reading(augmentation="resized_crop"), np.random.default_rng(0))
+        for images in (train.images, one_by_one, subset)
+    ]
+    assert torch.equal(crops[0], crops[1]) and torch.equal(crops[0], crops[2])
+    if size == 16 and preprocessing == "squash":
         np.testing.assert_array_equal(wanted.permute(0, 2, 3, 1), train.images[rows])
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from PIL import Image
+from torchvision import transforms
 
 from bench.interfaces import Context, Items
 from methods.backbones import BackboneChoice
 from methods.backbones.backbone import seeded
-from methods.batches import read_images
 from methods.embedding.pretrained import Pretrained
 from methods.trunk import prepare_backbone
 from tests.methods.deep.conftest import toy_items
@@ -31,7 +32,7 @@ def train():
 
 def test_features_are_the_last_maps_averaged(train, tmp_path):
     context = Context(cache=tmp_path)
-    features = Pretrained(**QUICK, normalise=False).fit(train, context).embed(train)
+    features = Pretrained(**QUICK, normalise=False, preprocessing="squash").fit(train, context).embed(train)
     backbone = prepare_backbone(BackboneChoice("small", "none", 16, True, 2), train, context)
     images = backbone.normalise(torch.from_numpy(train.images).permute(0, 3, 1, 2))
     with torch.inference_mode():
@@ -62,7 +63,8 @@ def test_neighbours_are_of_the_same_class_after_pretraining(train):
     assert np.mean(train.labels[nearest] == queries.labels) > 0.7
 
 
-def test_features_of_a_resnet_are_torchvisions_before_its_classifier(train, tmp_path):
+def test_features_of_a_resnet_are_torchvisions_of_its_own_test_images(train, tmp_path):
+    """At 64 pixels, where Resize(256) and CenterCrop(224) of the published weights are 73 and 64."""
     with seeded(0):
         network = torchvision.models.resnet18(weights=None)
     torch.save(network.state_dict(), tmp_path / "weights.pth")
@@ -70,9 +72,10 @@ def test_features_of_a_resnet_are_torchvisions_before_its_classifier(train, tmp_
         backbone="resnet18", weights=str(tmp_path / "weights.pth"), image_size=64, normalise=False
     ).fit(train, Context())
     few = train.take(np.arange(8))
+    steps = transforms.Compose([transforms.Resize(73), transforms.CenterCrop(64), transforms.PILToTensor()])
     features = embedder.embed(few)
     network.fc = torch.nn.Identity()
-    images = read_images(few.images, np.arange(8), 64).float() / 255
+    images = torch.stack([steps(Image.fromarray(image)) for image in train.images[:8]]).float() / 255
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.inference_mode():
         expected = network.eval()((images - mean[:, None, None]) / std[:, None, None]).numpy()

@@ -22,6 +22,7 @@ from methods.search.codes.scans import AsymmetricScan, HammingScan
 from methods.search.faiss.ivfadc import IVFADC
 from methods.search.features import products
 from methods.search.features.linear_scan import LinearScan
+from methods.search.features.naive_scan import NaiveScan
 from methods.search.features.real_scan import RealScan
 from methods.search.features.rerank import Float16, Float32, Int8
 from methods.search.libraries.sklearn_trees import BallTree, KDTree
@@ -392,3 +393,15 @@ def test_importing_the_plugins_imports_nothing_heavy():
     root = Path(__file__).parents[3]
     answer = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
+
+
+@few
+@given(st.integers(0, 40), st.integers(1, 9), st.integers(0, 5), st.integers(1, 50), st.integers(0, 2**32))
+def test_the_naive_scan_finds_the_nearest_and_ties_by_id(n, dim, count, k, seed):
+    rng = np.random.default_rng(seed)
+    database, queries = corpus(rng, n, dim, whole=True), corpus(rng, count, dim, whole=True)
+    ids = NaiveScan().build(database).search(queries, k)
+    distances = ((queries.features[:, None].astype(int) - database.features[None].astype(int)) ** 2).sum(2)
+    wanted = [sorted(range(n), key=lambda item: (row[item], item))[:k] for row in distances]
+    assert ids.shape == (count, k) and ids.dtype == np.int64
+    assert [[one for one in row if one >= 0] for row in ids.tolist()] == wanted

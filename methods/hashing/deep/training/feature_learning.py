@@ -49,7 +49,7 @@ class FeatureLearning(EpochLearning):
         inputs = FeatureInputs(self._features(items), self._factor, self.training.fabric.device)
         plan = in_order(len(items), EVALUATION_BATCH)
         batches = self.context.track(inputs.batches(plan), "encode", len(plan))
-        return evaluate(self.network, self.training.fabric, batches)
+        return evaluate(self.network, self.training.fabric, batches, self.method.inference_precision)
 
     def _numbered(self) -> tuple[Labels, int]:
         return np.zeros(len(self.labels), np.int64), 1
@@ -71,7 +71,12 @@ class FeatureLearning(EpochLearning):
             told = "give weights, or features as input, as in input = 'pretrained'"
             raise ValueError(f"weights='none': {name} trains no backbone, and reads images with a trained one; {told}")
         embedder = Pretrained(
-            backbone=method.backbone, weights=method.weights, image_size=method.image_size, normalise=False
+            backbone=method.backbone,
+            weights=method.weights,
+            image_size=method.image_size,
+            preprocessing=method.preprocessing,
+            inference_precision=method.inference_precision,
+            normalise=False,
         )
         return embedder.fit(train, self.context)
 

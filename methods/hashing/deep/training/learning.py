@@ -46,7 +46,8 @@ class Learning:
             self.network = method.network(self.backbone, self.class_count, self.seed)
         values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
         identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
-        self.training = Training(self.network, _optimizer(method, self.network), context, identity)
+        optimizer = _optimizer(method, self.network)
+        self.training = Training(self.network, optimizer, context, identity, precision=method.precision)
 
     def _open(self, train: Items) -> tuple[Backbone, Inputs]:
         """What the network is cut from, and the train items as it takes them."""
@@ -112,7 +113,8 @@ class Learning:
     def evaluate(self, rows: Int) -> Iterator[tuple[Int, Any]]:
         """Rows of the train items and the network's outputs for their un-augmented images, batch by batch."""
         plan = [rows[batch] for batch in in_order(len(rows), EVALUATION_BATCH)]
-        return zip(plan, evaluate(self.network, self.training.fabric, self.inputs.batches(plan)), strict=True)
+        batches, precision = self.inputs.batches(plan), self.method.inference_precision
+        return zip(plan, evaluate(self.network, self.training.fabric, batches, precision), strict=True)
 
     def _one_step(self, step: int) -> dict[str, Any]:
         rate = self.method.learning_rate * self.method.rate(step / self.steps)

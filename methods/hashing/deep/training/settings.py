@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from bench.interfaces import Codes, Context, Float, Items, Model
 from methods.backbones import SMALLEST, BackboneChoice, BackboneName, ImageSize
 from methods.parameters import Count, Natural, NotNegative, Positive, TwoOrMore, check_parameters
+from methods.reading import Augmentation, Precision, Preprocessing, Reading
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +36,10 @@ class DeepHasher:
     A method with ``label_sets`` takes labels that are sets of classes. One with ``reads_images`` changes the images, or
     cuts the trunk: its network is given images even if the trunk is frozen.
 
+    ``preprocessing``: of test and database images (published codes: crop)
+    ``augmentation``: of train images, unless the trunk is frozen (published codes: resized_crop, of most methods)
+    ``cached_side``, ``inference_precision``: see `methods.reading.Reading`
+    ``precision``: of the training (published codes: 32-true)
     ``optimizer``: "sgd" (with ``momentum``), "nesterov" or "adam"
     ``learning_rate``: the rate of the new layers
     ``backbone_rate``: the rate of the layers copied from the backbone, over that of the new ones
@@ -55,6 +60,11 @@ class DeepHasher:
     image_size: ImageSize = 224
     frozen_trunk: bool = False
     pretrain_epochs: Natural = 0
+    preprocessing: Preprocessing = "crop"
+    augmentation: Augmentation = "resized_crop"
+    cached_side: Natural = 0
+    precision: Precision = "32-true"
+    inference_precision: Precision = "32-true"
     batch_size: TwoOrMore = 64
     optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
     learning_rate: Positive = 1e-3
@@ -67,8 +77,9 @@ class DeepHasher:
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        reading = Reading(self.preprocessing, self.augmentation, self.cached_side, self.inference_precision)
         self.choice = BackboneChoice(
-            self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs
+            self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs, reading
         )
         self._learned: Learning | None = None
 

@@ -16,6 +16,7 @@ from methods.backbones.backbone import Backbone
 from methods.batches import Seed
 from methods.hashing.deep.training.feature_learning import FeatureInputs, FeatureLearning
 from methods.hashing.deep.training.views import image_view, without_some
+from methods.kept_images import keep
 from methods.training import make_fabric
 from methods.trunk import ImageInputs, Inputs
 
@@ -69,7 +70,7 @@ class ViewLearning(FeatureLearning):
             self.context.say(f"dropout={dropout}: {told}")
             return backbone, ViewInputs(features, None, lambda batch, generator: batch, dropout)
         assert train.images is not None
-        images = ImageInputs(train.images, backbone, features.device)
+        images = ImageInputs(train.images, backbone, features.device, keep(train, self.context))
         return backbone, ViewInputs(features, images, self._seen(backbone, features), dropout)
 
     def _seen(self, backbone: Backbone, features: FeatureInputs) -> Callable[[Tensor, torch.Generator], Tensor]:
