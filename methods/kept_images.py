@@ -7,12 +7,11 @@ One process makes an entry, and others wait for it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from bench.interfaces import Context, Images, Int, Items, Subset
@@ -93,7 +93,9 @@ class KeptImages:
         return self._known[key]
 
     def _made(self, path: Path, meta: dict[str, Any], make: Callable[[Int], list[Pixels]]) -> Kept | None:
-        with _alone(self.folder / "locks" / f"{KIND}-{path.name}"):
+        lock = self.folder / "locks" / f"{KIND}-{path.name}"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
             if (there := _opened(path)) is not None:
                 return there
             if path.exists():
@@ -176,12 +178,3 @@ def _write_pixels(path: Path, blocks: Iterable[list[Pixels]]) -> Int:
 def _write_header(file: Any, count: int) -> None:
     described = {"descr": "|u1", "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(file, described)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Inside, this process alone holds the lock of that file, which ends with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
