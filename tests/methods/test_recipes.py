@@ -7,6 +7,10 @@ import pytest
 from bench.grids import grid_file
 from bench.plugins import registry
 
+IMAGE_GRIDS = (
+    "ablation_exchnet", "candidates", "codebooks", "exchnet_search", "fine_grained", "hashing_small", "naive_baseline",
+    "paper_table1", "paper_table2", "supp_table1",
+)  # fmt: skip
 SETS = ("cub200", "nabirds", "vegfru", "food101")
 
 
@@ -19,9 +23,7 @@ def plugins_of(grid, recipe, dataset="synthetic_food101"):
 
 
 @pytest.mark.parametrize("recipe", ["quick", "pretrained"])
-@pytest.mark.parametrize(
-    "grid", ["hashing_small", "paper_table2", "supp_table1", "candidates", "codebooks", "exchnet_search"]
-)
+@pytest.mark.parametrize("grid", IMAGE_GRIDS)
 def test_small_networks_see_the_whole_image_and_shifts_of_it(grid, recipe):
     readers = [plugin for plugin in plugins_of(grid, recipe).values() if hasattr(plugin, "preprocessing")]
     assert readers and {plugin.preprocessing for plugin in readers} == {"squash"}
