@@ -27,7 +27,7 @@ class GreedyHash(EpochHasher):
 
     ``epochs``: epochs of the training (published code: 50 on CIFAR-10, 100 on ImageNet)
     ``batch_size``: images of a batch (published code: 32)
-    ``augmentation``: of train images (published code, for ImageNet: random_crop)
+    ``augmentation``: of train images (published code: random_crop on ImageNet)
     ``learning_rate``: (published code: 1e-3)
     ``drop``: share of the training after which the rate is divided by 10 (published code: 0.6, epoch 30 on CIFAR-10,
         and 0.8, epoch 80 on ImageNet)

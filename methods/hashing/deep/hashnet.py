@@ -26,6 +26,9 @@ class HashNet(EpochHasher):
 
     ``epochs``: epochs of the training (published code: 10,000 updates | choice: 100)
     ``batch_size``: images of a batch (published code: two streams of 36 | choice: 36, against the memory)
+    ``preprocessing``: of test and database images (published code: the middle of the image squashed to 256 x 256 |
+        choice: crop)
+    ``augmentation``: of train images (published code: resized_crop, of the squashed image)
     ``optimizer``: (published code: SGD with Nesterov momentum 0.9)
     ``learning_rate``: of the hash layer, halved at each fifth of the training, so four times (published code: 3e-3,
         every 2,000 of 10,000 updates)

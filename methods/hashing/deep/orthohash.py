@@ -27,6 +27,7 @@ class OrthoHash(FixedCodeHasher):
 
     ``epochs``: epochs of the training (published code: 100)
     ``batch_size``: images of a batch (published code: 256)
+    ``augmentation``: of train images (published code: resized_crop on ImageNet | random_crop on NUS-WIDE and COCO)
     ``optimizer``: (published code: Adam)
     ``learning_rate``: divided by 10 at 80 % of the training (published code: 1e-4)
     ``backbone_rate``: rate of the backbone over that of the hash layer (published code: 0.1)
