@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import CHECKOUT, bench
 
 
@@ -16,6 +18,7 @@ def block(name: str) -> str:
     return found[1]
 
 
+@pytest.mark.long
 def test_the_documented_example_is_installed_found_and_run(tmp_path, vectors_dir):
     package, site = tmp_path / "package", tmp_path / "site"
     package.mkdir()

@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import CHECKOUT
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = CHECKOUT / "examples"
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 

@@ -62,11 +62,16 @@ def built_in():
             yield kind, name, values
 
 
+def is_long(kind, name):
+    """Whether it starts an engine or trains a network."""
+    return registry.plugins(kind)[name].module.startswith(("methods.search.systems", "methods.hashing.deep"))
+
+
 def cases():
     for kind, name, values in built_in():
         for check in conformance.checks(kind):
             label = "-".join([name, *[str(value) for key, value in values.items() if key != "full"], check.__name__])
-            marks = SLOW if name == "pynndescent" else ()
+            marks = [SLOW] if name == "pynndescent" else [pytest.mark.long] if is_long(kind, name) else []
             yield pytest.param(kind, name, values, check, id=label, marks=marks)
 
 
@@ -236,6 +241,7 @@ def test_data_are_the_same_each_time_and_exact_in_float32():
     assert (queries.features[-1] == queries.features[-2]).all()
 
 
+@pytest.mark.long
 def test_the_documented_example_conforms_by_the_documented_test(tmp_path):
     for name in ("my_hasher.py", "test_my_hasher.py"):
         (tmp_path / name).write_text(block(name))

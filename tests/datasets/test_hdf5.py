@@ -323,6 +323,7 @@ def write_grid(folder, text):
     return str(path)
 
 
+@pytest.mark.long
 def test_a_search_without_labels_has_recall_and_time_but_no_precision(tmp_path, arrays):
     (tmp_path / "data").mkdir()
     save(tmp_path / "data" / "small.hdf5", arrays)
@@ -343,6 +344,7 @@ def test_a_search_without_labels_has_recall_and_time_but_no_precision(tmp_path, 
         assert tidy["recall_at_10"].notna().all() and tidy["precision_at_10"].isna().all()
 
 
+@pytest.mark.long
 def test_what_the_data_set_remarks_is_on_the_screen_and_under_the_table(tmp_path, arrays):
     (tmp_path / "data").mkdir()
     arrays["train"][5] = 0

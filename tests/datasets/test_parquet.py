@@ -381,6 +381,7 @@ def test_missing_shards_and_folder_are_named(shards):
             method()
 
 
+@pytest.mark.long
 @pytest.mark.skipif("BENCH_DATA" not in os.environ, reason="BENCH_DATA names no folder with food101_64, grocery_96")
 def test_real_sets_have_their_published_counts():
     root = Path(os.environ.get("BENCH_DATA", ""))

@@ -164,6 +164,7 @@ index = "linear_scan"
 """
 
 
+@pytest.mark.long
 def test_bad_vectors_end_a_run_with_one_line_and_the_exit_code_2(tmp_path):
     write_fvecs(tmp_path, with_value("train", 7, 3, np.nan))
     (tmp_path / "grid.toml").write_text(GRID)

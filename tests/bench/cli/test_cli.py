@@ -163,6 +163,7 @@ def test_table_writes_the_same_files_again_without_running(finished):
     assert done.returncode == 0 and path.read_text() == before
 
 
+@pytest.mark.long
 def test_a_failed_cell_ends_every_run_with_1_and_its_reason_and_is_tried_again_on_demand(finished, tmp_path):
     _, grid, where, _ = finished
     text = grid.read_text().replace(
@@ -210,6 +211,7 @@ def hugging_face(tmp_path):
     return tmp_path / "site"
 
 
+@pytest.mark.long
 def test_beside_an_installed_hugging_face_datasets_the_checkout_uses_its_own(hugging_face):
     done = bench("show", "supp_table1", path=(hugging_face,))
     assert done.returncode == 0, done.stderr
@@ -276,6 +278,7 @@ def test_one_of_several_data_sets_can_be_picked(two_sets):
     assert combined.stat().st_mtime_ns == before
 
 
+@pytest.mark.long
 def test_a_data_set_of_several_that_cannot_be_read_is_named_before_anything_runs(two_sets, tmp_path):
     _, grid, _, _ = two_sets
     where = ("--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
@@ -285,6 +288,7 @@ def test_a_data_set_of_several_that_cannot_be_read_is_named_before_anything_runs
     assert bench("run", "--in-process", "--grid", grid, *where, "--dataset", "toy_clusters").returncode == 0
 
 
+@pytest.mark.long
 def test_a_failed_hasher_ends_the_run_with_1_and_stands_in_the_table(tmp_path):
     grid = tmp_path / "failing.toml"
     grid.write_text(

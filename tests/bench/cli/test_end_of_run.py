@@ -98,6 +98,7 @@ def test_what_stands_in_the_table_is_what_stands_in_the_files(finished):
     assert shown <= 100 * exact < shown + 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", [40, 80, 120])
 @pytest.mark.parametrize("command", [("show",), ("table", "--grid")])
 def test_every_line_fits_the_terminal(columns, command, finished):
@@ -120,6 +121,7 @@ def test_through_a_pipe_it_is_plain_text_of_a_hundred_columns_or_of_what_is_aske
     assert all(len(line) <= width for line in body(done.stdout))
 
 
+@pytest.mark.long
 def test_a_dumb_terminal_gets_no_escapes_and_without_colour_there_is_none(finished):
     grid, where, _ = finished
     dumb, code = on_terminal("show", grid, *where, columns=80, variables={"TERM": "dumb"})
@@ -130,6 +132,7 @@ def test_a_dumb_terminal_gets_no_escapes_and_without_colour_there_is_none(finish
     assert code == 0 and all(cell_len(line) <= 40 for line in body(asked))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_an_encoding_that_lacks_a_sign_gets_a_plainer_one(encoding, tmp_path):
     variables = {"PYTHONIOENCODING": encoding}
@@ -137,6 +140,7 @@ def test_an_encoding_that_lacks_a_sign_gets_a_plainer_one(encoding, tmp_path):
     assert done.returncode == 0 and "\\u" not in done.stdout and "- not run, or not measured" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["show", "table --grid"])
 def test_a_reader_that_leaves_early_ends_it_in_silence(command, finished):
     grid, where, _ = finished
@@ -149,6 +153,7 @@ def test_a_reader_that_leaves_early_ends_it_in_silence(command, finished):
     assert done.stderr == "" and done.stdout.splitlines()[-1] in ("0", "141") and len(done.stdout.splitlines()) == 3
 
 
+@pytest.mark.long
 def test_cells_stand_one_by_one_where_that_is_asked_for(finished):
     grid, where, _ = finished
     rows = [line for line in body(bench("show", grid, *where, "--cells").stdout) if re.match(r"\d+  +\w", line)]
@@ -157,6 +162,7 @@ def test_cells_stand_one_by_one_where_that_is_asked_for(finished):
     assert [number for number in range(1, 8) if f"\n{number}. " in narrow] == list(range(1, 8))
 
 
+@pytest.mark.long
 def test_of_a_grid_that_is_not_run_the_table_is_there_and_empty(tmp_path):
     done = bench("show", "ann", "--cache-dir", tmp_path, "--out", tmp_path, variables={"COLUMNS": "80"})
     lines = body(done.stdout)

@@ -290,6 +290,7 @@ def run_in(command, **variables):
     return warm.run(*command, environment=environment)
 
 
+@pytest.mark.long
 def test_through_a_pipe_a_run_says_how_far_it_is_while_a_build_is_silent(command, tmp_path):
     done = run_in(command(0.25))
     assert done.returncode == 0, done.stderr
@@ -311,12 +312,14 @@ def test_through_a_pipe_a_run_says_how_far_it_is_while_a_build_is_silent(command
     assert any(line.endswith("slow on vectors: 2 cells, all done") for line in finished.stdout.splitlines())
 
 
+@pytest.mark.long
 def test_in_one_process_it_says_the_same(command):
     done = run_in(command(0.25, "--in-process"))
     assert done.returncode == 0, done.stderr
     assert any("build toy_silent; 0 of 2 cells done" in line for line in done.stdout.splitlines())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", [40, 80])
 def test_on_a_terminal_two_bars_stand_below_the_lines_and_none_is_wider(command, columns):
     controller, terminal = pty.openpty()

@@ -19,6 +19,7 @@ def shown(text):
     return screen.file.getvalue()
 
 
+@pytest.mark.long
 @given(st.text(max_size=300).filter(str.isprintable))
 def test_printable_text_is_shown_as_it_is(text):
     assert shown(text) == text + "\n"
@@ -41,6 +42,7 @@ def test_a_reader_that_leaves_ends_it_in_silence():
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["run [final]", "x[/y]", "a\nb", "$x_1$ {k} %s <b>", "日本 ü", "~tilde", "n" * 200])
 def test_a_folder_of_any_name_gets_a_report_and_its_path_is_printed_whole(name, tmp_path, small_grid, vectors_dir):
     data = tmp_path / name.replace("/", "|")[::-1]

@@ -69,6 +69,7 @@ def test_every_form_of_the_codes_gives_the_same_figures(arrays, form):
         assert getattr(found, name) == getattr(plain, name), name
 
 
+@pytest.mark.long
 def test_expected_best_and_worst_are_those_of_scikit_learn(arrays):
     found = evaluate(**arrays)
     ones = {name: np.where(arrays[name] >= 0, 1.0, -1.0) for name in ("query", "database")}

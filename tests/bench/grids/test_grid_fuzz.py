@@ -10,6 +10,7 @@ import os
 import tomllib
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -207,6 +208,7 @@ def said_in_one_line(fault):
     return message.isprintable() and 0 < len(message) <= MESSAGE + 2
 
 
+@pytest.mark.long
 @given(documents(), mostly_none, st.integers(1, 10**9), st.none() | st.integers(1, 5000))
 @example(SMALL, Options(), 75_750, 16)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -77,6 +77,7 @@ def test_what_ran_here_stands_over_another_machine():
     assert durations.of(unit(bits=16)) == 3 and durations.here
 
 
+@pytest.mark.long
 def test_the_first_command_of_readme_knows_from_another_machine_how_long_it_takes(tmp_path):
     context = Context(device="auto", cache=tmp_path)
     pipeline = Pipeline(grid_file.load("supp_table1"), Store(tmp_path / "cache"), context, lambda _: None)

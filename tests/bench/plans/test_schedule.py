@@ -89,6 +89,7 @@ def times(units):
     return {one.unit.key: one.times for one in units}
 
 
+@pytest.mark.long
 def test_what_is_planned_is_what_is_done(make_run):
     run = make_run(RANKINGS)
     plan = run.plan()
@@ -111,6 +112,7 @@ def test_a_training_that_several_protocols_read_is_one_unit_whichever_of_them_ne
     assert all(one == same[0] for same in units.values() for one in same)
 
 
+@pytest.mark.long
 def test_a_finished_run_has_nothing_left_and_a_new_cell_only_its_own(make_run):
     make_run().finish()
     again = make_run().plan()
@@ -125,6 +127,7 @@ def test_a_finished_run_has_nothing_left_and_a_new_cell_only_its_own(make_run):
     assert done == {key: count for key, count in times(plan.units).items() if not key.startswith("map")}
 
 
+@pytest.mark.long
 def test_an_interrupted_run_goes_on_with_what_it_had_planned_less_what_is_done(make_run, tmp_path):
     class Interrupting(Noted):
         @contextmanager
@@ -146,6 +149,7 @@ def test_an_interrupted_run_goes_on_with_what_it_had_planned_less_what_is_done(m
     assert rounds == {key: count for key, count in times(plan.units).items() if key.startswith("round")}
 
 
+@pytest.mark.long
 def test_after_the_labels_are_read_the_sizes_are_known(make_run):
     run = make_run()
     before = {one.unit.key: one.unit.size for one in run.plan().units}
@@ -156,6 +160,7 @@ def test_after_the_labels_are_read_the_sizes_are_known(make_run):
     assert sizes["build"] == 400 and sizes["answer"] == 400 * 60 and sizes["start"] is None and "labels" not in sizes
 
 
+@pytest.mark.long
 def test_cells_that_fail_end_and_what_cannot_run_is_not_planned(make_run):
     run = make_run(FAILING + SKIPPED)
     plan = run.plan()
@@ -166,6 +171,7 @@ def test_cells_that_fail_end_and_what_cannot_run_is_not_planned(make_run):
     assert (make_run().plan().left_out, make_run().plan().units) == (1, ())
 
 
+@pytest.mark.long
 def test_once_a_training_has_failed_nothing_is_planned_for_its_cells(make_run):
     run = make_run('[[cells]]\nembedder = "toy_failing"\nindex = "linear_scan"\n')
     assert len(run.finish()) == 1
@@ -182,6 +188,7 @@ def test_runs_on_other_data_or_another_half_count_their_processes_apart(make_run
     assert len({*starts}) == len(starts) == 2
 
 
+@pytest.mark.long
 def test_of_a_grid_with_two_halves_the_second_is_only_perhaps_done(make_run):
     run = make_run(settings=['measure.split="tune/report"'])
     plan = tuning.plan(run)
@@ -217,6 +224,7 @@ def test_a_long_value_in_a_title_is_cut_and_stays_one_line(make_run):
     assert titles and max(map(len, titles)) < 80 and not any("\n" in title for title in titles)
 
 
+@pytest.mark.long
 def test_the_place_of_a_log_is_a_detail_unless_the_training_fails(make_run, tmp_path, monkeypatch):
     said = []
     run = make_run(say=said.append)
@@ -225,6 +233,7 @@ def test_the_place_of_a_log_is_a_detail_unless_the_training_fails(make_run, tmp_
     assert any(str(tmp_path / "cache" / "work") in line for line in run.watch.details)
 
 
+@pytest.mark.long
 def test_a_training_that_was_begun_is_gone_on_with_and_not_learned_from(make_run, tmp_path):
     said = []
     run = make_run(say=said.append)
@@ -237,6 +246,7 @@ def test_a_training_that_was_begun_is_gone_on_with_and_not_learned_from(make_run
     assert "go on with toy_signs (bits = 16)" in said and run.watch.unlearned == ["toy_signs (bits = 16)"]
 
 
+@pytest.mark.long
 def test_a_training_that_fails_says_where_its_log_is(make_run, tmp_path, monkeypatch):
     def failing(self, train, context):
         (context.folder / "log.csv").write_text("step\n")

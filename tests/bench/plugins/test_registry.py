@@ -92,6 +92,7 @@ def site(tmp_path, monkeypatch):
     registry._offered.cache_clear()
 
 
+@pytest.mark.long
 def test_a_broken_plugin_is_one_line_of_the_list_and_harms_no_grid_that_does_not_name_it(tmp_path):
     for name, (point, source, _) in BROKEN.items():
         install(tmp_path, name, point, source)

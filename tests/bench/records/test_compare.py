@@ -71,6 +71,7 @@ def test_the_last_of_several_records_of_a_cell_counts_and_data_sets_are_kept_apa
     assert found == [("d", "map", "same"), ("other", "", "only after")]
 
 
+@pytest.mark.long
 def test_the_command_prints_what_moved_writes_all_and_fails_over_a_share(folders, tmp_path):
     before, after = folders
     for cell in ("Cell(a, seed=0)", "Cell(b, seed=0)"):

@@ -127,6 +127,7 @@ def test_a_name_stays_with_the_content_that_took_it_first(grid, tmp_path):
     assert settled(back, results, take=True) is back and not said
 
 
+@pytest.mark.long
 def test_two_folders_of_one_name_keep_their_tables_and_records(grid, tmp_path):
     out = tmp_path / "out"
     where = ("--in-process", "--grid", grid, "--out", out, "--cache-dir", tmp_path / "cache")
@@ -146,6 +147,7 @@ def test_two_folders_of_one_name_keep_their_tables_and_records(grid, tmp_path):
         assert name in (out / "tiny" / name / "table.tex").read_text()
 
 
+@pytest.mark.long
 def test_work_that_was_done_under_another_name_is_found_and_shown_under_the_one_that_is_asked_for(grid, tmp_path):
     out, folder = tmp_path / "out", write(tmp_path / "data")
     where = ("--grid", grid, "--out", out, "--cache-dir", tmp_path / "cache", "--data-dir", folder)
@@ -159,6 +161,7 @@ def test_work_that_was_done_under_another_name_is_found_and_shown_under_the_one_
     assert "data set SIFT: vectors(" in shown.stdout and "2 cells: 2 done" in shown.stdout
 
 
+@pytest.mark.long
 def test_several_data_sets_in_one_folder_have_a_name_each(grid, tmp_path):
     import h5py
 

@@ -89,6 +89,7 @@ def test_without_records_it_is_an_empty_table(results):
     assert len(pyarrow.parquet.read_table(write_parquet(results)[0])) == 0
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("third_party")
 def test_a_run_writes_it_and_it_tells_what_the_tidy_cells_tell(tmp_path, small_grid, vectors_dir):
     where = ("--data-dir", vectors_dir, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")

@@ -46,6 +46,7 @@ def lines(name: str, cells: pd.DataFrame, grid: GridInfo = GRID) -> dict[str, tu
     return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in zip(labels, drawn, strict=True)}
 
 
+@pytest.mark.long
 def test_both_figures_are_written_as_readable_png_and_pdf(tmp_path: Path):
     paths = write_figures(frame(), GRID, tmp_path / "figures")
     assert [path.name for path in paths] == [
@@ -109,6 +110,7 @@ def test_axes_are_labelled_with_units_and_one_series_keeps_its_colour_in_every_p
     assert colours[0] == colours[1] and len(colours[0]) == 1
 
 
+@pytest.mark.long
 def test_failed_cells_and_figures_without_points_are_left_out(tmp_path: Path):
     cells = frame(candidates=(3000,))
     assert [path.stem for path in write_figures(cells, GRID, tmp_path)] == ["precision_against_time"] * 2
@@ -136,6 +138,7 @@ def sweep() -> pd.DataFrame:
     return pd.DataFrame([common | row for row in rows])
 
 
+@pytest.mark.long
 def test_a_pareto_grid_draws_each_sweep_in_its_order_and_the_front_as_steps(tmp_path: Path):
     drawn = lines("recall_against_time", sweep(), PARETO)
     assert set(drawn) == {"Linear scan", "my index (m = 1)", "my index (m = 3)", "Front: nothing as fast is better"}
@@ -149,6 +152,7 @@ def test_a_pareto_grid_draws_each_sweep_in_its_order_and_the_front_as_steps(tmp_
     assert any(line.get_drawstyle() == "steps-post" for line in figure.axes[0].lines)
 
 
+@pytest.mark.long
 def test_a_pareto_grid_has_a_figure_of_each_quality_against_each_time(tmp_path: Path):
     names = [path.name for path in write_figures(sweep(), PARETO, tmp_path) if path.suffix == ".png"]
     assert names == [f"{q}_against_{t}.png" for q in ("recall", "precision") for t in ("time", "batch_time")]
@@ -180,6 +184,7 @@ def rankings(lengths: tuple[int, ...] = (12, 24)) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(dataset="cub200", protocol="seen", status="ok", k=10)
 
 
+@pytest.mark.long
 def test_map_against_bits_has_a_line_a_hasher_with_its_spread_and_the_published_values(tmp_path: Path):
     paths = write_figures(rankings(), CODES, tmp_path)
     assert [path.name for path in paths] == ["map_against_bits.png", "map_against_bits.pdf"]

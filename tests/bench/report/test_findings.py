@@ -81,6 +81,7 @@ def test_where_no_method_is_as_good_the_nearest_is_named():
 sweeps = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.3, 1.0), st.floats(0.01, 9.0)), min_size=1, max_size=12)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(sweeps)
 def test_the_fastest_at_each_level_is_that_of_pandas(points):

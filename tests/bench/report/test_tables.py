@@ -535,6 +535,7 @@ NOTHING = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", ["candidates", "methods", "pareto", "systems", "codes"])
 @pytest.mark.parametrize("state", NOTHING)
 @pytest.mark.parametrize("count", [1, 3])

@@ -58,6 +58,7 @@ def test_candidates_stand_across_and_lengths_down_precision_above_time_in_80_col
     assert not any("published" in line for line in lines)
 
 
+@pytest.mark.long
 def test_the_paper_s_values_stand_in_brackets_where_there_is_room_and_else_below_ours():
     tidy = supp_table1(**FOOD)
     wide, narrow = table_lines(tidy, PAPER, 200), table_lines(tidy, PAPER, 80)
@@ -72,6 +73,7 @@ def test_the_paper_s_values_stand_in_brackets_where_there_is_room_and_else_below
     ]
 
 
+@pytest.mark.long
 def test_published_values_of_other_data_do_not_stand_beside_ours():
     for width in (80, 200):
         lines = table_lines(supp_table1(), PAPER, width)
@@ -186,6 +188,7 @@ def any_cells(draw):
     return info, cells(info, *rows)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(any_cells(), WIDTHS)
 def test_every_line_of_any_table_fits(made, width):
@@ -194,6 +197,7 @@ def test_every_line_of_any_table_fits(made, width):
     assert fits(cell_lines(tidy, info, width), width)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("status", ["ok", "error", "skipped", None])
 def test_one_cell_is_a_table_however_it_ended(layout, status):

@@ -7,6 +7,8 @@ import pytest
 
 from tests.conftest import TEST_MARK, bench, marked
 
+pytestmark = pytest.mark.long
+
 GRID = """
 title = "Chaos"
 dataset = "toy_clusters"

@@ -18,6 +18,8 @@ from bench.store.garbage import garbage
 from bench.system.files import remove
 from tests import warm
 
+pytestmark = pytest.mark.long
+
 KILLS = int(os.environ.get("BENCH_KILLS", "2"))
 GRID = """
 title = "To be killed"

@@ -111,6 +111,7 @@ def test_ndcg_grades_by_the_number_of_shared_classes(finished, arrays):
     assert cells["ndcg_at_10"].iloc[at] == pytest.approx(expected)
 
 
+@pytest.mark.long
 def test_sets_of_one_class_each_give_the_figures_of_classes_to_the_bit(arrays, tmp_path):
     single = {name: arrays[name].argmax(axis=1) if "labels" in name else arrays[name] for name in arrays}
     one_hot = {name: np.eye(6)[single[name]] if "labels" in name else arrays[name] for name in arrays}

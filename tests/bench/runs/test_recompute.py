@@ -79,6 +79,7 @@ def rows(run):
     return frame_of(run.pipeline, run.results).to_dict("records")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("again", [lambda run: run.finish(), lambda run: run.recompute()[1]])
 def test_after_a_change_of_the_metrics_what_is_stored_is_only_judged_again(
     make_run, other_metrics, only_judging, again
@@ -101,6 +102,7 @@ def test_after_a_change_of_the_metrics_what_is_stored_is_only_judged_again(
                 assert new[column] == old[column] > 0, column
 
 
+@pytest.mark.long
 def test_a_record_that_is_judged_again_tells_of_the_machine_and_the_samples_of_its_times(make_run, other_metrics):
     run = make_run()
     run.finish()
@@ -122,6 +124,7 @@ def test_what_is_missing_is_left_to_a_run(make_run, only_judging):
     assert len(left) == 4 and not failed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["neighbours", "records"])
 def test_a_cell_whose_answers_or_times_are_gone_is_left_to_a_run(make_run, other_metrics, kind):
     run = make_run()

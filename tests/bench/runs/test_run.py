@@ -98,12 +98,14 @@ def test_a_finished_grid_does_nothing_on_the_second_run(make_run, tmp_path):
     assert before == files(tmp_path)
 
 
+@pytest.mark.long
 def test_grids_share_what_is_already_made(make_run, tmp_path):
     make_run().finish()
     make_run(settings=["candidates=30"]).finish()
     assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n"
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_figures_and_another_seed_others(make_run, tmp_path):
     first = make_run()
     first.finish()
@@ -132,6 +134,7 @@ crash = [false, true]
 """
 
 
+@pytest.mark.long
 def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_run):
     run = make_run(FAILING)
     failed = run.finish()
@@ -146,6 +149,7 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_ru
     assert len(set(failed.values())) == 3
 
 
+@pytest.mark.long
 def test_the_record_of_a_failed_cell_holds_the_end_of_the_traceback(make_run):
     run = make_run(FAILING)
     (key,) = [key for key, described in run.finish().items() if "out of memory" in described]
@@ -153,6 +157,7 @@ def test_the_record_of_a_failed_cell_holds_the_end_of_the_traceback(make_run):
     assert "toy_plugins.py" in traceback and traceback.endswith("MemoryError: the toy is out of memory\n")
 
 
+@pytest.mark.long
 def test_a_failed_cell_keeps_its_reason_and_is_tried_again_only_where_that_is_asked_for(make_run, tmp_path):
     failed = make_run(FAILING).finish()
     before = files(tmp_path / "out")
@@ -162,6 +167,7 @@ def test_a_failed_cell_keeps_its_reason_and_is_tried_again_only_where_that_is_as
     assert {path.parent.name for path in changed if path.parent.parent.name == "records"} == set(failed)
 
 
+@pytest.mark.long
 def test_what_failed_once_may_succeed_when_it_is_tried_again(make_run, monkeypatch):
     from toy_plugins import WrongIds
 
@@ -174,6 +180,7 @@ def test_what_failed_once_may_succeed_when_it_is_tried_again(make_run, monkeypat
     assert run.finish() == {} and (frame(run)["status"] == "ok").all()
 
 
+@pytest.mark.long
 def test_a_search_on_more_than_one_thread_fails_and_is_measured_anew_when_it_is_tried_again(make_run, monkeypatch):
     one_round = latency.one_round
 
@@ -188,6 +195,7 @@ def test_a_search_on_more_than_one_thread_fails_and_is_measured_anew_when_it_is_
     assert make_run(retry_failed=True).finish() == {}
 
 
+@pytest.mark.long
 def test_an_interruption_in_the_timed_replicates_keeps_the_finished_ones(make_run, tmp_path):
     def interrupted(steps, description, total=None):
         for number, step in enumerate(steps):
@@ -204,6 +212,7 @@ def test_an_interruption_in_the_timed_replicates_keeps_the_finished_ones(make_ru
     assert files(tmp_path / "out" / "replicates").items() >= kept.items()
 
 
+@pytest.mark.long
 def test_an_interruption_after_a_replicate_keeps_the_reasons_of_what_failed_in_it(make_run):
     def interrupted(steps, description, total=None):
         for number, step in enumerate(steps):
@@ -220,6 +229,7 @@ def test_an_interruption_after_a_replicate_keeps_the_reasons_of_what_failed_in_i
     assert not [line for line in asked if line.startswith(("error", "memory"))]
 
 
+@pytest.mark.long
 def test_an_interruption_inside_a_replicate_keeps_the_answers_and_ends_every_worker(make_run, tmp_path):
     workers = []
 
@@ -260,6 +270,7 @@ field = ["features", "codes"]
 """
 
 
+@pytest.mark.long
 def test_killed_at_five_moments_and_started_again_the_figures_are_those_of_an_undisturbed_run(tmp_path, vectors_dir):
     """The undisturbed run is in one process and the other is not: so these two have the same figures as well."""
     (tmp_path / "light.toml").write_text(LIGHT)
@@ -294,6 +305,7 @@ def ranked(run):
     return cells[cells["index"].isna()].reset_index(drop=True)
 
 
+@pytest.mark.long
 def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_run, vectors_dir):
     run = make_run(RANKINGS)
     assert run.finish() == {}
@@ -313,6 +325,7 @@ def test_a_cell_without_an_index_ranks_the_whole_database_and_is_not_timed(make_
     assert features["map"] == pytest.approx(np.mean(expected)) and features["dim"] == 16
 
 
+@pytest.mark.long
 def test_the_figures_that_a_hasher_tells_of_its_fit_are_columns_of_rankings_and_searches(make_run):
     hasher = '[[cells]]\nhasher = "toy_guesses"\nbits = 16\n'
     run = make_run(f'{hasher}guesses = [3, 5]\n{hasher}guesses = 3\nindex = "hash_tables"\nkey_bits = 8')
@@ -323,6 +336,7 @@ def test_the_figures_that_a_hasher_tells_of_its_fit_are_columns_of_rankings_and_
     assert told.any() and not told.all() and cells.loc[~told, ["fit_guesses", "fit_mean"]].isna().all(axis=None)
 
 
+@pytest.mark.long
 def test_the_map_of_searched_codes_is_over_all_queries_however_few_are_searched(make_run):
     settings = ["measure.queries=7", "bits=12", "key_bits=4"]
     run = make_run('[[cells]]\nhasher = "toy_signs"\nbits = 12', settings=settings)
@@ -333,6 +347,7 @@ def test_the_map_of_searched_codes_is_over_all_queries_however_few_are_searched(
     assert cells["queries"].tolist() == [7, 7, 7, 60]
 
 
+@pytest.mark.long
 def test_finished_rankings_are_not_ranked_again_and_killed_ones_are(make_run, tmp_path):
     def interrupted(steps, description, total=None):
         for number, step in enumerate(steps):
@@ -350,6 +365,7 @@ def test_finished_rankings_are_not_ranked_again_and_killed_ones_are(make_run, tm
     assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n" * 3
 
 
+@pytest.mark.long
 def test_unseen_queries_search_their_protocols_database(make_run):
     unseen = RANKINGS.replace("[[cells]]", '[[cells]]\nprotocol = ["unseen", "unseen_all"]')
     unseen = unseen.replace('["encoded", "learned"]', '"encoded"')
@@ -372,6 +388,7 @@ def test_unseen_queries_search_their_protocols_database(make_run):
     assert (searched["precision_at_10"], searched["recall_at_10"], searched["database_items"]) == (1, 1, within)
 
 
+@pytest.mark.long
 def test_a_hasher_that_fails_is_fitted_once_and_fails_only_its_own_cells(make_run, tmp_path):
     failing = '[[cells]]\nhasher = "toy_failing_hasher"\nprotocol = ["unseen", "unseen_all"]\n'
     run = make_run(failing + RANKINGS)
@@ -383,6 +400,7 @@ def test_a_hasher_that_fails_is_fitted_once_and_fails_only_its_own_cells(make_ru
     assert (tmp_path / "cache" / "fits.txt").read_text().count("failed") == 1
 
 
+@pytest.mark.long
 def test_encoding_a_query_and_training_count_every_network_once(make_run):
     run = make_run(
         """
@@ -438,6 +456,7 @@ candidates = [10, 400]
 """
 
 
+@pytest.mark.long
 def test_a_re_ranked_cell_orders_the_candidates_by_features(make_run):
     run = make_run(RERANKED)
     assert run.finish() == {}
@@ -450,6 +469,7 @@ def test_a_re_ranked_cell_orders_the_candidates_by_features(make_run):
     assert np.isnan([every["floor_ms"], every["paper_bytes"]]).all()
 
 
+@pytest.mark.long
 def test_a_parameter_of_the_reranker_and_the_number_of_candidates_are_part_of_the_record(make_run):
     make_run(RERANKED).finish()
     for change in ("toy_reranker.step=0.5", "candidates=20"):
@@ -758,6 +778,7 @@ def test_a_record_names_the_machine_the_libraries_and_the_load_behind_its_number
         assert all(len(load) == 3 for load in (machine["load_at_start"], machine["load"], meta["load_at_end"]))
 
 
+@pytest.mark.long
 def test_what_a_process_has_not_imported_is_not_said_to_have_taken_part(tmp_path):
     code = "from bench.system.environment import libraries; import h5py; print(*libraries())"
     said = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)

@@ -92,6 +92,7 @@ class Malicious:
         return os.system, ("touch executed",)
 
 
+@pytest.mark.long
 def test_a_pickle_among_the_users_vectors_is_refused_in_one_line(tmp_path, vectors_dir, small_grid):
     folder = tmp_path / "vectors"
     shutil.copytree(vectors_dir, folder)
@@ -109,6 +110,7 @@ def inside_and_outside(tmp_path):
     return inside, lambda: sorted(str(path) for path in tmp_path.rglob("*") if inside not in (path, *path.parents))
 
 
+@pytest.mark.long
 def test_a_grid_name_never_leads_out_of_the_results(tmp_path, small_grid, vectors_dir):
     inside, outside = inside_and_outside(tmp_path)
     dots = tmp_path / "...toml"  # its stem is ".."
@@ -121,6 +123,7 @@ def test_a_grid_name_never_leads_out_of_the_results(tmp_path, small_grid, vector
     assert outside() == before and not list(inside.iterdir())
 
 
+@pytest.mark.long
 def test_a_grid_file_from_elsewhere_has_its_report_in_the_results(tmp_path, small_grid, vectors_dir):
     inside, outside = inside_and_outside(tmp_path)
     before = outside()
@@ -130,6 +133,7 @@ def test_a_grid_file_from_elsewhere_has_its_report_in_the_results(tmp_path, smal
     assert outside() == before and (inside / "out" / "small" / "vectors" / "table.csv").is_file()
 
 
+@pytest.mark.long
 def test_a_full_disk_ends_a_run_with_one_line_and_loses_nothing(tmp_path, small_grid, vectors_dir, small_disk):
     disk = small_disk(24)
     out = Store(disk / "out")
@@ -166,6 +170,7 @@ def frame(run):
     return frame_of(run.pipeline, run.results)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("written", [0, 20, 60])
 def test_a_disk_that_is_full_at_some_moment_fails_no_cell(make_run, tmp_path, monkeypatch, written):
     calls, fsync = [], os.fsync

@@ -17,6 +17,8 @@ from bench.store.rooms import ROOMS
 from bench.timing.machine import Rates
 from bench.workers.in_process import Local
 
+pytestmark = pytest.mark.long
+
 GRID = """
 title = "Sizes"
 dataset = "vectors"

@@ -73,6 +73,7 @@ def test_the_halves_are_drawn_by_seed_share_no_query_and_leave_none_out(make_run
     assert tuning.halves(make_run('measure.split="all"').pipeline)[0].query_rows(cell).tolist() == list(range(60))
 
 
+@pytest.mark.long
 def test_what_is_dominated_on_one_half_is_pruned_with_its_reason_and_the_others_are_reported_on_the_other(make_run):
     run = make_run()
     assert tuning.finish(run) == {}
@@ -94,6 +95,7 @@ def test_what_is_dominated_on_one_half_is_pruned_with_its_reason_and_the_others_
     assert tuning.finish(make_run()) == {} and not [line for line in make_run.said if "fit" in line]
 
 
+@pytest.mark.long
 def test_what_failed_on_the_tune_half_is_not_tried_on_the_other(make_run, monkeypatch):
     calls = []
 

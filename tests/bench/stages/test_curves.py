@@ -144,6 +144,7 @@ def by_label(self, labels):
     return Codes.pack((labels[:, None] >> np.arange(self.bits)) % 2 == 1)
 
 
+@pytest.mark.long
 def test_all_figures_of_a_training_come_from_one_fit(pipeline, monkeypatch):
     from toy_plugins import Guesses
 
@@ -181,6 +182,7 @@ def test_all_figures_of_a_training_come_from_one_fit(pipeline, monkeypatch):
     assert len(set(found.values())) > 12
 
 
+@pytest.mark.long
 def test_the_curve_of_a_training_ends_with_the_figures_of_its_last_model(pipeline):
     corpora = Corpora(pipeline)
     for cell in pipeline.grid.cells:

@@ -143,6 +143,7 @@ def test_no_queries_or_no_database_have_no_neighbours(queries, size):
     assert (ids[:, size:] == -1).all()
 
 
+@pytest.mark.long
 def test_more_dimensions_than_float32_products_bear_are_searched_too():
     rng = np.random.default_rng(2)
     database, queries = (rng.standard_normal((count, 2**21)).astype(np.float32) for count in (5, 2))

@@ -52,6 +52,7 @@ def test_classes_that_are_asked_for_as_unseen_are_never_trained_on(make):
     assert len(pipeline.database_rows(within)) == 180
 
 
+@pytest.mark.long
 def test_the_embedder_in_front_of_a_hasher_does_not_see_unseen_classes_either(make, tmp_path):
     pipeline = make('protocol = "unseen"\nhasher = "toy_medians"\ninput = "toy_pixels"')
     pipeline.codes(pipeline.grid.cells[0])
@@ -73,6 +74,7 @@ def test_protocols_with_unseen_classes_share_a_training_and_the_seen_one_knows_n
     assert other.codes_key(other.grid.cells[1]) != among
 
 
+@pytest.mark.long
 def test_one_training_gives_the_codes_of_every_model_that_a_cell_asks_for(make):
     pipeline = make('hasher = "toy_guesses"\nmodel = ["last", "best_on_validation"]')
     last, best = pipeline.grid.cells
@@ -125,6 +127,7 @@ def test_a_grid_that_reads_more_of_a_training_adds_it_and_keeps_what_there_is(ma
     assert after.meta["fit_seconds"] == before.meta["fit_seconds"]
 
 
+@pytest.mark.long
 def test_codes_of_a_training_that_came_out_otherwise_are_all_made_again(make, monkeypatch):
     few = make('hasher = "toy_guesses"')
     before = few.codes(few.grid.cells[0])
@@ -141,6 +144,7 @@ def test_codes_of_a_training_that_came_out_otherwise_are_all_made_again(make, mo
     )
 
 
+@pytest.mark.long
 def test_how_long_a_training_took_is_not_known_where_an_earlier_run_began_it(make):
     pipeline = make('hasher = "toy_guesses"\nbits = [8, 9]')
     whole, resumed = pipeline.grid.cells
@@ -154,6 +158,7 @@ def test_how_long_a_training_took_is_not_known_where_an_earlier_run_began_it(mak
     assert corpora.costs(resumed)[0]["fit_seconds"] is None
 
 
+@pytest.mark.long
 def test_a_training_is_asked_for_the_oracle_of_its_own_cells_alone(make):
     pipeline = make('hasher = "toy_guesses"\nmodel = "oracle"\nbits = 8\n[[cells]]\nhasher = "toy_guesses"\nbits = 9')
     asked, other = pipeline.grid.cells
@@ -161,6 +166,7 @@ def test_a_training_is_asked_for_the_oracle_of_its_own_cells_alone(make):
     assert "oracle" not in pipeline.codes(other).meta["models"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("protocol", ["seen", "seen_seen", "seen_all", "unseen", "unseen_all"])
 def test_the_oracles_figure_is_the_map_of_the_queries_of_seen_classes_among_items_of_these(make, protocol):
     pipeline = make(f'protocol = "{protocol}"\nhasher = "toy_guesses"\nmodel = "oracle"\nbits = 16')
@@ -178,6 +184,7 @@ def test_the_oracles_figure_is_the_map_of_the_queries_of_seen_classes_among_item
     assert len(set(scores)) == 4 and found == pytest.approx(scores.max())
 
 
+@pytest.mark.long
 def test_the_oracle_judges_learned_codes_where_they_are_codes_of_the_database(make):
     cells = 'protocol = ["seen", "unseen_all"]\nhasher = "toy_guesses"\nmodel = "oracle"\nlearns = true'
     pipeline, apart = make(cells), make(cells, dataset="toy_clusters_apart")
@@ -196,6 +203,7 @@ def test_codes_learned_for_train_items_that_are_not_the_database_are_not_kept(ma
         Corpora(pipeline).of(pipeline.grid.cells[0])
 
 
+@pytest.mark.long
 def test_an_estimator_reads_the_features_of_the_input_and_is_seeded(make):
     pipeline = make('hasher = "toy_medians"\nbits = 12\ninput = "toy_pixels"\ndim = 3\nseeds = [0, 1]')
     cell = pipeline.grid.cells[1]
@@ -205,6 +213,7 @@ def test_an_estimator_reads_the_features_of_the_input_and_is_seeded(make):
     assert np.array_equal(pipeline.codes(cell).arrays["last-encoded"], expected.words)
 
 
+@pytest.mark.long
 def test_the_input_of_train_items_outside_the_database_is_their_own_features(make):
     pipeline = make('hasher = "toy_medians"\nbits = 12\ninput = "toy_pixels"', dataset="toy_clusters_apart")
     cell = pipeline.grid.cells[0]
@@ -215,6 +224,7 @@ def test_the_input_of_train_items_outside_the_database_is_their_own_features(mak
     assert np.array_equal(pipeline.codes(cell).arrays["last-query"], expected.words)
 
 
+@pytest.mark.long
 def test_images_reach_an_estimator_as_features(make):
     few = ["image_size=8", "class_count=3", "train_per_class=20", "query_per_class=5", "occlusion=0.0"]
     options = Options(settings=[f"synthetic_food101.{text}" for text in few])
@@ -244,6 +254,7 @@ def test_queries_are_drawn_for_an_index_and_a_ranking_asks_all_of_them(make):
     assert len(pipeline.query_rows(searched)) == 10 and len(pipeline.query_rows(ranked)) == 36
 
 
+@pytest.mark.long
 def test_exact_neighbours_are_those_of_the_protocol(make):
     pipeline = make('protocol = ["seen", "unseen"]\nembedder = "identity"\nindex = "linear_scan"', top="k = 3")
     for cell in pipeline.grid.cells:
@@ -253,6 +264,7 @@ def test_exact_neighbours_are_those_of_the_protocol(make):
         assert np.array_equal(pipeline.exact(cell), np.argsort(distances, axis=1)[:, :3])
 
 
+@pytest.mark.long
 def test_the_distance_of_the_kth_code_is_computed_once_for_cells_of_the_same_codes_and_queries(make, monkeypatch):
     counted = []
     monkeypatch.setattr("bench.quality.neighbours.radius_of", lambda *args: counted.append(args) or radius_of(*args))
@@ -295,6 +307,7 @@ def test_real_codes_are_kept_where_an_index_of_the_grid_reads_them(make):
     assert np.array_equal(plain.codes(plain.grid.cells[0]).arrays["last-query"], arrays["last-query"])
 
 
+@pytest.mark.long
 def test_only_the_training_whose_real_codes_are_read_keeps_them(make):
     pipeline = make(REAL + 'bits = 8\n[[cells]]\nhasher = "toy_signs"\nbits = [8, 9]')
     searched, same, other = pipeline.grid.cells

@@ -115,6 +115,7 @@ def test_other_ages_are_refused(age):
         seconds(age)
 
 
+@pytest.mark.long
 def test_the_command_names_everything_and_removes_only_when_asked(store, tmp_path):
     (store.path("codes", "new") / "x.npy").write_bytes(b"")
     (store.root / "codes" / "notes.txt").write_text("mine")
@@ -134,6 +135,7 @@ def test_the_command_names_everything_and_removes_only_when_asked(store, tmp_pat
     assert wrong.returncode == 2 and "'soon'" in wrong.stderr
 
 
+@pytest.mark.long
 def test_what_a_grid_refers_to_is_in_use_whenever_it_is_run_or_shown(tmp_path):
     grid = tmp_path / "g.toml"
     grid.write_text(

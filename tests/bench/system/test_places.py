@@ -24,6 +24,7 @@ def unusable(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     ["file", "file/inside", "dangling", "n" * 256, "new/" + "n" * 256, "d/" * 2048, "/proc/bench", "records_file"],
@@ -55,6 +56,7 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is_typed(tmp_path, monkeypat
     assert (tmp_path / "out" / "records.parquet").is_file() and (tmp_path / "cache" / "labels").is_dir()
 
 
+@pytest.mark.long
 def test_one_folder_for_results_and_cache_inside_the_data_is_enough(tmp_path, small_grid, vectors_dir):
     for path in vectors_dir.iterdir():
         (tmp_path / path.name).symlink_to(path)
@@ -65,6 +67,7 @@ def test_one_folder_for_results_and_cache_inside_the_data_is_enough(tmp_path, sm
     assert "5 cells: 5 done" in again.stdout
 
 
+@pytest.mark.long
 def test_without_a_home_folder_a_line_says_what_to_give(tmp_path):
     code = "import pwd, sys; pwd.getpwuid = lambda uid: {}[uid]; from bench.__main__ import main; main()"
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}

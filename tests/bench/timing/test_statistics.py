@@ -186,6 +186,7 @@ def test_the_interval_of_a_typical_time_holds_the_truth_as_often_as_it_says(repl
     assert CONFIDENCE - 0.015 < share_that_holds(7, found) < CONFIDENCE + 0.02
 
 
+@pytest.mark.long
 def test_replicates_that_share_a_process_hold_the_truth_too_once_the_interval_is_widened():
     rng, held = np.random.default_rng(0), []
     for _ in range(4000):

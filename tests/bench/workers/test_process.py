@@ -181,6 +181,7 @@ def test_a_child_that_hangs_is_ended_and_says_where_it_stood_if_it_can(start, do
     assert ("in hang" in "\n".join(found.tail)) == heard and child.gone
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("does", ["eat", "eat_apart"])
 def test_a_child_that_takes_too_much_memory_is_ended_wherever_it_takes_it(start, does):
     child = start(limits=Limits(bytes=5 * 10**8), at_build=does)
@@ -277,6 +278,7 @@ def test_a_plugin_that_comes_back_twice_is_answered_once(start):
     assert set(child.ask("settle", cell=child.cell)) >= {"index_bytes"}
 
 
+@pytest.mark.long
 def test_requests_and_answers_may_be_larger_than_a_pipe(start):
     child = start()
     child.ask("build", cell=child.cell)
@@ -358,6 +360,7 @@ child.ask("build", cell=asdict(grid.cells[0]))
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("launch", ["spawned", "forked"])
 def test_a_child_ends_with_its_parent(tmp_path, mark, launch):
     grid = tmp_path / "chaos.toml"

@@ -63,6 +63,7 @@ def test_all_registered_deep_hashers_are_here():
     assert {method for method in deep if getattr(method, "supervised", True)} == set(METHODS)
 
 
+@pytest.mark.long
 @every_method
 def test_codes_of_unseen_images_rank_their_class_first(train, queries, tmp_path, method):
     hasher = method(**METHODS[method]).fit(train, Context(folder=tmp_path))
@@ -217,6 +218,7 @@ def test_what_is_set_aside_leaves_an_item_of_each_class_and_three_quarters(sizes
     assert len(held_out) == min(count, max(1, n // 4), n - len(sizes))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sizes", [(2, 2), (60, 1), (5, 30, 1), (100, 20)])
 @every_method
 def test_few_items_and_unequal_classes_are_learned_from(train, method, sizes):

@@ -147,6 +147,7 @@ def test_learning_rate_falls_at_60_and_80_percent(train, tmp_path):
     assert rates == pytest.approx([0.01] * 6 + [0.001] * 2 + [0.0001] * 2)
 
 
+@pytest.mark.long
 def test_attention_finds_the_parts_of_its_own_image():
     """A map of the synthetic data's images lies on their own parts more than on the places of other images' parts.
 

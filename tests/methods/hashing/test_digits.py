@@ -68,12 +68,14 @@ def test_map_is_the_published_one(name, bits, digits):
     assert mean_map(name, bits, digits) == pytest.approx(PUBLISHED[name][bits], abs=0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bits", [8, 16, 32])
 @pytest.mark.parametrize("name", ["itq_cca", "ksh"])
 def test_methods_with_linear_or_greedy_supervision_lie_between_itq_and_sdh(name, bits, digits):
     assert PUBLISHED["itq"][bits] + 0.02 < mean_map(name, bits, digits) < PUBLISHED["sdh"][bits] - 0.01
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bits", [12, 24])
 def test_rank_of_the_methods_at_other_lengths(bits, digits):
     """The order that the papers report: random, spectral, rotated, supervised linear, supervised by a kernel."""

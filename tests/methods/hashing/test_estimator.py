@@ -52,6 +52,7 @@ def data(rows=120, features=24, classes=4, seed=0, dtype=np.float64):
 
 
 # The one rule that is not followed is inheritance, for the reason given in the module.
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Estimator .* does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
 @pytest.mark.parametrize("estimator", CHECKED, ids=str)
 def test_scikit_learns_checks_pass(estimator):

@@ -63,6 +63,7 @@ def kept(folder):
     return sorted(path.name for path in (folder / KERNELS / "__pycache__").glob("*.nb[ic]"))
 
 
+@pytest.mark.long
 def test_a_kernel_is_loaded_until_a_helper_in_another_file_changes(copied):
     distances = [(code ^ QUERY).bit_count() for code in CODES]
     assert measured(copied) == [distances, 0, 2]

@@ -465,6 +465,7 @@ def hold(mark):
         process.communicate()
 
 
+@pytest.mark.long
 def test_processes_side_by_side_do_not_meet_and_a_killed_one_leaves_neither_server_nor_folder(hold, mark):
     before = abandoned()
     processes = [hold() for _ in range(4)]

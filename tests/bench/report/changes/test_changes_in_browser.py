@@ -49,6 +49,7 @@ def test_it_opens_without_an_error_and_shows_every_change(browser, changed):
     assert page.until(CHARTS) == 1
 
 
+@pytest.mark.long
 def test_the_filters_leave_what_pandas_does(browser, changed):
     path, table = changed
     judged = table["verdict"].isin(["same", "better", "worse"])
@@ -60,6 +61,7 @@ def test_the_filters_leave_what_pandas_does(browser, changed):
     assert len(browser.texts(ROWS)) == moved.sum() and "only=moved" in browser.address()
 
 
+@pytest.mark.long
 def test_the_headings_sort_as_pandas_does(browser, changed):
     path, table = changed
     page = browser.open(path, "find=latency")
@@ -100,6 +102,7 @@ def test_an_address_brings_back_what_was_seen_and_junk_in_it_is_passed_over(brow
     assert page.is_shown("#points-section") and page.until(CHARTS) == 1
 
 
+@pytest.mark.long
 def test_names_stay_text(browser, changed):
     path, _ = changed
     page = browser.open(path, "find=script")
@@ -125,6 +128,7 @@ def test_the_keyboard_reaches_filters_and_headings(browser, changed):
     assert page.evaluate("return state.sort") == "cell"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False)])
 def test_anybody_can_read_it(browser, changed, width, dark):
     page = browser.open(changed[0], width=width, dark=dark)
@@ -136,6 +140,7 @@ def test_nothing_moves_sideways_on_a_narrow_screen(browser, changed):
     assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.long
 def test_thousands_of_changes_open_in_a_moment(browser, changed, tmp_path):
     names = pd.Series(range(2000)).astype(str)
     changes = [

@@ -138,6 +138,7 @@ def test_without_plotly_the_page_is_written_without_charts_and_one_line_says_so(
     assert path.stat().st_size < MEGABYTE
 
 
+@pytest.mark.long
 def test_a_page_of_2000_cells_is_below_8_megabytes(tmp_path):
     cells = made.searches(settings=24, builds=12)
     assert len(cells) > 2000

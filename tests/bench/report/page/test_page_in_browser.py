@@ -71,6 +71,7 @@ def test_the_page_opens_without_an_error_and_without_a_network(browser, two_feat
     assert [one for one in resources if not one.startswith(("data:", "blob:"))] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("features", ["512-d triplet", "1024-d triplet"])
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize("cost", COSTS)
@@ -88,6 +89,7 @@ def test_the_slice_ranks_as_pandas_does(browser, two_features, cost, quality, fe
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_a_click_on_a_family_leaves_its_methods_alone(browser, two_features):
     page = browser.open(two_features, "level=0.7")
     before = len(page.evaluate(RANKED))
@@ -116,6 +118,7 @@ def test_a_click_on_a_length_leaves_codes_of_that_length_alone(browser, two_feat
     assert page.evaluate(RANKED) == keys != []
 
 
+@pytest.mark.long
 def test_the_headline_follows_the_slice_and_says_how_sure_it_is(browser, two_features):
     page = browser.open(two_features, urlencode({"level": 0.9}))
     first = page.texts("#slice .name")[1]
@@ -128,6 +131,7 @@ def test_the_headline_follows_the_slice_and_says_how_sure_it_is(browser, two_fea
     assert "the smallest here is" in page.text("#answer")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("head, ascending", [("recall@10", False), ("Time", True), ("Memory", True), ("Batch", False)])
 def test_a_heading_sorts_the_table_and_again_the_other_way(browser, two_features, head, ascending):
     page = browser.open(two_features, "all=yes&sort=method")
@@ -142,6 +146,7 @@ def test_a_heading_sorts_the_table_and_again_the_other_way(browser, two_features
         assert values == sorted(values, reverse=not expected)
 
 
+@pytest.mark.long
 def test_the_table_finds_by_words_and_says_how_many(browser, two_features):
     page = browser.open(two_features)
     page.click("#find")
@@ -203,6 +208,7 @@ def test_a_link_shows_what_was_seen(browser, two_features):
     assert page.evaluate("return document.querySelectorAll('#slice [aria-pressed=true]').length") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "address",
     [
@@ -239,6 +245,7 @@ def test_hostile_names_stay_text_in_the_page_and_in_the_chart(browser, tmp_path)
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_several_data_sets_are_tabs_and_each_has_its_own_rows(browser, tmp_path):
     cells = pd.concat([made.searches(2, dataset="one"), made.searches(3, dataset="two", seed=1)], ignore_index=True)
     page = browser.open(made.write(cells, tmp_path), "level=0.6")
@@ -269,6 +276,7 @@ def test_where_codes_are_ranked_the_slice_finds_the_shortest(browser, codes, lev
     assert page.evaluate(RANKED) == [firsts[row.hasher, row.bits] for row in expected.itertuples()]
 
 
+@pytest.mark.long
 def test_where_codes_are_ranked_the_headline_names_the_best_at_each_length(browser, codes):
     cells = pd.read_csv(codes.with_name("cells.csv"))
     means = cells[cells["hasher"].notna()].groupby(["hasher", "bits"])["map"].mean().reset_index()
@@ -279,6 +287,7 @@ def test_where_codes_are_ranked_the_headline_names_the_best_at_each_length(brows
     assert "2 seeds" in answer
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["one cell", "all failed", "no labels", "never run"])
 def test_a_page_with_little_on_it_says_so_without_an_error(browser, tmp_path, name):
     cells = {
@@ -313,6 +322,7 @@ def test_without_plotly_all_but_the_charts_is_there(browser, tmp_path):
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_files_hold_what_is_shown(browser, two_features):
     page = browser.open(two_features, urlencode({"find": "scann", "sort": "time", "dir": "up"}))
     lines = page.evaluate("return tableAsCsv()").splitlines()
@@ -347,6 +357,7 @@ def test_the_keyboard_alone_chooses_a_level_opens_a_row_and_clears(browser, two_
     assert "selected=" not in page.address()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400], ids=["wide", "narrow"])
 @pytest.mark.parametrize("kind", ["searches", "codes"])
@@ -357,6 +368,7 @@ def test_axe_finds_no_serious_fault(browser, two_features, codes, kind, width, d
     assert page.axe() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["searches", "codes"])
 def test_a_page_400_pixels_wide_does_not_scroll_sideways(browser, two_features, codes, kind):
     page = browser.open(two_features if kind == "searches" else codes, "all=yes", width=400)
@@ -364,6 +376,7 @@ def test_a_page_400_pixels_wide_does_not_scroll_sideways(browser, two_features, 
     assert page.evaluate("return document.documentElement.scrollWidth") <= 400
 
 
+@pytest.mark.long
 def test_500_cells_open_in_little_more_time_than_one(browser, tmp_path):
     one = made.write(made.searches(methods=("linear_scan",)), tmp_path / "one")
     many = made.write(made.searches(settings=12, builds=6), tmp_path / "many")

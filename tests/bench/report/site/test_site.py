@@ -249,6 +249,7 @@ def test_without_results_a_line_says_what_is_expected(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", [
     lambda page, text: page.write_text(text.replace('"rows":', '"lost":').replace('"sets":[', '"sets":[7,')),
     lambda page, text: page.write_text(text.replace('id="data">{', 'id="data">')),

@@ -22,6 +22,7 @@ def built(tmp_path_factory):
     return root / "site"
 
 
+@pytest.mark.long
 def test_every_page_opens_without_an_error(browser, built):
     for path in sorted(built.rglob("*.html")):
         page = browser.open(path)
@@ -72,6 +73,7 @@ def test_it_is_dark_where_that_is_asked_for(browser, built):
     assert page.evaluate("return document.documentElement.dataset.theme") == "light"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["index.html", CLUSTERS, SCANN])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False)])
 def test_anybody_can_read_it(browser, built, address, width, dark):

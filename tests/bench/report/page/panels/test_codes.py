@@ -64,6 +64,7 @@ def test_without_labels_there_is_one_distribution_and_of_one_class_none_between(
     assert set(codes.distances(Codes.pack(bits), Codes.pack(bits), (same, same))) == {"within"}
 
 
+@pytest.mark.long
 def test_cells_that_share_their_codes_share_one_named_entry(finish, vectors_dir):
     run = finish(CELLS, data_dir=vectors_dir)
     found = codes.panel(run.stored)
@@ -83,6 +84,7 @@ def test_cells_that_share_their_codes_share_one_named_entry(finish, vectors_dir)
         assert len(one["ones"]) == one["bits"] and len(one["distances"]["within"]) == one["bits"] + 1
 
 
+@pytest.mark.long
 def test_of_several_seeds_the_codes_of_the_first_are_shown(finish, vectors_dir):
     cells = '[[cells]]\nhasher = "toy_signs"\nbits = 12\nindex = "hamming_scan"\n'
     run = finish(cells, data_dir=vectors_dir, top="k = 5\nseeds = [3, 1]")
@@ -92,6 +94,7 @@ def test_of_several_seeds_the_codes_of_the_first_are_shown(finish, vectors_dir):
     assert found["sets"][first]["name"] == "toy signs, 12 bits"
 
 
+@pytest.mark.long
 def test_of_many_queries_and_items_some_are_drawn_by_the_seed(finish, vectors_dir, monkeypatch):
     monkeypatch.setattr(codes, "MOST_QUERIES", 10)
     monkeypatch.setattr(codes, "MOST_ITEMS", 100)
@@ -102,6 +105,7 @@ def test_of_many_queries_and_items_some_are_drawn_by_the_seed(finish, vectors_di
         assert (one["items"], one["counted"], one["drawn"]) == (400, 100, 10)
 
 
+@pytest.mark.long
 def test_damaged_codes_are_named(finish, vectors_dir):
     run = finish(CELLS, data_dir=vectors_dir)
     damage(run.pipeline.store, "codes")
@@ -114,6 +118,7 @@ def test_a_grid_without_codes_says_nothing_of_them(finish, vectors_dir):
     assert codes.panel(run.stored) is None
 
 
+@pytest.mark.long
 def test_codes_that_lack_what_is_read_are_named_and_not_made(finish, vectors_dir):
     run = finish(CELLS, data_dir=vectors_dir)
     store = run.pipeline.store

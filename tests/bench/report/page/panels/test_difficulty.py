@@ -82,6 +82,7 @@ def test_tenths_hold_every_query_once_and_the_hardest_come_first(contrast):
         assert max(contrast[query] for query in harder) <= min(contrast[query] for query in easier)
 
 
+@pytest.mark.long
 def test_recall_of_a_tenth_is_the_share_of_its_exact_neighbours_that_were_found(finish, vectors_dir):
     run = finish(SEARCHES, data_dir=vectors_dir)
     found = difficulty.panel(run.stored)
@@ -107,6 +108,7 @@ def test_recall_of_a_tenth_is_the_share_of_its_exact_neighbours_that_were_found(
     np.testing.assert_allclose(group["contrast"][1], np.median(contrast), rtol=1e-3)
 
 
+@pytest.mark.long
 def test_of_many_queries_some_are_drawn_by_the_seed_and_the_rest_is_not_judged(finish, vectors_dir, monkeypatch):
     monkeypatch.setattr(difficulty, "MOST_QUERIES", 20)
     run = finish(SEARCHES, data_dir=vectors_dir)
@@ -114,6 +116,7 @@ def test_of_many_queries_some_are_drawn_by_the_seed_and_the_rest_is_not_judged(f
     assert found == again and found["groups"][0]["drawn"] == 20 and found["groups"][0]["queries"] == 60
 
 
+@pytest.mark.long
 def test_codes_alone_are_judged_by_hamming_distance_and_left_out_where_that_says_nothing(finish):
     run = finish(CODED, dataset="toy_clusters")
     found = difficulty.panel(run.stored)

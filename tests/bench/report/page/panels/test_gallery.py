@@ -30,6 +30,7 @@ def shown(found):
             yield rows[query["item"]], lines
 
 
+@pytest.mark.long
 def test_the_gallery_shows_the_stored_neighbours_with_their_labels_and_whether_they_are_right(finish, image_tree):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
     found = gallery.panel(run.stored, 24)
@@ -64,6 +65,7 @@ def test_each_item_stands_once_with_its_own_picture(finish, image_tree):
         assert small.shape == own.shape and np.abs(own.mean(axis=(0, 1)) - small.mean(axis=(0, 1))).max() < 4
 
 
+@pytest.mark.long
 def test_worst_best_and_differing_queries_are_those_of_the_counts(finish, image_tree):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
     found = gallery.panel(run.stored, 4)
@@ -107,6 +109,7 @@ def test_an_image_that_can_no_longer_be_read_has_no_picture_and_the_others_have_
     assert found["missing"] == [] and None not in before["images"]
 
 
+@pytest.mark.long
 def test_an_item_with_a_set_of_classes_is_right_if_it_shares_one_and_shows_them_all(finish, image_tree):
     root, rng, sets = image_tree(), np.random.default_rng(1), {}
     for name, folder in (("database", "train"), ("test", "test")):
@@ -171,6 +174,7 @@ def test_without_labels_right_is_what_exact_search_finds(third_party, unlabelled
             assert [right for _, right in line] == [item in exact[row] for item, _ in line]
 
 
+@pytest.mark.long
 def test_fewer_items_than_places_leave_places_empty(finish, image_tree):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree(), top="k = 20\nseeds = [0]")
     short = run.cells.loc[run.cells["index"] == "toy_scan", "key"].iloc[0]
@@ -186,6 +190,7 @@ def test_fewer_items_than_places_leave_places_empty(finish, image_tree):
         assert lines[at][4:] == [None] * 6 and None not in lines[at][:4]
 
 
+@pytest.mark.long
 def test_neighbours_that_are_damaged_are_named_and_the_other_method_stands_alone(finish, image_tree):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
     damage(run.results, "neighbours")
@@ -212,6 +217,7 @@ def test_a_hostile_class_is_a_text_like_any_other(finish, image_tree):
     assert HOSTILE in gallery.panel(run.stored, 24)["labels"]
 
 
+@pytest.mark.long
 def test_no_gallery_is_made_where_none_is_asked_for_of_vectors_or_of_rankings(finish, image_tree, vectors_dir):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
     assert gallery.panel(run.stored, 0) is None
@@ -225,6 +231,7 @@ def replace_status(run):
     return run.stored
 
 
+@pytest.mark.long
 def test_all_panels_are_plain_values_and_those_without_anything_to_show_are_left_out(finish, vectors_dir, image_tree):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
     found = parts(run.pipeline, run.results, run.cells, 6)

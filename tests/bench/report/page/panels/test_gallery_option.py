@@ -18,6 +18,7 @@ def panels(run):
     return data_set["panels"]
 
 
+@pytest.mark.long
 def test_the_page_shows_as_many_queries_as_are_asked_for_and_none_where_that_is_0(finish, image_tree):
     images = image_tree()
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=images)

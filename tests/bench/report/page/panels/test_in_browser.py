@@ -105,6 +105,7 @@ def captions_of(page, choice):
     return page.texts("#gallery figcaption")
 
 
+@pytest.mark.long
 def test_arrow_keys_move_from_picture_to_picture_and_from_line_to_line(browser, pictures, write):
     page = browser.open(write(pictures))
     tiles = page.evaluate("return [...document.querySelectorAll('#gallery .tile')].map((n) => n.alt)")
@@ -118,6 +119,7 @@ def test_arrow_keys_move_from_picture_to_picture_and_from_line_to_line(browser, 
     assert page.evaluate("return document.querySelectorAll('#gallery [tabindex=\"0\"]').length") == 1
 
 
+@pytest.mark.long
 def test_methods_and_queries_are_chosen_and_the_address_keeps_them(browser, pictures, write):
     path = write(pictures)
     page = browser.open(path)
@@ -131,6 +133,7 @@ def test_methods_and_queries_are_chosen_and_the_address_keeps_them(browser, pict
     assert page.evaluate("return document.querySelectorAll('#gallery .query:first-child .found').length") == 1
 
 
+@pytest.mark.long
 def test_a_picture_is_loaded_when_it_comes_near_the_screen(browser, pictures, write):
     page = browser.open(write(pictures, 24), height=600)
     images = "[...document.querySelectorAll('#gallery img')]"
@@ -141,6 +144,7 @@ def test_a_picture_is_loaded_when_it_comes_near_the_screen(browser, pictures, wr
     assert page.evaluate(first) == 20
 
 
+@pytest.mark.long
 def test_an_image_that_cannot_be_read_is_a_grey_tile_that_says_so(browser, pictures, write, monkeypatch):
     from datasets.files import FileImages
 
@@ -155,6 +159,7 @@ def test_an_image_that_cannot_be_read_is_a_grey_tile_that_says_so(browser, pictu
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_data_of_vectors_have_no_gallery_and_no_heading_for_it(browser, finish, vectors_dir, write):
     page = browser.open(write(finish(VECTOR_CELLS, data_dir=vectors_dir)))
     assert page.is_shown("#ecdf-section") and page.is_shown("#difficulty-section") and page.is_shown("#codes-section")
@@ -162,6 +167,7 @@ def test_data_of_vectors_have_no_gallery_and_no_heading_for_it(browser, finish, 
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_the_times_of_the_selected_methods_stand_beside_their_distribution(browser, finish, vectors_dir, write):
     run = finish(VECTOR_CELLS, data_dir=vectors_dir)
     page = browser.open(write(run))
@@ -176,6 +182,7 @@ def test_the_times_of_the_selected_methods_stand_beside_their_distribution(brows
     assert page.texts("#difficulty-table tbody td")[:2] == ["1.000", "1.000"]
 
 
+@pytest.mark.long
 def test_the_name_of_a_set_of_codes_shows_it(browser, finish, vectors_dir, write):
     page = browser.open(write(finish(VECTOR_CELLS, data_dir=vectors_dir)))
     assert page.texts("#codes-table [aria-pressed=true]") == ["toy signs, 12 bits"]
@@ -186,6 +193,7 @@ def test_the_name_of_a_set_of_codes_shows_it(browser, finish, vectors_dir, write
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_rankings_show_map_by_length_with_published_values_and_curves_of_a_length(browser, finish, write):
     run = finish(RANKED, dataset="toy_clusters", layout="codes", top="k = 5\nseeds = [0, 1]")
     cells = run.stored.cells
@@ -204,6 +212,7 @@ def test_rankings_show_map_by_length_with_published_values_and_curves_of_a_lengt
     assert not page.is_shown("#ecdf-section") and page.errors() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 1280), (False, 400)])
 def test_the_panels_are_accessible_and_never_wider_than_the_screen(browser, pictures, write, dark, width):
     page = browser.open(write(pictures), dark=dark, width=width)
@@ -211,6 +220,7 @@ def test_the_panels_are_accessible_and_never_wider_than_the_screen(browser, pict
     assert page.axe() == []
 
 
+@pytest.mark.long
 def test_map_over_the_training_is_drawn_for_the_protocol_that_is_chosen(browser, finish, write):
     cells = '[[cells]]\nhasher = "toy_guesses"\nbits = [6, 8]\nprotocol = ["seen_seen", "unseen"]\nmodel = "oracle"\n'
     run = finish(cells, dataset="toy_clusters", layout="models", top="k = 5\nunseen_share = 0.35")

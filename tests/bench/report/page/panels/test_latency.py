@@ -49,6 +49,7 @@ def test_each_search_has_the_percentiles_of_its_record(finish, vectors_dir):
             assert own[mine] == pytest.approx(row[column], rel=5.1e-4)
 
 
+@pytest.mark.long
 def test_a_record_without_times_and_a_damaged_one_are_named_and_the_others_shown(finish, vectors_dir):
     run = finish(SEARCH, data_dir=vectors_dir)
     whole, bare = run.cells["key"]

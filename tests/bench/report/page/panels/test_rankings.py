@@ -56,6 +56,7 @@ def test_recall_never_falls_and_ends_at_one():
     assert recall == sorted(recall) and recall[-1] == 1
 
 
+@pytest.mark.long
 def test_map_by_length_is_the_mean_over_the_seeds_with_its_deviation(finish):
     run = finish(RANKED, dataset="toy_clusters", layout="codes", top=TOP)
     found = rankings.panel(run.stored)

@@ -23,6 +23,7 @@ protocol = "seen_seen"
 TOP = "k = 10\nseeds = [0, 1]\nunseen_share = 0.35"
 
 
+@pytest.mark.long
 def test_each_training_has_one_curve_for_a_protocol_and_kind_of_codes(finish):
     run = finish(HELD_OUT, dataset="toy_clusters", layout="models", top=TOP)
     found = training.panel(run.stored)
@@ -41,6 +42,7 @@ def test_each_training_has_one_curve_for_a_protocol_and_kind_of_codes(finish):
     assert cells.loc[cells["bits"] == 6, "map_peak"].isna().all()
 
 
+@pytest.mark.long
 def test_a_record_that_is_damaged_is_named_and_one_of_an_earlier_revision_has_no_curve(finish):
     run = finish(HELD_OUT, dataset="toy_clusters", layout="models", top=TOP)
     key = next(iter(training.panel(run.stored)["curves"]))
