@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Float
-from datasets.labels import check_sets
 
 BLOCK_BYTES = 2**24
 """Bytes of float32 vectors that are read and checked at a time."""
@@ -32,16 +31,6 @@ def check_vectors(where: str, vectors: Any) -> None:
     _check_kind(where, vectors, "biuf", "numbers [n, d]", 2)
     if 0 in vectors.shape:
         raise ValueError(f"{where}: {list(vectors.shape)}, must hold at least one vector of at least one dimension")
-
-
-def check_labels(where: str, labels: Any, count: int) -> None:
-    """Raises ValueError: a source is not integers or texts [count], or 0 and 1 [count, classes]."""
-    if len(labels.shape) == 2 and labels.shape[1] > 1:
-        check_sets(where, whole(labels), count)
-        return
-    _check_kind(where, labels, "biuUS", "integers or texts [n], or 0 and 1 [n, classes]", 1)
-    if labels.shape[0] != count:
-        raise ValueError(f"{where}: {labels.shape[0]} labels for {count} vectors")
 
 
 def check_neighbours(where: str, neighbours: Any, queries: int) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.given.forms import as_codes, packed_bits
+from bench.given.labels import UserLabels, number_classes
 from bench.interfaces import Codes, Float, Items
 from datasets.arrays import read_vectors
-from datasets.labels import Labels, number_classes
 from datasets.twins import Hashes, content_hash
 
 MOST_BITS = 2**16
@@ -27,7 +27,7 @@ class CodePart:
 
     where: str
     codes: NDArray[Any]
-    labels: Labels | None = None
+    labels: UserLabels | None = None
     vectors: NDArray[Any] | None = None
     vectors_where: str = ""
 
@@ -76,7 +76,7 @@ def _vectors(part: CodePart, remarks: list[str]) -> Float | None:
     return vectors
 
 
-def _items(first_id: int, fingerprint: str, codes: Codes, labels: Labels | None, vectors: Float | None) -> Items:
+def _items(first_id: int, fingerprint: str, codes: Codes, labels: UserLabels | None, vectors: Float | None) -> Items:
     ids = np.arange(first_id, first_id + len(codes), dtype=np.int64)
     every = np.full(len(codes), -1, dtype=np.int64) if labels is None else labels
     return Items(ids, every, fingerprint, vectors=vectors, codes=codes)

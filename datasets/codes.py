@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from bench.given.files import NAMES, READERS, Arrays, arrays_of, place
 from bench.given.forms import check_form
+from bench.given.labels import read_labels
 from bench.interfaces import Context
 from datasets.arrays import check_vectors
 from datasets.checks import file_hash, needed_folder
 from datasets.coded import MOST_BITS, CodePart, coded
-from datasets.labels import read_labels
 from datasets.train_test import TrainTest
 
 VECTORS = {name: (name,) for name in ("query_vectors", "database_vectors")}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.given.labels import UserLabels
 from datasets.checks import one_line
-from datasets.labels import Labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +77,7 @@ def has_labels(schema: pa.Schema, given: str | None) -> bool:
     return given is not None or (once and _holds_labels(schema.field(name).type))
 
 
-def label_values(path: Path, name: str) -> Labels:
+def label_values(path: Path, name: str) -> UserLabels:
     """The labels of a file, integers or texts [n].
 
     Raises ValueError: a row has none.

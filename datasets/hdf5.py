@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.given.forms import as_texts
+from bench.given.labels import as_texts, check_labels
 from bench.interfaces import Context, Float
 from datasets import inner_product
-from datasets.arrays import check_finite, check_labels, check_vectors, converted, read_vectors, whole
+from datasets.arrays import check_finite, check_vectors, converted, read_vectors, whole
 from datasets.checks import needed_folder, one_line
 from datasets.coded import CodePart, coded
 from datasets.files import state
@@ -156,7 +156,7 @@ def _labels(file: h5py.File, name: str, count: int) -> NDArray[Any] | None:
     if not any(label in file for label in LABELS):
         return None
     where, found = _array(Path(file.filename), file, f"{name}_labels")
-    check_labels(where, found, count)
+    check_labels(where, found, count, read=whole)
     return as_texts(where, whole(found))
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.given.labels import UserLabels, number_classes
 from bench.interfaces import Context, Int, Items
 from datasets.checks import file_hash, needed_folder
 from datasets.columns import image_column, label_column, schema_of
 from datasets.decoding import decode
 from datasets.files import checked_hashes, state
-from datasets.labels import Labels, number_classes
 from datasets.shards import image_files, read_shard
 from datasets.splits import HOLDING, TESTS, Splits, find_splits
 from datasets.train_test import TrainTest
@@ -118,7 +118,7 @@ class Shards:
     """One split: encoded images, labels [n], the labels' names (empty if there are none), and the place of a row."""
 
     images: ArrowImages
-    labels: Labels
+    labels: UserLabels
     names: tuple[str, ...]
     where: Callable[[int], str]
 

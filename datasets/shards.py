@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.given.labels import UserLabels
 from datasets.columns import class_names, image_column, label_column, label_values, read_column, readable, schema_of
 from datasets.files import state
-from datasets.labels import Labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ class Shard:
 
     images: pa.ChunkedArray
     files: dict[int, Path]
-    labels: Labels
+    labels: UserLabels
     names: tuple[str, ...]
 
 

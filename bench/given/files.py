@@ -11,7 +11,7 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.given.forms import as_texts
+from bench.given.labels import as_texts
 
 T = TypeVar("T")
 Read = Callable[[], Any]

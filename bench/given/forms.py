@@ -1,4 +1,4 @@
-"""Codes and labels as users have them, in the one form that indexes and metrics take."""
+"""Codes as users have them, in the one form that indexes and metrics take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import Codes, Labels
+from bench.interfaces import Codes
 
 BLOCK_VALUES = 2**22
 """Values that are looked at together."""
@@ -170,40 +170,3 @@ def _packed(values: NDArray[Any], bits: int, highest_first: bool) -> Codes:
         words[:, : packed.shape[1]] = packed
         packed = words
     return Codes(packed.view("<u8").astype(np.uint64, copy=False), bits)
-
-
-def as_texts(where: str, labels: NDArray[Any]) -> NDArray[Any]:
-    """The labels; those that are bytes, decoded as UTF-8.
-
-    Raises ValueError: they are not UTF-8.
-    """
-    if labels.dtype.kind != "S":
-        return labels
-    try:
-        return np.char.decode(labels, "utf-8")
-    except UnicodeDecodeError as fault:
-        raise ValueError(f"{where}: texts must be UTF-8 ({fault})") from fault
-
-
-def as_labels(where: tuple[str, str], query: NDArray[Any], database: NDArray[Any]) -> tuple[Labels, Labels]:
-    """The labels of queries and database: class numbers int64 [n], or sets of classes as bool [n, classes].
-
-    Numbers or texts [n], [n, 1] or [1, n] are class numbers, and so are rows with a single 1; other rows of 0 and 1
-    are sets.
-
-    Raises ValueError: another shape, or the two do not go together.
-    """
-    if all(one.ndim == 1 or (one.ndim == 2 and 1 in one.shape) for one in (query, database)):
-        query, database = query.ravel(), database.ravel()
-    if query.ndim != database.ndim or query.shape[1:] != database.shape[1:]:
-        raise ValueError(f"{where[0]}: {list(query.shape)} and {where[1]}: {list(database.shape)} do not go together")
-    if query.ndim == 1:
-        _, numbers = np.unique(np.concatenate([query, database]), return_inverse=True)
-        return numbers[: len(query)].astype(np.int64), numbers[len(query) :].astype(np.int64)
-    for name, one in zip(where, (query, database), strict=True):
-        if one.ndim != 2 or one.dtype.kind not in "buif" or not ((one == 0) | (one == 1)).all():
-            raise ValueError(f"{name}: {one.dtype} {list(one.shape)}, expected classes [n] or 0 and 1 [n, classes]")
-    sets = [one.astype(np.bool_) for one in (query, database)]
-    if all((one.sum(axis=1) == 1).all() for one in sets):
-        return sets[0].argmax(axis=1).astype(np.int64), sets[1].argmax(axis=1).astype(np.int64)
-    return sets[0], sets[1]

@@ -33,20 +33,6 @@ def check_features(name: str, features: Float) -> None:
         raise ValueError(f"{name}: a feature is NaN or infinite; all must be finite")
 
 
-def check_labels(name: str, items: int, labels: Labels) -> None:
-    """Raises ValueError: there are no items, or an item has no class number and no row of zeros and ones."""
-    if len(labels) != items or items == 0:
-        raise ValueError(f"{name}: {items} items and {len(labels)} labels; as many labels, at least one")
-    numbers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-    sets = (
-        labels.ndim == 2 and labels.shape[1] > 0 and (labels.dtype == np.bool_ or ((labels == 0) | (labels == 1)).all())
-    )
-    if not numbers and not sets:
-        raise ValueError(
-            f"{name}: labels of shape {labels.shape}, {labels.dtype}; integers [n] or 0 and 1 [n, classes]"
-        )
-
-
 def check_kinds(query_labels: Labels, database_labels: Labels) -> None:
     """Raises ValueError: one side has class numbers and the other sets of classes, or sets of other classes."""
     if query_labels.shape[1:] != database_labels.shape[1:]:

@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.given.labels import check_labels
 from bench.interfaces import Codes, Float, Int, Labels
 from bench.quality import kernels
 from bench.quality.labels import (
@@ -25,7 +26,6 @@ from bench.quality.labels import (
     by_word,
     check_choice,
     check_features,
-    check_labels,
     check_padding,
     label_words,
     most_labels,
@@ -100,8 +100,8 @@ class HammingRanking:
             raise ValueError(f"query codes have {query_codes.bits} bits, database codes {database_codes.bits}")
         check_padding("query", query_codes)
         check_padding("database", database_codes)
-        check_labels("query", len(query_codes), query_labels)
-        check_labels("database", len(database_codes), database_labels)
+        check_labels("query", query_labels, len(query_codes), "iu")
+        check_labels("database", database_labels, len(database_codes), "iu")
         labels = label_words(query_labels, database_labels)
         grades = 2 if query_labels.ndim == 1 else 1 + min(most_labels(query_labels), most_labels(database_labels))
         counts = np.zeros((len(query_codes), query_codes.bits + 1, grades), dtype=np.int32)
@@ -308,8 +308,8 @@ def average_precision_by_distance(
     check_features("database", database_features)
     if query_features.shape[1] != database_features.shape[1]:
         raise ValueError(f"query features are {query_features.shape[1]}-d, database {database_features.shape[1]}-d")
-    check_labels("query", len(query_features), query_labels)
-    check_labels("database", len(database_features), database_labels)
+    check_labels("query", query_labels, len(query_features), "iu")
+    check_labels("database", database_labels, len(database_features), "iu")
     size = len(database_features)
     k, retrieved = _first(k, size), denominator == "retrieved"
     scores, totals = np.zeros(len(query_features)), np.zeros(len(query_features), dtype=np.int64)

@@ -15,6 +15,7 @@ import pytest
 from bench.interfaces import Codes, Corpus
 from bench.timing.reranked import Reranked
 from methods.search.codes.hash_tables import HashTables
+from methods.search.codes.layout import as_they_are
 from methods.search.codes.scans import AsymmetricScan, HammingScan, top_n
 from methods.search.features.rerank import Float32, Int8
 from tests.benchmarks.multi_hash import MultiHash, as_bytes
@@ -79,7 +80,7 @@ def test_the_scan_is_faster_than_faiss_at_either_setting(benchmark, data, n, hea
     rival = faiss.IndexBinaryFlat(64)
     rival.use_heap = heap
     rival.add(as_bytes(database.codes, 64))
-    distances = top_n(queries[0].codes, database.codes, n)[1]
+    distances = top_n(queries[0].codes, as_they_are(database.codes), n)[1]
     np.testing.assert_array_equal(np.sort(rival.search(as_bytes(queries[0].codes, 64), n)[0]), distances)
     ours = HammingScan(collapse=False).build(database)
     factor = ratio(
@@ -157,7 +158,7 @@ def read_rows(rows, ids):
 @pytest.mark.parametrize("n", [1000, 5000])
 def test_re_ranking_takes_little_more_than_reading_its_rows(benchmark, data, n):
     database, queries = split(data, 64)
-    found = [top_n(query.codes, database.codes, n)[0] for query in queries]
+    found = [top_n(query.codes, as_they_are(database.codes), n)[0] for query in queries]
     own = {id(query): ids for query, ids in zip(queries, found, strict=True)}
     # Rows of another query: its own have just been read, and lie in the cache.
     others = {id(query): ids[0] for query, ids in zip(queries, np.roll(found, QUERIES // 2, axis=0), strict=True)}
@@ -173,7 +174,7 @@ def test_re_ranking_takes_little_more_than_reading_its_rows(benchmark, data, n):
 
 def test_int8_rows_with_an_exact_finish_are_faster_than_float32_rows(benchmark, data):
     database, queries = split(data, 64)
-    found = {id(query): top_n(query.codes, database.codes, 5000)[0] for query in queries}
+    found = {id(query): top_n(query.codes, as_they_are(database.codes), 5000)[0] for query in queries}
     small, rows = Int8().build(database.features), Float32().build(database.features)
     for query in queries:
         candidates = found[id(query)]

@@ -207,7 +207,7 @@ def test_remarks_on_the_file_of_codes_are_kept(tmp_path, arrays):
         ("train", np.zeros((300, 0), np.float32), r"train: \[300, 0\], must hold at least one vector"),
         ("test", np.zeros((0, 16), np.float32), r"test: \[0, 16\], must hold at least one vector"),
         ("test", np.zeros((20, 5), np.float32), r"small\.hdf5: test: 5 columns, but .*small\.hdf5: train has 16"),
-        ("train_labels", np.zeros(19, np.int64), r"small\.hdf5: train_labels: 19 labels for 300 vectors"),
+        ("train_labels", np.zeros(19, np.int64), r"small\.hdf5: train_labels: 19 labels for 300 items"),
         ("test_labels", np.zeros(20), r"small\.hdf5: test_labels: float64 \[20\], must be integers or texts \[n\]"),
         ("test_labels", np.full(20, -1), "query item 0 has label -1"),
         ("test_labels", np.array(["x"] * 20, dtype=object), "labels of one split are texts, and of the other numbers"),

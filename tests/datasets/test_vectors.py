@@ -65,7 +65,7 @@ def test_value_that_is_not_finite_is_named_by_file_row_and_column(tmp_path, arra
         ("train", np.zeros((20, 0), np.float32), r"train\.npy: \[20, 0\], must hold at least one vector"),
         ("test", np.zeros((0, 4), np.float32), r"test\.npy: \[0, 4\], must hold at least one vector"),
         ("test", np.zeros((6, 5), np.float32), r"test\.npy: 5 columns, but .*train\.npy has 4"),
-        ("train_labels", np.zeros(19, np.int64), r"train_labels\.npy: 19 labels for 20 vectors"),
+        ("train_labels", np.zeros(19, np.int64), r"train_labels\.npy: 19 labels for 20 items"),
         ("test_labels", np.zeros(6), r"test_labels\.npy: float64 \[6\], must be integers or texts \[n\]"),
         (
             "test_labels",

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from methods.search.systems.home import Home
+from methods.search.common.home import Home
 
 SERVER = [sys.executable, "-c", "import os, time; os.fork(); os.setsid(); time.sleep(600)"]
 

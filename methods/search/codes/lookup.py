@@ -27,7 +27,7 @@ MAX_KEY_BITS = 24
 
 Mode = Literal["tables", "scan", "auto"]
 Cut = Literal["hamming", "arrival", "asymmetric"]
-MODES, CUTS = get_args(Mode), get_args(Cut)
+MODES = get_args(Mode)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from methods.search.codes.layout import (
 from methods.search.common.inputs import codes_of
 
 
-def top_n(query_codes: Codes, database_codes: Codes, n: int) -> tuple[Int, Distances]:
+def top_n(queries: Codes, database: Distinct, n: int) -> tuple[Int, Distances]:
     """The n nearest database codes of each query in Hamming distance, exactly; ties go to the smaller id.
 
     Returns ids int64 [q, n] and distances int32 [q, n], both -1 if the database has fewer than n codes. A single query
@@ -28,10 +28,6 @@ def top_n(query_codes: Codes, database_codes: Codes, n: int) -> tuple[Int, Dista
 
     Raises ValueError: n is below 1, or the codes differ in length.
     """
-    return _top_n(query_codes, as_they_are(database_codes), n)
-
-
-def _top_n(queries: Codes, database: Distinct, n: int) -> tuple[Int, Distances]:
     words = asked(queries, database, n)
     ids = np.empty((len(queries), n), dtype=np.int64)
     distances = np.empty((len(queries), n), dtype=np.int32)
@@ -56,7 +52,7 @@ class HammingScan:
         return self
 
     def search(self, queries: Corpus, k: int) -> Int:
-        return _top_n(codes_of(queries, "hamming_scan", self._codes.bits), self._codes, k)[0]
+        return top_n(codes_of(queries, "hamming_scan", self._codes.bits), self._codes, k)[0]
 
     def size_bytes(self) -> int:
         return self._codes.nbytes()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Float, Int, Unavailable
 from methods.parameters import check_parameters
+from methods.search.common.home import Home
 from methods.search.common.inputs import bytes_of, check_k, codes_of, features_of, items_of, set_parameters
 
 
@@ -180,7 +181,10 @@ def path_of(descriptor: int) -> str:
 
 
 def saved_bytes(save: Callable[[Path], Any]) -> int:
-    """The same for several files in a folder, which is then removed. A process that is killed leaves it."""
-    with tempfile.TemporaryDirectory() as folder:
-        save(Path(folder))
-        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    """The same for several files in a folder, which is then removed, also if this process is killed."""
+    home = Home()
+    try:
+        save(home.folder)
+        return sum(path.stat().st_size for path in home.folder.rglob("*") if path.is_file())
+    finally:
+        home.close()

@@ -51,7 +51,6 @@ class IVFADC(LibraryIndex):
         calls.prepare(index, self.seed)
         index.train(features)
         index.add(features)
-        index.nprobe = self.nprobe
         return index
 
     def set_query(self, **parameters: Any) -> None:
@@ -59,10 +58,9 @@ class IVFADC(LibraryIndex):
         if isinstance(nprobe, int) and nprobe > self.centroids:
             raise ValueError(f"nprobe = {nprobe} must be an integer from 1 to centroids = {self.centroids}")
         super().set_query(**parameters)
-        if hasattr(self, "_index"):
-            self._index.nprobe = self.nprobe
 
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
+        self._index.nprobe = self.nprobe
         return calls.search(self._index, vectors, k)
 
     def size_bytes(self) -> int:

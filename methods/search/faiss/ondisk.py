@@ -69,15 +69,10 @@ class FaissOnDisk(LibraryIndex):
         index: Any = faiss.read_index(path_of(self._file), faiss.IO_FLAG_MMAP)
         self._lists = cast(Any, faiss.downcast_InvertedLists(index.invlists))
         self._lists.prefetch_nthread = 0
-        index.nprobe = self.nprobe
         return index
 
-    def set_query(self, **parameters: Any) -> None:
-        super().set_query(**parameters)
-        if hasattr(self, "_index"):
-            self._index.nprobe = self.nprobe
-
     def _ask(self, vectors: Float, k: int) -> NDArray[Any]:
+        self._index.nprobe = self.nprobe
         return calls.search(self._index, vectors, k)
 
     def size_bytes(self) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from methods.parameters import Count, TwoOrMore
+from methods.search.common.home import Home
 from methods.search.systems.engine import Engine, Rows
-from methods.search.systems.home import Home
 
 FLOAT_BYTES = 4
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bench.interfaces import Int
+from methods.search.common.home import Home
 from methods.search.systems.engine import Bytes, CodeEngine, Engine, Rows
-from methods.search.systems.home import Home
 
 WORD_BYTES = 8
 

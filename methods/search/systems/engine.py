@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Codes, Corpus, Float, Int, Unavailable
 from methods.parameters import Natural, check_parameters
+from methods.search.common.home import Home
 from methods.search.common.inputs import bytes_of, check_k, codes_of, features_of, set_parameters
 from methods.search.common.kinds import names_of, set_own
 from methods.search.common.library import threads
-from methods.search.systems.home import Home
 
 Bytes = NDArray[np.uint8]
 INSTALL = "pip install -e '.[systems]'"

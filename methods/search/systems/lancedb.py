@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Unsuitable
 from methods.parameters import Count, Natural
+from methods.search.common.home import Home
 from methods.search.systems.engine import CodeEngine, Engine, Rows
-from methods.search.systems.home import Home
 
 CODEWORDS = 256
 """The codewords of a part; as many items are needed."""

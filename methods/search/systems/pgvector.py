@@ -14,9 +14,9 @@ from annotated_types import Ge, Le
 
 from bench.interfaces import Unavailable, Unsuitable
 from methods.parameters import Count
+from methods.search.common.home import Home
 from methods.search.common.library import threads
 from methods.search.systems.engine import CodeEngine, Engine, Rows, check_version
-from methods.search.systems.home import Home
 from methods.search.systems.postgres import connected, removal, serve, without_variables
 
 OLDEST = (0, 8)

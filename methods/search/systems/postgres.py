@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from methods.search.systems.home import Home
+from methods.search.common.home import Home
 
 START_SECONDS = 60.0
 SPARE_CONNECTIONS = 20

