@@ -199,11 +199,15 @@ def _fastest_close(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> I
 
 def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: str, shown: pd.DataFrame) -> str:
     alike = pareto.as_fast(pareto.reaching(points, quality.column, ENOUGH), best, front.LATENCY)
-    apart = "" if alike is None or alike.empty else f"; not told apart from {_listed(alike, shown)}"
+    several = alike is not None and len(alike) > 0
+    apart = f"; not told apart from {_listed(alike, shown)}" if several else ""
     if best["is_exact"]:
         return f"No search that reaches {enough} is faster than exact search{apart}"
     reached = f"{percent(best[quality.column])} %{_in_time(best, points, quality.whose)}"
-    return f"{_name(best, shown)} is the fastest that reaches {enough}: {reached}{apart}"
+    if several and alike["is_exact"].any():
+        return f"No search that reaches {enough} is told apart from exact search: {_name(best, shown)} has {reached}"
+    rank = "among the fastest that reach" if several else "the fastest that reaches"
+    return f"{_name(best, shown)} is {rank} {enough}: {reached}{apart}"
 
 
 def _listed(points: pd.DataFrame, shown: pd.DataFrame) -> str:

@@ -25,7 +25,7 @@ from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto, systems
 from bench.report.code_tables import BY_LENGTH, TRAINED_ON, code_sections, trainings, with_kinds
 from bench.report.numerals import deviation, difference, percent, significant
-from bench.report.tables import SETTINGS, label, section_name, split_series
+from bench.report.tables import SETTINGS, label, query_time, section_name, split_series
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
 from bench.report.words import NOT_RUN, GridInfo, Value, value_of
 
@@ -36,14 +36,6 @@ NOTES = {
     "±": "standard deviation over the seeds",
 }
 """The meanings of the signs in a table."""
-METHODS = (
-    PRECISION,
-    RECALL,
-    dataclasses.replace(MEAN_LATENCY, heading="Query, ms"),
-    SPEED_UP,
-    dataclasses.replace(PAPER_MEMORY, heading="Paper's bytes/item"),
-    dataclasses.replace(MEMORY, heading="Memory, MB"),
-)
 Section = tuple[str, list[tuple[str, list[Value]]]]
 """A name, and the rows below it: a label and its values, one below each heading or one for all."""
 
@@ -86,7 +78,7 @@ def _candidates(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
         (section_name(keys, searches), split_series(section, searches, ["index", "rerank", *SETTINGS, *VARIANT]))
         for keys, section in searches.groupby(SECTION, dropna=False, sort=True)
     ]
-    for column in _measured([column.at(k) for column in (PRECISION, RECALL, MEAN_LATENCY)], searches):
+    for column in _measured([column.at(k) for column in (PRECISION, RECALL, query_time(searches))], searches):
         corner = f"{column.heading} at N =" if numbers else column.heading
         yield _over(column, corner, "candidates", {str(number): number for number in numbers}, parts)
 
@@ -140,7 +132,12 @@ def _measured(columns: Sequence[Column], cells: pd.DataFrame) -> list[Column]:
 
 def _methods(searches: pd.DataFrame, k: int) -> list[Table]:
     """A table with methods down and figures across."""
-    columns = _measured([column.at(k) for column in METHODS], searches)
+    time = query_time(searches)
+    brief = {time: "Mean query, ms" if time is MEAN_LATENCY else "Query, ms", PAPER_MEMORY: "Paper's bytes/item"}
+    brief[MEMORY] = "Memory, MB"
+    shown = [PRECISION, RECALL, time, SPEED_UP, PAPER_MEMORY, MEMORY]
+    shown = [dataclasses.replace(column, heading=brief.get(column, column.heading)).at(k) for column in shown]
+    columns = _measured(shown, searches)
     sections: list[Section] = []
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
         series = split_series(section, searches, ["index", "rerank", "setting", *VARIANT])

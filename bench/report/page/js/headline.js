@@ -133,9 +133,10 @@ function unsteady() {
   const timed = finishedRows().filter((row) => typeof row.unstable === 'boolean');
   const moved = timed.filter((row) => row.unstable).length;
   const busy = timed.filter((row) => row.loaded).length;
+  const all = plural(timed.length, 'timing', 'timings');
   return [
-    moved && `During ${moved} of ${plural(timed.length, 'timing', 'timings')} ${MOVED}.`,
-    busy && `During ${busy} of ${timed.length} others kept the machine busy.`,
+    moved && `During ${moved} of ${all} ${MOVED}.`,
+    busy && `During ${busy} of ${all} other programs kept the machine busy.`,
   ]
     .filter(Boolean)
     .join(' ');

@@ -40,7 +40,7 @@ function drawControls() {
     costName(),
     (value) => change({ cost: value }),
   );
-  Object.assign(byId('level'), { min: low, max: high, value: level() });
+  Object.assign(byId('level'), { min: low, max: high, value: level(), hidden: low >= high });
   byId('level').setAttribute('aria-valuetext', levelPhrase());
   byId('level-out').textContent = levelText(level());
   const presets = PRESETS.filter((value) => value >= low && value <= high).slice(-MOST_PRESETS);

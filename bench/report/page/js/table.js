@@ -182,7 +182,7 @@ function aboutPublished() {
 function aboutReference() {
   const names = distinct(finishedRows().map((row) => row.ratio_to)).join(' or ');
   if (!names || !hasSome('ratio')) return '';
-  return `Against the scan: time over that of ${names} in the same rounds, with its 95 % interval.`;
+  return `Against the scan: that of ${names} over a method’s own time in the same rounds.`;
 }
 
 function wireTable() {
