@@ -124,13 +124,13 @@ def test_greedy_hash_passes_the_gradient_through_the_sign(case):
 
 
 def test_a2_net_rebuilds_and_decorrelates_from_its_start_on(case):
-    outputs, _, _, _, _ = case
+    outputs, *_, batch = case
     rng = np.random.default_rng(1)
     features, rebuilt, codes = rng.random((6, 20)), rng.random((6, 20)), np.tanh(outputs)
     made = A2Outputs(*(torch.from_numpy(array) for array in (codes, features, rebuilt)))
     method = A2Net(bits=BITS, refine_from=0.5)
-    assert set(value(method.terms(made, 0.4)).values()) == {0.0}
-    got = value(method.terms(made, 0.5))
+    assert set(value(method.terms(made, batch.classes, 0.4)).values()) == {0.0}
+    got = value(method.terms(made, batch.classes, 0.5))
     assert got["reconstruction_loss"] == pytest.approx(np.square(rebuilt - features).mean(), rel=1e-5)
     wanted = np.square(codes.T @ codes - 6 * np.eye(BITS)).mean() / (6 * BITS)
     assert got["decorrelation_loss"] == pytest.approx(wanted, rel=1e-5)
