@@ -18,6 +18,7 @@ from methods.hashing.deep.dsh import DSH
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
 from methods.hashing.deep.networks.a2_net import A2NetNetwork, A2Outputs
+from methods.hashing.deep.networks.agmh import AGMHNetwork
 from methods.hashing.deep.networks.common import HashNetwork, Outputs
 from methods.hashing.deep.networks.exchnet import ExchNetNetwork
 from methods.hashing.deep.networks.semicon import ChannelInteraction, mask
@@ -182,6 +183,7 @@ def test_what_is_added_after_the_interaction_is_rectified_as_by_a_rectifier_in_p
     lambda backbone: HashNetwork(backbone, BITS, False, bounded=True),
     lambda backbone: ExchNetNetwork(backbone, 2, BITS, False),
     lambda backbone: A2NetNetwork(backbone, 2, BITS, False),
+    lambda backbone: AGMHNetwork(backbone, BITS, False, heads=2, width=4, stride=2, attended=True),
 ])  # fmt: skip
 def test_a_wrong_bit_that_is_saturated_keeps_its_gradient_in_mixed_precision(make):
     """In bfloat16 the tanh of -4 is -1, where a bit's cross-entropy is 100 and has no gradient."""
