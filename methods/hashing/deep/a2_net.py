@@ -59,7 +59,7 @@ class A2Net(AlternatingHasher):
 
         return A2NetNetwork(backbone, self.parts or self.bits, self.bits, self.frozen_trunk, self.attention_from)
 
-    def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
+    def terms(self, made: Any, classes: Tensor, progress: float) -> dict[str, Tensor]:
         """The error ||x - W^T u||^2 per feature, and the distance of U^T U from b I over b and the bits."""
         import torch
 

@@ -87,7 +87,7 @@ class ExchNet(AlternatingHasher):
             return None
         return anchors(learning, self.anchor_samples, step)
 
-    def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
+    def terms(self, made: Any, classes: Tensor, progress: float) -> dict[str, Tensor]:
         """The diversity losses of Eq. (13)."""
         from methods.hashing.deep.networks.exchnet import channel_loss, spatial_loss
 

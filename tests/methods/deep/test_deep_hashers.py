@@ -14,9 +14,11 @@ from bench.plugins import registry
 from bench.quality.ranking import mean_average_precision
 from methods.hashing.deep.a2_net import A2Net
 from methods.hashing.deep.adsh import ADSH
+from methods.hashing.deep.agmh import AGMH
 from methods.hashing.deep.chn import CHN
 from methods.hashing.deep.class_code import ClassCode
 from methods.hashing.deep.csq import CSQ
+from methods.hashing.deep.dahnet import DAHNet
 from methods.hashing.deep.dcdh import DCDH
 from methods.hashing.deep.dpn import DPN
 from methods.hashing.deep.dpsh import DPSH
@@ -52,8 +54,10 @@ METHODS = {
     ExchNet: {**TURNS, "learning_rate": 0.01},
     A2Net: {**TURNS, "learning_rate": 0.01},
     SEMICON: {**TURNS, "learning_rate": 0.01},
+    AGMH: {**TURNS, "learning_rate": 0.01, "heads": 2},
+    DAHNet: {**TURNS, "learning_rate": 0.01},
 }
-ALTERNATING = {ADSH, ExchNet, A2Net, SEMICON}
+ALTERNATING = {ADSH, ExchNet, A2Net, SEMICON, AGMH, DAHNet}
 FREE_CODES = ALTERNATING | {ClassCode, FISH, CHN}
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
 
@@ -81,7 +85,9 @@ def test_codes_of_unseen_images_rank_their_class_first(train, queries, tmp_path,
     assert len(rows) == hasher.after_fit().steps and losses and np.all(np.isfinite(losses))
 
 
-@pytest.mark.parametrize("method", [DPSH, DTSH, CSQ, FISH, CHN, ADSH, SEMICON], ids=lambda method: method.__name__)
+@pytest.mark.parametrize(
+    "method", [DPSH, DTSH, CSQ, FISH, CHN, ADSH, SEMICON, DAHNet], ids=lambda method: method.__name__
+)
 def test_an_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(train, queries, tmp_path, method):
     shorter = {"epochs": 3} if method not in ALTERNATING else {"iterations": 3, "epochs": 1}
     settings = {**METHODS[method], **shorter, "validation": 20, "validate_every": 1}
@@ -165,6 +171,7 @@ def test_one_class_and_items_without_images_are_refused(train, method):
         (FISH, {"salient": 1.5}), (PSLDH, {"scale": -1.0}), (DPN, {"margin": 0.0}),
         (DTSH, {"negatives": 0}), (DCDH, {"sigma": 0.0}), (CHN, {"smoothing": 1.5}),
         (ADSH, {"quantisation": -1.0}), (A2Net, {"parts": 0}), (SEMICON, {"bits": 5}), (ADSH, {"optimizer": "lion"}),
+        (AGMH, {"stride": 3}), (DAHNet, {"bits": 5}),
     ],
 )  # fmt: skip
 def test_wrong_parameters_are_named(method, wrong):

@@ -18,6 +18,7 @@ from methods.hashing.deep.dsh import DSH
 from methods.hashing.deep.greedy_hash import GreedyHash
 from methods.hashing.deep.hashnet import HashNet
 from methods.hashing.deep.networks.a2_net import A2NetNetwork, A2Outputs
+from methods.hashing.deep.networks.agmh import AGMHNetwork
 from methods.hashing.deep.networks.common import HashNetwork, Outputs
 from methods.hashing.deep.networks.exchnet import ExchNetNetwork
 from methods.hashing.deep.networks.semicon import ChannelInteraction, SEMICONNetwork, mask
@@ -137,13 +138,13 @@ def test_greedy_hash_passes_the_gradient_through_the_sign(case):
 
 
 def test_a2_net_rebuilds_and_decorrelates_from_its_start_on(case):
-    outputs, _, _, _, _ = case
+    outputs, *_, batch = case
     rng = np.random.default_rng(1)
     features, rebuilt, codes = rng.random((6, 20)), rng.random((6, 20)), np.tanh(outputs)
     made = A2Outputs(*(torch.from_numpy(array) for array in (codes, features, rebuilt)))
     method = A2Net(bits=BITS, refine_from=0.5)
-    assert set(value(method.terms(made, 0.4)).values()) == {0.0}
-    got = value(method.terms(made, 0.5))
+    assert set(value(method.terms(made, batch.classes, 0.4)).values()) == {0.0}
+    got = value(method.terms(made, batch.classes, 0.5))
     assert got["reconstruction_loss"] == pytest.approx(np.square(rebuilt - features).mean(), rel=1e-5)
     wanted = np.square(codes.T @ codes - 6 * np.eye(BITS)).mean() / (6 * BITS)
     assert got["decorrelation_loss"] == pytest.approx(wanted, rel=1e-5)
@@ -196,6 +197,7 @@ def test_what_is_added_after_the_interaction_is_rectified_as_by_a_rectifier_in_p
     lambda backbone: ExchNetNetwork(backbone, 2, BITS, False),
     lambda backbone: A2NetNetwork(backbone, 2, BITS, False),
     lambda backbone: SEMICONNetwork(backbone, BITS, 0.15, False),
+    lambda backbone: AGMHNetwork(backbone, BITS, False, heads=2, width=4, stride=2, attended=True),
 ])  # fmt: skip
 def test_a_wrong_bit_that_is_saturated_keeps_its_gradient_in_mixed_precision(make):
     """In bfloat16 the tanh of -4 is -1, where a bit's cross-entropy is 100 and has no gradient."""

@@ -48,7 +48,7 @@ class AlternatingHasher(DeepHasher):
 
         return Alternation(self, train, context)
 
-    def terms(self, made: Any, progress: float) -> dict[str, Tensor]:
+    def terms(self, made: Any, classes: Tensor, progress: float) -> dict[str, Tensor]:
         """The method's own weighted terms beside the hash loss, means over the batch."""
         return {}
 

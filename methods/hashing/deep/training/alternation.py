@@ -109,7 +109,7 @@ class Alternation(Learning):
             codes = self.training.state["codes"][torch.from_numpy(rows)].to(made.codes.device)
             distances = (made.codes.float() - codes).square().sum(dim=1)
             terms["quantisation_loss"] = scale * method.quantisation * distances.mean()
-        return {**terms, **method.terms(made, progress)}
+        return {**terms, **method.terms(made, classes, progress)}
 
     def _hash_loss(self, codes: Float, dissimilar: float) -> HashLoss:
         device = self.training.fabric.device
