@@ -30,6 +30,19 @@ class Signs:
         return items.vectors @ self.planes_
 
 
+class Collapsed(Signs):
+    """Random hyperplanes of which the first ``constant`` bits are the same for all items."""
+
+    def __init__(self, *, bits: int = 16, constant: int = 16):
+        super().__init__(bits=bits)
+        self.constant = constant
+
+    def encode_real(self, items):
+        values = super().encode_real(items)
+        values[:, : self.constant] = 1
+        return values
+
+
 class Failing:
     """An embedder that fails while it fits."""
 
