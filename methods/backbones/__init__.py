@@ -39,7 +39,7 @@ class BackboneChoice:
     """
 
     name: BackboneName
-    weights: str
+    weights: str | Path
     image_size: ImageSize
     frozen_trunk: bool
     pretrain_epochs: Natural

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -26,7 +27,7 @@ class Pretrained:
 
     check_parameters: ClassVar[dict[str, Any]] = SMALLEST
     backbone: BackboneName = "resnet50"
-    weights: str = "imagenet"
+    weights: str | Path = "imagenet"
     image_size: ImageSize = 224
     pretrain_epochs: Natural = 0
     normalise: bool = True

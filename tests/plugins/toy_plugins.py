@@ -287,3 +287,14 @@ class ClustersApart(Clusters):
     """Clusters whose train items are not in the database."""
 
     train_in_database = False
+
+
+class FromFile(Pixels):
+    """Vectors times the number in a file; notes each fit."""
+
+    def __init__(self, *, dim: int = 12, path: Path | None = None):
+        super().__init__(dim=dim)
+        self.path = path
+
+    def embed(self, items):
+        return super().embed(items) * np.float32(self.path.read_text())
