@@ -22,8 +22,8 @@ PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 class Onnx:
     """An output of the encoder in an ONNX file, by ONNX Runtime: ``pip install -e '.[foundation]'``.
 
-    What the backbone has seen stands in the column ``remarks``. The file must hold its weights itself: keys know nothing
-    of tensors in other files.
+    What the backbone has seen stands in the column ``remarks``. The file must hold its weights itself: keys know
+    nothing of tensors in other files.
 
     ``path``: the file, whose input is float32 [b, 3, ``image_size``, ``image_size``]
     ``sha256``: the file's digest, or its first digits; "" checks nothing
