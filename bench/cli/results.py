@@ -79,7 +79,7 @@ def _print_left_out(cells: pd.DataFrame) -> None:
     if skipped:
         print_reasons(console, f"bench: {skipped} of {len(cells)} cells skipped:", reasons(cells, ["skipped"]))
     if said:
-        print_reasons(console, "bench: the data have less than some cells allow for:", said)
+        print_reasons(console, "bench: remarks of trainings and searches:", said)
     if collapsed:
         print_reasons(console, "bench: codes that collapsed, in whole or in part:", collapsed)
 
