@@ -3,8 +3,9 @@
 The data are plain arrays or one of four small dataclasses. A plugin is found by entry point and checked by structure,
 so it needs no base class. Its constructor only stores its parameters: keyword arguments with annotations and defaults,
 and a ``ValueError`` for a bad value. Its module stays cheap to import: torch and the like are imported where they are
-used. Its class may have ``check_parameters``, a dict: the parameters that ``bench check`` gives it where ``--set`` says
-nothing, for instance those that make a network small and avoid a download.
+used. A parameter whose annotation allows a ``Path`` may name a file: keys hold its content, wherever it is. Its class
+may have ``check_parameters``, a dict: the parameters that ``bench check`` gives it where ``--set`` says nothing, for
+instance those that make a network small and avoid a download.
 
 Two more members are optional. They are only printed, decide no result and are in no key. ``label`` is the method's
 name in tables, figures and pages, such as "ExchNet"; without it, the plugin's name is printed. ``family`` is the group

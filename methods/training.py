@@ -102,6 +102,7 @@ class Training:
         self.forward, self._optimizer = self.fabric.setup(network, optimizer)
         self.state: dict[str, Tensor] = {}
         self.history: list[dict[str, Any]] = []
+        self._losses: list[Tensor] = []
         self._identity = json.dumps({"format": FORMAT, **identity}, sort_keys=True)
         self._folder, self._prefix = context.folder, prefix
         self._kept: dict[str, dict[str, Tensor]] = {}
@@ -111,13 +112,15 @@ class Training:
     def run(self, steps: int, one_step: Callable[[int], dict[str, Any]], description: str) -> None:
         """Do the steps that are left; ``one_step(step)`` returns the step's figures for the log.
 
-        Raises ValueError: the checkpoint in ``context.folder`` is of another training.
+        Raises ValueError: the checkpoint in ``context.folder`` is of another training, or a loss is no finite number.
         """
         self._resume()
         done = len(self.history)
         for step in self.context.track(range(done, steps), description, steps - done):
             with exactly(self._precision):
-                self.history.append({"step": step, **one_step(step)})
+                figures = one_step(step)
+            self._check_losses(step, steps)
+            self.history.append({"step": step, **figures})
             self._save()
 
     def set_learning_rate(self, rate: float) -> None:
@@ -127,9 +130,22 @@ class Training:
 
     def update(self, loss: Tensor) -> None:
         """One step of the optimiser down the gradient of ``loss``."""
+        self._losses.append(loss.detach())  # read at the end of the step, since each reading would wait for the device
         self._optimizer.zero_grad()
         self.fabric.backward(loss)
         self._optimizer.step()
+
+    def _check_losses(self, step: int, steps: int) -> None:
+        """Raises ValueError: a loss of the step was no finite number, and since then the weights are none either."""
+        losses = torch.stack(self._losses or [torch.zeros(())]).float().cpu()
+        self._losses = []
+        wrong = torch.nonzero(~torch.isfinite(losses))
+        if len(wrong):
+            first, rate = int(wrong[0]), self.optimizer.param_groups[0]["lr"]
+            raise ValueError(
+                f"the loss is {losses[first]:g} in step {step + 1} of {steps}, batch {first + 1} of {len(losses)}, "
+                f"at a learning rate of {rate:g}: set a lower learning_rate"
+            )
 
     def keep(self, name: str) -> None:
         """Keep the network and the state under a name, in ``context.folder`` if there is one."""

@@ -18,6 +18,7 @@ from bench.cli.screen import console
 from bench.plans.durations import Durations, DurationsFile, elsewhere
 from bench.plans.forecast import Doing, Forecast, Left
 from bench.plans.units import Plan, Planned, Unit
+from bench.report.text_layout import wrapped
 from bench.system.wording import printable
 
 LINE_SECONDS = 25.0
@@ -71,7 +72,8 @@ class Reporter:
             if left_out:
                 said[1:] = [f"{left_out:,} of them left out", f"of the others {done} done"]
             how_long = f"; {_beforehand(self._forecast.told(now), self._forecast.durations.here)}" if self._open else ""
-            self._print(", ".join(said) + how_long, now)
+            for line in wrapped(", ".join(said) + how_long, self._console.width - len(_stamp(0.0))):
+                self._print(line, now)
             if self.live is not None:
                 self._draw(now)
 
@@ -197,7 +199,7 @@ class Reporter:
             yield self._clock()
 
     def _print(self, line: str, now: float) -> None:
-        self._console.print(f"[{now - self._start:6.1f} s] {line}")
+        self._console.print(_stamp(now - self._start) + line)
 
     def _draw(self, now: float) -> None:
         self._last = now
@@ -243,6 +245,10 @@ def _machine() -> str:
 
     here = machine()
     return f"{here['cpu']}, {cores()} cores, {here['gpu'] or 'no GPU'}"
+
+
+def _stamp(seconds: float) -> str:
+    return f"[{seconds:6.1f} s] "
 
 
 def _columns(width: int) -> list[Column]:

@@ -65,20 +65,23 @@ def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool) -> No
 
 
 def _print_left_out(cells: pd.DataFrame) -> None:
-    """Print the cells that could not run on this machine or on these data, with reasons, and the remarks on others.
+    """Print the cells that could not run on this machine or on these data, with reasons, the remarks on others, and
+    what their codes fail to tell apart.
 
     ``cells`` as ``bench.records.frame.frame_of`` has them.
     """
-    from bench.report.reasons import reasons, remarks
+    from bench.report.reasons import collapses, reasons, remarks
 
-    said = remarks(cells)
+    said, collapsed = remarks(cells), collapses(cells)
     skipped = int((cells["status"] == "skipped").sum())
-    if skipped or said:
+    if skipped or said or collapsed:
         console.print()
     if skipped:
         print_reasons(console, f"bench: {skipped} of {len(cells)} cells skipped:", reasons(cells, ["skipped"]))
     if said:
-        print_reasons(console, "bench: the data have less than some cells allow for:", said)
+        print_reasons(console, "bench: remarks of trainings and searches:", said)
+    if collapsed:
+        print_reasons(console, "bench: codes that collapsed, in whole or in part:", collapsed)
 
 
 def print_failures(where: Screen, cells: pd.DataFrame) -> None:

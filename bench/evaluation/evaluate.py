@@ -16,6 +16,7 @@ from bench.given.labels import number_classes, read_labels
 from bench.grids.published import load_reference
 from bench.interfaces import Int, Labels
 from bench.quality.ranking import PRESETS, HammingRanking
+from bench.quality.variety import constant_bits, distinct_codes
 
 Source = str | Path | NDArray[Any]
 PLACES = (10, 100, 1000)
@@ -167,7 +168,7 @@ def _remarks(
 ) -> Iterator[str]:
     """What makes such figures wrong, or other than a reader would think."""
     yield from dict.fromkeys((*query.remarks, *database.remarks))
-    distinct = len(np.unique(database.codes.words, axis=0))
+    distinct = distinct_codes(database.codes)
     if figures["best"] - figures["worst"] > SPREAD:
         spread = 100 * (figures["best"] - figures["worst"])
         yield (
@@ -176,7 +177,7 @@ def _remarks(
         )
     if labels[1].ndim == 1 and distinct <= len(np.unique(labels[1])):
         yield "the database has at most one code a class: these codes are learned from labels, not encoded from items"
-    constant = query.codes.bits - int(_varying(database))
+    constant = constant_bits(database.codes)
     if constant > 0:
         yield f"{constant} of {query.codes.bits} bits are the same in the whole database"
     shared = _shared_rows(query.values, database.values)
@@ -186,14 +187,6 @@ def _remarks(
     if lonely:
         yield f"{lonely:,} queries have no relevant item in the database; they count as 0"
     yield from _disagreeing(query, database, labels)
-
-
-def _varying(given: Given) -> Int:
-    """The number of bits that are not the same in all codes."""
-    words = given.codes.words
-    differing = np.bitwise_or.reduce(words, axis=0) & ~np.bitwise_and.reduce(words, axis=0)
-    varying: Int = np.bitwise_count(differing).sum()
-    return varying
 
 
 def _shared_rows(query: NDArray[Any], database: NDArray[Any]) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bench.interfaces import Codes, Corpus, Float, Int, Labels
 from bench.quality.neighbours import precision_at, recall_at, recall_at_by_codes
 from bench.quality.ranking import HammingRanking, average_precision_by_distance
+from bench.quality.variety import constant_bits, distinct_codes
 
 
 def of_codes(
@@ -26,6 +29,17 @@ def of_codes(
         f"ndcg_at_{k}": float(ranking.ndcg_at(k).mean()),
         "precision_within_2": float(ranking.precision_within(2).mean()),
     }
+
+
+def of_database_codes(codes: Codes, labels: Labels | None) -> dict[str, int]:
+    """The columns by which a collapse shows: bits that are the same in all codes of the database, codes that differ,
+    and, with the ``labels`` of its items, the classes that these should tell apart.
+    """
+    columns = {"constant_bits": constant_bits(codes), "distinct_codes": distinct_codes(codes)}
+    if labels is not None:
+        present = len(np.unique(labels)) if labels.ndim == 1 else int(labels.any(axis=0).sum())
+        columns["database_classes"] = present
+    return columns
 
 
 def of_features(queries: Float, database: Float, query_labels: Labels, database_labels: Labels) -> dict[str, float]:

@@ -9,8 +9,12 @@ class number is one word, compared as a whole (``single``); a set of labels is o
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cache, wraps
+from threading import Thread
+from typing import Any, TypeVar
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import njit, prange, types
@@ -18,6 +22,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
 BLOCK = 2048
 """The items whose distances and shared labels are computed before they are counted. Both fit a first-level cache."""
@@ -27,6 +32,30 @@ COPIES = 4
 
 QUERIES_PER_TASK = 8
 """Queries whose float64 distances a thread holds at a time. Each row of the database is read once for all of them."""
+
+
+@cache
+def _start_threads() -> None:
+    """Start numba's threads from a thread that ends.
+
+    numba sets OpenMP's number of threads for the thread that starts its own. torch reads that number, and a training
+    that is judged half-way would go on with another one, and to other weights.
+    """
+    starter = Thread(target=numba.get_num_threads)
+    starter.start()
+    starter.join()
+
+
+def _parallel(function: F) -> F:
+    """Compile a kernel that Python calls and that shares its loop among threads."""
+    compiled: Any = njit(cache=True, parallel=True)(function)
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        _start_threads()
+        return compiled(*arguments)
+
+    return call  # type: ignore[return-value]
 
 
 def _popcount_code(typing_context: Any, word: Any) -> Any:
@@ -80,7 +109,7 @@ def _fill_shared(query_labels: Array, q: int, labels: Array, single: bool, start
                 shared[i] += np.uint32(_popcount(row[i] & label))
 
 
-@njit(cache=True, parallel=True)
+@_parallel
 def count(query_words: Array, words: Array, query_labels: Array, labels: Array, single: bool, counts: Array) -> None:
     """Fill ``counts`` int32 [q, bits + 1, grades]: items by Hamming distance and number of shared labels."""
     size = words.shape[1]
@@ -95,7 +124,7 @@ def count(query_words: Array, words: Array, query_labels: Array, labels: Array, 
         counts[q] = histogram.sum(axis=0)
 
 
-@njit(cache=True, parallel=True)
+@_parallel
 def score_in_id_order(
     query_words: Array,
     words: Array,
@@ -203,7 +232,7 @@ def _score_groups(items: Array, relevant: Array, k: int, retrieved: bool, harmon
     return total + _sum_of_precisions(before, hits, items[group], relevant[group], first, harmonic)
 
 
-@njit(cache=True, parallel=True)
+@_parallel
 def score_groups(items: Array, relevant: Array, k: int, retrieved: bool, harmonic: Array, scores: Array) -> None:
     """Fill ``scores`` float64 [q] from tie groups int64 [q, groups]: see ``_score_groups``."""
     for q in prange(scores.shape[0]):
@@ -262,7 +291,7 @@ def _tie_groups(distances: Array, shared: Array) -> tuple[Array, Array]:
     return items, relevant
 
 
-@njit(cache=True, parallel=True)
+@_parallel
 def score_distances(
     queries: Array,
     features: Array,
@@ -292,7 +321,7 @@ def score_distances(
             totals[q] = relevant.sum()
 
 
-@njit(cache=True, parallel=True)
+@_parallel
 def count_within(found: Array, nearest: Array, features: Array, queries: Array, hits: Array) -> None:
     """Fill ``hits`` int64 [q]: found ids no farther from their query than the farthest of ``nearest``; -1 is no id."""
     for q in prange(hits.shape[0]):
@@ -326,7 +355,7 @@ def _offer(distances: Array, ids: Array, distance: float, identity: int) -> None
         _replace_worst(distances, ids, distance, identity)
 
 
-@njit(cache=True, parallel=True)
+@_parallel
 def offer_rows(
     features: Array,
     first: int,

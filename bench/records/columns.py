@@ -138,6 +138,10 @@ TRAINING = Column("fit_seconds", heading="training, s", digits=1)
 DISTANCE = Column("fit_codebook_distance", "integer", heading="least distance of the classes' codes, bits")
 EQUAL = Column("fit_codebook_equal", "integer", heading="pairs of classes with equal codes")
 """DISTANCE and EQUAL are figures that hashers with a fixed code for each class tell of their fit."""
+CONSTANT = Column("constant_bits", "integer", heading="bits that are the same in all database codes")
+DISTINCT = Column("distinct_codes", "integer", heading="database codes that differ")
+CLASSES = Column("database_classes", "integer", heading="classes in the database")
+"""CONSTANT, DISTINCT and CLASSES show codes that collapsed: ``report.reasons.collapses`` says so in words."""
 MEMORY = Column("index_bytes", "integer", heading="Memory needed, MB", scale=1e-6, digits=3)
 LOAD = Column("load_seconds", heading="load, s")
 OVERHEAD = Column("overhead_ms", heading="empty query, ms", digits=3)
@@ -170,6 +174,9 @@ COLUMNS = (
     TRAINING,
     DISTANCE,
     EQUAL,
+    CONSTANT,
+    DISTINCT,
+    CLASSES,
     ENCODING,
     *_numbers(*ENCODING.bounds),
     BUILD,

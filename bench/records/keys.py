@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.grids.cells import Cell, Grid, KeyedCell
 from bench.plugins import registry
-from bench.plugins.choices import ROLES, Choice, Role
+from bench.plugins.choices import ROLES, Choice, Role, keyed_parameters
 from bench.stages.pipeline import Pipeline
 from bench.store.identity import digest, room_identity, source_identity
 
@@ -46,4 +46,5 @@ def _searching(grid: Grid, cell: Cell) -> list[Any]:
 
 
 def _identity(role: Role, choice: Choice) -> list[Any]:
-    return [choice.name, choice.parameters, source_identity(registry.find(ROLES[role], choice.name).module)]
+    kind = ROLES[role]
+    return [choice.name, keyed_parameters(kind, choice), source_identity(registry.find(kind, choice.name).module)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#5
 # There are more markers than colours, so that few series share both.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">"]
 FRONT = "Front: nothing as fast is better"
+NAMES = (
+    "map_against_bits",
+    "precision_against_candidates",
+    *(f"{quality}_against_{time}" for quality in ("recall", "precision") for time in ("time", "batch_time")),
+)
+"""The names of all figures. One of an earlier report that has nothing to show now is removed."""
+KINDS = ("png", "pdf")
 ACROSS = 4
 HANDLE_INCHES, LETTER_INCHES = 0.7, 0.06
 """The width of a handle and of a letter in a legend of small letters."""
@@ -64,16 +72,17 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
     ``map_against_bits``, unless there is only one length. "candidates" and "methods" have
     ``precision_against_candidates``, unless fewer than two numbers of candidates were run, and
     ``precision_against_time``. "pareto" and "systems" have recall and precision against ``time`` and ``batch_time``.
-    Figures against time are left out if nothing was timed.
+    Figures against time are left out if nothing was timed. A figure that is left out is removed if it was there.
 
     Raises ValueError: the reference is unknown.
     """
     done = finished(cells, grid)
     figures = {name: _draw(done, grid, panel) for name, panel in panels(done, grid).items()}
+    for name, kind in product(set(NAMES) - set(figures), KINDS):
+        (folder / f"{name}.{kind}").unlink(missing_ok=True)
     return [
         replace_file(folder / f"{name}.{kind}", partial(_save, figure, kind))
-        for name, figure in figures.items()
-        for kind in ("png", "pdf")
+        for (name, figure), kind in product(figures.items(), KINDS)
     ]
 
 

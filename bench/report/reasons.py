@@ -1,4 +1,6 @@
-"""Lists the reasons of unfinished cells and the remarks on finished ones, each once with the plugin behind it."""
+"""Lists the reasons of unfinished cells, and the remarks on finished ones and their collapses, each once with the
+plugin behind it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from bench.records.columns import CLASSES, CONSTANT, DISTINCT
 from bench.records.rows import BETWEEN_REMARKS
 
 ROLES = ("index", "rerank", "hasher", "input", "embedder")
@@ -28,6 +31,35 @@ def remarks(cells: pd.DataFrame) -> list[str]:
     return _grouped(cells, each.explode("remarks"), "remarks")
 
 
+def collapses(cells: pd.DataFrame) -> list[str]:
+    """What the database codes of cells fail to tell apart, a line each: the number of cells, hasher and fault."""
+    if DISTINCT.name not in cells:
+        return []
+    faults = cells.assign(collapse=cells.apply(collapse, axis=1)).explode("collapse")
+    return [
+        f"{_number(group)} of {', '.join(dict.fromkeys(group['hasher']))}: {fault}"
+        for fault, group in faults.groupby("collapse", sort=False)
+    ]
+
+
+def collapse(cell: pd.Series) -> list[str]:
+    """What the database codes of a cell fail to tell apart, in words: one code for all, constant bits, or fewer codes
+    than classes where the bits would hold a code for each. Nothing is said of a single item.
+    """
+    constant, distinct, classes = (cell.get(column.name) for column in (CONSTANT, DISTINCT, CLASSES))
+    if pd.isna(distinct) or pd.isna(constant) or cell["database_items"] < 2:
+        return []
+    if distinct == 1:
+        return ["all database codes are equal"]
+    said = []
+    if constant > 0:
+        told = f"{constant:.0f} of {cell['bits']:.0f} bits {'is' if constant == 1 else 'are'}"
+        said.append(f"{told} the same in all database codes")
+    if pd.notna(classes) and distinct < min(classes, 2 ** int(cell["bits"])):
+        said.append(f"the database of {classes:.0f} classes has {distinct:.0f} codes that differ")
+    return said
+
+
 def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str) -> list[str]:
     if column not in some:
         return []
@@ -35,10 +67,13 @@ def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str) -> list[str]:
     lines = []
     for reason, group in some.groupby(column, sort=False, dropna=False):
         others = finished[~finished.index.isin(group.index)]
-        number = f"{len(group)} {'cell' if len(group) == 1 else 'cells'}"
         why = "no reason is known" if pd.isna(reason) else str(reason)
-        lines.append(f"{number} of {', '.join(_due_to(group, others))}: {why}")
+        lines.append(f"{_number(group)} of {', '.join(_due_to(group, others))}: {why}")
     return lines
+
+
+def _number(group: pd.DataFrame) -> str:
+    return f"{len(group)} {'cell' if len(group) == 1 else 'cells'}"
 
 
 def _due_to(group: pd.DataFrame, others: pd.DataFrame) -> Iterator[str]:

@@ -59,8 +59,9 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The cells with every column of COLUMNS (for the grid's k) in that order, the published figures,
     ``share_of_exact`` (precision over that of a baseline on the same features), ``paper_bytes_per_item``,
-    ``speed_up`` (over that baseline: of medians in the same rounds if both were timed there, or else of means), and ``pareto_recall`` and ``pareto_precision``: whether the search is on
-    the front of its section and seed, for single queries.
+    ``speed_up`` (over that baseline: of medians in the same rounds if both were timed there, or else of means), and
+    ``pareto_recall`` and ``pareto_precision``: whether the search is on the front of its section and seed, for single
+    queries.
     """
     kinds = {column.at(grid.k).name: column.kind for column in COLUMNS}
     columns = [*kinds]

@@ -64,6 +64,7 @@ class Judging:
             columns["bits"] = database.codes.bits
             columns["code_bytes"] = len(database) * -(-database.codes.bits // 8)
             judged = of_codes(queries.codes, database.codes, asked, labels, self.pipeline.grid.k)
+            judged |= self.corpora.variety(cell)
         else:
             assert database.features is not None and queries.features is not None
             columns["dim"] = database.features.shape[1]
@@ -102,7 +103,7 @@ class Judging:
             radius = self.corpora.radius(cell.cell)
         labels = self.corpora.labels(cell.cell)
         found = of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k, radius)
-        return rows.plain({**found, "map": self._map(cell)})
+        return rows.plain({**found, "map": self._map(cell), **self.corpora.variety(cell.cell)})
 
     def _map(self, cell: KeyedCell) -> float | None:
         if cell.cell.hasher is None:

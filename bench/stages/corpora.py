@@ -105,7 +105,7 @@ class Corpora:
         """
         from bench.quality.ranking import mean_average_precision
 
-        ranked = dataclasses.replace(cell, embedder=None, index=None, rerank=None, candidates=None)
+        ranked = _codes_alone(cell)
         if cell.hasher is None or (labels := self.labels(ranked)) is None:
             return None
         of_database, of_queries = labels
@@ -117,6 +117,25 @@ class Corpora:
 
         value: float = self._once("map", self.key(ranked), found)
         return value
+
+    def variety(self, cell: Cell) -> dict[str, int]:
+        """The columns of `bench.quality.columns.of_database_codes`, computed once for all cells that share the codes.
+
+        There are none without codes.
+        """
+        from bench.quality.columns import of_database_codes
+
+        if cell.hasher is None:
+            return {}
+        ranked = _codes_alone(cell)
+
+        def found() -> dict[str, int]:
+            codes, labels = self.of(ranked)[0].codes, self.labels(ranked)
+            assert codes is not None
+            return of_database_codes(codes, labels and labels[0])
+
+        columns: dict[str, int] = self._once("variety", self.key(ranked), found)
+        return columns
 
     def radius(self, cell: Cell) -> Int:
         """The Hamming distance of the k-th nearest code to each of the cell's queries, int64 [q], computed once for all
@@ -149,6 +168,11 @@ class Corpora:
         if (kind, key) not in self._kept:
             self._kept[kind, key] = read()
         return self._kept[kind, key]
+
+
+def _codes_alone(cell: Cell) -> Cell:
+    """The cell that ranks by the codes of a cell."""
+    return dataclasses.replace(cell, embedder=None, index=None, rerank=None, candidates=None)
 
 
 def _real_codes(cell: Cell, split: Literal["database", "query"], codes: Entry, rows: Int) -> Float | None:

@@ -23,7 +23,7 @@ from bench.grids.cells import Cell, Grid
 from bench.grids.protocols import ProtocolName
 from bench.interfaces import Context, Int, Items, Labels, Model, Oracle, SplitName
 from bench.plugins import registry
-from bench.plugins.choices import Choice
+from bench.plugins.choices import Choice, keyed_parameters
 from bench.plugins.estimators import as_hasher
 from bench.plugins.figures import figures_of
 from bench.stages import coding
@@ -169,7 +169,7 @@ class Pipeline:
         )
 
     def _plugin(self, kind: registry.Kind, choice: Choice, seed: int) -> list[Any]:
-        plugin = [kind, choice.name, choice.parameters, _source(kind, choice.name)]
+        plugin = [kind, choice.name, keyed_parameters(kind, choice), _source(kind, choice.name)]
         return [self.dataset_identity, plugin, seed, room_identity("artifacts", "contracts")]
 
     def _training(self, cell: Cell) -> list[Any]:

@@ -1,4 +1,5 @@
-"""Computes the identities in keys: a plugin's source, the versions of the harness's rooms, and those of libraries.
+"""Computes the identities in keys: a plugin's source, the content of files that its parameters name, the versions of
+the harness's rooms, and those of libraries.
 
 A stored result is reused exactly when nothing that made it has changed. The source of a plugin is its module and every
 module of the same project that it imports, wherever the import stands; for a package, all its modules. Comments,
@@ -24,6 +25,7 @@ from typing import Any
 
 from bench.store.rooms import ROOMS, RoomName, room_of
 from bench.system.environment import providers, version_of
+from bench.system.files import checksum
 
 PRINTED = ("label", "family", "layer")
 """Members of a plugin's class that are printed and decide nothing (see ``bench.interfaces``)."""
@@ -33,6 +35,20 @@ def digest(value: Any) -> str:
     """The hash of a value made of JSON's types, 32 hex digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def content_identity(path: Path) -> str:
+    """The hash of a file's content. It is read again only where its size or its time of change is another.
+
+    Raises OSError: it can't be read.
+    """
+    state = path.stat()
+    return _checksum(path.absolute(), state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+@cache
+def _checksum(path: Path, size: int, changed: int, node: int) -> str:
+    return checksum(path)
 
 
 @cache

@@ -55,7 +55,7 @@ ROOMS: Mapping[RoomName, Room] = {
     "searching": Room(3, ("bench.timing", "bench.runs.searches", "bench.runs.worker")),
     "metrics": Room(1, ("bench.quality",)),
     # The columns of a record that judge neighbours and rankings.
-    "quality": Room(2, ("bench.quality.columns",)),
+    "quality": Room(3, ("bench.quality.columns",)),
 }
 
 

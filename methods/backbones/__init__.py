@@ -41,7 +41,7 @@ class BackboneChoice:
     """
 
     name: BackboneName
-    weights: str
+    weights: str | Path
     image_size: ImageSize
     frozen_trunk: bool
     pretrain_epochs: Natural

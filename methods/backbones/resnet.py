@@ -27,7 +27,7 @@ def load(choice: BackboneChoice, seed: int) -> Backbone:
         fill(
             network,
             {name: value for name, value in state.items() if not name.startswith("fc.")},
-            choice.weights,
+            str(choice.weights),
         )
     names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
     return Backbone(

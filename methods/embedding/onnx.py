@@ -22,8 +22,8 @@ PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 class Onnx:
     """An output of the encoder in an ONNX file, by ONNX Runtime: ``pip install -e '.[foundation]'``.
 
-    Features are stored under the path of the file: name a replaced file anew, or state ``sha256``. What the backbone
-    has seen stands in the column ``remarks``.
+    What the backbone has seen stands in the column ``remarks``. The file must hold its weights itself: keys know
+    nothing of tensors in other files.
 
     ``path``: the file, whose input is float32 [b, 3, ``image_size``, ``image_size``]
     ``sha256``: the file's digest, or its first digits; "" checks nothing
@@ -115,6 +115,7 @@ class Onnx:
 
     def _features(self, items: Items, rows: range) -> Float:
         """The pooled features of the items at ``rows``, float32 [b, dim]. A file of a fixed batch gets full ones."""
+        from methods.embedding.preprocessing import unit_length
         from methods.trunk import images_of
 
         batch = self._preprocessing.read(images_of(items), rows)
@@ -123,10 +124,7 @@ class Onnx:
             batch = np.concatenate([batch, np.repeat(batch[-1:], fixed - len(batch), axis=0)])
         made = self._session.run([self._output], {self._input.name: batch})[0][: len(rows)]
         features = np.array(self._pooled(made), dtype=np.float32)
-        if self.normalise:
-            lengths = np.linalg.norm(features, axis=1, keepdims=True)
-            features /= np.where(lengths > 0, lengths, np.float32(1))
-        return features
+        return unit_length(features) if self.normalise else features
 
     def _pooled(self, made: Float) -> Float:
         """Raises ValueError: the pooling does not go with the shape of the output."""

@@ -12,20 +12,34 @@ from torch.nn import functional
 
 from bench.interfaces import Float, Images
 
-# What the names of the files commonly stand for; that test images are among the data is possible and not known here.
+# What the names of encoders commonly stand for; that test images are among the data is possible and not known here.
 KNOWN = (
     ("dinov2", "LVD-142M, web images like those of curated sets, so fine-grained ones may be among them"),
     ("laion", "LAION, images with their captions, which may name the classes"),
-    ("clip", "images with their captions (WIT or LAION), which may name the classes"),
+    ("openai", "WIT, images with their captions, which may name the classes"),
+    *((name, f"{name}, images with their captions, which may name the classes") for name in ("datacomp", "webli")),
+    ("in22k", "ImageNet-22k"),
+    ("in21k", "ImageNet-21k"),
+    ("in12k", "ImageNet-12k"),
+    ("in1k", "ImageNet-1k"),
 )
+CAPTIONED = "images with their captions (WIT or LAION), which may name the classes"
 
 
 def seen(stated: str, name: str) -> str:
     """The line of a record that says what a backbone has seen: as stated, or as known by its name."""
-    known = next((data for part, data in KNOWN if part in name.lower()), "")
+    found = [data for part, data in KNOWN if part in name.lower()]
+    known = "; ".join(found or [CAPTIONED] * ("clip" in name.lower()))
     if not (stated or known):
         return f"pre-training data of {name}: not stated, so queries may be among them; seen = '...' states them"
-    return f"pre-training data of {name}: {stated or known}{'' if stated else ' (by the name of the file)'}"
+    return f"pre-training data of {name}: {stated or known}{'' if stated else ' (by its name)'}"
+
+
+def unit_length(features: Float) -> Float:
+    """Features [n, d] at unit length; those of length 0 stay as they are."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True).astype(np.float32)
+    lengths[lengths == 0] = 1
+    return features / lengths
 
 
 @dataclass(frozen=True)

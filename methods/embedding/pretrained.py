@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ class Pretrained:
 
     check_parameters: ClassVar[dict[str, Any]] = SMALLEST
     backbone: BackboneName = "resnet50"
-    weights: str = "imagenet"
+    weights: str | Path = "imagenet"
     image_size: ImageSize = 224
     pretrain_epochs: Natural = 0
     preprocessing: Preprocessing = "crop"
@@ -52,6 +53,7 @@ class Pretrained:
     def embed(self, items: Items) -> Float:
         from torch import nn
 
+        from methods.embedding.preprocessing import unit_length
         from methods.trunk import outputs
 
         if self._backbone is None:
@@ -59,7 +61,4 @@ class Pretrained:
         network = nn.Sequential(self._backbone.stage_four(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         made = outputs(network, items, self._backbone, True, self._context, "features")
         features = np.concatenate([output.float().cpu().numpy() for output in made])
-        if self.normalise:
-            lengths = np.linalg.norm(features, axis=1, keepdims=True)
-            features /= np.where(lengths > 0, lengths, 1)
-        return features
+        return unit_length(features) if self.normalise else features

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from bench.interfaces import Context, Float, Items
@@ -43,7 +44,7 @@ class Triplet:
     check_parameters: ClassVar[dict[str, Any]] = {**SMALLEST, "frozen_trunk": True, "epochs": 1, "dim": 16}
     dim: Count = 512
     backbone: BackboneName = "resnet50"
-    weights: str = "imagenet"
+    weights: str | Path = "imagenet"
     image_size: ImageSize = 224
     frozen_trunk: bool = False
     pretrain_epochs: Natural = 0

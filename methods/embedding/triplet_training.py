@@ -65,7 +65,8 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
     inputs = open_inputs(train, backbone, settings.frozen_trunk, context)
     with seeded(context.seed):
         network = TripletNetwork(backbone, settings.dim, settings.frozen_trunk)
-    values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.init}
+    # The trunk's identity holds the weights, wherever their file is.
+    values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.init and f.name != "weights"}
     identity = {**values, "seed": context.seed, "train": train.fingerprint, "trunk": backbone.identity()}
     training = Training(network, _optimizer(settings, network), context, identity, precision=settings.precision)
     # FaceNet's distance is squared; the features already have unit length.

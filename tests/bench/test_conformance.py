@@ -19,6 +19,7 @@ from bench.conformance import NotAsked, data
 from bench.conformance.arrays import array_bytes
 from bench.interfaces import Unavailable
 from bench.plugins import registry
+from tests.clip_files import add_tiny
 from tests.conftest import CHECKOUT, bench
 from tests.datasets.conftest import encoded, write, write_parquet
 from tests.onnx_files import convolution
@@ -160,6 +161,8 @@ def test_a_built_in_plugin_conforms(kind, name, values, check, request):
         path = request.getfixturevalue("tmp_path") / "tiny.onnx"
         path.write_bytes(convolution(np.random.default_rng(0).standard_normal((5, 3, 3, 3)), 16))
         values = {**values, "path": str(path)}
+    if name == "open_clip":
+        values = {**values, "model": add_tiny(request.getfixturevalue("tmp_path"))}
     if name.startswith("pgvector"):  # one server for all
         values = {**values, "address": request.getfixturevalue("postgres")}
     check(conformance.maker(kind, name, values))

@@ -30,6 +30,19 @@ class Signs:
         return items.vectors @ self.planes_
 
 
+class Collapsed(Signs):
+    """Random hyperplanes of which the first ``constant`` bits are the same for all items."""
+
+    def __init__(self, *, bits: int = 16, constant: int = 16):
+        super().__init__(bits=bits)
+        self.constant = constant
+
+    def encode_real(self, items):
+        values = super().encode_real(items)
+        values[:, : self.constant] = 1
+        return values
+
+
 class Failing:
     """An embedder that fails while it fits."""
 
@@ -274,3 +287,14 @@ class ClustersApart(Clusters):
     """Clusters whose train items are not in the database."""
 
     train_in_database = False
+
+
+class FromFile(Pixels):
+    """Vectors times the number in a file; notes each fit."""
+
+    def __init__(self, *, dim: int = 12, path: Path | None = None):
+        super().__init__(dim=dim)
+        self.path = path
+
+    def embed(self, items):
+        return super().embed(items) * np.float32(self.path.read_text())

@@ -20,6 +20,7 @@ from bench.records.frame import SYMBOLS, VARIANT
 from bench.report.page.assemble import FORMAT
 from bench.report.page.facts import About, Facts
 from bench.report.page.methods import describe_methods, number_methods
+from bench.report.reasons import collapse, collapses
 from bench.report.words import PROTOCOL_NAMES, GridInfo, word
 
 NO_FIGURES = {*TEXTS, "dim", "candidates", "k", "seed"}
@@ -67,7 +68,7 @@ def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environme
     return {
         "id": name,
         "name": word("dataset", name),
-        "notes": list(about.notes),
+        "notes": [*about.notes, *collapses(cells)],
         "measures": measures(cells, grid),
         "protocols": [{"id": one, "name": PROTOCOL_NAMES.get(one, one)} for one in cells["protocol"].unique()],
         "features": [{"id": one, "name": one} for one in cells["features"].unique()],
@@ -140,6 +141,8 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
         known["environment"] = environments.setdefault(json.dumps(facts.environment), len(environments))
     if facts.finished is not None:
         known["finished"] = facts.finished
+    if collapsed := collapse(cell):
+        known["collapse"] = "; ".join(collapsed)
     if _is_known(cell, "ratio_to"):
         index, _, rest = (described := str(cell["ratio_to"])).partition("(")
         known["ratio_to"] = word("index", index) if is_baseline(index) and rest == ")" else described

@@ -115,6 +115,7 @@ def test_failed_cells_and_figures_without_points_are_left_out(tmp_path: Path):
     cells = frame(candidates=(3000,))
     assert [path.stem for path in write_figures(cells, GRID, tmp_path)] == ["precision_against_time"] * 2
     assert write_figures(cells.assign(status="error"), GRID, tmp_path) == []
+    assert not list(tmp_path.iterdir()), "a figure of the earlier cells stands beside the report of the later ones"
     assert write_figures(frame().drop(columns="precision_at_10"), GRID, tmp_path) == []
     failed = frame()
     failed.loc[failed["candidates"] == 3000, "status"] = "timeout"

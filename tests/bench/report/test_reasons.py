@@ -1,5 +1,5 @@
 from bench.records.book import FAILED
-from bench.report.reasons import reasons, remarks
+from bench.report.reasons import collapses, reasons, remarks
 from tests.made_cells import cells, grid, ranking, scan, search
 
 INFO = grid("pareto")
@@ -38,8 +38,39 @@ def test_remarks_are_grouped_each_by_itself():
     assert remarks(cells(INFO, *rows)) == ["2 cells of itq: itq: 16 dimensions", "1 cell of itq: itq: 40 items"]
 
 
+def coded(hasher, bits, constant, distinct, **more):
+    """A ranking of which the codes are known."""
+    columns = {"constant_bits": constant, "distinct_codes": distinct, "database_classes": 20}
+    return ranking(hasher, bits, 0.1, **(columns | more))
+
+
+def test_codes_that_collapsed_are_grouped_by_what_is_wrong():
+    rows = [
+        coded("dpsh", 12, 12, 1),
+        coded("dpsh", 12, 12, 1, seed=1),
+        coded("csq", 12, 3, 500),
+        coded("sign", 12, 1, 7),
+        coded("lsh", 12, 0, 20),
+    ]
+    assert collapses(cells(INFO, *rows)) == [
+        "2 cells of dpsh: all database codes are equal",
+        "1 cell of csq: 3 of 12 bits are the same in all database codes",
+        "1 cell of sign: 1 of 12 bits is the same in all database codes",
+        "1 cell of sign: the database of 20 classes has 7 codes that differ",
+    ]
+
+
+def test_codes_that_are_as_many_as_their_bits_or_items_allow_did_not_collapse():
+    short = coded("lsh", 4, 0, 16)
+    single = coded("lsh", 12, 12, 1, database_items=1)
+    unlabelled = coded("lsh", 12, 0, 7, database_classes=None)
+    failed = ranking("lsh", 12, None, status="error")
+    assert collapses(cells(INFO, short, single, unlabelled, failed, scan())) == []
+
+
 def test_without_reasons_there_are_no_lines():
     assert reasons(cells(INFO, scan()), FAILED) == [] and remarks(cells(INFO, scan())) == []
+    assert collapses(cells(INFO, scan())) == []
     assert reasons(cells(INFO, scan(status="error", reason=None)), FAILED) == [
         "1 cell of linear_scan: no reason is known"
     ]

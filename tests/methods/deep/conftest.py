@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -56,12 +55,7 @@ def toy_items(count: int, seed: int) -> Items:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Toy batches are too small to share: threads would only wait for each other, long ones on a busy machine.
-
-    numba shares torch's OpenMP, and sets the number of its threads when it is first used: a training that is validated
-    would go on with another number, and end with other codes.
-    """
-    numba.get_num_threads()
+    """Toy batches are too small to share: threads would only wait for each other, long ones on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -11,6 +11,7 @@ import pandas as pd
 from bench.grids.cells import Cell
 from bench.interfaces import Codes, Labels
 from bench.quality.ranking import HammingRanking
+from bench.quality.variety import distinct_codes
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
 from bench.report.words import PROTOCOL_NAMES, word
 
@@ -48,8 +49,8 @@ def counted(codes: Codes) -> dict[str, Any]:
     ones = np.zeros(codes.bits, dtype=np.int64)
     for start in range(0, len(codes), rows):
         ones += (Codes(codes.words[start : start + rows], codes.bits).unpack() > 0).sum(axis=0)
-    distinct = len(pd.DataFrame(codes.words).drop_duplicates())
-    return {"bits": codes.bits, "ones": rounded(ones / len(codes)), "counted": len(codes), "distinct": distinct}
+    differing = distinct_codes(codes)
+    return {"bits": codes.bits, "ones": rounded(ones / len(codes)), "counted": len(codes), "distinct": differing}
 
 
 def distances(queries: Codes, database: Codes, labels: tuple[Labels, Labels] | None) -> dict[str, list[float | None]]:

@@ -44,7 +44,8 @@ class Learning:
         self.backbone, self.inputs = self._open(train)
         with seeded(self.seed):
             self.network = method.network(self.backbone, self.class_count, self.seed)
-        values = {f.name: getattr(method, f.name) for f in fields(method) if f.init}
+        # The trunk's identity holds the weights, wherever their file is.
+        values = {f.name: getattr(method, f.name) for f in fields(method) if f.init and f.name != "weights"}
         identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
         optimizer = _optimizer(method, self.network)
         self.training = Training(self.network, optimizer, context, identity, precision=method.precision)

@@ -11,6 +11,7 @@ errors come at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from bench.interfaces import Codes, Context, Float, Items, Model
@@ -56,7 +57,7 @@ class DeepHasher:
     reads_images: ClassVar[bool] = False
     bits: Count = 32
     backbone: BackboneName = "resnet50"
-    weights: str = "imagenet"
+    weights: str | Path = "imagenet"
     image_size: ImageSize = 224
     frozen_trunk: bool = False
     pretrain_epochs: Natural = 0
