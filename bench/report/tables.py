@@ -84,8 +84,10 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
         own = tidy[SECTION].merge(tuned, how="left", left_on=SECTION, right_index=True)
         tidy["tune_share_of_exact"] = tidy[f"tune_{precision}"] / own[f"tune_{precision}"]
     tidy["paper_bytes_per_item"] = (tidy["paper_bytes"] / tidy["database_items"]).astype("float64")
-    of_means = beside["seconds_all_queries"] / tidy["seconds_all_queries"]
-    tidy["speed_up"] = (1 / tidy["ratio"]).fillna(of_means)
+    tidy["speed_up"] = beside["seconds_all_queries"] / tidy["seconds_all_queries"]
+    if "ratio" in tidy:
+        paired = (1 / tidy["ratio"].astype("float64")).where(beside["seconds_all_queries"].notna())
+        tidy["speed_up"] = paired.fillna(tidy["speed_up"])
     tidy["pareto_recall"] = pareto.on_front(tidy, recall)
     tidy["pareto_precision"] = pareto.on_front(tidy, precision)
     return tidy
