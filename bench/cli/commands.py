@@ -217,7 +217,8 @@ def _tell_of_sizes(pipelines: Sequence[Pipeline]) -> None:
     for pipeline in pipelines:
         if not pipeline.grid.sizes_known:
             name = pipeline.grid.dataset_name
-            console.print(f"bench: {name} was not run yet: expressions of the grid have values for another size")
+            unknown = f"{name} was not run yet, so its numbers of items and dimensions are not known"
+            console.print(f"bench: {unknown}: settings that follow from them are shown for another size")
 
 
 app.command("list")(plugins.list_)

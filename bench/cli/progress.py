@@ -92,22 +92,31 @@ class Reporter:
         if total is None and isinstance(steps, Sized):
             total = len(steps)
         self.show(description, 0, total)
+        whole = False
         try:
             for done, step in enumerate(steps):
                 yield step
                 self.show(description, done + 1, total)
+            whole = True
         finally:
-            self.show(description, None, total)
+            self._leave(description, total, whole)
 
     def show(self, description: str, done: int | None, total: int | None) -> None:
         """Show the progress of a stage of this process or a child. ``done`` is None when it is over."""
+        if done is None:
+            self._leave(description, total, whole=True)
+            return
         with self._turn() as now:
             self._forecast.step(printable(description), done, total, now)
-            start = self._stages.setdefault(description, now)
-            if done is None:
-                del self._stages[description]
-                if now - start > 1:
-                    self._print(f"{description}: {now - start:.1f} s", now)
+            self._stages.setdefault(description, now)
+
+    def _leave(self, description: str, total: int | None, whole: bool) -> None:
+        """Show a stage no more, and print the time that it took if the whole of it is done."""
+        with self._turn() as now:
+            self._forecast.step(printable(description), None, total, now)
+            start = self._stages.pop(description, now)
+            if whole and now - start > 1:
+                self._print(f"{description}: {now - start:.1f} s", now)
 
     def planned(self, units: Iterable[Planned]) -> None:
         """See ``Watch``."""

@@ -34,7 +34,8 @@ class _Cell:
 def cell_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
     """All cells in lines of at most ``width`` columns: a row for each cell if that fits, or else a paragraph.
 
-    ``tidy`` as ``tables.complete`` returns it. Values that all cells share stand above them, once.
+    ``tidy`` as ``tables.complete`` returns it. Values that all cells share, or all that have any,
+    stand above them, once.
     """
     named = [name for name in SETTINGS if tidy[name].notna().any()]
     # A missing setting is plain for a search. Two rankings may differ only in it.
@@ -43,10 +44,14 @@ def cell_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
     differing = [name for name in named if name not in common]
     figures = {name: head for name, head in _headings(grid).items() if tidy[name].notna().any()}
     cells = [_cell(cell, differing, list(figures)) for _, cell in tidy.iterrows()]
-    shared = [f"{name} {tidy[name].dropna().iloc[0]}" for name in common]
+    said = {name: f"{name} {tidy[name].dropna().iloc[0]}" for name in common}
+    shared = [said[name] for name in common if tidy[name].notna().all()]
+    of_some = [said[name] for name in common if tidy[name].isna().any()]
     if len({cell.status for cell in cells}) == 1:
         shared.append(f"status {cells[0].status}")
     lines = wrapped(f"All cells: {', '.join(shared)}" if shared else "All cells", width)
+    if of_some:
+        lines += wrapped(f"Cells that have any: {', '.join(of_some)}", width)
     table = _table(differing, list(figures.values()), cells)
     if needs(table) <= width:
         return [*lines, "", *fitted(table, width)]

@@ -166,7 +166,7 @@ class Child:
             raise Failure("timeout", f"not finished after {self._seconds:g} s", tail)
         if self.resident_bytes() > self._bytes and (used := self._taken_bytes()) > self._bytes:
             self.end()
-            raise Failure("memory", f"took {used / 1e9:.2f} GB, more than the {self._bytes / 1e9:.2f} GB that it may")
+            raise Failure("memory", f"took {used / 1e9:.3g} GB, more than the {self._bytes / 1e9:.3g} GB that it may")
         if 512 * os.fstat(self._log.fileno()).st_blocks > LOG_BYTES:
             self._log.truncate(0)
 

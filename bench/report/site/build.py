@@ -207,7 +207,7 @@ def _not_ours(folder: Path) -> str:
         return ""
     written = _marked(folder)
     if written is None:
-        return f"holds {shown(first.name)} and is no site that this command wrote"
+        return f"holds {shown(first.name)} and is no site that this command wrote (--out names the results folder)"
     there = {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
     }

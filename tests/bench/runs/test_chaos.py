@@ -48,7 +48,7 @@ REASONS = {
     "leave": ("error", "ended by itself, with exit code 0, before it had answered"),
     "refuse": ("error", "RuntimeError: chaos on purpose"),
     "hang": ("timeout", "not finished after 12 s"),
-    "eat": ("memory", "GB, more than the 1.00 GB that it may"),
+    "eat": ("memory", "GB, more than the 1 GB that it may"),
     "be_killed": ("error", "ended by SIGKILL"),
     "nan": ("error", "search returned float64 [36, 10], expected int64 [36, 10]"),
     "double": ("error", "search returned an id twice for one query"),

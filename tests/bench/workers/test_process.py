@@ -186,7 +186,7 @@ def test_a_child_that_hangs_is_ended_and_says_where_it_stood_if_it_can(start, do
 def test_a_child_that_takes_too_much_memory_is_ended_wherever_it_takes_it(start, does):
     child = start(limits=Limits(bytes=5 * 10**8), at_build=does)
     found = failure(child, "build", cell=child.cell)
-    assert found.status == "memory" and found.reason.endswith("more than the 0.50 GB that it may")
+    assert found.status == "memory" and found.reason.endswith("more than the 0.5 GB that it may")
 
 
 def test_memory_that_processes_share_counts_once(start):
