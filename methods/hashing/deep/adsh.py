@@ -46,7 +46,7 @@ class ADSH(AlternatingHasher):
     trained_bits: Natural = 0
 
     @property
-    def width(self) -> int:
+    def code_width(self) -> int:
         return max(self.bits, self.trained_bits)
 
     def rate(self, progress: float) -> float:
@@ -55,4 +55,4 @@ class ADSH(AlternatingHasher):
     def network(self, backbone: Backbone, classes: int, seed: int) -> nn.Module:
         from methods.hashing.deep.networks.common import HashNetwork
 
-        return HashNetwork(backbone, self.width, self.frozen_trunk, bounded=True)
+        return HashNetwork(backbone, self.code_width, self.frozen_trunk, bounded=True)

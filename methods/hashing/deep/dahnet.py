@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class DAHNet(AlternatingHasher):
-    """DAHNet: three local branches look at other strips of a map in turn and complement each other, beside the whole.
+    """DAHNet: three local branches look at other strips of a map in turn, and complement each other and the whole.
 
     The codes are learned in turns as in ADSH. Each branch gets a sixth of the bits, and the whole image gets the rest.
     The paper could not be read here. "Published code" is the authors' WhiteJiang/DAHNet, and DSHA

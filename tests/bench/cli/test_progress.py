@@ -133,13 +133,23 @@ def test_a_line_says_how_far_a_stage_is_and_what_it_is_a_part_of():
     assert shown.lines()[-1] == "[  50.0 s] at work; 1 of 4 cells done; about 2 s left"
 
 
+def test_a_stage_that_is_interrupted_is_not_told_as_done():
+    shown = Shown()
+    steps = shown.reporter.track([5, 6, 7], "epochs")
+    assert next(steps) == 5
+    shown.clock.now += 30
+    steps.close()
+    shown.reporter.tick()
+    assert len(shown.lines()) == 1 and "epochs" not in shown.lines()[0]
+
+
 def test_a_stage_of_which_nothing_is_planned_is_shown_too():
     shown = Shown()
     steps = shown.reporter.track([5, 6, 7], "judge what is stored")
     assert next(steps) == 5 and next(steps) == 6
     shown.clock.now += 30
     shown.reporter.tick()
-    steps.close()
+    assert next(steps) == 7 and next(steps, None) is None
     assert shown.lines() == ["[  30.0 s] judge what is stored, 1 of 3", "[  30.0 s] judge what is stored: 30.0 s"]
     assert list(shown.reporter.track(iter([5, 6]), "steps")) == [5, 6] and len(shown.lines()) == 2
 

@@ -399,7 +399,7 @@ def test_codes_that_do_not_fit_are_refused(query, database, labels, message):
         (np.zeros((4, 3), dtype=bool), np.zeros((4, 2), dtype=bool), "both"),
         (np.zeros(4), np.zeros(4), "float64"),
         (np.full((4, 2), 2), np.zeros((4, 2), dtype=int), "0 and 1"),
-        (np.zeros((4, 0), dtype=bool), np.zeros((4, 0), dtype=bool), "shape"),
+        (np.zeros((4, 0), dtype=bool), np.zeros((4, 0), dtype=bool), "classes"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(query_labels, labels, message):

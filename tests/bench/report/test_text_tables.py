@@ -225,7 +225,8 @@ def test_cells_are_rows_where_they_fit_and_else_paragraphs_with_the_reason():
     tidy = cells(info, scan(), tables(8, 1000), failed)
     rows = cell_lines(tidy, info, 200)
     assert rows[0].startswith("All cells: dataset made, protocol seen, embedder triplet, dim 512")
-    assert len(rows) == 2 + 1 + 3 and fields(rows[3])[-1] == "ok" and fields(rows[5])[-1] == "error"
+    assert rows[1].startswith("Cells that have any: hasher exchnet, bits 32") and "hasher" not in rows[0]
+    assert len(rows) == 3 + 1 + 3 and fields(rows[4])[-1] == "ok" and fields(rows[6])[-1] == "error"
     paragraphs = " ".join(" ".join(cell_lines(tidy, info, 50)).split())
     assert "2. index hash_tables" in paragraphs and "N = 1000, L = 8" in paragraphs and "P@10, %: 76.0" in paragraphs
     assert "error: RuntimeError: out of luck" in paragraphs

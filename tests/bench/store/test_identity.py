@@ -153,6 +153,6 @@ def test_a_compiled_module_has_the_identity_of_its_bytes(package):
 def test_a_plugin_depends_on_the_version_of_the_rooms_that_it_imports_and_not_on_their_source(package, monkeypatch):
     (package / "b.py").write_text("from bench.quality.ranking import mean_average_precision\n")
     before = identity()
-    assert before["rooms"] == {room: ROOMS[room].version for room in ("contracts", "metrics")}
+    assert before["rooms"] == {room: ROOMS[room].version for room in ("contracts", "given", "metrics")}
     monkeypatch.setitem(ROOMS, "metrics", dataclasses.replace(ROOMS["metrics"], version=-1))
     assert identity()["rooms"] == {**before["rooms"], "metrics": -1} and identity()["source"] == before["source"]

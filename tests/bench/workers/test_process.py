@@ -199,7 +199,7 @@ def test_without_a_limit_a_child_may_take_what_is_free_when_it_starts(start, mon
     monkeypatch.setattr(process, "free_memory", lambda: 3 * 10**8)
     child = start(limits=Limits(), at_build="eat")
     found = failure(child, "build", cell=child.cell)
-    assert found.status == "memory" and "the 0.30 GB" in found.reason
+    assert found.status == "memory" and "the 0.3 GB" in found.reason
 
 
 def test_a_reserve_is_left_free(monkeypatch):

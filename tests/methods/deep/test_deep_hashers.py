@@ -170,7 +170,7 @@ def test_one_class_and_items_without_images_are_refused(train, method):
         (CSQ, {"epochs": 0}), (OrthoHash, {"margin": -0.1}), (GreedyHash, {"learning_rate": 0.0}),
         (FISH, {"salient": 1.5}), (PSLDH, {"scale": -1.0}), (DPN, {"margin": 0.0}),
         (DTSH, {"negatives": 0}), (DCDH, {"sigma": 0.0}), (CHN, {"smoothing": 1.5}),
-        (ADSH, {"quantisation": -1.0}), (A2Net, {"parts": 0}), (SEMICON, {"bits": 5}), (ADSH, {"optimizer": "lion"}),
+        (ADSH, {"quantisation": -1.0}), (A2Net, {"parts": -1}), (SEMICON, {"bits": 5}), (ADSH, {"optimizer": "lion"}),
         (AGMH, {"stride": 3}), (DAHNet, {"bits": 5}),
     ],
 )  # fmt: skip

@@ -39,7 +39,7 @@ class AlternatingHasher(DeepHasher):
     quantisation: NotNegative = 0.0
 
     @property
-    def width(self) -> int:
+    def code_width(self) -> int:
         """The number of bits that are trained; the first ``bits`` of them are the code."""
         return self.bits
 

@@ -38,7 +38,7 @@ class HashLoss(NamedTuple):
 class Alternation(Learning):
     """A training in turns; a step is an outer iteration.
 
-    V is ``training.state["codes"]``, int8 [n, q], for all train items, with q the method's ``width``. The codes of
+    V is ``training.state["codes"]``, int8 [n, q], for all train items, with q the method's ``code_width``. The codes of
     held-out items depend on their labels alone. V starts at random and not at zero, as ADSH's does: with V = 0 the
     hash loss has no gradient.
     """
@@ -49,7 +49,7 @@ class Alternation(Learning):
         super().__init__(method, train, context)
         self.steps = method.iterations
         self.fits("samples", len(self.rows), f"an iteration takes all {len(self.rows)} items that are learned from")
-        start = np.random.default_rng((self.seed, CODES)).integers(0, 2, (len(train), method.width)) * 2 - 1
+        start = np.random.default_rng((self.seed, CODES)).integers(0, 2, (len(train), method.code_width)) * 2 - 1
         self.training.state["codes"] = torch.from_numpy(start.astype(np.int8))
 
     def database_codes(self) -> Float:
@@ -82,7 +82,7 @@ class Alternation(Learning):
         """Train on the sampled rows. Returns the outputs U of the last epoch, [m, q], and the mean loss terms."""
         method, device = self.method, self.training.fabric.device
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        outputs = np.empty((len(rows), method.width), np.float32)
+        outputs = np.empty((len(rows), method.code_width), np.float32)
         means = MeanTerms()
         self.network.train()
         for epoch in range(method.epochs):
@@ -103,7 +103,7 @@ class Alternation(Learning):
     def _terms(self, made: Any, classes: Tensor, rows: Int, hash_loss: HashLoss, progress: float) -> dict[str, Tensor]:
         """The weighted terms, means over the batch. The hash loss and gamma's are over the number of codes."""
         method = self.method
-        scale = (12 / method.width if method.scaled_by_bits else 1) / len(self.classes)
+        scale = (12 / method.code_width if method.scaled_by_bits else 1) / len(self.classes)
         terms = {"hash_loss": scale * hash_loss(made.codes, classes).mean()}
         if method.quantisation:
             codes = self.training.state["codes"][torch.from_numpy(rows)].to(made.codes.device)
