@@ -249,6 +249,7 @@ def two_sets(tmp_path_factory, vectors_dir):
     return folder, grid, where, bench("run", "--in-process", "--grid", grid, *where)
 
 
+@pytest.mark.long
 def test_several_data_sets_have_a_report_each_and_one_together(two_sets):
     folder, _, _, done = two_sets
     assert done.returncode == 0, done.stderr
@@ -266,6 +267,7 @@ def test_several_data_sets_have_a_report_each_and_one_together(two_sets):
     assert "vectors: 5 classes, 60 queries in all." in words and "over 2 seeds" in words
 
 
+@pytest.mark.long
 def test_one_of_several_data_sets_can_be_picked(two_sets):
     folder, grid, where, _ = two_sets
     done = bench("show", grid, "--dataset", "vectors", *where)
@@ -316,6 +318,7 @@ def test_classes_that_are_too_few_to_hold_any_out_are_refused_before_training(tm
     assert not (tmp_path / "cache" / "fits.txt").exists()
 
 
+@pytest.mark.long
 def test_skipped_cells_are_listed_with_their_reason_and_are_no_failure(finished, tmp_path):
     _, grid, where, _ = finished
     cells = '[[cells]]\nembedder = "identity"\nindex = "toy_scan"\nneeded_by = ["check", "build"]\n[recipes.r]'
@@ -330,6 +333,7 @@ def test_skipped_cells_are_listed_with_their_reason_and_are_no_failure(finished,
     assert "skipped" in bench("show", path, *where).stdout
 
 
+@pytest.mark.long
 def test_a_pareto_grid_has_its_figures_and_the_fastest_searches(finished, tmp_path):
     _, grid, where, _ = finished
     path = tmp_path / "fast.toml"

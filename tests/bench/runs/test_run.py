@@ -493,6 +493,7 @@ reach = 400
 """
 
 
+@pytest.mark.long
 def test_a_search_on_codes_alone_has_recall_by_hamming_distance_and_one_with_features_by_these(make_run, vectors_dir):
     run = make_run(ON_CODES)
     assert run.finish() == {}
@@ -520,6 +521,7 @@ needed_by = "build"
 """
 
 
+@pytest.mark.long
 def test_a_cell_that_this_machine_cannot_run_is_skipped_with_its_reason_and_makes_no_stage(make_run, tmp_path):
     run = make_run(SKIPPED)
     assert run.finish() == {}
@@ -529,6 +531,7 @@ def test_a_cell_that_this_machine_cannot_run_is_skipped_with_its_reason_and_make
     assert (tmp_path / "cache" / "fits.txt").read_text() == "fit\n"
 
 
+@pytest.mark.long
 def test_a_skipped_cell_is_looked_at_again_by_the_next_run(make_run, monkeypatch):
     make_run(SKIPPED).finish()
     assert (frame(make_run(SKIPPED))["status"] == "skipped").sum() == 3
@@ -546,6 +549,7 @@ reach = [200, 400]
 """
 
 
+@pytest.mark.long
 def test_a_cell_that_the_data_are_too_few_for_is_skipped_and_not_built_again(make_run, monkeypatch):
     said = []
     run = make_run(TOO_FEW, say=said.append)
@@ -560,6 +564,7 @@ def test_a_cell_that_the_data_are_too_few_for_is_skipped_and_not_built_again(mak
     assert make_run(TOO_FEW, retry_failed=True).finish() == {} and builds
 
 
+@pytest.mark.long
 def test_what_a_training_says_of_the_data_is_shown_and_stands_in_the_rows_of_all_that_use_it(make_run, monkeypatch):
     def fit(self, train, context):
         context.say(f"bits={self.bits}: a toy can tell")
@@ -576,6 +581,7 @@ def test_what_a_training_says_of_the_data_is_shown_and_stands_in_the_rows_of_all
     assert remarks.iloc[5:].tolist() == ["toy_signs: bits=16: a toy can tell"] * 5 and remarks.iloc[:1].isna().all()
 
 
+@pytest.mark.long
 def test_more_candidates_than_items_are_all_items_and_the_row_says_so(make_run):
     run = make_run(RERANKED, settings=["candidates=[400, 5000]"])
     run.finish()
@@ -627,6 +633,7 @@ def test_parameters_that_never_differ_are_no_setting(make_run):
     assert settings(run, "setting") == [[""]]
 
 
+@pytest.mark.long
 def test_indexes_that_differ_only_in_what_is_set_afterwards_are_built_once(make_run, monkeypatch):
     from toy_plugins import Scan
 
@@ -673,6 +680,7 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
     assert (cells["build_ratio_low"] <= cells["build_ratio"]).all() and cells["build_ratio"].iloc[0] == 1
 
 
+@pytest.mark.long
 def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_stays_as_it_is(make_run, monkeypatch):
     make_run().finish()
     before = files(make_run().results.root)
@@ -690,6 +698,7 @@ def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_s
     assert files(run.results.root).items() >= before.items()
 
 
+@pytest.mark.long
 def test_without_the_linear_scan_the_first_that_lives_is_what_the_others_are_compared_with(make_run, monkeypatch):
     from methods.search.features.linear_scan import LinearScan
 
@@ -704,6 +713,7 @@ def test_without_the_linear_scan_the_first_that_lives_is_what_the_others_are_com
     assert set(frame(run)["ratio_to"].iloc[1:]) == {"hash_tables(key_bits=8) + float32() of 20 candidates"}
 
 
+@pytest.mark.long
 def test_a_check_that_fails_only_now_is_a_record(make_run, monkeypatch):
     from toy_plugins import Scan
 
@@ -716,6 +726,7 @@ def test_a_check_that_fails_only_now_is_a_record(make_run, monkeypatch):
     assert frame(run)["status"].tolist() == ["ok"] * 5 + ["error"]
 
 
+@pytest.mark.long
 def test_learned_codes_that_a_hasher_does_not_have_fail_their_own_cell_alone(make_run):
     run = make_run(
         """
@@ -735,6 +746,7 @@ def no_constant(name):
     raise AssertionError(f"{name} is not JSON")
 
 
+@pytest.mark.long
 def test_numbers_of_numpy_and_not_a_number_become_json(make_run, monkeypatch):
     from toy_plugins import Scan
 

@@ -190,6 +190,7 @@ def test_a_disk_that_is_full_at_some_moment_fails_no_cell(make_run, tmp_path, mo
     assert run.finish() == {} and (frame(run)["status"] == "ok").all()
 
 
+@pytest.mark.long
 def test_whatever_is_damaged_is_named_and_made_again(make_run):
     run, said = make_run([]), []
     run.finish()

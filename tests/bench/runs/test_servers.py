@@ -25,6 +25,8 @@ from bench.workers.limits import Limits
 from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, marked
 from tests.finished import tidy
 
+pytestmark = pytest.mark.long
+
 pytestmark = pytest.mark.usefixtures("third_party")
 GRID = """
 title = "Servers"

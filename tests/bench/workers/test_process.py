@@ -173,6 +173,7 @@ def test_a_child_that_was_killed_while_it_had_nothing_to_do_is_missed_at_the_nex
     assert failure(child, "labels").reason.startswith("ended by SIGKILL")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("does", "heard"), [("hang", True), ("hang_deaf", False)])
 def test_a_child_that_hangs_is_ended_and_says_where_it_stood_if_it_can(start, does, heard):
     child = start(limits=Limits(seconds=4), at_build=does)

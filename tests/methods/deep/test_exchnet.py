@@ -59,6 +59,7 @@ def whole(request, train, tmp_path_factory):
 
 
 # Before the exchange starts, after it, and during the classification that comes first.
+@pytest.mark.long
 @pytest.mark.parametrize(("description", "after"), [("exchnet", 2), ("exchnet", 4), ("classification", 1)])
 def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(
     train, queries, tmp_path, description, after, whole
