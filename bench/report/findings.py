@@ -198,15 +198,17 @@ def _fastest_close(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> I
 
 
 def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: str, shown: pd.DataFrame) -> str:
-    alike = pareto.as_fast(pareto.reaching(points, quality.column, ENOUGH), best, front.LATENCY)
-    several = alike is not None and len(alike) > 0
-    apart = f"; not told apart from {_listed(alike, shown)}" if several else ""
+    found = pareto.as_fast(pareto.reaching(points, quality.column, ENOUGH), best, front.LATENCY)
+    alike = points[:0] if found is None else found
+    if best["ratio_high"] < 1:  # the rounds that both share tell more than an interval of each
+        alike = alike[~alike["is_exact"]]
+    apart = "" if alike.empty else f"; not told apart from {_listed(alike, shown)}"
     if best["is_exact"]:
         return f"No search that reaches {enough} is faster than exact search{apart}"
     reached = f"{percent(best[quality.column])} %{_in_time(best, points, quality.whose)}"
-    if several and alike["is_exact"].any():
+    if alike["is_exact"].any():
         return f"No search that reaches {enough} is told apart from exact search: {_name(best, shown)} has {reached}"
-    rank = "among the fastest that reach" if several else "the fastest that reaches"
+    rank = "the fastest that reaches" if alike.empty else "among the fastest that reach"
     return f"{_name(best, shown)} is {rank} {enough}: {reached}{apart}"
 
 

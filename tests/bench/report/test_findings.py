@@ -80,6 +80,9 @@ def test_no_search_is_called_fastest_that_is_not_told_apart_from_exact_search():
         "No search that reaches 95 % of exact search's P@10 is told apart from exact search: a has 96.0 % in a time "
         "not told apart from that of exact search (93.1 to 103 % of it)."
     )
+    paired = search("a", 0.96, 9.8) | {"ratio_low": 0.97, "ratio_high": 0.99}
+    (said,) = findings(cells(METHODS, scan(), paired, search("b", 0.97, 20.0)), METHODS)
+    assert said.startswith("a is the fastest that reaches") and said.endswith("in 98.0 % of its time (97.0 to 99.0 %).")
 
 
 def test_where_no_method_is_as_good_the_nearest_is_named():
