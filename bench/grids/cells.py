@@ -43,7 +43,7 @@ class Cell:
     rerank: Choice | None
     candidates: int | None
     seed: int
-    written: dict[str, str] = field(default_factory=dict, compare=False)
+    written: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def choices(self) -> Iterator[tuple[Role, Choice]]:
         """The plugins of the cell, each with the role it plays."""

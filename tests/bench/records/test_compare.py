@@ -1,9 +1,11 @@
+import dataclasses
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bench.grids.cells import Cell
 from bench.records.compare import TIMES, compare, losses
 from bench.store.entries import Store
 from tests.bench.recorded import write
@@ -59,6 +61,13 @@ def test_quality_of_one_seed_is_exact_and_of_several_has_an_interval(folders):
     [change] = compare(*map(Store, folders))
     assert change.verdict == "worse" and change.change == pytest.approx(-0.198)
     assert losses([change], 0.15) == [change] and losses([change], 0.25) == []
+
+
+def test_cells_are_matched_whatever_their_seed_and_however_their_values_were_written():
+    names = dict.fromkeys(("embedder", "input", "hasher", "model", "database_codes", "index", "rerank"))
+    cell = Cell(protocol="seen", **names, candidates=20, seed=3)
+    assert repr(cell).endswith(", seed=3)")
+    assert repr(dataclasses.replace(cell, written={"candidates": "n / 10"})) == repr(cell)
 
 
 def test_the_last_of_several_records_of_a_cell_counts_and_data_sets_are_kept_apart(folders):
