@@ -42,6 +42,8 @@ class Browser:
         self.driver.get("about:blank")
         self.errors()
         self.driver.get(Path(path).absolute().as_uri() + (f"#{address}" if address else ""))
+        # On a busy machine the driver has returned before the scripts of the page ran.
+        assert self.until("return location.protocol === 'file:' && document.readyState === 'complete'")
         return self
 
     def errors(self):
