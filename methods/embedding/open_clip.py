@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from bench.interfaces import Context, Float, Items
-from methods.parameters import check_parameters
+from methods.embedding.named_encoder import NamedEncoder
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from methods.embedding.frozen import FrozenEncoder
     from methods.embedding.preprocessing import Preprocessing
 
 
 @dataclass(kw_only=True, eq=False)
-class OpenClip:
+class OpenClip(NamedEncoder):
     """The embedding of images by a model of OpenCLIP, by ``pip install -e '.[foundation]'``.
 
     Images are prepared by the model's own configuration. What it has seen stands in the column ``remarks``.
@@ -31,37 +27,10 @@ class OpenClip:
     ``normalise``: features have unit length
     """
 
+    library = "open_clip"
     check_parameters: ClassVar[dict[str, Any]] = {"model": "ViT-S-32-alt", "weights": "random"}
     model: str = "ViT-B-32"
     weights: str | Path = "laion2b_s34b_b79k"
-    seen: str = ""
-    normalise: bool = True
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
-        self._encoder: FrozenEncoder | None = None
-
-    def fit(self, train: Items, context: Context) -> Self:
-        """Load the network; nothing is trained.
-
-        Raises ValueError: OpenCLIP has no such model or tag, or the weights can't be had. Raises Unavailable: it is not
-        installed.
-        """
-        from methods.embedding.frozen import encoder, needs
-        from methods.trunk import images_of
-
-        images_of(train)
-        needs("open_clip")
-        network = self._loaded(context.seed)
-        self._encoder = encoder(self, network, self._preprocessing(network), context)
-        self.dim = self._encoder.features(train.take(np.arange(1))).shape[1]
-        return self
-
-    def embed(self, items: Items) -> Float:
-        """float32 [n, dim]."""
-        if self._encoder is None:
-            raise ValueError("open_clip: fit comes before embed")
-        return self._encoder.features(items)
 
     def _loaded(self, seed: int) -> nn.Module:
         """The part of the model that reads images."""

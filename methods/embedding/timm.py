@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from bench.interfaces import Context, Float, Items
-from methods.parameters import check_parameters
+from methods.embedding.named_encoder import NamedEncoder
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from methods.embedding.frozen import FrozenEncoder
     from methods.embedding.preprocessing import Preprocessing
 
 
 @dataclass(kw_only=True, eq=False)
-class Timm:
+class Timm(NamedEncoder):
     """What a model of timm gives to its classifier, by ``pip install -e '.[foundation]'``.
 
     Images are prepared by the model's own data configuration. What it has seen stands in the column ``remarks``.
@@ -32,40 +28,17 @@ class Timm:
     ``normalise``: features have unit length
     """
 
+    library = "timm"
     check_parameters: ClassVar[dict[str, Any]] = {"model": "test_vit", "weights": "random"}
     model: str = "vit_small_patch14_dinov2.lvd142m"
     weights: str | Path = "pretrained"
-    seen: str = ""
-    normalise: bool = True
 
     def __post_init__(self) -> None:
-        check_parameters(self)
+        super().__post_init__()
         if self.weights not in ("pretrained", "random") and not Path(self.weights).is_file():
             raise ValueError(
                 f"weights = {str(self.weights)!r}: must be 'pretrained', 'random' or the path of a state-dict file"
             )
-        self._encoder: FrozenEncoder | None = None
-
-    def fit(self, train: Items, context: Context) -> Self:
-        """Load the network; nothing is trained.
-
-        Raises ValueError: timm has no such model, or its weights can't be had. Raises Unavailable: timm is missing.
-        """
-        from methods.embedding.frozen import encoder, needs
-        from methods.trunk import images_of
-
-        images_of(train)
-        needs("timm")
-        network = self._loaded(context.seed)
-        self._encoder = encoder(self, network, self._preprocessing(network), context)
-        self.dim = self._encoder.features(train.take(np.arange(1))).shape[1]
-        return self
-
-    def embed(self, items: Items) -> Float:
-        """float32 [n, dim]."""
-        if self._encoder is None:
-            raise ValueError("timm: fit comes before embed")
-        return self._encoder.features(items)
 
     def _loaded(self, seed: int) -> nn.Module:
         import timm
