@@ -12,12 +12,12 @@ from bench.records import front
 from bench.records.columns import (
     MAP,
     MEAN_LATENCY,
+    MEDIAN_LATENCY,
     MEMORY,
     PAPER_MEMORY,
     PRECISION,
     RECALL,
     SHARE,
-    SPEED_UP,
     TRAINING,
     Column,
 )
@@ -25,7 +25,7 @@ from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto, systems
 from bench.report.code_tables import BY_LENGTH, TRAINED_ON, code_sections, trainings, with_kinds
 from bench.report.numerals import deviation, difference, percent, significant
-from bench.report.tables import SETTINGS, label, query_time, section_name, split_series
+from bench.report.tables import SETTINGS, label, method_columns, query_time, section_name, split_series
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
 from bench.report.words import NOT_RUN, GridInfo, Value, value_of
 
@@ -36,6 +36,13 @@ NOTES = {
     "±": "standard deviation over the seeds",
 }
 """The meanings of the signs in a table."""
+BRIEF = {
+    MEDIAN_LATENCY: "Query, ms",
+    MEAN_LATENCY: "Mean query, ms",
+    PAPER_MEMORY: "Paper's bytes/item",
+    MEMORY: "Memory, MB",
+}
+"""Shorter headings for the screen."""
 Section = tuple[str, list[tuple[str, list[Value]]]]
 """A name, and the rows below it: a label and its values, one below each heading or one for all."""
 
@@ -132,11 +139,7 @@ def _measured(columns: Sequence[Column], cells: pd.DataFrame) -> list[Column]:
 
 def _methods(searches: pd.DataFrame, k: int) -> list[Table]:
     """A table with methods down and figures across."""
-    time = query_time(searches)
-    brief = {time: "Mean query, ms" if time is MEAN_LATENCY else "Query, ms", PAPER_MEMORY: "Paper's bytes/item"}
-    brief[MEMORY] = "Memory, MB"
-    shown = [PRECISION, RECALL, time, SPEED_UP, PAPER_MEMORY, MEMORY]
-    shown = [dataclasses.replace(column, heading=brief.get(column, column.heading)).at(k) for column in shown]
+    shown = [dataclasses.replace(one, heading=BRIEF.get(one, one.heading)).at(k) for one in method_columns(searches)]
     columns = _measured(shown, searches)
     sections: list[Section] = []
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
