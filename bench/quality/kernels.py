@@ -124,6 +124,28 @@ def count(query_words: Array, words: Array, query_labels: Array, labels: Array, 
         counts[q] = histogram.sum(axis=0)
 
 
+@njit(cache=True)
+def _score_block(
+    near: Array, shared: Array, place: Array, hits: Array, k: int, gains: Array, discounts: Array, scores: Array
+) -> None:
+    """Give the items of a block their places, and add what they score to ``scores`` [3].
+
+    Inlined into the loop over the queries it takes a third longer: the sums would not stay in registers.
+    """
+    _apart()
+    precisions, relevant, gained = scores[0], scores[1], scores[2]
+    for i in range(near.shape[0]):
+        distance = near[i]
+        place[distance] += 1
+        if shared[i] > 0:
+            hits[distance] += 1
+            if place[distance] <= k:
+                precisions += hits[distance] / place[distance]
+                relevant += 1
+                gained += gains[shared[i]] * discounts[place[distance] - 1]
+    scores[0], scores[1], scores[2] = precisions, relevant, gained
+
+
 @_parallel
 def score_in_id_order(
     query_words: Array,
@@ -152,14 +174,8 @@ def score_in_id_order(
         for start in range(0, size, BLOCK):
             _fill_distances(query_words, q, words, start, near)
             _fill_shared(query_labels, q, labels, single, start, shared)
-            for i in range(min(BLOCK, size - start)):
-                distance = near[i]
-                place[distance] += 1
-                hits[distance] += shared[i] > 0
-                if shared[i] > 0 and place[distance] <= k:
-                    scores[q, 0] += hits[distance] / place[distance]
-                    scores[q, 1] += 1
-                    scores[q, 2] += gains[shared[i]] * discounts[place[distance] - 1]
+            block = min(BLOCK, size - start)
+            _score_block(near[:block], shared[:block], place, hits, k, gains, discounts, scores[q])
 
 
 # Expected precisions over the order inside each tie group.

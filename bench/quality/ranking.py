@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -108,12 +109,12 @@ class HammingRanking:
         kernels.count(by_word(query_codes.words), by_word(database_codes.words), *labels, counts)
         return cls(query_codes, database_codes, query_labels, database_labels, counts)
 
-    @property
+    @cached_property
     def items(self) -> Int:
         """The number of database items at each distance, [q, bits + 1]."""
         return self.counts.sum(axis=2, dtype=np.int64)
 
-    @property
+    @cached_property
     def relevant(self) -> Int:
         """The number of relevant items at each distance, [q, bits + 1]."""
         return self.counts[:, :, 1:].sum(axis=2, dtype=np.int64)
