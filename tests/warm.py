@@ -181,12 +181,15 @@ def become(asked):
 
 def main():
     """The server; at its end a fork of it."""
+    from tests.quick import take_times_quickly
+
     for name in IMPORTED:
         import_module(name)
     for kind in registry.GROUPS:
         registry.plugins(kind)
     for name in IDENTIFIED:
         source_identity(name)
+    take_times_quickly(setattr)
     for room in ROOMS:
         room_identity(room)
     with suppress(ImportError):

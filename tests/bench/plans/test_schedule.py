@@ -15,8 +15,8 @@ from bench.runs.run import Run
 from bench.runs.watched import Watched
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
-from bench.timing.machine import Rates
 from bench.workers.in_process import Local
+from tests.quick import take_times_quickly
 
 pytestmark = pytest.mark.usefixtures("third_party")
 
@@ -69,7 +69,7 @@ class Noted:
 
 @pytest.fixture
 def make_run(tmp_path, vectors_dir, small_grid, monkeypatch):
-    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    take_times_quickly(monkeypatch.setattr)
     monkeypatch.setattr("bench.timing.replicates.LOADED", 1000)  # no round is taken again
 
     def make(text="", settings=(), **options):

@@ -14,8 +14,8 @@ from bench.report.tidy import gathered
 from bench.runs.run import Run
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
-from bench.timing.machine import Rates
 from bench.workers.in_process import Local
+from tests.quick import take_times_quickly
 
 GRID = """
 title = "Codes"
@@ -53,7 +53,7 @@ def run(tmp_path_factory, vectors_dir):
     (folder / "codes.toml").write_text(GRID)
     (folder / "cache").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
+        take_times_quickly(patch.setattr)
         plan = grid_file.load(str(folder / "codes.toml"), Options(data_dir=vectors_dir))
         pipeline = Pipeline(plan, Store(folder / "cache"), Context(cache=folder / "cache"), lambda _: None)
         made = Run(pipeline, Store(folder / "out"), say=lambda _: None, start=Local)

@@ -24,10 +24,10 @@ from bench.runs.run import Run
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.timing import latency
-from bench.timing.machine import Rates
 from bench.workers.in_process import Local
 from tests import warm
 from tests.conftest import CHECKOUT, PLUGINS, PROGRAM, TEST_MARK, bench, marked
+from tests.quick import take_times_quickly
 
 pytestmark = pytest.mark.usefixtures("third_party")
 QUALITY = ["index", "key_bits", "candidates", "precision_at_10", "recall_at_10", "status"]
@@ -35,7 +35,7 @@ QUALITY = ["index", "key_bits", "candidates", "precision_at_10", "recall_at_10",
 
 @pytest.fixture
 def make_run(tmp_path, vectors_dir, small_grid, monkeypatch):
-    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    take_times_quickly(monkeypatch.setattr)
 
     def make(text="", track=None, settings=(), **options):
         path = small_grid

@@ -20,10 +20,10 @@ from bench.runs.run import Run
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.store.garbage import garbage
-from bench.timing.machine import Rates
 from bench.workers.limits import Limits
 from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, marked
 from tests.finished import tidy
+from tests.quick import take_times_quickly
 
 pytestmark = pytest.mark.long
 
@@ -91,7 +91,7 @@ def test_servers_that_misbehave_are_failed_rows_and_leave_nothing(tmp_path, left
 
 
 def test_the_costs_of_a_server_stand_in_its_row_and_no_other(tmp_path, left, monkeypatch):
-    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    take_times_quickly(monkeypatch.setattr)
     pipeline, results = pipeline_of('"toy_server"', tmp_path), Store(tmp_path / "out")
     assert Run(pipeline, results).finish() == {}
     cells = tidy(pipeline, results).set_index("index")

@@ -14,8 +14,8 @@ from bench.runs.sizing import with_sizes
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.store.rooms import ROOMS
-from bench.timing.machine import Rates
 from bench.workers.in_process import Local
+from tests.quick import take_times_quickly
 
 pytestmark = pytest.mark.long
 
@@ -39,7 +39,7 @@ nprobe = ["n ** 0.25", 20]
 
 @pytest.fixture
 def make_run(tmp_path, vectors_dir, monkeypatch):
-    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    take_times_quickly(monkeypatch.setattr)
 
     def make(*changes, start=Local):
         text = GRID

@@ -13,9 +13,9 @@ from bench.report.page.panels.stored import Stored
 from bench.runs.run import Run
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
-from bench.timing.machine import Rates
 from bench.workers.in_process import Local
 from tests.finished import tidy
+from tests.quick import take_times_quickly
 
 MEASURE = """
 [measure]
@@ -33,7 +33,7 @@ def unheard(line):
 @pytest.fixture
 def finish(tmp_path, third_party, monkeypatch):
     """Runs a grid of these cells on a data set to its end, on folders of the test's own."""
-    monkeypatch.setattr("bench.runs.searches.machine_rates", lambda: Rates(1e10, 1e10))
+    take_times_quickly(monkeypatch.setattr)
 
     def run(cells, dataset="vectors", data_dir=None, layout="pareto", top="k = 5\nseeds = [0]", measure=""):
         path, cache = tmp_path / "grid.toml", tmp_path / "cache"
