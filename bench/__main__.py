@@ -1,10 +1,11 @@
-"""``python -m bench`` checks that the import name ``datasets`` is this checkout's, and starts the command line."""
+"""``python -m bench`` checks what every command needs of the environment, and starts the command line."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -18,6 +19,23 @@ def guard() -> None:
         sys.exit(f"bench: the package `datasets` is {found}, not this project's; run `python -m bench` in {CHECKOUT}")
 
 
+def guard_entry_points() -> None:
+    """Exit with one line if the entry points of an installed package can't be read.
+
+    pydantic, numba and torch look for their plugins in the entry points of all packages, and fail with a traceback.
+    """
+    for package in distributions():
+        try:
+            _ = package.entry_points
+        except Exception as fault:
+            name = package.metadata["Name"] if package.metadata is not None else "a package without a name"
+            sys.exit(
+                f"bench: the entry_points.txt of {name} in {package.locate_file('')} can't be read "
+                f"({type(fault).__name__}), and pydantic, numba and torch read those of all packages: install it again "
+                "or remove it"
+            )
+
+
 def main() -> None:
     """The entry point of the console script ``bench``."""
     for stream in (sys.stdout, sys.stderr):
@@ -25,6 +43,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         guard()
+        guard_entry_points()
     except SystemExit as fault:
         print(fault.code, file=sys.stderr)
         sys.exit(2)

@@ -107,6 +107,16 @@ def test_a_broken_plugin_is_one_line_of_the_list_and_harms_no_grid_that_does_not
     assert shown.returncode == 0 and "pending" in shown.stdout, shown.stderr
 
 
+@pytest.mark.parametrize("text", [b"[bench.hashers]\nno sign of equality\n", b"\xff\xfe[bench.hashers]"])
+def test_entry_points_that_no_program_can_read_are_one_line(tmp_path, text):
+    install(tmp_path, "spoilt", "h = spoilt_mod:H")
+    (tmp_path / "spoilt-1.0.dist-info" / "entry_points.txt").write_bytes(text)
+    done = bench("list", path=(tmp_path,))
+    assert done.returncode == 2 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert "entry_points.txt of spoilt" in line and str(tmp_path) in line and "install it again" in line
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_whoever_names_a_broken_plugin_is_told_its_package_and_the_reason(name, site):
     point, source, reason = BROKEN[name]
