@@ -108,7 +108,7 @@ def run(
         with _failures(pipelines, chosen.out) as failed:
             with reporting(chosen.cache, verbose) as reporter, _forkserver(plans) as launch:
                 context = Context(device=device, cache=chosen.cache, track=reporter.track)
-                results = Store(chosen.out, reporter.say)
+                results = chosen.results(reporter.say)
                 start = Local if in_process else partial(Child, launch=launch)
                 at_once = Local if in_process else partial(Child, launch=launch.at_once)
                 runs = [
@@ -167,7 +167,7 @@ def recompute(
         pipelines: list[Pipeline] = []
         with _failures(pipelines, chosen.out) as failed:
             with reporting() as reporter:
-                results = Store(chosen.out, reporter.say)
+                results = chosen.results(reporter.say)
                 pipelines += chosen.pipelines(plans, results, Context(track=reporter.track), reporter.say)
                 missing = 0
                 for pipeline in pipelines:
@@ -204,7 +204,7 @@ def show(
     """Show what of a grid is done, and its table as far as that goes."""
     with plain_errors():
         plans = chosen.plans()
-        results = Store(chosen.out)
+        results = chosen.results()
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
         _tell_of_sizes(pipelines)
         for pipeline in pipelines:
@@ -239,7 +239,7 @@ def table(
     """Write a grid's tables and figures again from the records there are, and show the table."""
     with plain_errors():
         plans = chosen.plans()
-        pictured, results = _pictured(gallery), Store(chosen.out)
+        pictured, results = _pictured(gallery), chosen.results()
         chosen.check_folders(plans)
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
         _tell_of_sizes(pipelines)
