@@ -261,12 +261,12 @@ def gc(
 ) -> None:
     """Name, or remove, what the two folders can do without.
 
-    That is what killed processes left half-written, damaged entries (a run makes them again), and checkpoints and logs
-    of finished trainings. With --older-than it is also entries, records among them, and unfinished trainings to which
-    no grid has referred for so long: a grid refers to all that it needs whenever it is run, recomputed, shown or made
-    into tables, with the same data and settings, and the date of an entry's folder says when that was last. Without
-    --older-than no sound entry is removed. What is not the store's own is named and left alone. Run it on the machine
-    that runs the grids.
+    That is what killed processes left half-written, damaged entries (a run makes them again), leases that nobody holds,
+    and checkpoints and logs of finished trainings. With --older-than it is also entries, records among them, and
+    unfinished trainings to which no grid has referred for so long: a grid refers to all that it needs whenever it is
+    run, recomputed, shown or made into tables, with the same data and settings, and the date of an entry's folder says
+    when that was last. Without --older-than no sound entry is removed. What is not the store's own is named and left
+    alone. Of what other hosts were writing, only what has not changed for a day is named.
     """
     with plain_errors():
         from bench.store.garbage import garbage, seconds

@@ -174,11 +174,9 @@ class Store:
         if remote.create(kind, key, text):
             return True
         there = remote.description(kind, key)
-        if there == text:
-            return True
         if there != earlier:
             if self._fetch(kind, key):
-                return False
+                return there == text
             self._put(remote, kind, key, text, again=True)
         remote.overwrite(kind, key, text)
         return True
