@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from bench.cli.options import CacheDir, DataDir, DataName, DatasetName, GridName, Out, Recipe, Seed, Settings
+from bench.cli.options import CacheDir, DataDir, DataName, DatasetName, GridName, Out, Recipe, Remote, Seed, Settings
 from bench.grids import grid_file
 from bench.grids.cells import Grid
 from bench.grids.naming import given_name, told_apart
@@ -18,7 +18,9 @@ from bench.records.naming import settled
 from bench.runs.sizing import with_sizes
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
+from bench.store.remote import ObjectStore
 from bench.system.places import check_temporary, check_writable, default_cache, keep_caches_in
+from bench.workers.limits import Say
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Chosen:
     name: DataName = None
     out: Out = Path("results")
     cache_dir: CacheDir = None
+    remote: Remote = None
     recipe: Recipe = None
     seed: Seed = None
     settings: Settings = None
@@ -54,20 +57,34 @@ class Chosen:
         return told_apart(plans)
 
     def check_folders(self, plans: Sequence[Grid]) -> None:
-        """Raises ValueError: the results folder or the cache can't be written to."""
+        """Try all that will be written to.
+
+        Raises ValueError: the results folder or the cache can't be written to. Unreachable: nor can the object store.
+        """
         check_writable("--cache-dir", self.cache, ["labels", "features", "codes", "exact", "locks", "work"])
         inner = ["records", "neighbours", "replicates", "names", "sizes", "locks", plans[0].name]
         check_writable("--out", self.out, [*inner, *(f"{plans[0].name}/{plan.dataset_name}" for plan in plans)])
         check_temporary()
+        if self.remote is not None:
+            ObjectStore(self.remote).check()
 
-    def pipelines(
-        self, plans: Sequence[Grid], results: Store, context: Context, say: Callable[[str], None]
-    ) -> list[Pipeline]:
+    def artifacts(self, say: Say) -> Store:
+        """The store of the cache."""
+        return Store(self.cache, say, self._behind("cache"))
+
+    def results(self, say: Say = print) -> Store:
+        """The store of the results."""
+        return Store(self.out, say, self._behind("results"))
+
+    def _behind(self, name: str) -> ObjectStore | None:
+        return None if self.remote is None else ObjectStore(self.remote).inside(name)
+
+    def pipelines(self, plans: Sequence[Grid], results: Store, context: Context, say: Say) -> list[Pipeline]:
         """A pipeline for each data set, with the name that its data have in the results.
 
         Raises ValueError: the data of a data set are not where they should be.
         """
-        pipelines = [Pipeline(plan, Store(self.cache, say), context, say) for plan in plans]
+        pipelines = [Pipeline(plan, self.artifacts(say), context, say) for plan in plans]
         for pipeline in pipelines:
             try:
                 _ = pipeline.dataset_identity

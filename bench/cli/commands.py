@@ -108,7 +108,7 @@ def run(
         with _failures(pipelines, chosen.out) as failed:
             with reporting(chosen.cache, verbose) as reporter, _forkserver(plans) as launch:
                 context = Context(device=device, cache=chosen.cache, track=reporter.track)
-                results = Store(chosen.out, reporter.say)
+                results = chosen.results(reporter.say)
                 start = Local if in_process else partial(Child, launch=launch)
                 at_once = Local if in_process else partial(Child, launch=launch.at_once)
                 runs = [
@@ -167,7 +167,7 @@ def recompute(
         pipelines: list[Pipeline] = []
         with _failures(pipelines, chosen.out) as failed:
             with reporting() as reporter:
-                results = Store(chosen.out, reporter.say)
+                results = chosen.results(reporter.say)
                 pipelines += chosen.pipelines(plans, results, Context(track=reporter.track), reporter.say)
                 missing = 0
                 for pipeline in pipelines:
@@ -204,7 +204,7 @@ def show(
     """Show what of a grid is done, and its table as far as that goes."""
     with plain_errors():
         plans = chosen.plans()
-        results = Store(chosen.out)
+        results = chosen.results()
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
         _tell_of_sizes(pipelines)
         for pipeline in pipelines:
@@ -239,7 +239,7 @@ def table(
     """Write a grid's tables and figures again from the records there are, and show the table."""
     with plain_errors():
         plans = chosen.plans()
-        pictured, results = _pictured(gallery), Store(chosen.out)
+        pictured, results = _pictured(gallery), chosen.results()
         chosen.check_folders(plans)
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
         _tell_of_sizes(pipelines)
@@ -261,12 +261,12 @@ def gc(
 ) -> None:
     """Name, or remove, what the two folders can do without.
 
-    That is what killed processes left half-written, damaged entries (a run makes them again), and checkpoints and logs
-    of finished trainings. With --older-than it is also entries, records among them, and unfinished trainings to which
-    no grid has referred for so long: a grid refers to all that it needs whenever it is run, recomputed, shown or made
-    into tables, with the same data and settings, and the date of an entry's folder says when that was last. Without
-    --older-than no sound entry is removed. What is not the store's own is named and left alone. Run it on the machine
-    that runs the grids.
+    That is what killed processes left half-written, damaged entries (a run makes them again), leases that nobody holds,
+    and checkpoints and logs of finished trainings. With --older-than it is also entries, records among them, and
+    unfinished trainings to which no grid has referred for so long: a grid refers to all that it needs whenever it is
+    run, recomputed, shown or made into tables, with the same data and settings, and the date of an entry's folder says
+    when that was last. Without --older-than no sound entry is removed. What is not the store's own is named and left
+    alone. Of what other hosts were writing, only what has not changed for a day is named.
     """
     with plain_errors():
         from bench.store.garbage import garbage, seconds

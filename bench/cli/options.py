@@ -22,6 +22,14 @@ CacheDir = Annotated[
     Path | None,
     typer.Option("--cache-dir", **A_PATH, help="Where data, trunk outputs, features and codes are kept."),
 ]
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "--remote",
+        metavar="URL",
+        help="An object store (s3://, gs://, file://) that holds cache and results too; both folders are copies of it.",
+    ),
+]
 Recipe = Annotated[str | None, typer.Option("--recipe", help="Another recipe of the grid's, such as paper or quick.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="One seed, in place of the grid's.")]

@@ -15,6 +15,7 @@ from bench.records import book
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline, Stage, judged_by
 from bench.store.entries import Store
+from bench.store.identity import digest
 from bench.system.wording import one_line
 from bench.timing import indexes
 
@@ -45,6 +46,10 @@ class Schedule:
         """The protocol, the seed and the features of a cell. Cells that are compared with each other share them."""
         features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
         return cell.protocol, cell.seed, features
+
+    def group_key(self, group: Sequence[KeyedCell]) -> str:
+        """The key of a group: the hash of all by which its cells are compared. A part of the group has the same key."""
+        return digest([self.pipeline.labels_key, *self._compared_by(group[0].cell)])
 
     def reference(self, group: Sequence[KeyedCell]) -> KeyedCell:
         """The cell that the group is compared with: a baseline, or else the first, of the group and finished cells."""

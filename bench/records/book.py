@@ -73,15 +73,24 @@ def judged_again(store: Store, record_key: str, quality: dict[str, Any]) -> tupl
 
 
 def mark(pipeline: Pipeline, results: Store) -> None:
-    """Mark all entries that a grid refers to as in use (see ``bench.store.garbage``)."""
-    pipeline.store.touch("labels", pipeline.labels_key)
+    """Mark all entries that a grid refers to as in use (see ``bench.store.garbage``), and upload those that an object
+    store behind them lacks.
+    """
+    for store, kind, entry_key in _referred(pipeline, results):
+        store.touch(kind, entry_key)
+        store.share(kind, entry_key)
+
+
+def _referred(pipeline: Pipeline, results: Store) -> Iterator[tuple[Store, str, str]]:
+    """The entries that a grid refers to: their stores, kinds and keys."""
+    yield pipeline.store, "labels", pipeline.labels_key
     for cell in pipeline.grid.cells:
         for stage in pipeline.stages(cell):
-            pipeline.store.touch(stage.kind, stage.key)
+            yield pipeline.store, stage.kind, stage.key
         if cell.index is not None and cell.embedder is not None:
-            pipeline.store.touch("exact", pipeline.exact_key(cell))
-        results.touch(KIND, key(pipeline, cell))
+            yield pipeline.store, "exact", pipeline.exact_key(cell)
+        yield results, KIND, key(pipeline, cell)
         search = search_key(pipeline, cell)
-        results.touch("neighbours", search)
+        yield results, "neighbours", search
         for number in range(pipeline.grid.measure.replicates):
-            results.touch("replicates", f"{search}-{number}")
+            yield results, "replicates", f"{search}-{number}"

@@ -43,6 +43,7 @@ class Preparation:
                     worker.labels()
             except Failure as failure:
                 raise _unreadable(failure) from failure
+            self.pipeline.store.share("labels", self.pipeline.labels_key)
         for remark in self.pipeline.labels().meta["remarks"]:
             self.say(f"{self.pipeline.grid.dataset_name}: {remark}")
         asked = [cell.cell for cell in cells]
@@ -117,6 +118,7 @@ class Preparation:
             if _holds_files(folder):
                 self.say(f"{unit.title}: failed, log in {folder}")
             return failure
+        self.pipeline.store.share(stage.kind, stage.key)
         return None
 
     @contextmanager

@@ -29,6 +29,7 @@ from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.environment import machine
+from bench.timing.alone import timed_alone
 from bench.workers.limits import Failure, Limits, Say, Show, Starter
 from bench.workers.process import Child
 
@@ -88,7 +89,8 @@ class Run:
             ready = self._prepare(self._judge_stored(pending))
             self.watch.planned(self.plan().units)  # without cells whose trainings failed
             for group in self._schedule.groups([cell for cell in ready if cell.cell.index is not None]):
-                with self.results.hold("replicates", "timed"):  # runs that time at once would slow each other down
+                key = self._schedule.group_key(group)
+                with self.results.hold("replicates", key), timed_alone(self.say):
                     self._time([cell for cell in group if not self._done(cell)])
         return self._failed()
 

@@ -2,8 +2,12 @@
 
 An entry is a folder ``ROOT/KIND/KEY`` with arrays (``.npy``) and ``entry.json``, which holds the description, a
 checksum of each array and a checksum of itself. The rename of a finished folder is the commit, so no run sees a folder
-that a killed run left half-written. Of several runs that want an entry one makes it, under a lock in ``ROOT/locks``
-that dies with its process; the others wait and read it. A damaged entry is never used: it is named and made again.
+that a killed run left half-written. Of several runs that want an entry, on any hosts that share the folder, one makes
+it, under a lease in ``ROOT/locks`` (`bench.store.leases`); the others wait and read it. A damaged entry is never used:
+it is named and made again.
+
+A store may have an object store behind it (`bench.store.remote`). Then the folder is a cache before it: an entry that
+is missing or damaged here is fetched, verified and published whole, and an entry that is written here is uploaded.
 """
 
 from __future__ import annotations
@@ -12,15 +16,18 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from bench.store.identity import digest
+from bench.store.leases import Leases
+from bench.store.remote import ENTRY as ENTRY
+from bench.store.remote import ObjectStore
 from bench.system.files import (
     TEMPORARY,
     checksum,
@@ -33,11 +40,12 @@ from bench.system.files import (
 )
 
 FORMAT = 1
-ENTRY = "entry.json"
+LOCKS = "locks"
+"""The folder of the leases."""
 MAPPED_SHARE = 0.25
 """A share of the free memory. A larger array is mapped, so a database beyond memory can be searched and re-ranked."""
-POLL_SECONDS = 0.2
 
+T = TypeVar("T")
 Meta = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
 Made = tuple[Meta, Arrays]
@@ -58,10 +66,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Store:
-    """The entries under a folder, by kind and key. ``say`` gets a line if an entry is waited for or damaged."""
+    """The entries under a folder, by kind and key. ``say`` gets a line if an entry is waited for or damaged.
+
+    ``remote``: the object store behind the folder, if there is one. Then every method that asks for an entry may raise
+    `bench.store.remote.Unreachable`.
+    """
 
     root: Path
     say: Callable[[str], None] = print
+    remote: ObjectStore | None = None
+    _leases: Leases = field(default_factory=Leases, compare=False, repr=False)
 
     def path(self, kind: str, key: str) -> Path:
         """The folder of an entry, also if the entry is missing.
@@ -82,11 +96,12 @@ class Store:
     def keys(self, kind: str) -> list[str]:
         """The keys of the entries of a kind, sorted. Other files in the folder are ignored."""
         paths = [path for path in self._children(self.root / kind) if not path.name.startswith(TEMPORARY)]
-        return [path.name for path in paths if (path / ENTRY).is_file()]
+        there = set() if self.remote is None else self.remote.keys(kind)
+        return sorted(there.union(path.name for path in paths if (path / ENTRY).is_file()))
 
     def has(self, kind: str, key: str) -> bool:
         """Whether the entry exists. It is not verified before it is read."""
-        return (self.path(kind, key) / ENTRY).is_file()
+        return (self.path(kind, key) / ENTRY).is_file() or self._is_there(kind, key)
 
     def once(self, kind: str, key: str, make: Callable[[], Made], holds: Callable[[Meta], bool] | None = None) -> Entry:
         """The entry. If it is missing or damaged, one process of several makes it by ``make`` and stores it first.
@@ -100,8 +115,11 @@ class Store:
             entry = self.find(kind, key)
             if entry is not None and (holds is None or holds(entry.meta)):
                 return entry
-            self.write(kind, key, *make())
-            return self.read(kind, key)
+            while True:
+                ours = self.write(kind, key, *make())
+                entry = self.read(kind, key)
+                if ours or holds is None or holds(entry.meta):
+                    return entry
 
     def find(self, kind: str, key: str) -> Entry | None:
         """The entry. None if it is missing, or damaged, which a line says."""
@@ -114,39 +132,98 @@ class Store:
             return None
 
     @contextmanager
-    def hold(self, kind: str, key: str) -> Iterator[None]:
-        """Inside, this process alone makes the entry and fills the folder of its training. A line says if it waits."""
-        from filelock import FileLock, Timeout
+    def hold(self, kind: str, key: str, wait: bool = True) -> Iterator[None]:
+        """Inside, this process alone makes the entry and fills the folder of its training.
 
-        path = self.path("locks", f"{kind}-{key}")
-        with room_for(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path, poll_interval=POLL_SECONDS)
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                self.say(f"wait: another run is making {self.path(kind, key)}")
-                lock.acquire()
-        try:
+        It holds a lease among the hosts that share the folder, whose limits `bench.store.leases` states. A line says if
+        it waits. Hosts that share an object store alone do not see each other's leases.
+
+        Raises bench.store.leases.Held: another process holds it, and this one does not ``wait``. Raises DiskFull.
+        """
+        lease = self.path(LOCKS, f"{kind}-{key}")
+        with self._leases.hold(lease, str(self.path(kind, key)), wait, self.say):
             yield
-        finally:
-            path.unlink(missing_ok=True)  # still locked: a waiting process sees this and makes a new file
-            lock.release()
 
-    def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays) -> None:
-        """Store an entry, in place of an earlier one.
+    def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays) -> bool:
+        """Store an entry, in place of an earlier one. Returns whether it is the one that is stored now.
+
+        Where the object store has an entry of another host that is not the earlier one, that is fetched and kept.
 
         Raises DiskFull: it doesn't fit, and nothing has changed.
         """
         target = self.path(kind, key)
+        earlier = self._text(kind, key)
         with room_for(target), temporary_folder(target) as folder:
             sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
-            write_text(folder / ENTRY, _description(meta, sums))
+            text = _description(meta, sums)
+            write_text(folder / ENTRY, text)
             publish(folder, target)
+        return self.remote is None or self._upload(self.remote, kind, key, text, earlier)
+
+    def share(self, kind: str, key: str) -> None:
+        """Upload an entry that the object store lacks. A missing or damaged entry is ignored."""
+        text = self._text(kind, key)
+        if self.remote is not None and text is not None and not self._is_there(kind, key):
+            with suppress(Damaged):
+                self._verify(kind, key)
+                self._upload(self.remote, kind, key, text, None)
+
+    def _upload(self, remote: ObjectStore, kind: str, key: str, text: str, earlier: str | None) -> bool:
+        """Upload an entry in place of the ``earlier`` one. Returns False if another one is there, which is fetched."""
+        self._put(remote, kind, key, text)
+        if remote.create(kind, key, text):
+            return True
+        there = remote.description(kind, key)
+        if there != earlier:
+            if self._fetch(kind, key):
+                return there == text
+            self._put(remote, kind, key, text, again=True)
+        remote.overwrite(kind, key, text)
+        return True
+
+    def _put(self, remote: ObjectStore, kind: str, key: str, text: str, again: bool = False) -> None:
+        for name, total in _parsed(text)["checksums"].items():
+            remote.put(total, self.path(kind, key) / f"{name}.npy", again)
+
+    def _is_there(self, kind: str, key: str) -> bool:
+        """Whether the object store has the entry, if there is one."""
+        return self.remote is not None and key in self.remote.keys(kind)
+
+    def _fetch(self, kind: str, key: str) -> bool:
+        """Fetch an entry in place of the one here. Returns whether the object store has it as it was written."""
+        remote = self.remote
+        text = None if remote is None else remote.description(kind, key)
+        if remote is None or text is None:
+            return False
+        target = self.path(kind, key)
+        with room_for(target), temporary_folder(target) as folder:
+            try:
+                described = _parsed(text)
+                for name, total in described["checksums"].items() if described["format"] == FORMAT else ():
+                    path = folder / f"{name}.npy"
+                    if not remote.fetch(total, path) or checksum(path) != total:
+                        raise ValueError(f"array {name}: its checksum differs")
+            except ValueError as fault:
+                self.say(f"{remote.url}/{kind}/{key} is damaged ({fault}) and not used")
+                return False
+            write_text(folder / ENTRY, text)
+            publish(folder, target)
+        return True
+
+    def _found(self, kind: str, key: str, look: Callable[[], T]) -> T:
+        """What is found of an entry. If it is missing or damaged, it is fetched first from the object store."""
+        try:
+            return look()
+        except (FileNotFoundError, Damaged) as fault:
+            if not (self._is_there(kind, key) and self._fetch(kind, key)):
+                raise
+            if isinstance(fault, Damaged):
+                self.say(f"{fault}; it was fetched again")
+            return look()
 
     def meta(self, kind: str, key: str) -> Meta:
         """The description of an entry, without its arrays. Errors: see ``read``."""
-        meta: Meta = self._description(kind, key)["meta"]
+        meta: Meta = self._found(kind, key, lambda: self._description(kind, key))["meta"]
         return meta
 
     def read(self, kind: str, key: str) -> Entry:
@@ -155,12 +232,18 @@ class Store:
         Raises Damaged: it is not as it was written.
         Raises FileNotFoundError: there is no such entry. ValueError: its format is newer.
         """
+        return self._found(kind, key, lambda: self._read(kind, key))
+
+    def _read(self, kind: str, key: str) -> Entry:
         described = self._description(kind, key)
         paths = {name: self._sound(kind, key, name, total) for name, total in described["checksums"].items()}
         return Entry(described["meta"], {name: _load(path) for name, path in paths.items()})
 
     def verify(self, kind: str, key: str) -> list[Path]:
         """Verify an entry. Returns its files. Errors: see ``read``."""
+        return self._found(kind, key, lambda: self._verify(kind, key))
+
+    def _verify(self, kind: str, key: str) -> list[Path]:
         sums = self._description(kind, key)["checksums"]
         return [self.path(kind, key) / ENTRY, *(self._sound(kind, key, name, total) for name, total in sums.items())]
 
@@ -176,6 +259,13 @@ class Store:
         """Mark an entry as in use by the time of its folder. A missing entry is ignored."""
         with suppress(OSError):  # missing, or in a store that is read-only
             os.utime(self.path(kind, key))
+
+    def _text(self, kind: str, key: str) -> str | None:
+        """The text of ``entry.json`` here. None if it is missing or no text."""
+        try:
+            return (self.path(kind, key) / ENTRY).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None
 
     def _description(self, kind: str, key: str) -> dict[str, Any]:
         path = self.path(kind, key) / ENTRY

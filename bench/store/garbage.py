@@ -1,7 +1,10 @@
 """Finds the files and folders of a store that nothing needs, for the command ``gc``.
 
-These are the temporary files of processes that are gone, damaged entries, and the checkpoints of trainings whose codes
-or features are stored. A sound entry can be removed only if no grid has referred to it for as long as the user says.
+These are the temporary files of processes that are gone, damaged entries, leases that nobody holds, and the checkpoints
+of trainings whose codes or features are stored. Which process made a temporary file is in its name. Those of this host
+are looked up among its processes; of those of other hosts, and of names of any other form, only what has not changed
+for a day is named, since hosts can't see each other's processes and their clocks may differ. A sound entry can be
+removed only if no grid has referred to it for as long as the user says.
 Other files in the folder are named and left alone.
 """
 
@@ -17,12 +20,14 @@ from pathlib import Path
 
 import psutil
 
-from bench.store.entries import ENTRY, Damaged, Store
-from bench.system.files import TEMPORARY
+from bench.store.entries import ENTRY, LOCKS, Damaged, Store
+from bench.system.files import TEMPORARY, maker, processes
 
 UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
-CLOCK_SLACK = 2
-"""The error, in seconds, of the start of a process compared with the time of a folder that it made."""
+QUIET = UNITS["d"]
+"""Seconds without a change after which nothing is being written, on whichever host it was. By as much the clocks of two
+hosts may differ, and that of a host from its file server's.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,21 +64,32 @@ def garbage(store: Store, older_than: int | None) -> Iterator[Found]:
         for path in sorted((store.root / kind).iterdir()):
             if not path.name.startswith(TEMPORARY):
                 yield from _of_entry(store, kind, path, before)
+    yield from _leases(store.root / LOCKS)
     yield from _trainings(store, before)
 
 
 def _left_behind(folder: Path) -> Iterator[Found]:
     """The temporary files and folders of processes that are gone."""
     for path in sorted(folder.glob(f"{TEMPORARY}*")):
-        process = path.name.removeprefix(TEMPORARY).partition("-")[0]
-        if not (process.isdigit() and _is_running(int(process), _changed(path))):
-            yield Found(path, _size(path), "was being written by a process that is gone")
+        made_by = maker(path.name)
+        if made_by is not None and made_by[0] == processes():
+            if not _is_running(made_by[1], _changed(path)):
+                yield Found(path, _size(path), "was being written by a process that is gone")
+        elif _last_changed(path) < time.time() - QUIET:
+            yield Found(path, _size(path), "was being written, perhaps on another host, and has not changed for a day")
+
+
+def _leases(folder: Path) -> Iterator[Found]:
+    """The leases that are left behind. Other locks there, which are empty files, are not looked at."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if _changed(path) < time.time() - QUIET and (size := _size(path)):
+            yield Found(path, size, "is a lease that nobody has held for a day")
 
 
 def _is_running(process: int, at: float) -> bool:
-    """Whether a process runs now and already ran at a time, in seconds since the epoch."""
+    """Whether a process runs now, and began at most `QUIET` seconds after a time, in seconds since the epoch."""
     try:
-        return psutil.Process(process).create_time() <= at + CLOCK_SLACK
+        return psutil.Process(process).create_time() <= at + QUIET
     except psutil.NoSuchProcess:
         return False
 
@@ -102,7 +118,7 @@ def _trainings(store: Store, before: float) -> Iterator[Found]:
     """The checkpoints and logs of trainings that are finished or abandoned."""
     folder = store.root / "work"
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        touched = max(map(_changed, (path, *path.rglob("*"))))
+        touched = _last_changed(path)
         if any(store.is_sound(kind, path.name) for kind in ("codes", "features")):
             yield Found(path, _size(path), "checkpoint and log of a finished training")
         elif touched < before:
@@ -125,6 +141,11 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()
+
+
+def _last_changed(path: Path) -> float:
+    """The time of the last change of a file, or of a folder and all that is in it."""
+    return max(map(_changed, (path, *path.rglob("*"))))
 
 
 def _size(path: Path) -> int:

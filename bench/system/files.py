@@ -1,13 +1,15 @@
 """Writes files and folders whole or not at all: under a temporary name, with checksums, flushed and renamed.
 
-The temporary name holds the id of the process, so that the files of a killed process can be recognised. A full disk is
-an error of one line that names the path, and leaves nothing behind.
+The temporary name holds the host and the id of the process, so that the host recognises the files of a killed process.
+A full disk is an error of one line that names the path, and leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 TEMPORARY = ".tmp-"
-"""The start of the name of a temporary file or folder. The id of the process that made it follows."""
+"""The start of the name of a temporary file or folder. ``HOST-PROCESS-UNIQUE`` follows, see ``maker``."""
+HOST = "BENCH_HOST"
+"""The environment variable that names this host in place of its own name."""
+HOST_CHARACTERS = 64
+"""The most characters of a host in a file's name."""
+NAMESPACE = Path("/proc/self/ns/pid")
+"""Its inode tells the namespace of process ids, where the system has such."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -56,8 +64,41 @@ def plain_name(what: str, name: str) -> str:
     return name
 
 
+def host_name() -> str:
+    """The name of this host: BENCH_HOST where it is set, or else the one that the system has."""
+    return os.environ.get(HOST) or platform.node()
+
+
+def plain_host() -> str:
+    """The name of this host as a part of a file's name. A long one is cut, and ends with its hash."""
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", host_name()) or "unnamed"
+    if len(name) <= HOST_CHARACTERS:
+        return name
+    end = blake2b(name.encode(), digest_size=4).hexdigest()
+    return f"{name[: HOST_CHARACTERS - len(end) - 1]}.{end}"
+
+
+def processes() -> str:
+    """A plain name of the table of processes that this one stands in: its host, and its namespace of ids if there are
+    any. Containers may have the name of their host and processes of their own.
+    """
+    try:
+        return f"{plain_host()}.{NAMESPACE.stat().st_ino:x}"
+    except OSError:
+        return plain_host()
+
+
+def maker(temporary: str) -> tuple[str, int] | None:
+    """The table of processes (see ``processes``) and the id of the process that a temporary name names.
+
+    None: the name has another form, as in earlier versions.
+    """
+    named = re.fullmatch(rf"{re.escape(TEMPORARY)}(.+)-(\d+)-[0-9a-f]{{32}}", temporary)
+    return None if named is None else (named[1], int(named[2]))
+
+
 def _temporary_name(beside: Path) -> Path:
-    return beside.with_name(f"{TEMPORARY}{os.getpid()}-{uuid4().hex}")
+    return beside.with_name(f"{TEMPORARY}{processes()}-{os.getpid()}-{uuid4().hex}")
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> Non
 
     ``inside``: folders in it that will be written to. They are tried too if they exist.
 
-    Raises ValueError: no file can be made, locked or renamed there.
+    Raises ValueError: no file can be made or renamed there.
     """
     try:
         _try_folder(folder, inside)
@@ -90,8 +90,6 @@ def _is_folder(path: Path) -> bool:
 
 def _try_folder(folder: Path, inside: Iterable[str] = ()) -> None:
     """Raises OSError, NotImplementedError: see ``check_writable``."""
-    from filelock import FileLock
-
     with suppress(FileNotFoundError):
         os.lstat(folder / INNER_NAME)
     there = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
@@ -102,8 +100,7 @@ def _try_folder(folder: Path, inside: Iterable[str] = ()) -> None:
             raise PermissionError(errno.EACCES, f"{path} may not be written by this user")
     with temporary_folder(there / "probe") as probe:
         (probe / max(("xx", *folder.parts), key=lambda name: len(os.fsencode(name)))).mkdir()
-        with FileLock(probe / "lock").acquire(blocking=False):
-            write_text(probe / "written", "x" * PROBE_BYTES)
+        write_text(probe / "written", "x" * PROBE_BYTES)
         (probe / "written").replace(probe / "renamed")
 
 

@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 from io import BytesIO
 
 import numpy as np
@@ -232,60 +231,6 @@ def test_an_entry_of_a_missing_key_is_none(store):
     assert store.find("k", "a") is None and not store.is_sound("k", "a")
     with pytest.raises(FileNotFoundError):
         store.read("k", "a")
-
-
-HOLDER = """
-import sys, time
-from pathlib import Path
-from bench.store.entries import Store
-with Store(Path(sys.argv[1])).hold("k", "a"):
-    print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
-"""
-
-
-@pytest.fixture
-def holder(store):
-    """Another process that holds an entry for so many seconds."""
-    started = []
-
-    def start(seconds):
-        command = [sys.executable, "-c", HOLDER, str(store.root), str(seconds)]
-        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
-        started.append(process)
-        assert process.stdout.readline() == "held\n"
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def test_whoever_wants_an_entry_that_another_process_makes_waits_and_says_so_in_one_line(store, said, holder):
-    process = holder(0.5)
-    store.once("k", "other", lambda: ({}, {}))
-    assert not said
-    store.once("k", "a", lambda: ({}, {}))
-    assert process.poll() is not None or process.wait(5) == 0
-    assert said == [f"wait: another run is making {store.root}/k/a"]
-    assert not list((store.root / "locks").iterdir())
-
-
-def test_a_lock_dies_with_its_process(store, holder):
-    process = holder(60)
-    process.kill()
-    process.wait()
-    start = time.monotonic()
-    store.once("k", "a", lambda: ({"v": 1}, {}))
-    assert time.monotonic() - start < 30 and store.meta("k", "a") == {"v": 1}
-
-
-def test_what_another_process_has_made_meanwhile_is_not_made_again(store, holder):
-    holder(0.5)
-    other = Store(store.root, lambda line: other.write("k", "a", {"by": "the other"}, {}))
-    assert other.once("k", "a", lambda: pytest.fail("made again")).meta == {"by": "the other"}
 
 
 WRITER = """

@@ -3,13 +3,14 @@ import os
 import subprocess
 import sys
 import time
+from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from bench.store.entries import Store
 from bench.store.garbage import garbage, seconds
-from bench.system.files import TEMPORARY
+from bench.system.files import TEMPORARY, maker, processes, temporary_folder
 from tests.conftest import bench
 
 DAY = 86400
@@ -46,24 +47,86 @@ def test_sound_entries_are_kept_unless_an_age_is_given_and_then_those_in_use(sto
     assert set(found(store, 9 * DAY)) == {"records/old"}
 
 
+def temporary(folder, process):
+    """The name of what a process of this host, or of another, was writing."""
+    return folder / f"{TEMPORARY}{processes()}-{process}-{uuid4().hex}"
+
+
+def quiet(path, seconds):
+    """Let a folder and what is in it have changed so many seconds ago."""
+    for one in (*path.rglob("*"), path):
+        os.utime(one, (time.time() - seconds,) * 2)
+
+
 def test_what_processes_that_are_gone_were_writing_is_found_and_what_a_living_one_writes_is_not(store):
     for process in (a_process_that_is_gone(), os.getpid()):
         for folder in (store.root / "codes", store.root):
-            (folder / f"{TEMPORARY}{process}-abc").mkdir()
+            temporary(folder, process).mkdir()
     gone = found(store)
     assert len(gone) == 2 and all(removable and "gone" in reason for removable, reason in gone.values())
     assert not any(str(os.getpid()) in path for path in gone)
 
 
+def test_the_name_of_what_is_being_written_tells_the_host_and_the_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_HOST", "node-7.example/\u00fc" + "x" * 300)
+    with temporary_folder(tmp_path / "a") as folder:
+        made_by = maker(folder.name)
+        assert made_by == (processes(), os.getpid()) and made_by[0].startswith("node-7.example__x")
+        assert len(folder.name) < 200
+    assert maker(f"{TEMPORARY}{os.getpid()}-{uuid4().hex}") is None
+
+
+def test_what_another_host_writes_is_found_only_once_nothing_in_it_has_changed_for_a_day(store, monkeypatch):
+    with monkeypatch.context() as there:
+        there.setenv("BENCH_HOST", "elsewhere")
+        path = temporary(store.root / "codes", a_process_that_is_gone())
+    path.mkdir()
+    (path / "x.npy").write_bytes(b"12345")
+    assert found(store) == {}
+    quiet(path, 0.9 * DAY)
+    assert found(store) == {}
+    quiet(path, 1.1 * DAY)
+    assert found(store) == {
+        f"codes/{path.name}": (True, "was being written, perhaps on another host, and has not changed for a day")
+    }
+    (path / "x.npy").write_bytes(b"123456")
+    assert found(store) == {}
+
+
+def test_a_name_of_an_earlier_version_is_treated_as_that_of_another_host(store):
+    path = store.root / "codes" / f"{TEMPORARY}{a_process_that_is_gone()}-{uuid4().hex}"
+    path.mkdir()
+    assert found(store) == {}
+    quiet(path, 1.1 * DAY)
+    assert set(found(store)) == {f"codes/{path.name}"}
+
+
 def test_a_process_that_has_the_id_of_one_that_is_gone_is_told_by_when_it_started(store):
-    path = store.root / "codes" / f"{TEMPORARY}{os.getpid()}-abc"
+    path = temporary(store.root / "codes", os.getpid())
     path.mkdir()
     os.utime(path, (1, 1))
     assert set(found(store)) == {f"codes/{path.name}"}
 
 
+def test_a_clock_of_the_folder_that_is_an_hour_behind_takes_nothing_from_a_living_process(store):
+    path = temporary(store.root / "codes", os.getpid())
+    path.mkdir()
+    quiet(path, 3600)
+    assert found(store) == {}
+
+
+def test_a_lease_that_nobody_has_held_for_a_day_is_found(store):
+    with store.hold("codes", "new"):
+        lease = store.root / "locks" / "codes-new"
+        (store.root / "locks" / "pixels-1").touch()
+        assert found(store) == {}
+        for path in lease.parent.iterdir():
+            quiet(path, 1.1 * DAY)
+        assert found(store) == {"locks/codes-new": (True, "is a lease that nobody has held for a day")}
+
+
 def test_a_kind_of_which_there_is_nothing_but_what_was_being_written_is_looked_into(store):
-    path = store.root / "replicates" / f"{TEMPORARY}{a_process_that_is_gone()}-abc"
+    path = temporary(store.root / "replicates", a_process_that_is_gone())
     path.mkdir(parents=True)
     assert set(found(store)) == {f"replicates/{path.name}"}
 

@@ -1,0 +1,65 @@
+"""Lets one run at a time take times on a machine, whichever user, folder or grid it is of.
+
+The lock is a file on the machine's own disk, held by flock, which ends with its process. It is never removed, so that
+all wait for the same file, and it is only read, so that any user may lock it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bench.store.leases import Held
+from bench.system.files import plain_host
+from bench.system.machines import host
+
+FOLDER = Path("/tmp")
+"""The folder of the lock, where every user can make a file. TMPDIR may be another one for each user."""
+
+
+def lock_file() -> Path:
+    """The lock of this machine. The name of the host keeps hosts apart that share the folder."""
+    return FOLDER / f"bench-timing-{plain_host()}.lock"
+
+
+@contextmanager
+def timed_alone(say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
+    """Inside, no other run takes times on this machine. ``say`` gets a line if it has to wait.
+
+    Raises Held: another run takes times, and this one does not ``wait``. ValueError: the lock can't be opened.
+    """
+    file = _opened(lock_file())
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = f"another run takes times on {host()}"
+            if not wait:
+                raise Held(told) from None
+            say(f"wait: {told}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # a process that was forked inside has the file open too
+    finally:
+        os.close(file)
+
+
+def _opened(path: Path) -> int:
+    """The lock, made if it is missing. It is opened to be read: in a folder that all may write to, the system may
+    refuse to open the file of another user for more.
+    """
+    try:
+        with suppress(FileExistsError):
+            file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            os.fchmod(file, 0o644)  # whatever the mask of this user
+            return file
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as fault:
+        raise ValueError(
+            f"the lock of this machine's timing, {path}, can't be opened ({fault.strerror}): remove it"
+        ) from fault

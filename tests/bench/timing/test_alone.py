@@ -1,0 +1,126 @@
+"""On a machine one run at a time takes times, whatever folders the runs use."""
+
+import multiprocessing
+import os
+import stat
+import threading
+import time
+
+import pytest
+
+from bench.store.leases import Held
+from bench.timing import alone
+from bench.timing.alone import lock_file, timed_alone
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(alone, "FOLDER", tmp_path)
+
+
+@pytest.fixture
+def start():
+    """Starts a process that takes times for so many seconds, and waits until it does."""
+    started = []
+
+    def run(seconds):
+        ours, theirs = multiprocessing.Pipe()
+
+        def take_times():
+            with timed_alone(theirs.send):
+                theirs.send("timing")
+                time.sleep(seconds)
+
+        process = multiprocessing.get_context("fork").Process(target=take_times)
+        process.start()
+        started.append(process)
+        assert ours.recv() == "timing"
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.join()
+
+
+def test_a_run_waits_for_the_times_of_another_and_says_so_in_one_line(start, monkeypatch):
+    monkeypatch.setenv("BENCH_HOST", "node7")
+    said, began = [], time.monotonic()
+    start(0.5)
+    with timed_alone(said.append):
+        assert time.monotonic() - began > 0.4
+    assert said == ["wait: another run takes times on node7"]
+    with timed_alone(said.append):
+        assert len(said) == 1
+
+
+def test_a_run_that_does_not_want_to_wait_is_told_at_once(start):
+    start(60)
+    with pytest.raises(Held, match="takes times on"), timed_alone(pytest.fail, wait=False):
+        pytest.fail("two take times")
+
+
+def test_the_lock_dies_with_its_process_and_its_file_stays(start):
+    process = start(60)
+    process.kill()
+    process.join()
+    with timed_alone(pytest.fail):
+        pass
+    assert lock_file().is_file()
+
+
+def test_a_process_that_was_forked_meanwhile_does_not_keep_it():
+    with timed_alone(pytest.fail):
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        process.start()
+    try:
+        with timed_alone(pytest.fail):
+            assert process.is_alive()
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_threads_of_one_process_exclude_each_other_too():
+    inside, most = [], []
+
+    def take_times():
+        with timed_alone(lambda line: None):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.pop()
+
+    threads = [threading.Thread(target=take_times) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 4
+
+
+def test_hosts_that_share_the_folder_of_the_lock_time_at_once(start, monkeypatch):
+    monkeypatch.setenv("BENCH_HOST", "node7")
+    start(60)
+    monkeypatch.setenv("BENCH_HOST", "node8")
+    with timed_alone(pytest.fail):
+        pass
+
+
+def test_every_user_may_lock_it_whatever_the_mask_of_the_first():
+    before = os.umask(0o077)
+    try:
+        with timed_alone(pytest.fail):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(lock_file().stat().st_mode) == 0o644
+    lock_file().chmod(0o444)
+    with timed_alone(pytest.fail):
+        pass
+
+
+def test_a_lock_that_cannot_be_opened_is_one_line():
+    lock_file().symlink_to("/nowhere")
+    with pytest.raises(ValueError, match=r"bench-timing-.*\.lock, can't be opened"), timed_alone(pytest.fail):
+        pytest.fail("no lock")
