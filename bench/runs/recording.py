@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,18 +25,6 @@ class Recorder:
     say: Say
     watch: Watch
     _said: set[str] = field(default_factory=set)
-
-    def attempt(self, cell: KeyedCell, work: Callable[[], None]) -> bool:
-        """Do a cell's work. Returns whether it succeeded; if not, the cell's record says why.
-
-        Raises DiskFull: there is no room for the output of the work.
-        """
-        try:
-            work()
-        except Exception as fault:
-            self.failed(cell, Failure.of(fault))
-            return False
-        return True
 
     def failed(self, cell: KeyedCell, failure: Failure) -> None:
         """Write the record of a cell that did not finish, with the reason.

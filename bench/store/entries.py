@@ -21,6 +21,7 @@ import psutil
 from numpy.typing import NDArray
 
 from bench.store.identity import digest
+from bench.store.leases import Held
 from bench.system.files import (
     TEMPORARY,
     checksum,
@@ -114,8 +115,11 @@ class Store:
             return None
 
     @contextmanager
-    def hold(self, kind: str, key: str) -> Iterator[None]:
-        """Inside, this process alone makes the entry and fills the folder of its training. A line says if it waits."""
+    def hold(self, kind: str, key: str, wait: bool = True) -> Iterator[None]:
+        """Inside, this process alone makes the entry and fills the folder of its training. A line says if it waits.
+
+        Raises Held: another process holds it, and this one shall not ``wait``.
+        """
         from filelock import FileLock, Timeout
 
         path = self.path("locks", f"{kind}-{key}")
@@ -125,6 +129,8 @@ class Store:
             try:
                 lock.acquire(blocking=False)
             except Timeout:
+                if not wait:
+                    raise Held(f"another run is making {self.path(kind, key)}") from None
                 self.say(f"wait: another run is making {self.path(kind, key)}")
                 lock.acquire()
         try:
