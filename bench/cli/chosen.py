@@ -57,7 +57,12 @@ class Chosen:
     def command(self, name: str) -> str:
         """The line that starts another command on the same grid, data and folders."""
         words = ["python", "-m", "bench", name, "--grid", self.grid]
-        given = {"--dataset": self.dataset, "--data-dir": self.data_dir, "--name": self.name, "--out": self.out}
+        given: dict[str, Any] = {
+            "--dataset": self.dataset,
+            "--data-dir": self.data_dir,
+            "--name": self.name,
+            "--out": self.out,
+        }
         given |= {"--cache-dir": self.cache_dir, "--recipe": self.recipe, "--seed": self.seed}
         words += [word for option, value in given.items() if value is not None for word in (option, str(value))]
         return shlex.join([*words, *(word for value in self.settings or () for word in ("--set", value))])

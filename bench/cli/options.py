@@ -39,9 +39,7 @@ InProcess = Annotated[
 ]
 Jobs = Annotated[
     int,
-    typer.Option(
-        "--jobs", help="Stages made at once: one a GPU, or each on its share of the processors and the memory."
-    ),
+    typer.Option("--jobs", help="Stages made at once, one a GPU, or each on its share of processors and memory."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say also where each training keeps its log.")]
 Gallery = Annotated[

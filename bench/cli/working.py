@@ -85,9 +85,8 @@ def _manner(time_for: str | None, only: str | None) -> Manner:
 
 def _counted(made: Mapping[Kind, int]) -> str:
     """The numbers of jobs in words."""
-    return (
-        ", ".join(f"{made[kind]:,} {words[made[kind] > 1]}" for kind, words in WORDS.items() if made[kind]) or "nothing"
-    )
+    counted = (f"{made[kind]:,} {words[made[kind] > 1]}" for kind, words in WORDS.items() if made[kind])
+    return ", ".join(counted) or "nothing"
 
 
 def _left(done: Worked, manner: Manner, wait: bool) -> str:

@@ -131,7 +131,7 @@ class Crew:
 
     def _begin(self, job: Job, manner: Manner) -> bool:
         """Begin a job if that is possible now; else it is left. Returns whether it is over."""
-        crowded = bool(self._running) if job.kind != "stage" else not self._free
+        crowded = {"stage": not self._free, "group": bool(self._running)}.get(job.kind, False)
         if manner.ended or crowded or not job.ready():
             self.left.append(job)
             return False

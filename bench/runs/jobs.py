@@ -36,7 +36,7 @@ class Jobs:
     _failed: set[str] = field(default_factory=set)
 
     def settled(self, cell: KeyedCell) -> bool:
-        """Whether no work is left for a cell: its record is written, or it failed in this run. The watch hears of it."""
+        """Whether no work is left for a cell: it has its record, or it failed in this run. The watch hears of it."""
         if cell.record not in self._failed and not book.done(self.results, cell.record, self.retry_failed):
             return False
         self.recorder.watch.ended(cell.record)
@@ -59,7 +59,7 @@ class Jobs:
         ]
 
     def prepared(self, cells: Sequence[KeyedCell]) -> list[Job]:
-        """Make each cell's stages, and then rank it if it has no index. Cells that share a stage have one job for it."""
+        """Make each cell's stages, and then rank it if it has no index. Cells share the job of a stage."""
         wanted: dict[str, list[tuple[KeyedCell, Stage]]] = {}
         jobs, judging = list[Job](), self.judging()
         for cell in cells:

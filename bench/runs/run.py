@@ -43,8 +43,8 @@ class Run:
 
     ``start`` starts a worker, in a process of its own or in this one. ``start_stage`` starts a worker that reads data,
     fits or encodes, by default as ``start`` does. ``left_out``: the keys of records whose cells are not searched, with
-    the reasons. ``watch`` is told how the run goes on. ``manner``: which jobs it takes. ``shares``: those of the machine
-    on which stages are made beside each other; None is the whole machine.
+    the reasons. ``watch`` is told how the run goes on. ``manner``: which jobs it takes. ``shares``: the parts of the
+    machine on which stages are made beside each other; None is the whole machine.
     """
 
     pipeline: Pipeline

@@ -1,4 +1,4 @@
-"""Divides the machine between children that work side by side: each has its processors, and its GPU where there are some.
+"""Divides the machine between children that work side by side: each has its processors, and a GPU of its own.
 
 A child takes its share before its plugin imports a library, so that all libraries start as many threads as it has
 processors, and CUDA shows it one device.
@@ -48,7 +48,7 @@ class Share:
 
 
 def shares(count: int, device: str) -> list[Share]:
-    """So many shares of this machine: one a GPU where ``device`` is cuda or auto and there are some, else of processors.
+    """So many shares of this machine: one a GPU if ``device`` is not cpu and there are some, else of its processors.
 
     Raises ValueError: the machine has fewer.
     """
