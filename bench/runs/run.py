@@ -89,7 +89,7 @@ class Run:
             return self.sized().finish()
         self.left.clear()
         unfinished = self.unfinished
-        if unfinished:
+        if unfinished and not self.manner.ended:
             machine()
             self._preparation.labels(unfinished)
             self.watch.planned(self.plan().units)

@@ -35,7 +35,6 @@ class Share:
         asked = os.environ.get(THREADS[0], "")
         threads = min(len(self.cores), int(asked)) if asked.isdecimal() and int(asked) else len(self.cores)
         os.environ.update(dict.fromkeys(THREADS, str(threads)))
-        threadpool_limits(limits=threads)
         numba, torch = sys.modules.get("numba"), sys.modules.get("torch")
         if numba is None:
             os.environ["NUMBA_NUM_THREADS"] = str(threads)
@@ -43,6 +42,7 @@ class Share:
             numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         if torch is not None:
             torch.set_num_threads(threads)
+        threadpool_limits(limits=threads)  # last: numba sets the number of the OpenMP that it starts
         if self.gpu is not None:
             os.environ[VISIBLE] = self.gpu
 
