@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+from itertools import pairwise
 
 import pytest
 
@@ -114,7 +115,7 @@ def timings(folder):
 def assert_as_alone(folder, alone):
     assert figures(folder) == figures(alone) and len(figures(folder)) == CELLS
     spans = timings(folder)
-    assert len(spans) == 2 * 2 and all(ended <= began for (_, ended), (began, _) in zip(spans, spans[1:], strict=False))
+    assert len(spans) == 2 * 2 and all(ended <= began for (_, ended), (began, _) in pairwise(spans))
     assert not list((folder / "out" / "locks").iterdir()) and not list((folder / "cache" / "locks").iterdir())
 
 
