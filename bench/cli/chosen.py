@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,19 @@ class Chosen:
         plans = [grid_file.load(self.grid, dataclasses.replace(options, dataset=name)) for name in names]
         given_name(plans[0].name, "grid")
         return told_apart(plans)
+
+    def command(self, name: str) -> str:
+        """The line that starts another command on the same grid, data and folders."""
+        words = ["python", "-m", "bench", name, "--grid", self.grid]
+        given: dict[str, Any] = {
+            "--dataset": self.dataset,
+            "--data-dir": self.data_dir,
+            "--name": self.name,
+            "--out": self.out,
+        }
+        given |= {"--cache-dir": self.cache_dir, "--remote": self.remote, "--recipe": self.recipe, "--seed": self.seed}
+        words += [word for option, value in given.items() if value is not None for word in (option, str(value))]
+        return shlex.join([*words, *(word for value in self.settings or () for word in ("--set", value))])
 
     def check_folders(self, plans: Sequence[Grid]) -> None:
         """Try all that will be written to.

@@ -1,4 +1,4 @@
-"""The command line: ``run``, ``recompute``, ``list``, ``show``, ``table``, ``compare``, ``site``, ``check``, ``gc``.
+"""The command line: ``run``, ``work``, ``recompute``, ``list``, ``show``, ``table``, ``compare``, ``site``, ``gc``.
 
 An error that the user can mend (a name, a grid, a folder, an image) is one line on stderr and exit code 2. A run with
 failed cells names them and ends with 1; a full disk is one line and 1; Ctrl-C ends with 130. Finished work is kept.
@@ -6,17 +6,16 @@ failed cells names them and ends with 1; a full disk is one line and 1; Ctrl-C e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli import evaluation, plugins, sharing
 from bench.cli.chosen import Chosen, on_a_grid
 from bench.cli.endings import plain_errors
+from bench.cli.making import Making, failures, mark, subject
 from bench.cli.options import (
     CacheDir,
     CellByCell,
@@ -24,6 +23,7 @@ from bench.cli.options import (
     Gallery,
     GridArgument,
     InProcess,
+    Jobs,
     MemoryLimit,
     Out,
     RetryFailed,
@@ -31,25 +31,15 @@ from bench.cli.options import (
     Verbose,
 )
 from bench.cli.progress import reporting
-from bench.cli.results import print_failures, print_grid, print_written
-from bench.cli.screen import (
-    console,
-    errors,
-)
-from bench.grids.cells import Grid
+from bench.cli.results import print_grid, print_written
+from bench.cli.screen import console
+from bench.cli.working import work
 from bench.interfaces import Context
-from bench.plugins import registry
-from bench.plugins.choices import ROLES
 from bench.records.naming import settled
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
-from bench.system.environment import check_device, check_faiss
 from bench.system.files import room_for
 from bench.system.places import default_cache
-from bench.workers.limits import Limits
-
-if TYPE_CHECKING:
-    from bench.workers.forkserver import Forkserver
 
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
@@ -57,25 +47,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-MOST = 1e9
-"""The most seconds or GB of an option. A larger value is a mistake."""
 MOST_PICTURED = 200
 """The most queries in a page's gallery. With more the page would be too large to use."""
-
-
-@contextmanager
-def _failures(pipelines: Sequence[Pipeline], out: Path) -> Iterator[dict[str, str]]:
-    """A dict for reasons of failures by record key. They are printed at any end of the block, with exit code 1."""
-    failed: dict[str, str] = {}
-    try:
-        yield failed
-    finally:
-        if failed:
-            from bench.report.tidy import gathered
-
-            print_failures(errors, gathered(pipelines, Store(out))[0])
-    if failed:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -87,67 +60,35 @@ def run(
     memory_limit: MemoryLimit = None,
     retry_failed: RetryFailed = False,
     in_process: InProcess = False,
+    jobs: Jobs = 1,
     verbose: Verbose = False,
     gallery: Gallery = None,
     cell_by_cell: CellByCell = False,
 ) -> None:
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
-        plans = chosen.plans()
-        limits, pictured = _limits(timeout, memory_limit, in_process), _pictured(gallery)
-        check_device(device)
-        check_faiss()
-        chosen.check_folders(plans)
+        plans, pictured = chosen.plans(), _pictured(gallery)
+        making = Making(device, timeout, memory_limit, jobs, verbose, retry_failed, in_process)
+        making.check(chosen, plans)
         from bench.plans.schedule import writing
-        from bench.runs.run import Run
-        from bench.runs.tuning import finish, plan
-        from bench.workers.in_process import Local
-        from bench.workers.process import Child
+        from bench.runs.crew import Manner
 
         pipelines: list[Pipeline] = []
-        with _failures(pipelines, chosen.out) as failed:
-            with reporting(chosen.cache, verbose) as reporter, _forkserver(plans) as launch:
-                context = Context(device=device, cache=chosen.cache, track=reporter.track)
+        with failures(pipelines, chosen.results()) as failed:
+            with making.opened(chosen, plans, Manner()) as (reporter, runs):
+                pipelines += [one.run.pipeline for one in runs]
                 results = chosen.results(reporter.say)
-                start = Local if in_process else partial(Child, launch=launch)
-                at_once = Local if in_process else partial(Child, launch=launch.at_once)
-                runs = [
-                    Run(
-                        one, results, reporter.say, reporter.show, limits, retry_failed, start, at_once, watch=reporter
-                    ).sized()
-                    for one in chosen.pipelines(plans, results, context, reporter.say)
-                ]
-                pipelines += [one.pipeline for one in runs]
-                for pipeline in pipelines:
-                    _mark(pipeline, results)
                 last = writing([pipeline.grid for pipeline in pipelines])
-                reporter.open(_what(pipelines), [plan(one) for one in runs], last)
+                reporter.open(subject(pipelines), [one.plan() for one in runs], last)
                 for one in runs:
-                    failed |= finish(one)
+                    failed |= one.finish()
                 with reporter.doing(last.unit):
                     written = _write(pipelines, results, pictured)
             print_grid(pipelines, results, cell_by_cell)
             print_written(written)
 
 
-def _what(pipelines: Sequence[Pipeline]) -> str:
-    """The subject of a run in a few words."""
-    grids = [pipeline.grid for pipeline in pipelines]
-    return f"{grids[0].name} on {', '.join(grid.dataset_name for grid in grids)}"
-
-
-def _forkserver(plans: Sequence[Grid]) -> Forkserver:
-    """The forkserver for the workers of the grids, which does the work that the workers share."""
-    from bench.records.keys import SEARCH_ROLES
-    from bench.workers.forkserver import Forkserver
-    from bench.workers.preload import own_modules
-
-    chosen = {(role, choice.name) for plan in plans for cell in plan.cells for role, choice in cell.choices()}
-    points = {(role, name): registry.find(ROLES[role], name) for role, name in sorted(chosen)}
-    searching = [point for (role, _), point in points.items() if role in SEARCH_ROLES]
-    data = [registry.find("dataset", plan.dataset.name) for plan in plans]
-    identified = [point.module for point in [*points.values(), *data]]
-    return Forkserver(["bench.runs.worker"], own_modules(searching, "bench"), identified)
+app.command()(work)
 
 
 @app.command()
@@ -165,13 +106,13 @@ def recompute(
         from bench.runs.run import Run
 
         pipelines: list[Pipeline] = []
-        with _failures(pipelines, chosen.out) as failed:
+        with failures(pipelines, chosen.results()) as failed:
             with reporting() as reporter:
                 results = chosen.results(reporter.say)
                 pipelines += chosen.pipelines(plans, results, Context(track=reporter.track), reporter.say)
                 missing = 0
                 for pipeline in pipelines:
-                    _mark(pipeline, results)
+                    mark(pipeline, results)
                     left, reasons = Run(pipeline, results, reporter.say).recompute()
                     missing += len(left)
                     failed |= reasons
@@ -180,19 +121,6 @@ def recompute(
             cells = sum(len(pipeline.grid.cells) for pipeline in pipelines)
             if missing:
                 console.print(f"bench: {missing} of {cells} cells lack something that only a run makes")
-
-
-def _limits(timeout: float | None, memory_limit: float | None, in_process: bool) -> Limits:
-    """The limits of ``run``.
-
-    Raises ValueError: they are not valid, or can't be kept in this process.
-    """
-    if in_process and (timeout, memory_limit) != (None, None):
-        raise ValueError("--in-process keeps no limits: leave out --timeout and --memory-limit")
-    for option, value, unit in (("--timeout", timeout, "seconds"), ("--memory-limit", memory_limit, "GB")):
-        if value is not None and not 0 < value < MOST:
-            raise ValueError(f"{option} {value:g}: expected {unit}, above 0 and below {MOST:g}")
-    return Limits(timeout, None if memory_limit is None else max(1, int(memory_limit * 1e9)))
 
 
 @app.command()
@@ -208,7 +136,7 @@ def show(
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
         _tell_of_sizes(pipelines)
         for pipeline in pipelines:
-            _mark(pipeline, results)
+            mark(pipeline, results)
         print_grid(pipelines, results, cell_by_cell, failures=True)
 
 
@@ -244,7 +172,7 @@ def table(
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
         _tell_of_sizes(pipelines)
         for pipeline in pipelines:
-            _mark(pipeline, results)
+            mark(pipeline, results)
         written = _write(pipelines, results, pictured)
         print_grid(pipelines, results, cell_by_cell, failures=True)
         print_written(written)
@@ -282,14 +210,6 @@ def gc(
                 if delete and found.removable:
                     remove(found.path)
         console.print(f"{total:,} bytes {'freed' if delete else 'can be freed with --delete'}")
-
-
-def _mark(pipeline: Pipeline, results: Store) -> None:
-    from bench.records import book
-    from bench.runs import tuning
-
-    for half in tuning.halves(pipeline):
-        book.mark(half, results)
 
 
 def _pictured(gallery: int | None) -> int | None:

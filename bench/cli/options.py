@@ -45,6 +45,10 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again wha
 InProcess = Annotated[
     bool, typer.Option("--in-process", help="No processes of their own for the plugins, and no limits: for a debugger.")
 ]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", help="Stages made at once, one a GPU, or each on its share of processors and memory."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say also where each training keeps its log.")]
 Gallery = Annotated[
     int | None,

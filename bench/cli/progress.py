@@ -54,19 +54,20 @@ class Reporter:
         self._forecast, self._console, self._clock = forecast, shown_on, clock
         self._keep, self._verbose = keep, verbose
         self._start = self._last = clock()
-        self._stages: dict[str, float] = {}
+        self._stages: dict[tuple[int, str], float] = {}
+        self._main = threading.get_ident()
         self._open: set[str] = set()
         self._cells = 0
         self._lock = threading.RLock()
         self._gone: SystemExit | None = None
 
-    def open(self, name: str, plans: Sequence[Plan], last: Planned) -> None:
-        """Print the amount of work. ``last``: the unit that comes after all cells."""
+    def open(self, name: str, plans: Sequence[Plan], last: Planned | None = None) -> None:
+        """Print the amount of work. ``last``: the unit that comes after all cells, if any."""
         with self._turn() as now:
             self._open = {cell for plan in plans for cell in plan.open}
             every, left_out = sum(plan.cells for plan in plans), sum(plan.left_out for plan in plans)
             self._cells = every - left_out
-            self._forecast.plan([*(unit for plan in plans for unit in plan.units), last])
+            self._forecast.plan([*(unit for plan in plans for unit in plan.units), *([last] if last else [])])
             done = {0: "none", self._cells: "all"}.get(self._done, f"{self._done:,}")
             said = [f"{name}: {every:,} cells", f"{done} done"]
             if left_out:
@@ -107,14 +108,14 @@ class Reporter:
             self._leave(description, total, whole=True)
             return
         with self._turn() as now:
-            self._forecast.step(printable(description), done, total, now)
-            self._stages.setdefault(description, now)
+            self._forecast.step(printable(description), done, total, now, self._lane)
+            self._stages.setdefault((self._lane, description), now)
 
     def _leave(self, description: str, total: int | None, whole: bool) -> None:
         """Show a stage no more, and print the time that it took if the whole of it is done."""
         with self._turn() as now:
-            self._forecast.step(printable(description), None, total, now)
-            start = self._stages.pop(description, now)
+            self._forecast.step(printable(description), None, total, now, self._lane)
+            start = self._stages.pop((self._lane, description), now)
             if whole and now - start > 1:
                 self._print(f"{description}: {now - start:.1f} s", now)
 
@@ -127,7 +128,7 @@ class Reporter:
     def doing(self, unit: Unit, counts: bool = True) -> Iterator[None]:
         """See ``Watch``."""
         with self._turn() as now:
-            self._forecast.begin(unit, now, counts)
+            self._forecast.begin(unit, now, counts, self._lane)
             if self.live is not None and unit.timed and now - self._last >= DRAWN_BETWEEN_ROUNDS:
                 self._draw(now)
         well = False
@@ -136,7 +137,7 @@ class Reporter:
             well = True
         finally:
             with self._lock:
-                note = self._forecast.end(self._clock(), well)
+                note = self._forecast.end(self._clock(), well, self._lane)
                 if note is not None and self._keep is not None:
                     self._keep.append([note])
 
@@ -172,9 +173,10 @@ class Reporter:
     def line(self) -> str:
         """One line with the present work, its progress, the number of cells done, and the time left."""
         now = self._clock()
-        doing = self._forecast.doing(now)
-        name = ": ".join([*doing.part_of, doing.name]) if doing.name else "at work"
-        parts = [f"{name}{_steps(doing, ', {} of {}', ', {}')}"]
+        doing = self._doing(now)
+        part_of = "".join(f"{stage}: " for stage in doing[0].part_of)
+        said = [f"{one.name or 'at work'}{_steps(one, ', {} of {}', ', {}')}" for one in doing]
+        parts = [f"{part_of}{' | '.join(said)}"]
         if self._cells:
             parts.append(f"{self._done:,} of {self._cells:,} cells done")
         if self._forecast.planned:
@@ -192,12 +194,21 @@ class Reporter:
             share, left = self._forecast.share(now), self._forecast.told(now)
             cells = f"{self._done}/{self._cells}" if narrow else f"{self._done:,} of {self._cells:,} cells"
             table.add_row(f"run, {_clock(now - self._start)}", _bar(share, bar), cells, _left(left, narrow))
-        doing = self._forecast.doing(now)
-        if doing.name:
-            known = "" if doing.left is None else _left(Left(doing.left), narrow)
-            steps = _steps(doing, "{}/{}" if narrow else "{} of {}", "{}")
-            table.add_row(printable(doing.name), _bar(doing.share, bar), steps, known)
+        for doing in self._doing(now):
+            if doing.name:
+                known = "" if doing.left is None else _left(Left(doing.left), narrow)
+                steps = _steps(doing, "{}/{}" if narrow else "{} of {}", "{}")
+                table.add_row(printable(doing.name), _bar(doing.share, bar), steps, known)
         return table
+
+    def _doing(self, now: float) -> list[Doing]:
+        """The present work of the run: that of its threads, if they do some."""
+        return self._forecast.beside(now) or [self._forecast.doing(now)]
+
+    @property
+    def _lane(self) -> int:
+        """The lane of this thread's work."""
+        return 0 if threading.get_ident() == self._main else threading.get_ident()
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
@@ -223,11 +234,14 @@ class Reporter:
 
 
 @contextmanager
-def reporting(cache: Path | None = None, verbose: bool = False) -> Iterator[Reporter]:
-    """A reporter, which shows the progress inside. ``cache``: the folder of the file with the times of units."""
+def reporting(cache: Path | None = None, verbose: bool = False, lanes: int = 1) -> Iterator[Reporter]:
+    """A reporter, which shows the progress inside. ``cache``: the folder of the file with the times of units.
+
+    ``lanes``: the number of stages that are made at once.
+    """
     start = time.monotonic()
     keep = None if cache is None else DurationsFile(cache, _machine())
-    forecast = Forecast(Durations(() if keep is None else keep.read(), elsewhere()), start)
+    forecast = Forecast(Durations(() if keep is None else keep.read(), elsewhere()), start, lanes)
     reporter = Reporter(forecast, keep=keep, verbose=verbose)
     over = threading.Event()
 

@@ -163,11 +163,16 @@ class _Total:
 
 
 class Forecast:
-    """The forecast of a run. ``durations`` estimates the times of units, and learns."""
+    """The forecast of a run. ``durations`` estimates the times of units, and learns.
 
-    def __init__(self, durations: Durations, now: float = 0.0) -> None:
-        """The run begins now."""
+    Units that are done beside each other are told apart by their ``lane``. Lane 0 is that of the run itself.
+    """
+
+    def __init__(self, durations: Durations, now: float = 0.0, lanes: int = 1) -> None:
+        """The run begins now. ``lanes``: so many units that can be done beside others are done at once."""
         self.durations = durations
+        self._at_once = lanes
+        self._lanes: dict[int, list[_Running]] = {}
         self._begun = now
         self._entries: dict[str, _Entry] = {}
         self._of_cell: dict[str, list[_Entry]] = {}
@@ -190,7 +195,7 @@ class Forecast:
                 self._of_cell.setdefault(cell, []).append(entry)
         self._looked = (-1, 0.0)
 
-    def begin(self, unit: Unit, now: float, counts: bool = True) -> None:
+    def begin(self, unit: Unit, now: float, counts: bool = True, lane: int = 0) -> None:
         """Begin a unit. The time of an unplanned unit is not learned; it raises the expected times of the planned units
         of its family.
         """
@@ -198,15 +203,20 @@ class Forecast:
         planned = entry is not None and entry.left > 0
         if entry is not None and planned:
             entry.left -= 1
-        self._running.append(_Running(unit, now, planned, planned and counts))
+        running = self._lanes.setdefault(lane, []) if lane else self._running
+        running.append(_Running(unit, now, planned, planned and counts))
 
-    def end(self, now: float, well: bool) -> Note | None:
-        """End the unit that began last, ``well`` or not. If no unit like it is left, returns the note of this run about
-        such units.
+    def end(self, now: float, well: bool, lane: int = 0) -> Note | None:
+        """End the unit of the lane that began last, ``well`` or not. If no unit like it is left, returns the note of
+        this run about such units.
         """
-        one = self._running.pop()
+        running = self._lanes[lane] if lane else self._running
+        one = running.pop()
         passed = now - one.begun
-        self._running[-1].inside += passed
+        if running:
+            running[-1].inside += passed
+        else:
+            del self._lanes[lane]
         planned, more = self._spent.get(one.unit.family, (0.0, 0.0))
         own = passed - one.inside
         self._spent[one.unit.family] = (planned + own, more) if one.planned else (planned, more + own)
@@ -229,9 +239,10 @@ class Forecast:
             if not entry.cells:
                 entry.times, entry.left = entry.times - entry.left, 0
 
-    def step(self, stage: str, done: int | None, total: int | None, now: float) -> None:
+    def step(self, stage: str, done: int | None, total: int | None, now: float, lane: int = 0) -> None:
         """Note that so many steps of a stage are done (None: it is over)."""
-        holder = next((one for one in reversed(self._running) if stage in one.stages), self._running[-1])
+        running = self._lanes.get(lane, self._running)
+        holder = next((one for one in reversed(running) if stage in one.stages), running[-1])
         if done is None:
             holder.stages.pop(stage, None)
         else:
@@ -249,7 +260,14 @@ class Forecast:
 
     def doing(self, now: float) -> Doing:
         """The running unit, if it is shown, or else the running stage, with its progress."""
-        run, *units = self._running
+        return self._doing(self._running[1:], now)
+
+    def beside(self, now: float) -> list[Doing]:
+        """The running units of the other lanes."""
+        return [self._doing(units, now) for units in self._lanes.values()]
+
+    def _doing(self, units: list[_Running], now: float) -> Doing:
+        run = self._running[0]
         outer = tuple(f"{name} {_of(steps)}" for name, steps in run.stages.items())
         one = next((one for one in reversed(units) if one.unit.shown), None)
         if one is not None and not one.stages:
@@ -274,14 +292,17 @@ class Forecast:
     def left(self, now: float) -> Left:
         """The time left of the whole run."""
         self._look_up(now)
-        total, inside = _Total(), 0.0
+        total = _Total()
         for entry in self._entries.values():
             if entry.left:
-                total.add(entry, self._done_again(entry.unit.family))
-        for one in reversed(self._running[1:]):
-            if one.planned:
-                total.add_running(one.unit, *self._left_of(one, now, inside))
-            inside = now - one.begun
+                total.add(entry, self._done_again(entry.unit.family) / (self._at_once if entry.unit.beside else 1))
+        for units in (self._running[1:], *self._lanes.values()):
+            inside = 0.0
+            for one in reversed(units):
+                if one.planned:
+                    seconds, *known = self._left_of(one, now, inside)
+                    total.add_running(one.unit, seconds / (self._at_once if one.unit.beside else 1), *known)
+                inside = now - one.begun
         return total.left()
 
     def _look_up(self, now: float) -> None:

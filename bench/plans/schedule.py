@@ -26,12 +26,16 @@ VALUE = 40
 
 @dataclass(frozen=True)
 class Schedule:
-    """Names the units of a grid's cells. ``cells``: all of the grid, in order. ``worker``: the kind of process."""
+    """Names the units of a grid's cells. ``cells``: all of the grid, in order. ``worker``: the kind of process.
+
+    ``side_by_side``: the number of stages that are made at once.
+    """
 
     pipeline: Pipeline
     results: Store
     cells: Sequence[KeyedCell]
     worker: str
+    side_by_side: int = 1
     _units: dict[tuple[str, KeyedCell], Unit] = field(default_factory=dict, init=False, repr=False)
     _items: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
@@ -42,14 +46,14 @@ class Schedule:
             groups.setdefault(self._compared_by(cell.cell), []).append(cell)
         return list(groups.values())
 
+    def comparison(self, group: Sequence[KeyedCell]) -> str:
+        """A key that equals those of all groups, of any grid, that hold cells to compare with these."""
+        return digest([self.pipeline.dataset_identity, *self._compared_by(group[0].cell)])
+
     def _compared_by(self, cell: Cell) -> tuple[Any, ...]:
         """The protocol, the seed and the features of a cell. Cells that are compared with each other share them."""
         features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
         return cell.protocol, cell.seed, features
-
-    def group_key(self, group: Sequence[KeyedCell]) -> str:
-        """The key of a group: the hash of all by which its cells are compared. A part of the group has the same key."""
-        return digest([self.pipeline.labels_key, *self._compared_by(group[0].cell)])
 
     def reference(self, group: Sequence[KeyedCell]) -> KeyedCell:
         """The cell that the group is compared with: a baseline, or else the first, of the group and finished cells."""
@@ -132,8 +136,10 @@ class Schedule:
         settings |= _prefixed(choice.name, choice.parameters)
         if role == "hasher" and cell.input is not None:
             settings |= {"input": cell.input.name} | _prefixed("input", cell.input.parameters)
-        family = f"{stage.kind} {choice.name}"
-        return Unit(f"{stage.kind} {stage.key}", family, settings, self._size(), self._titled(cell, role))
+        if self.side_by_side > 1:  # each has a share of the machine
+            settings |= {"side by side": self.side_by_side}
+        family, title = f"{stage.kind} {choice.name}", self._titled(cell, role)
+        return Unit(f"{stage.kind} {stage.key}", family, settings, self._size(), title, beside=True)
 
     def build(self, keyed: KeyedCell) -> Unit:
         """Build a cell's index in one replicate. Cells that differ only in query parameters share it."""

@@ -15,7 +15,8 @@ class Unit:
     ``key`` identifies it in a run. Times are compared within a ``family``: units with equal ``settings`` (JSON's types)
     take equal times, others times in proportion to ``size`` (None: not known). ``title`` is its name for a person, on
     the screen if the unit is ``shown`` because it may take long. ``minor``: it is short beside the others. ``timed``:
-    it is a measurement, which nothing may disturb. ``least``: the least seconds that it takes on any machine.
+    it is a measurement, which nothing may disturb. ``beside``: a run may do it beside others like it. ``least``: the
+    least seconds that it takes on any machine.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Unit:
     shown: bool = True
     minor: bool = False
     timed: bool = False
+    beside: bool = False
     least: float = 0.0
 
 

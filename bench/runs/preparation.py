@@ -16,20 +16,24 @@ from bench.runs.remote import Remote
 from bench.stages.pipeline import Pipeline, Stage
 from bench.system.files import DiskFull
 from bench.workers.limits import Failure, Say
+from bench.workers.shares import Share
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Makes stages, each in a process of its own that ``start`` starts. ``left_out``: see `bench.runs.run.Run`."""
+    """Makes stages, each in a process of its own that ``start`` starts, on a share of the machine or on all of it.
+
+    ``left_out``: see `bench.runs.run.Run`.
+    """
 
     pipeline: Pipeline
     schedule: Schedule
-    start: Callable[[], Remote]
+    start: Callable[[Share | None], Remote]
     say: Say
     watch: Watch
     left_out: Mapping[str, Failure]
     _verified: set[tuple[str, str]] = field(default_factory=set)
-    _made: dict[str, Failure | None] = field(default_factory=dict)
+    _remarked: set[str] = field(default_factory=set)
 
     def labels(self, cells: Sequence[KeyedCell]) -> None:
         """Load the data set if its labels are missing, and print its remarks.
@@ -45,7 +49,9 @@ class Preparation:
                 raise _unreadable(failure) from failure
             self.pipeline.store.share("labels", self.pipeline.labels_key)
         for remark in self.pipeline.labels().meta["remarks"]:
-            self.say(f"{self.pipeline.grid.dataset_name}: {remark}")
+            if remark not in self._remarked:
+                self.say(f"{self.pipeline.grid.dataset_name}: {remark}")
+            self._remarked.add(remark)
         asked = [cell.cell for cell in cells]
         if any(cell.protocol != "seen" for cell in asked):
             self.pipeline.unseen()
@@ -67,28 +73,19 @@ class Preparation:
         except Failure as failure:
             raise _unreadable(failure) from failure
 
-    def stages(self, cell: KeyedCell) -> None:
-        """Make the missing features and codes of a cell.
-
-        Raises Failure: the cell is left out, or one of them can't be made. Raises ValueError, Unavailable: its index
-        does not suit it.
-        """
+    def check(self, cell: KeyedCell) -> None:
+        """Raises Failure: the cell is left out. Raises ValueError, Unavailable: its index does not suit it."""
         if cell.record in self.left_out:
             raise self.left_out[cell.record]
         ask_index(cell.cell)
-        for stage in self.pipeline.stages(cell.cell):
-            if stage.key not in self._made and not self.has(stage):
-                self._made[stage.key] = self._make(cell, stage, self.pipeline.store.work(stage.key))
-            if (known := self._made.get(stage.key)) is not None:
-                raise known
 
     def is_able(self, cell: KeyedCell) -> bool:
         """Whether a cell is not left out and its index suits it."""
         try:
-            ask_index(cell.cell)
+            self.check(cell)
         except Exception:
             return False
-        return cell.record not in self.left_out
+        return True
 
     def sound(self, kind: str, key: str) -> bool:
         """Whether an entry of the cache is as it was written. A sound entry is not verified again."""
@@ -106,13 +103,14 @@ class Preparation:
         """Whether the cache has all stages of a cell."""
         return all(map(self.has, self.pipeline.stages(cell.cell)))
 
-    def _make(self, cell: KeyedCell, stage: Stage, folder: Path) -> Failure | None:
-        """Make a stage of a cell. Returns the failure, if any. ``folder``: the folder of the training's log."""
+    def make(self, cell: KeyedCell, stage: Stage, share: Share | None) -> Failure | None:
+        """Make a stage of a cell on a share of the machine. Returns the failure, if any."""
+        folder = self.pipeline.store.work(stage.key)
         unit, begun = self.schedule.stage(cell, stage), _holds_files(folder)
         self.say(f"{'go on with' if begun else 'fit'} {unit.title}")
         self.watch.detail(f"{unit.title}: log in {folder}")
         try:
-            with self.watch.doing(unit, counts=not begun), self._worker() as worker:
+            with self.watch.doing(unit, counts=not begun), self._worker(share) as worker:
                 worker.make(cell, stage.key)
         except Failure as failure:
             if _holds_files(folder):
@@ -122,9 +120,9 @@ class Preparation:
         return None
 
     @contextmanager
-    def _worker(self) -> Iterator[Remote]:
+    def _worker(self, share: Share | None = None) -> Iterator[Remote]:
         """A process that serves one request and ends."""
-        worker = self.start()
+        worker = self.start(share)
         try:
             yield worker
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,6 @@ from bench.plans.units import Watch
 from bench.records import book, rows
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
-from bench.store.remote import Unreachable
 from bench.system.environment import environment
 from bench.system.files import DiskFull
 from bench.workers.limits import Failure, Say
@@ -27,21 +25,6 @@ class Recorder:
     say: Say
     watch: Watch
     _said: set[str] = field(default_factory=set)
-
-    def attempt(self, cell: KeyedCell, work: Callable[[], None]) -> bool:
-        """Do a cell's work. Returns whether it succeeded; if not, the cell's record says why.
-
-        Raises DiskFull: there is no room for the output of the work. Unreachable: the object store can't be asked. Both
-        are no fault of the cell.
-        """
-        try:
-            work()
-        except Unreachable:
-            raise
-        except Exception as fault:
-            self.failed(cell, Failure.of(fault))
-            return False
-        return True
 
     def failed(self, cell: KeyedCell, failure: Failure) -> None:
         """Write the record of a cell that did not finish, with the reason.

@@ -9,14 +9,17 @@ runs on one store. After a change of the metrics, stored answers are only judged
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 from bench.grids.cells import KeyedCell
 from bench.plans.schedule import Schedule
 from bench.plans.units import Plan, Unwatched, Watch
 from bench.records import book, keys
+from bench.runs.crew import Crew, Job, Kind, Manner
+from bench.runs.jobs import Jobs
 from bench.runs.judging import Judging
 from bench.runs.preparation import Preparation
 from bench.runs.recording import Recorder
@@ -29,9 +32,9 @@ from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.environment import machine
-from bench.timing.alone import timed_alone
-from bench.workers.limits import Failure, Limits, Say, Show, Starter
+from bench.workers.limits import Failure, Limits, Say, Show, Starter, free_memory
 from bench.workers.process import Child
+from bench.workers.shares import Share
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Run:
 
     ``start`` starts a worker, in a process of its own or in this one. ``start_stage`` starts a worker that reads data,
     fits or encodes, by default as ``start`` does. ``left_out``: the keys of records whose cells are not searched, with
-    the reasons. ``watch`` is told how the run goes on.
+    the reasons. ``watch`` is told how the run goes on. ``manner``: which jobs it takes. ``shares``: the parts of the
+    machine on which stages are made beside each other; None is the whole machine.
     """
 
     pipeline: Pipeline
@@ -53,6 +57,8 @@ class Run:
     start_stage: Starter | None = None
     left_out: Mapping[str, Failure] = field(default_factory=dict)
     watch: Watch = field(default_factory=Unwatched)
+    manner: Manner = field(default_factory=Manner)
+    shares: Sequence[Share | None] = (None,)
 
     def plan(self) -> Plan:
         """The units of work that are left to do."""
@@ -74,24 +80,25 @@ class Run:
         """Finish every cell that is not done. Returns the reason of each cell that failed, by its record's key.
 
         A skipped cell has not failed; its reason is in its record. A cell that failed in an earlier run keeps that
-        failure, unless ``retry_failed`` is set.
+        failure, unless ``retry_failed`` is set. By ``manner`` jobs may be left; the run may be finished again.
 
         Raises ValueError: the data set can't be read, or its classes can't be split as a protocol asks for.
         Raises DiskFull.
         """
         if not self.pipeline.grid.sizes_known:
             return self.sized().finish()
-        pending = self._pending()
-        if pending:
+        self.left.clear()
+        unfinished = self.unfinished
+        if unfinished and not self.manner.ended:
             machine()
-            self._preparation.labels(pending)
+            self._preparation.labels(unfinished)
             self.watch.planned(self.plan().units)
-            ready = self._prepare(self._judge_stored(pending))
-            self.watch.planned(self.plan().units)  # without cells whose trainings failed
-            for group in self._schedule.groups([cell for cell in ready if cell.cell.index is not None]):
-                key = self._schedule.group_key(group)
-                with self.results.hold("replicates", key), timed_alone(self.say):
-                    self._time([cell for cell in group if not self._done(cell)])
+            with self._crew:
+                rest = self._judge_stored(unfinished)
+                able = self._jobs.able(rest)
+                self._take(self._jobs.prepared(able), "train, encode, rank")
+                self.watch.planned(self.plan().units)  # without cells whose trainings failed
+                self._take(self._jobs.timed(able))
         return self._failed()
 
     def recompute(self) -> tuple[list[KeyedCell], dict[str, str]]:
@@ -99,8 +106,24 @@ class Run:
 
         Returns the cells that are not stored whole, and the reason of each cell that failed, by its record's key.
         """
-        missing = self._judge_stored(self._pending())
+        with self._crew:
+            missing = self._judge_stored(self._pending())
         return missing, self._failed()
+
+    @property
+    def unfinished(self) -> list[KeyedCell]:
+        """The cells that are neither done nor failed in this run."""
+        return [cell for cell in self._pending() if not self._jobs.settled(cell)]
+
+    @property
+    def made(self) -> Counter[Kind]:
+        """The numbers of jobs that this run has taken, by kind."""
+        return self._crew.made
+
+    @cached_property
+    def left(self) -> list[Job]:
+        """The jobs that `finish` has left, of those that the run takes."""
+        return []
 
     @cached_property
     def cells(self) -> list[KeyedCell]:
@@ -109,16 +132,25 @@ class Run:
 
     @cached_property
     def _schedule(self) -> Schedule:
-        return Schedule(self.pipeline, self.results, self.cells, getattr(self.start, "__name__", ""))
+        kind = getattr(self.start, "__name__", "")
+        return Schedule(self.pipeline, self.results, self.cells, kind, len(self.shares))
 
     @cached_property
     def _recorder(self) -> Recorder:
         return Recorder(self.pipeline, self.results, self.say, self.watch)
 
     @cached_property
+    def _crew(self) -> Crew:
+        return Crew(self.shares, self.say)
+
+    @cached_property
+    def _jobs(self) -> Jobs:
+        parts = (self._preparation, self._schedule, self._searches, self._recorder)
+        return Jobs(self.pipeline, self.results, *parts, self._judging, self.retry_failed)
+
+    @cached_property
     def _preparation(self) -> Preparation:
-        start = partial(self._worker, self.start_stage or self.start)
-        return Preparation(self.pipeline, self._schedule, start, self.say, self.watch, self.left_out)
+        return Preparation(self.pipeline, self._schedule, self._stage_worker, self.say, self.watch, self.left_out)
 
     @cached_property
     def _searches(self) -> Searches:
@@ -129,36 +161,40 @@ class Run:
         corpora = Corpora(self.pipeline)
         return Judging(self.pipeline, self._searches, self._schedule, self._recorder, self.watch, corpora)
 
-    def _done(self, cell: KeyedCell) -> bool:
-        return book.done(self.results, cell.record, self.retry_failed)
-
     def _pending(self) -> list[KeyedCell]:
         """The cells that are not done. Of cells with the same record it has the first."""
         first = {cell.record: cell for cell in reversed(self.cells)}
-        return [cell for cell in self.cells if first[cell.record] is cell and not self._done(cell)]
+        cells = (cell for cell in self.cells if first[cell.record] is cell)
+        return [cell for cell in cells if not book.done(self.results, cell.record, self.retry_failed)]
 
     def _failed(self) -> dict[str, str]:
         reasons = {cell.record: book.failure(self.results, cell.record) for cell in self.cells}
         return {key: reason for key, reason in reasons.items() if reason is not None}
 
-    def _worker(self, start: Starter) -> Remote:
-        first = set_up(self.pipeline.grid, self.pipeline.store.root, self.pipeline.context.device)
-        return Remote(start(first, self.limits, self.say, self.show))
+    def _worker(self, start: Starter, limits: Limits, share: Share | None = None) -> Remote:
+        first = set_up(self.pipeline.grid, self.pipeline.store.root, self.pipeline.context.device, share)
+        return Remote(start(first, limits, self.say, self.show))
+
+    def _stage_worker(self, share: Share | None) -> Remote:
+        """A worker that makes a stage. Beside others it may take its part of the memory."""
+        limits = replace(self.limits, over=self._crew.over.is_set)
+        if share is not None and limits.bytes is None:
+            limits = replace(limits, bytes=max(1, free_memory() // len(self.shares)))
+        return self._worker(self.start_stage or self.start, limits, share)
 
     def _watched(self) -> Watched:
         with self.watch.doing(self._schedule.start()):
-            return Watched(self._worker(self.start), self._schedule, self.watch)
+            return Watched(self._worker(self.start, self.limits), self._schedule, self.watch)
 
     def _judge_stored(self, cells: Sequence[KeyedCell]) -> list[KeyedCell]:
         """Write the records of the cells whose artifacts, answers and times are all stored. Returns the other cells."""
-        measured, judging = book.measured(self.results), self._judging()
-        stored = dict.fromkeys(cell for cell in cells if self._is_stored(cell, measured))
-        for cell in self.pipeline.context.track(stored, "judge what is stored", len(stored)):
-            if cell.cell.index is None:
-                work = partial(judging.rank, cell)
-            else:
-                work = partial(judging.again, cell, measured[cell.search])
-            self._recorder.attempt(cell, partial(self._once, cell, work))
+        measured = book.measured(self.results)
+        stored = {
+            cell: None if cell.cell.index is None else measured[cell.search]
+            for cell in cells
+            if self._is_stored(cell, measured)
+        }
+        self._take(self._jobs.again(stored), "judge what is stored")
         return [cell for cell in cells if cell not in stored]
 
     def _is_stored(self, cell: KeyedCell, measured: Mapping[str, str]) -> bool:
@@ -166,33 +202,11 @@ class Run:
             return False
         return cell.cell.index is None or (cell.search in measured and self.results.is_sound("neighbours", cell.search))
 
-    def _prepare(self, cells: Sequence[KeyedCell]) -> list[KeyedCell]:
-        """Make each cell's stages, and rank the cells without an index. Returns the cells that can be searched."""
-        judging = self._judging()
-
-        def prepare(cell: KeyedCell) -> None:
-            self._preparation.stages(cell)
-            if cell.cell.index is None:
-                self._once(cell, partial(judging.rank, cell))
-
-        tracked = self.pipeline.context.track(cells, "train, encode, rank", len(cells))
-        return [cell for cell in tracked if self._recorder.attempt(cell, partial(prepare, cell))]
-
-    def _time(self, group: Sequence[KeyedCell]) -> None:
-        """Make the answers and replicates of a group, then write its records."""
-        if not group:
-            return
-        judging = self._judging()
-        for cell, failure in self._searches.complete(group, self._schedule.reference(group)):
-            if failure is not None:
-                self._recorder.failed(cell, failure)
-            else:
-                self._recorder.attempt(cell, partial(judging.search, cell))
-
-    def _once(self, cell: KeyedCell, work: Callable[[], None]) -> None:
-        """Do the work that ends with a cell's record, unless another run on the results folder has done it."""
-        with self.results.hold(book.KIND, cell.record):
-            if self._done(cell):
-                self.watch.ended(cell.record)
-            else:
-                work()
+    def _take(self, jobs: Sequence[Job], description: str | None = None) -> None:
+        """Take jobs in the manner of the run, with the progress of those that have a description."""
+        taken: Iterable[Job] = self._crew.take(jobs, self.manner)
+        if description is not None:
+            taken = self.pipeline.context.track(taken, description, len(jobs))
+        for _ in taken:
+            pass
+        self.left.extend(self._crew.left)

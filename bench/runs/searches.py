@@ -17,7 +17,7 @@ import numpy as np
 from bench.grids.cells import KeyedCell
 from bench.interfaces import Float, Int
 from bench.quality.neighbours import check_neighbours
-from bench.records import rows
+from bench.records import book, rows
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Entry, Store
@@ -55,10 +55,11 @@ class Searches:
             if not missing:
                 continue
             asked = [arms[cell] for cell in dict.fromkeys([reference, *missing]) if cell not in lost]
+            began = book.now()
             taken = self._replicate(asked, number)
             for cell in missing:
                 outcome = taken[arms[cell]]
-                failure = outcome if isinstance(outcome, Failure) else self._keep(cell, number, outcome)
+                failure = outcome if isinstance(outcome, Failure) else self._keep(cell, number, outcome, began)
                 if failure is not None:
                     lost.add(cell)
                     yield cell, failure
@@ -170,13 +171,17 @@ class Searches:
     def _kept(self, cell: KeyedCell, number: int) -> bool:
         return self.results.find("replicates", f"{cell.search}-{number}") is not None
 
-    def _keep(self, cell: KeyedCell, number: int, replicate: Replicate) -> Failure | None:
-        """Store a cell's replicate. Returns a failure, and stores nothing, if a query took more than one thread."""
+    def _keep(self, cell: KeyedCell, number: int, replicate: Replicate, began: str) -> Failure | None:
+        """Store a cell's replicate, with the time at which the replicate of all compared cells ``began`` and ended.
+
+        Returns a failure, and stores nothing, if a query took more than one thread.
+        """
         if replicate.cpu_per_wall > THREADS:
             reason = f"a single query took {replicate.cpu_per_wall:.2f} threads, and was to be answered on one"
             return Failure("error", reason)
         reference = replicate.reference.cell
         meta = {name: getattr(replicate, name) for name in ("sentinel_drift", "cpu_per_wall", "others")}
+        meta |= {"began": began, "ended": book.now()}
         meta |= {"notes": vars(replicate.built), "reference": [reference.search, reference.cell.describe()]}
         arrays = {**vars(replicate.times), "queries": replicate.queries}
         arrays |= {f"reference_{name}": times for name, times in vars(replicate.reference_times).items()}

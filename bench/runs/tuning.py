@@ -7,7 +7,9 @@ figures of the tune half decide which settings a table shows, and stand beside t
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -15,6 +17,7 @@ from bench.grids.measure import QuerySplit
 from bench.plans.units import Plan
 from bench.records.frame import SECTION, VARIANT, frame_of
 from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
+from bench.runs.crew import Job, Kind
 from bench.runs.run import Run
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
@@ -24,33 +27,66 @@ FAMILY = [*SECTION, "seed", *VARIANT, "index", "rerank"]
 """Cells that share these differ in their settings alone."""
 
 
-def finish(run: Run) -> dict[str, str]:
-    """Finish a grid's cells, first those of its tune half, if it has one. Returns the result of ``Run.finish``."""
-    run = run.sized()
-    if run.pipeline.grid.measure.split != "tune/report":
-        return run.finish()
-    tuning = _tuning(run)
-    tuning.finish()
-    return replace(run, left_out=_left_out(tuning, run)).finish()
+@dataclass(frozen=True)
+class Tuned:
+    """A sized run of a grid, and before it one of its tune half, if it has one. It may be finished again."""
 
+    run: Run
 
-def plan(run: Run) -> Plan:
-    """The work of ``finish``. Units that the tune half may make superfluous are marked ``perhaps``."""
-    if run.pipeline.grid.measure.split != "tune/report":
-        return run.plan()
-    tuning = _tuning(run)
-    before = tuning.plan()
-    if not before.open:
-        return replace(run, left_out=_left_out(tuning, run)).plan()
-    after = run.plan()
-    made = {one.unit.key for one in before.units}
-    perhaps = (replace(one, perhaps=True) for one in after.units if one.unit.key not in made)
-    return replace(after, units=(*before.units, *perhaps))
+    @cached_property
+    def tuning(self) -> Run | None:
+        """The run, but on the tune half."""
+        if self.run.pipeline.grid.measure.split != "tune/report":
+            return None
+        return replace(self.run, pipeline=on(self.run.pipeline, "tune"))
 
+    @cached_property
+    def report(self) -> Run:
+        """The run without what the finished tune half makes superfluous."""
+        return self.run if self.tuning is None else replace(self.run, left_out=_left_out(self.tuning, self.run))
 
-def _tuning(run: Run) -> Run:
-    """The run, but on the tune half."""
-    return replace(run, pipeline=on(run.pipeline, "tune"))
+    def finish(self) -> dict[str, str]:
+        """Finish a grid's cells, first those of its tune half. Returns the result of ``Run.finish``.
+
+        If the tune half is not finished, for others make some of it, the rest is left.
+        """
+        if self.tuning is not None:
+            self.tuning.finish()
+            if self.tuning.unfinished:
+                return {}
+        return self.report.finish()
+
+    def plan(self) -> Plan:
+        """The work of ``finish``. Units that the tune half may make superfluous are marked ``perhaps``."""
+        if self.tuning is None:
+            return self.run.plan()
+        before = self.tuning.plan()
+        if not before.open:
+            return replace(self.run, left_out=_left_out(self.tuning, self.run)).plan()
+        after = self.run.plan()
+        made = {one.unit.key for one in before.units}
+        perhaps = (replace(one, perhaps=True) for one in after.units if one.unit.key not in made)
+        return replace(after, units=(*before.units, *perhaps))
+
+    @property
+    def made(self) -> Counter[Kind]:
+        """The numbers of jobs that it has taken, by kind."""
+        return sum((one.made for one in self._begun), Counter[Kind]())
+
+    @property
+    def left(self) -> list[Job]:
+        """The jobs that it would take, and has left to others."""
+        return [job for one in self._begun for job in one.left]
+
+    @property
+    def unfinished(self) -> int:
+        """The number of cells that are neither done nor failed."""
+        return len(vars(self).get("report", self.run).unfinished)
+
+    @property
+    def _begun(self) -> list[Run]:
+        """The runs of the halves, of which the second is made when the first is finished."""
+        return [one for one in (self.tuning, vars(self).get("report")) if one is not None]
 
 
 def on(pipeline: Pipeline, split: QuerySplit) -> Pipeline:

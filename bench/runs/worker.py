@@ -22,6 +22,7 @@ from bench.timing import indexes, latency
 from bench.timing.latency import Round
 from bench.timing.load import OtherLoad
 from bench.timing.places import Answered, Built, Costs
+from bench.workers.shares import Share
 
 SHOWN_EVERY = 0.2
 """Seconds between two reports of progress."""
@@ -33,10 +34,12 @@ OVERHEAD_QUERIES = 500
 """Queries over which the time of an empty query is measured."""
 
 
-def set_up(grid: Grid, store: Path, device: str) -> dict[str, Any]:
-    """The first request to a worker: its class, a grid, the folder of the artifacts, and the device."""
-    name = f"{__name__}:{Worker.__name__}"
-    return {"worker": name, "grid": to_json(grid), "store": str(store.absolute()), "device": device}
+def set_up(grid: Grid, store: Path, device: str, share: Share | None = None) -> dict[str, Any]:
+    """The first request to a worker: its class, a grid, the folder of the artifacts, the device, and its share of the
+    machine, None for all of it.
+    """
+    name, taken = f"{__name__}:{Worker.__name__}", share and vars(share)
+    return {"worker": name, "grid": to_json(grid), "store": str(store.absolute()), "device": device, "share": taken}
 
 
 class Worker:
@@ -46,8 +49,10 @@ class Worker:
         """``send``: sends a message to the parent."""
         self._send = send
 
-    def set_up(self, grid: str, store: str, device: str) -> None:
-        """Take the grid as JSON, the folder of the artifacts, and the device."""
+    def set_up(self, grid: str, store: str, device: str, share: dict[str, Any] | None) -> None:
+        """Take the grid as JSON, the folder of the artifacts, the device, and the share of the machine."""
+        if share is not None:
+            Share(**share).take()
         context = Context(device=device, cache=Path(store), track=self._track, say=self._say)
         self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say), context, self._say)
         self._corpora = Corpora(self._pipeline)

@@ -65,11 +65,13 @@ class Failure(Exception):
 class Limits:
     """The limits of a child: seconds for one request (None: no limit), and bytes of memory, with its descendants.
 
-    None for the bytes is the free memory when it starts, less a reserve, so that it ends before the machine swaps.
+    None for the bytes is the free memory when it starts, less a reserve, so that it ends before the machine swaps. It
+    also ends, within a fraction of a second, once ``over`` says that the run is over.
     """
 
     seconds: float | None = None
     bytes: int | None = None
+    over: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
         for what, value in (("seconds", self.seconds), ("bytes", self.bytes)):

@@ -56,7 +56,7 @@ class Child:
 
         Raises Failure: the process can't be started, or fails to set up.
         """
-        self._seconds = limits.seconds
+        self._seconds, self._over = limits.seconds, limits.over
         self._bytes = free_memory() if limits.bytes is None else limits.bytes
         self._say, self._show = say, show
         self._unfinished: set[str] = set()
@@ -158,8 +158,11 @@ class Child:
                 raise self._ended()
 
     def _look(self, deadline: float | None) -> None:
-        """Raises Failure: the child exceeds its limits of time or memory, and was ended for it."""
+        """Raises Failure: the child exceeds its limits of time or memory, or the run is over, and was ended for it."""
         self._looked = time.monotonic()
+        if self._over():
+            self.end()
+            raise Failure("error", "the run was ended meanwhile")
         if deadline is not None and self._looked > deadline:
             self._process.send_signal(signal.SIGABRT)  # makes it print its stack
             tail = self._last_words()[1]

@@ -255,6 +255,36 @@ def test_two_threads_that_show_and_say_lose_no_line(monkeypatch):
     assert all(re.match(r"\[ +\d+\.\d s\] ", line) for line in shown.lines()) and len(shown.lines()) == 600
 
 
+def test_what_threads_do_beside_each_other_has_a_bar_each_below_that_of_the_run():
+    shown = Shown(KNOWN, width=120)
+    shown.reporter.open("grid", [plan(FIT, NEW)], LAST)
+    begun, over = threading.Barrier(3), threading.Event()
+
+    def do(unit, steps):
+        with shown.reporter.doing(unit):
+            shown.reporter.show("epochs", steps, 8)
+            begun.wait()
+            over.wait()
+            shown.reporter.show("epochs", None, 8)
+
+    shown.reporter.show("train, encode, rank", 1, 4)
+    threads = [threading.Thread(target=do, args=one) for one in ((FIT, 2), (NEW, 3))]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    run, *stages = shown.bars()
+    line = shown.reporter.line()
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert run.startswith("run") and len(stages) == 2
+    assert any("exchnet (bits = 32): epochs" in one and "2 of 8" in one for one in stages)
+    assert any("sdh (bits = 12): epochs" in one and "3 of 8" in one for one in stages)
+    assert line.startswith("train, encode, rank 1 of 4: ") and "exchnet (bits = 32): epochs, 2 of 8" in line
+    assert "sdh (bits = 12): epochs, 3 of 8" in line and " | " in line
+    assert len(shown.bars()) == 2 and "train, encode, rank" in shown.bars()[1]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "1 s"), (4.4, "4 s"), (12, "10 s"), (59, "60 s"), (95, "2 min"), (250, "4 min"), (5399, "90 min"),

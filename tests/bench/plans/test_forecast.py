@@ -1,6 +1,7 @@
 """The time left and the share done, by a clock that the test turns."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -345,3 +346,23 @@ def test_looking_up_very_many_units_is_done_seldom():
         forecast.end(1e-6 * (number + 1), well=True)
         forecast.left(1e-6 * (number + 1))
     assert len(looked) == 3000
+
+
+def test_what_is_done_beside_each_other_is_shown_apart_and_shares_the_time_left():
+    forecast = Forecast(known(a=10, b=10, c=10, d=10), lanes=2)
+    fits = [replace(unit(name), beside=True) for name in "abcd"]
+    forecast.plan([*map(Planned, fits)])
+    assert forecast.left(0).seconds == 20
+    forecast.step("train, encode, rank", 0, 4, 0)
+    forecast.begin(fits[0], 0, lane=7)
+    forecast.begin(fits[1], 2, lane=8)
+    forecast.step("epochs", 1, 4, 4, lane=8)
+    first, second = forecast.beside(4)
+    assert (first.name, second.name, second.done, first.done) == ("a", "b: epochs", 1, None)
+    assert first.part_of == second.part_of == ("train, encode, rank 0 of 4",)
+    assert forecast.doing(4).name == "train, encode, rank"
+    assert forecast.left(4).seconds == pytest.approx(10 + (6 + 8) / 2)
+    forecast.end(11, well=True, lane=7)
+    assert [one.name for one in forecast.beside(11)] == ["b: epochs"]
+    forecast.end(12, well=True, lane=8)
+    assert forecast.beside(12) == [] and forecast.left(12).seconds == pytest.approx(10)

@@ -184,22 +184,22 @@ def test_once_a_training_has_failed_nothing_is_planned_for_its_cells(make_run):
 
 def test_runs_on_other_data_or_another_half_count_their_processes_apart(make_run, monkeypatch):
     run = make_run(settings=['measure.split="tune/report"'])
-    starts = [one.unit.key for one in tuning.plan(run).units if one.unit.family == "start"]
+    starts = [one.unit.key for one in tuning.Tuned(run).plan().units if one.unit.family == "start"]
     assert len({*starts}) == len(starts) == 2
 
 
 @pytest.mark.long
 def test_of_a_grid_with_two_halves_the_second_is_only_perhaps_done(make_run):
     run = make_run(settings=['measure.split="tune/report"'])
-    plan = tuning.plan(run)
+    plan = tuning.Tuned(run).plan()
     assert len(plan.open) == plan.cells == 5
     perhaps = [one for one in plan.units if one.perhaps]
     assert {one.unit.family for one in perhaps} >= {"round", "judge"}
     assert all(one.cells <= plan.open for one in perhaps)
     assert not any(one.cells & plan.open for one in plan.units if one.unit.family == "round" and not one.perhaps)
-    assert tuning.finish(run) == {}
+    assert tuning.Tuned(run).finish() == {}
     assert all(run.watch.done[one.unit.key] >= one.times for one in plan.units if not one.perhaps)
-    assert not tuning.plan(make_run(settings=['measure.split="tune/report"'])).units
+    assert not tuning.Tuned(make_run(settings=['measure.split="tune/report"'])).plan().units
 
 
 def test_equal_units_have_equal_settings_and_other_seeds_change_none(make_run):

@@ -76,7 +76,7 @@ def test_the_halves_are_drawn_by_seed_share_no_query_and_leave_none_out(make_run
 @pytest.mark.long
 def test_what_is_dominated_on_one_half_is_pruned_with_its_reason_and_the_others_are_reported_on_the_other(make_run):
     run = make_run()
-    assert tuning.finish(run) == {}
+    assert tuning.Tuned(run).finish() == {}
     cells = tuning.frame(run.pipeline, run.results)
     status = cells["status"].tolist()
     # Seven settings see all items: at most four of them, the best by each time and quality, are not dominated.
@@ -92,7 +92,7 @@ def test_what_is_dominated_on_one_half_is_pruned_with_its_reason_and_the_others_
     assert exact["tune_latency_ms_p50"] == tuned["latency_ms_p50"] > 0
     assert exact["latency_ms_p50"] == reported["latency_ms_p50"]
     make_run.said.clear()
-    assert tuning.finish(make_run()) == {} and not [line for line in make_run.said if "fit" in line]
+    assert tuning.Tuned(make_run()).finish() == {} and not [line for line in make_run.said if "fit" in line]
 
 
 @pytest.mark.long
@@ -105,7 +105,7 @@ def test_what_failed_on_the_tune_half_is_not_tried_on_the_other(make_run, monkey
 
     monkeypatch.setattr("toy_plugins.Scan.search", fails)
     run = make_run()
-    failed = tuning.finish(run)
+    failed = tuning.Tuned(run).finish()
     assert len(failed) == 8 and all("on the tune half: RuntimeError: broken" in reason for reason in failed.values())
     assert len(calls) == 8
 

@@ -1,0 +1,171 @@
+"""Takes the jobs of a run: each is made by one process of all that work on the store, and several beside each other.
+
+A job is held while it is made. One that another process holds is passed over and looked at again later: by then it may
+be made, have failed, or be free because that process died. The store says whether it is over and whether what it needs
+is there, so that no process must know of another.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+from bench.store.leases import Held
+from bench.workers.limits import Failure, Say
+from bench.workers.shares import Share
+
+Kind = Literal["stage", "ranking", "group", "judging"]
+Only = Literal["train", "time"]
+TIMED: tuple[Kind, ...] = ("group",)
+TRAINED: tuple[Kind, ...] = ("stage", "ranking")
+
+LOOK_AGAIN = 0.5
+"""The least seconds between two looks at what other processes make."""
+
+LOOKING = 10
+"""A look is followed by so many times its own time without one, as the store may be slow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A unit that one process takes as a whole: a stage, the ranking or judging of a cell, or a group that takes turns.
+
+    ``hold``: a context in which no other process makes it, which raises `Held`. ``over``: whether nothing is left of
+    it. ``ready``: whether all that it needs is stored. ``make`` makes it, a stage in a thread beside others and on a
+    share of the machine, and returns the failure, if any. ``settle`` writes down how it ended.
+    """
+
+    kind: Kind
+    hold: Callable[[], AbstractContextManager[object]]
+    over: Callable[[], bool]
+    ready: Callable[[], bool]
+    make: Callable[[Share | None], Failure | None]
+    settle: Callable[[Failure | None], None] = lambda failure: None
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How jobs are taken: whether a run ``waits`` for those that others hold or leaves them, whether it takes ``only``
+    those of trainings and rankings or only those that are timed, and the time after which it begins none
+    (`time.monotonic`, seconds).
+    """
+
+    waits: bool = True
+    only: Only | None = None
+    until: float = math.inf
+
+    def wants(self, job: Job) -> bool:
+        """Whether the run takes jobs of this kind."""
+        return job.kind not in {"train": TIMED, "time": TRAINED, None: ()}[self.only]
+
+    @property
+    def ended(self) -> bool:
+        """Whether no job is begun any more."""
+        return time.monotonic() >= self.until
+
+
+def rest(since: float) -> None:
+    """Wait until the next look at what other processes make is due. The last began at ``since`` (`time.monotonic`)."""
+    time.sleep(max(LOOK_AGAIN, LOOKING * (time.monotonic() - since)))
+
+
+@dataclass
+class Crew:
+    """Makes jobs. With several ``shares`` as many stages are made beside each other, each on its share, by threads
+    that wait for children. Leaving the context by a fault ends the children.
+
+    ``made``: the numbers of jobs begun, by kind. ``left``: the wanted jobs that the last `take` left.
+    """
+
+    shares: Sequence[Share | None]
+    say: Say
+    over: threading.Event = field(default_factory=threading.Event)
+    made: Counter[Kind] = field(default_factory=Counter)
+    left: list[Job] = field(default_factory=list)
+    _said: set[str] = field(default_factory=set)
+
+    def __enter__(self) -> Self:
+        self._free = [*self.shares]
+        self._running: dict[Future[Failure | None], tuple[Job, Share | None, ExitStack]] = {}
+        self._threads = ThreadPoolExecutor(len(self._free))
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.over.set()  # the children's threads look at it
+        self._threads.shutdown()
+        self.over.clear()
+        for _, _, held in self._running.values():
+            held.close()
+
+    def take(self, jobs: Iterable[Job], manner: Manner) -> Iterator[Job]:
+        """Make jobs, the earlier ones first, each as soon as it is ready. Yields each when it is over."""
+        self.left = [job for job in jobs if manner.wants(job)]
+        while self.left or self._running:
+            since, begun = time.monotonic(), self.made.total()
+            yield from self._look(manner)
+            if self._running:
+                yield from self._ended()
+            elif self.left and begun == self.made.total():
+                if manner.ended or not manner.waits:
+                    return
+                rest(since)
+
+    def _look(self, manner: Manner) -> Iterator[Job]:
+        """Begin all jobs that can be begun now, stages before others if they are made beside each other."""
+        waiting, self.left = self.left, []
+        if len(self.shares) > 1:
+            waiting.sort(key=lambda job: job.kind != "stage")
+        for number, job in enumerate(waiting):
+            if job.over() or self._begin(job, manner):
+                yield job
+            if any(future.done() for future in self._running):
+                self.left += waiting[number + 1 :]  # a share is free for an earlier one
+                return
+
+    def _begin(self, job: Job, manner: Manner) -> bool:
+        """Begin a job if that is possible now; else it is left. Returns whether it is over."""
+        crowded = {"stage": not self._free, "group": bool(self._running)}.get(job.kind, False)
+        if manner.ended or crowded or not job.ready():
+            self.left.append(job)
+            return False
+        with ExitStack() as held:
+            try:
+                held.enter_context(job.hold())
+            except Held as fault:
+                self._pass_over(job, manner, str(fault))
+                return False
+            if job.over():
+                return True
+            if manner.ended:  # while it was waited for
+                self.left.append(job)
+                return False
+            self.made[job.kind] += 1
+            if job.kind != "stage" or len(self.shares) == 1:
+                job.settle(job.make(self.shares[0]))
+                return True
+            share = self._free.pop(0)
+            self._running[self._threads.submit(job.make, share)] = job, share, held.pop_all()
+        return False
+
+    def _pass_over(self, job: Job, manner: Manner, reason: str) -> None:
+        self.left.append(job)
+        if manner.waits and reason not in self._said:
+            self.say(f"wait: {reason}")
+        self._said.add(reason)
+
+    def _ended(self) -> Iterator[Job]:
+        """Wait for the end of jobs, or until the next look if a share is free."""
+        done, _ = wait(self._running, LOOK_AGAIN if self._free else None, FIRST_COMPLETED)
+        for future in done:
+            job, share, held = self._running.pop(future)
+            self._free.append(share)
+            with held:
+                job.settle(future.result())
+            yield job
