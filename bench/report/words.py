@@ -64,9 +64,14 @@ def word(column: str, value: Any) -> str:
     return known.get(value, str(value).replace("_", " "))
 
 
+def machine_word(machine: str) -> str:
+    """A machine class, as it is printed alone."""
+    return f"machine {NOT_RECORDED}" if machine == NOT_RECORDED else machine
+
+
 def timed_on(machine: str) -> str:
-    """A machine class, at the end of the name of what it timed."""
-    return "machine not recorded" if machine == NOT_RECORDED else f"on {machine}"
+    """A machine class, as it is printed behind the name of what it timed."""
+    return machine_word(machine) if machine == NOT_RECORDED else f"on {machine}"
 
 
 @dataclass(frozen=True)
