@@ -8,6 +8,7 @@ from bench.report.captions import caption
 from bench.report.figures import finished, panels
 from bench.report.findings import findings
 from bench.report.pareto import levels
+from bench.report.site.methods import MethodPage, Part, Point, chart_data
 from bench.report.site.model import Payload, Row
 from bench.report.site.overview import machines_of
 from bench.report.tables import complete, layout_table, write_tables
@@ -126,3 +127,16 @@ def test_a_site_names_classes_only_where_there_are_several():
     first, second, old = (Row(method="m", machine=name, environment=0) for name in (ONE, OTHER, NOT_RECORDED))
     assert machines_of(payload, [first, first]) == ["One CPU", "One CPU"]
     assert machines_of(payload, [first, second, old]) == [ONE, OTHER, "machine not recorded"]
+
+
+def test_the_chart_of_a_method_has_a_series_for_each_class():
+    measured = [(1.0, ONE), (2.0, OTHER)]
+    points = tuple(Point("m", "", time, None, None, None, machine, {"recall": 0.9}) for time, machine in measured)
+
+    def series(*shown):
+        part = Part("Data", "Grid", "", "", (), (), (), shown)
+        found = chart_data(MethodPage("index", "m", [part]))["series"]
+        return {one["name"]: [point["time"] for point in one["points"]] for one in found}
+
+    assert series(*points) == {f"Data: Grid, {ONE}": [1.0], f"Data: Grid, {OTHER}": [2.0]}
+    assert series(points[0]) == {"Data: Grid": [1.0]}
