@@ -19,6 +19,7 @@ from bench.plans.durations import Durations, DurationsFile, elsewhere
 from bench.plans.forecast import Doing, Forecast, Left
 from bench.plans.units import Plan, Planned, Unit
 from bench.report.text_layout import wrapped
+from bench.system.machines import machine_class
 from bench.system.wording import printable
 
 LINE_SECONDS = 25.0
@@ -240,7 +241,7 @@ def reporting(cache: Path | None = None, verbose: bool = False, lanes: int = 1) 
     ``lanes``: the number of stages that are made at once.
     """
     start = time.monotonic()
-    keep = None if cache is None else DurationsFile(cache, _machine())
+    keep = None if cache is None else DurationsFile(cache, machine_class())
     forecast = Forecast(Durations(() if keep is None else keep.read(), elsewhere()), start, lanes)
     reporter = Reporter(forecast, keep=keep, verbose=verbose)
     over = threading.Event()
@@ -259,15 +260,6 @@ def reporting(cache: Path | None = None, verbose: bool = False, lanes: int = 1) 
         leaving.callback(over.set)
         thread.start()
         yield reporter
-
-
-def _machine() -> str:
-    """The properties of the machine on which times depend, as a text."""
-    from bench.system.environment import machine
-    from bench.timing.latency import cores
-
-    here = machine()
-    return f"{here['cpu']}, {cores()} cores, {here['gpu'] or 'no GPU'}"
 
 
 def _stamp(seconds: float) -> str:

@@ -24,7 +24,11 @@ def compare(
         typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared."),
     ] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Let pass cells, seeds and figures that one side only has.")
+        bool,
+        typer.Option("--allow-missing", help="Let pass what only one side has, and times of other machines."),
+    ] = False,
+    across_machines: Annotated[
+        bool, typer.Option("--across-machines", help="Compare times of different machine classes, too.")
     ] = False,
     csv: Annotated[Path | None, typer.Option("--csv", **A_PATH, help="Where all figures of all cells go.")] = None,
     html: Annotated[
@@ -42,7 +46,7 @@ def compare(
         share = 0.0 if fail_over is None else _share(fail_over)
         _check_files(csv, html)
         stores = Store(before, console.print), Store(after, console.print)
-        changes = comparing.compare(*stores)
+        changes = comparing.compare(*stores, across_machines)
         lost, means = comparing.losses(changes, share, allow_missing), _losses_in_words(fail_over, allow_missing)
         print_changes(changes)
         if csv is not None:
@@ -70,7 +74,7 @@ def _check_files(csv: Path | None, html: Path | None) -> None:
 def _losses_in_words(fail_over: str | None, allow_missing: bool) -> str:
     """The changes that ``compare.losses`` counts, in words."""
     worse = "worse" if fail_over is None else f"worse by more than {fail_over}"
-    return f"{worse}, failed, {'' if allow_missing else 'missing, '}or of other data"
+    return f"{worse}, failed, {'' if allow_missing else 'missing, timed by another machine, '}or of other data"
 
 
 def _share(text: str) -> float:

@@ -95,10 +95,10 @@ class Schedule:
         reference, measure = self.reference(group), self.pipeline.grid.measure
         records = [cell.record for cell in group]
         for cell in dict.fromkeys([reference, *group]):
-            if not self.results.has("neighbours", cell.search):
+            if not book.answered(self.results, cell):
                 gathered.need(self.answer(cell), records if cell is reference else [cell.record])
         for number in range(measure.replicates):
-            lacking = [cell for cell in group if not self.results.has("replicates", f"{cell.search}-{number}")]
+            lacking = [cell for cell in group if not book.replicated(self.results, cell, number)]
             arms = dict.fromkeys([reference, *lacking] if lacking else [])
             for cell in arms:
                 gathered.repeat(self.round(cell), records if cell is reference else [cell.record], measure.rounds)

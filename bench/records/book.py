@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from bench.grids.cells import KeyedCell
 from bench.records.keys import key, search_key
 from bench.stages.pipeline import Pipeline
-from bench.store.entries import Arrays, Entry, Meta, Store
+from bench.store.entries import Arrays, Damaged, Entry, Meta, Store
+from bench.system.machines import is_here
 
 KIND = "records"
 FAILED = ("error", "timeout", "memory")
@@ -62,6 +65,32 @@ def finished(store: Store) -> Iterator[tuple[str, Entry]]:
 def measured(store: Store) -> dict[str, str]:
     """The keys of finished records by their ``search_key``. Other metrics can judge the answers under it."""
     return {entry.meta["search"]: record_key for record_key, entry in finished(store) if "search" in entry.meta}
+
+
+def answered(store: Store, cell: KeyedCell) -> bool:
+    """Whether a cell's search has answers that stand: those of this host, or of a finished cell those of any.
+
+    With the answers stand times, such as that of an empty query, so a cell has them from the host of its replicates.
+    """
+    if status(store, cell.record) == "ok":
+        return store.has("neighbours", cell.search)
+    return _taken_here(store, "neighbours", cell.search)
+
+
+def replicated(store: Store, cell: KeyedCell, number: int) -> bool:
+    """Whether this host has taken a replicate of a cell. The first is taken again if the answers are.
+
+    The replicates of another host don't count, as those of one comparison must share their host; nor do those that
+    name none, which may be of any.
+    """
+    taken = _taken_here(store, "replicates", f"{cell.search}-{number}")
+    return taken and (number > 0 or answered(store, cell))
+
+
+def _taken_here(store: Store, kind: str, key_of_entry: str) -> bool:
+    with suppress(FileNotFoundError, Damaged):
+        return is_here(store.meta(kind, key_of_entry))
+    return False
 
 
 def judged_again(store: Store, record_key: str, quality: dict[str, Any]) -> tuple[Meta, Arrays]:

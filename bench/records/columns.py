@@ -137,6 +137,8 @@ ENCODING = Column(
     shared=SHARED,
 )
 TRAINING = Column("fit_seconds", heading="training, s", digits=1)
+TRAINER = Column("training_machine", "text")
+"""The class of the machine that trained and timed the encoding; of several, their classes with a plus between."""
 DISTANCE = Column("fit_codebook_distance", "integer", heading="least distance of the classes' codes, bits")
 EQUAL = Column("fit_codebook_equal", "integer", heading="pairs of classes with equal codes")
 """DISTANCE and EQUAL are figures that hashers with a fixed code for each class tell of their fit."""
@@ -192,7 +194,7 @@ COLUMNS = (
     SERVER_MEMORY,
     *_numbers("floor_ms", "floor_percent"),
     *_integers("database_items", "queries"),
-    *_texts("status", "key", "dataset_plugin", "dataset_fingerprint"),
+    *_texts("status", "machine", "host", TRAINER.name, "key", "dataset_plugin", "dataset_fingerprint"),
     *_numbers("reference_map", "reference_precision_at_10", "reference_seconds", "reference_ms"),
     *_numbers("reference_bytes_per_item"),
     *_texts("reference_dataset"),

@@ -2,7 +2,8 @@
 
 Two revisions, two machines or two versions of a library write their records into folders of their own. Data are matched
 by their content and, if a record does not know it, by their name. Cells are matched by their methods and parameters and
-not by key, which holds the versions that differ. Seeds of a cell are its repetitions.
+not by key, which holds the versions that differ. Seeds of a cell are its repetitions. Times are compared only if
+machines of one class took them on both sides; of other seeds and cells, the qualities are.
 
 Many figures are judged at once, so some unchanged ones would look moved by chance, one in forty for the worse.
 Benjamini and Hochberg's procedure over all figures keeps the share of unchanged ones among the moved ones below 5 %.
@@ -13,7 +14,8 @@ seed is exact, so it is compared and not judged.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -24,11 +26,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.records import book
-from bench.records.columns import COMPARED, Column
-from bench.store.entries import Arrays, Entry, Store
+from bench.records.columns import COMPARED, ENCODING, TRAINER, Column
+from bench.store.entries import Entry, Store
+from bench.system.machines import NOT_RECORDED
 from bench.timing.statistics import Shift, difference, judging_level, mean_gain
 
 Row = dict[str, Any]
+Seed = tuple[Entry, Entry]
+"""The finished records of one seed of a cell, before and after."""
 TIMES = {column.name: column for column in COMPARED if column.array}
 """The columns of times and rates, by name."""
 RATES = tuple(name for name, column in TIMES.items() if column.better == "more")
@@ -40,7 +45,8 @@ NOISE = 1e-9
 COUNTS = ("database_items", "queries")
 CODED = ("k", "protocol", "embedder", "dim", "input", "hasher", "bits", "model", "database_codes")
 """The columns that are added to the description of a cell if other cells are described alike and differ in them."""
-MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after")
+OTHER_MACHINE = "other machine"
+MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after", OTHER_MACHINE)
 LOST = (*MISSING, "other data", *(f"{status} after" for status in book.FAILED))
 JUDGED = ("same", "better", "worse")
 """The verdicts on a figure that both sides have."""
@@ -115,8 +121,11 @@ class Data:
     cells: dict[tuple[str, int], dict[int, Entry]] = field(default_factory=dict)
 
 
-def compare(before: Store, after: Store) -> list[Change]:
+def compare(before: Store, after: Store, across_machines: bool = False) -> list[Change]:
     """The changes of all figures that both sides have, and those of cells, seeds and figures that one side lacks.
+
+    Where machines of other classes took the times, one change for each pair of classes says so. ``across_machines``:
+    their times are compared all the same.
 
     Raises ValueError: there is nothing to compare.
     """
@@ -125,7 +134,7 @@ def compare(before: Store, after: Store) -> list[Change]:
     for store, holds in ((before, finished), (after, bool(theirs))):
         if not holds:
             raise ValueError(f"{store.root} holds no finished records: expected a folder that `run --out` wrote")
-    found = list(chain.from_iterable(_compared(*pair) for pair in _paired(ours, theirs)))
+    found = _gathered(chain.from_iterable(_compared(*pair, across_machines) for pair in _paired(ours, theirs)))
     level = judging_level([one.shift.p_value for one in found if isinstance(one, Pair) and one.shift.is_tested])
     return [one.judged(level) if isinstance(one, Pair) else one for one in found]
 
@@ -133,7 +142,8 @@ def compare(before: Store, after: Store) -> list[Change]:
 def losses(changes: list[Change], share: float, allow_missing: bool = False) -> list[Change]:
     """The changes whose whole interval is worse by more than a share, and those that can't be compared.
 
-    ``allow_missing``: cells, seeds and figures of one side only are not losses; failures and other data still are.
+    ``allow_missing``: cells, seeds and figures of one side only, and times of other machines, are not losses; failures
+    and other data still are.
     """
     lost = [verdict for verdict in LOST if not (allow_missing and verdict in MISSING)]
     return [one for one in changes if one.verdict in lost or (one.verdict == "worse" and one.loss > share)]
@@ -194,7 +204,22 @@ def _paired(ours: list[Data], theirs: list[Data]) -> Iterator[tuple[Data | None,
         yield None, other
 
 
-def _compared(before: Data | None, after: Data | None) -> Iterator[Pair | Change]:
+def _gathered(found: Iterable[Pair | Change]) -> list[Pair | Change]:
+    """The pairs and changes, with one change for all cells of the same data whose machines differ in the same way."""
+    kept: list[Pair | Change] = []
+    apart: dict[tuple[str, str], set[str]] = {}
+    for one in found:
+        if isinstance(one, Change) and one.verdict == OTHER_MACHINE:
+            apart.setdefault((one.dataset, one.note), set()).add(one.cell)
+        else:
+            kept.append(one)
+    for (dataset, machines), cells in apart.items():
+        what = next(iter(cells)) if len(cells) == 1 else f"{len(cells)} cells"
+        kept.append(Change(dataset, f"times of {what}", verdict=OTHER_MACHINE, note=machines))
+    return kept
+
+
+def _compared(before: Data | None, after: Data | None, across_machines: bool) -> Iterator[Pair | Change]:
     """The pairs and changes of all cells of the data."""
     known = before or after
     assert known is not None
@@ -205,7 +230,7 @@ def _compared(before: Data | None, after: Data | None) -> Iterator[Pair | Change
     old, new = (data.cells if data else {} for data in (before, after))
     labels = _labels({name: next(iter(seeds.values())) for name, seeds in {**new, **old}.items()})
     for name, label in sorted(labels.items()):
-        yield from _of_cell(known.name, label, old.get(name, {}), new.get(name, {}))
+        yield from _of_cell(known.name, label, old.get(name, {}), new.get(name, {}), across_machines)
 
 
 def _labels(cells: dict[tuple[str, int], Entry]) -> dict[tuple[str, int], str]:
@@ -227,7 +252,9 @@ def _told_apart(words: str, rows: dict[tuple[str, int], Row]) -> dict[tuple[str,
     }
 
 
-def _of_cell(dataset: str, cell: str, before: dict[int, Entry], after: dict[int, Entry]) -> Iterator[Pair | Change]:
+def _of_cell(
+    dataset: str, cell: str, before: dict[int, Entry], after: dict[int, Entry], across_machines: bool
+) -> Iterator[Pair | Change]:
     """The pairs and changes of one cell, whose records are given by seed."""
     seeds = sorted({*before, *after})
     for seed in seeds:
@@ -241,7 +268,10 @@ def _of_cell(dataset: str, cell: str, before: dict[int, Entry], after: dict[int,
         yield Change(dataset, cell, verdict="other data", note=counts)
     elif common:
         yield from _qualities(dataset, cell, [(old.meta["row"], new.meta["row"]) for old, new in common])
-        yield from _times(dataset, cell, [old.arrays for old, _ in common], [new.arrays for _, new in common])
+        for column in TIMES.values():
+            timed, apart = (common, set()) if across_machines else _by_machine(column, common)
+            yield from _times(dataset, cell, column, timed)
+            yield from (Change(dataset, cell, verdict=OTHER_MACHINE, note=machines) for machines in apart)
 
 
 def _ok(entry: Entry | None) -> bool:
@@ -290,22 +320,40 @@ def _share_of(base: float, gain: float) -> float:
     return gain / base if base else math.copysign(math.inf, gain) if gain else 0.0
 
 
-def _times(dataset: str, cell: str, before: list[Arrays], after: list[Arrays]) -> Iterator[Pair | Change]:
-    """Times and rates of a cell. The medians of replicates are compared as logarithms, which gives a factor.
+def _by_machine(column: Column, seeds: Sequence[Seed]) -> tuple[list[Seed], set[str]]:
+    """The seeds whose times of a column are compared: those of the machine class that timed most on both sides, or all
+    if both sides timed none. And the machines of the others, in words.
+    """
+    name = TRAINER.name if column.name == ENCODING.name else "machine"
+    timed = [seed for seed in seeds if all(column.array in one.arrays for one in seed)]
+    classes = [tuple(one.meta["row"].get(name) or NOT_RECORDED for one in seed) for seed in timed]
+    equal = Counter(old for old, new in classes if old == new)
+    chosen = equal.most_common(1)[0][0] if equal else None
+    kept = [seed for seed, of in zip(timed, classes, strict=True) if of == (chosen, chosen)]
+    apart = {
+        f"{old} before, {new} after" if old != new else f"seeds on {old}, others on {chosen}"
+        for old, new in classes
+        if (old, new) != (chosen, chosen)
+    }
+    return kept if timed else list(seeds), apart
+
+
+def _times(dataset: str, cell: str, column: Column, seeds: Sequence[Seed]) -> Iterator[Pair | Change]:
+    """A time or rate of a cell. The medians of replicates are compared as logarithms, which gives a factor.
 
     Assumption: the machine was as fast before as after, and replicates are independent, but for those that share a
     process (``shared``).
     """
-    for column in TIMES.values():
-        sides = [[one[column.array] for one in side if column.array in one] for side in (before, after)]
-        old, new = (_logarithms(column, times) for times in sides)
-        if len(old) and len(new):
-            base, now = (math.exp(float(np.median(logs))) for logs in (old, new))
-            shared = column.shared * math.sqrt(sum(1 / len(times) for times in sides))
-            shift = difference(old, new).with_error(shared) if shared else difference(old, new)
-            yield Pair(dataset, cell, column.name, base, now, shift, _factor_less_one)
-        elif len(old) or len(new):
-            yield Change(dataset, cell, column.name, verdict="gone after" if len(old) else "new after")
+    known = [[one.arrays.get(column.array) for one in seed] for seed in seeds]
+    sides = [[times for seed in known if (times := seed[place]) is not None] for place in (0, 1)]
+    old, new = (_logarithms(column, times) for times in sides)
+    if len(old) and len(new):
+        base, now = (math.exp(float(np.median(logs))) for logs in (old, new))
+        shared = column.shared * math.sqrt(sum(1 / len(times) for times in sides))
+        shift = difference(old, new).with_error(shared) if shared else difference(old, new)
+        yield Pair(dataset, cell, column.name, base, now, shift, _factor_less_one)
+    elif len(old) or len(new):
+        yield Change(dataset, cell, column.name, verdict="gone after" if len(old) else "new after")
 
 
 def _logarithms(column: Column, times: Sequence[NDArray[np.floating]]) -> list[float]:

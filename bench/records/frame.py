@@ -94,8 +94,12 @@ def _joined(texts: Iterable[str]) -> str | None:
     return ", ".join(texts) or None
 
 
-SECTION = ["dataset", "protocol", "embedder", "dim"]
-"""The columns of a table's section. Its cells answer the same queries over the same features."""
+FEATURES = ["dataset", "protocol", "embedder", "dim"]
+"""The columns that name what is searched. Cells that share them answer the same queries over the same features."""
+
+
+SECTION = [*FEATURES, "machine"]
+"""The columns of a table's section: machines of one class have timed its cells, which share their features."""
 
 
 VARIANT = ["hasher", "variant", "input", "bits", "model", "database_codes"]

@@ -9,6 +9,7 @@ import pandas as pd
 from bench.grids.cells import RANKED
 from bench.grids.protocols import HELD_OUT
 from bench.grids.published import DATA, load_reference
+from bench.records.columns import TRAINER
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, span, word
 
@@ -27,6 +28,7 @@ def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
         *(note if note.endswith(".") else f"{note}." for note in grid.notes),
         f"{NOT_RUN}: not run, or not measured.",
         *_about_seeds(tidy),
+        *_about_machines(tidy, grid),
         *(_about_codes(tidy, grid) if grid.layout in RANKED else _about_searches(tidy, grid)),
     ]
     return " ".join(sentences)
@@ -66,11 +68,22 @@ def _data(theirs: Any) -> str:
 
 def _about_seeds(tidy: pd.DataFrame) -> list[str]:
     """The sentences on the number of seeds behind a value."""
-    counts = tidy.groupby([*SECTION, *VARIANT, *SEARCH], dropna=False)["seed"].nunique()
+    of_searches = tidy["machine"].where(tidy["index"].notna())
+    counts = tidy.assign(machine=of_searches).groupby([*SECTION, *VARIANT, *SEARCH], dropna=False)["seed"].nunique()
     if len(counts) == 0 or counts.max() <= 1:
         return ["One seed each: no spread is known."]
     words = f"Mean ± standard deviation over {span(counts[counts > 1])} seeds."
     return [words if counts.min() > 1 else f"{words} A value without ± is of one seed."]
+
+
+def _about_machines(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
+    """The sentence on the machine classes of the times, if there are several."""
+    ranked = grid.layout in RANKED
+    rows = tidy[tidy["index"].isna() if ranked else tidy["index"].notna()]
+    number = rows[TRAINER.name if ranked else "machine"].nunique()
+    what = "Trainings" if ranked else "Searches"
+    apart = "times of two classes are not compared, so each class has sections of its own"
+    return [f"{what} ran on {number} classes of machines: {apart}."] if number > 1 else []
 
 
 def _about_codes(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:

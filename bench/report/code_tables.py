@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from bench.grids.cells import Layout
-from bench.records.columns import MAP, TRAINING, Column
-from bench.report.words import PROTOCOL_NAMES, SHORT_MODEL_NAMES, papers_row, papers_text, text, word
+from bench.records.columns import MAP, TRAINER, TRAINING, Column
+from bench.records.machines import TRAINED_ON
+from bench.report.words import PROTOCOL_NAMES, SHORT_MODEL_NAMES, papers_row, papers_text, text, timed_on, word
 
-TRAINED_ON = ["dataset", "protocol"]
+TRAINED_BY = [*TRAINED_ON, TRAINER.name]
+"""The columns of a section of trainings, whose times are compared."""
 CODES_SECTION = [*TRAINED_ON, "model", "database_codes"]
 CODES_ROW = ["embedder", "dim", "hasher", "variant", "input"]
 BY_LENGTH = [*CODES_ROW, "bits"]
@@ -27,7 +29,7 @@ def ranked_rows(rankings: pd.DataFrame, layout: Layout) -> list[dict[str, str]]:
     times of training are in columns of their own.
     """
     lengths = {f"{length} bits": length for length in sorted(rankings["bits"].dropna().unique())}
-    trained = code_sections(trainings(rankings), TRAINED_ON)
+    trained = code_sections(trainings(rankings), TRAINED_BY)
     if layout == "codes":
         of_quality = _rows(MAP, code_sections(rankings), "bits", lengths)
     else:
@@ -95,6 +97,8 @@ def _section_name(keys: dict[str, Any], rankings: pd.DataFrame) -> str:
     parts = [str(keys["dataset"])]
     if set(rankings["protocol"].dropna()) - {"seen"}:
         parts.append(PROTOCOL_NAMES.get(keys["protocol"], str(keys["protocol"])))
+    if TRAINER.name in keys and rankings[TRAINER.name].nunique() > 1:
+        parts.append(timed_on(keys[TRAINER.name]))
     if "model" not in keys:
         return ", ".join(parts)
     if pd.isna(keys["model"]):

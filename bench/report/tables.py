@@ -23,12 +23,13 @@ from bench.records.columns import (
     SPEED_UP,
     Column,
 )
-from bench.records.frame import SECTION, VARIANT
+from bench.records.frame import FEATURES, SECTION, VARIANT
+from bench.records.machines import as_recorded, with_machines
 from bench.report import pareto, systems
 from bench.report.captions import caption
 from bench.report.code_tables import ranked_rows
 from bench.report.latex import to_latex
-from bench.report.words import PROTOCOL_NAMES, GridInfo, papers_row, papers_text, text, word
+from bench.report.words import PROTOCOL_NAMES, GridInfo, papers_row, papers_text, text, timed_on, word
 from bench.system.files import replace_file
 
 SETTINGS = ["build_setting", "query_setting"]
@@ -44,9 +45,9 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
     Raises ValueError: the reference is unknown.
     """
     tidy = complete(cells, grid)
-    table = layout_table(tidy, grid)
+    table, recorded = layout_table(tidy, grid), as_recorded(tidy)
     written = [
-        replace_file(folder / "cells.csv", lambda path: tidy.to_csv(path, index=False)),
+        replace_file(folder / "cells.csv", lambda path: recorded.to_csv(path, index=False)),
         replace_file(folder / "table.csv", lambda path: table.to_csv(path, index=False)),
         replace_file(folder / "table.tex", lambda path: path.write_text(to_latex(table, caption(tidy, grid)), "utf-8")),
     ]
@@ -59,7 +60,8 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
 def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The cells with every column of COLUMNS (for the grid's k) in that order, the published figures,
     ``share_of_exact`` (precision over that of a baseline on the same features), ``paper_bytes_per_item``,
-    ``speed_up`` (over that baseline: of medians in the same rounds if both were timed there, or else of means), and
+    ``speed_up`` (over that baseline: of medians in the same rounds if both were timed there, or else of means, by
+    machines of one class), the machine class that each cell stands with (see `bench.records.machines`), and
     ``pareto_recall`` and ``pareto_precision``: whether the search is on the front of its section and seed, for single
     queries.
     """
@@ -75,22 +77,28 @@ def complete(cells: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
             numbers = pd.to_numeric(tidy[name]).astype("float64")
             tidy[name] = numbers.round().astype("Int64") if kinds[name] == "integer" else numbers
     tidy["dim"], tidy["bits"] = _known(tidy, "dim", "embedder"), _known(tidy, "bits", "hasher")
+    tidy = with_machines(tidy)
     scans = tidy[tidy["index"].isin(_baselines(tidy)) & tidy["rerank"].isna() & (tidy["status"] == "ok")]
-    exact = scans.groupby(SECTION, dropna=False)[[precision, "seconds_all_queries"]].mean()
-    beside = tidy[SECTION].merge(exact, how="left", left_on=SECTION, right_index=True)
-    tidy["share_of_exact"] = tidy[precision] / beside[precision]
+    seconds = "seconds_all_queries"
+    of_scans = _means_of(scans, tidy, FEATURES, [precision, seconds])
+    tidy["share_of_exact"] = tidy[precision] / of_scans[precision]
     if f"tune_{precision}" in tidy:
-        tuned = scans.groupby(SECTION, dropna=False)[[f"tune_{precision}"]].mean()
-        own = tidy[SECTION].merge(tuned, how="left", left_on=SECTION, right_index=True)
-        tidy["tune_share_of_exact"] = tidy[f"tune_{precision}"] / own[f"tune_{precision}"]
+        tuned = _means_of(scans, tidy, FEATURES, [f"tune_{precision}"])
+        tidy["tune_share_of_exact"] = tidy[f"tune_{precision}"] / tuned[f"tune_{precision}"]
     tidy["paper_bytes_per_item"] = (tidy["paper_bytes"] / tidy["database_items"]).astype("float64")
-    tidy["speed_up"] = beside["seconds_all_queries"] / tidy["seconds_all_queries"]
+    tidy["speed_up"] = _means_of(scans, tidy, SECTION, [seconds])[seconds] / tidy[seconds]
     if "ratio" in tidy:
-        paired = (1 / tidy["ratio"].astype("float64")).where(beside["seconds_all_queries"].notna())
+        paired = (1 / tidy["ratio"].astype("float64")).where(of_scans[seconds].notna())
         tidy["speed_up"] = paired.fillna(tidy["speed_up"])
     tidy["pareto_recall"] = pareto.on_front(tidy, recall)
     tidy["pareto_precision"] = pareto.on_front(tidy, precision)
     return tidy
+
+
+def _means_of(scans: pd.DataFrame, cells: pd.DataFrame, by: list[str], figures: list[str]) -> pd.DataFrame:
+    """For each cell, the means of figures over the scans that share the columns ``by`` with it."""
+    means = scans.groupby(by, dropna=False)[figures].mean()
+    return cells[by].merge(means, how="left", left_on=by, right_index=True)
 
 
 def _baselines(cells: pd.DataFrame) -> set[str]:
@@ -238,9 +246,10 @@ def label(cell: pd.Series, tidy: pd.DataFrame, shown: list[str]) -> str:
 
 def section_name(keys: Any, tidy: pd.DataFrame) -> str:
     """The features of a section, and the other columns of SECTION that differ. Unseen classes are always named."""
-    dataset, protocol, embedder, dim = keys
+    dataset, protocol, embedder, dim, machine = keys
     parts = ["codes only" if pd.isna(embedder) else "features" if pd.isna(dim) else f"{dim}-d features"]
     parts += [str(embedder)] if tidy["embedder"].nunique() > 1 and pd.notna(embedder) else []
     parts += [str(dataset)] if tidy["dataset"].nunique() > 1 else []
     parts += [PROTOCOL_NAMES[protocol]] if set(tidy["protocol"].dropna()) - {"seen"} else []
+    parts += [timed_on(machine)] if tidy["machine"].nunique() > 1 else []
     return ", ".join(parts)

@@ -37,7 +37,8 @@ def cell_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
     ``tidy`` as ``tables.complete`` returns it. Values that all cells share, or all that have any,
     stand above them, once.
     """
-    named = [name for name in SETTINGS if tidy[name].notna().any()]
+    several = ["machine"] if tidy.loc[tidy["index"].notna(), "machine"].nunique() > 1 else []
+    named = [name for name in (*SETTINGS, *several) if tidy[name].notna().any()]
     # A missing setting is plain for a search. Two rankings may differ only in it.
     rankings = bool(tidy["index"].isna().any())
     common = [name for name in named if tidy[name].nunique(dropna=not rankings) == 1]

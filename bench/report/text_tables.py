@@ -22,8 +22,9 @@ from bench.records.columns import (
     Column,
 )
 from bench.records.frame import SECTION, VARIANT
+from bench.records.machines import TRAINED_ON
 from bench.report import pareto, systems
-from bench.report.code_tables import BY_LENGTH, TRAINED_ON, code_sections, trainings, with_kinds
+from bench.report.code_tables import BY_LENGTH, TRAINED_BY, code_sections, trainings, with_kinds
 from bench.report.numerals import deviation, difference, percent, significant
 from bench.report.tables import SETTINGS, label, method_columns, query_time, section_name, split_series
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
@@ -103,7 +104,7 @@ def _ranked(rankings: pd.DataFrame, layout: Layout) -> Iterator[list[Table]]:
         yield _over(MAP, MAP.heading, "kind", kinds, code_sections(told, TRAINED_ON, BY_LENGTH))
     else:
         yield _over(MAP, MAP.heading, "bits", lengths, code_sections(rankings))
-    yield _over(TRAINING, TRAINING.heading, "bits", lengths, code_sections(trainings(rankings), TRAINED_ON))
+    yield _over(TRAINING, TRAINING.heading, "bits", lengths, code_sections(trainings(rankings), TRAINED_BY))
 
 
 def _over(

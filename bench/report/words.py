@@ -12,6 +12,7 @@ from bench.grids.cells import Layout
 from bench.plugins import names
 from bench.plugins.registry import Kind
 from bench.records.columns import Column
+from bench.system.machines import NOT_RECORDED
 
 NOT_RUN = "–"
 DATASET_NAMES = {
@@ -61,6 +62,16 @@ def word(column: str, value: Any) -> str:
         return names.label(kinds[column], str(value))
     known = {"model": MODEL_NAMES, "dataset": DATASET_NAMES}.get(column, {})
     return known.get(value, str(value).replace("_", " "))
+
+
+def machine_word(machine: str) -> str:
+    """A machine class, as it is printed alone."""
+    return f"machine {NOT_RECORDED}" if machine == NOT_RECORDED else machine
+
+
+def timed_on(machine: str) -> str:
+    """A machine class, as it is printed behind the name of what it timed."""
+    return machine_word(machine) if machine == NOT_RECORDED else f"on {machine}"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.environment import environment
 from bench.system.files import DiskFull
+from bench.system.machines import here
 from bench.workers.limits import Failure, Say
 
 
@@ -43,10 +44,13 @@ class Recorder:
     def write(
         self, cell: KeyedCell, columns: dict[str, Any], quality: dict[str, Any], arrays: dict[str, Any], **more: Any
     ) -> None:
-        """Write a cell's record: ``columns``, columns of its ``quality``, arrays, and ``more``, which is no column."""
+        """Write a cell's record: ``columns``, columns of its ``quality``, arrays, and ``more``, which is no column.
+
+        Its machine is this one, unless ``columns`` name another.
+        """
         now = book.now()
         meta = {
-            "row": rows.plain({**rows.base_row(self.pipeline, cell.cell), **quality, **columns}),
+            "row": rows.plain({**rows.base_row(self.pipeline, cell.cell), **here(), **quality, **columns}),
             "quality": list(quality),
             "search": cell.search,
             "grid": self.pipeline.grid.name,

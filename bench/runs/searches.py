@@ -21,6 +21,7 @@ from bench.records import book, rows
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Entry, Store
+from bench.system.machines import here, named
 from bench.timing import indexes, statistics
 from bench.timing.load import LOADED, UNSTABLE
 from bench.timing.machine import Rates, machine_rates
@@ -41,6 +42,8 @@ class Searches:
 
     def complete(self, cells: Sequence[KeyedCell], reference: KeyedCell) -> Iterator[tuple[KeyedCell, Failure | None]]:
         """Take the missing answers and replicates, in turns with those of the reference.
+
+        Those of another host are missing here, and taken again: no comparison has times of two hosts.
 
         Yields each cell once: with its failure as soon as it fails, or with None at the end.
         """
@@ -113,14 +116,17 @@ class Searches:
         return self.results.read("neighbours", cell.search).arrays["neighbours"]
 
     def columns(self, cell: KeyedCell) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The cost columns of a cell whose replicates are all stored, and its times as arrays: those of `Times` with
-        replicates as the first axis, and ``queries`` int32 [replicates, rounds, queries].
+        """The cost columns of a cell whose replicates are all stored, with the machine that took them, and its times as
+        arrays: those of `Times` with replicates as the first axis, and ``queries`` int32 [replicates, rounds, queries].
+
+        Raises Failure: another host took some of the replicates meanwhile.
         """
         entries = self._replicates(cell)
         costs = self.results.meta("neighbours", cell.search)["costs"]
         times = {name: np.stack([entry.arrays[name] for entry in entries]) for name in TIMES}
         all_queries = len(self.pipeline.query_rows(dataclasses.replace(cell.cell, index=None)))
         columns = {
+            **_machine_of(entries),
             **costs,
             **_building(entries),
             **_times(times, all_queries),
@@ -150,7 +156,7 @@ class Searches:
         Raises Failure: the process gives no answer, or its neighbours are not valid.
         """
         cell = place.arm.cell
-        if self.results.find("neighbours", cell.search) is not None:
+        if self._answered(cell):
             return
         path = self.results.work(f"{cell.search}.npy")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,11 +171,15 @@ class Searches:
             path.unlink(missing_ok=True)
         columns = vars(costs) | vars(answered)
         machine = columns.pop("environment")
-        meta = {"costs": rows.plain(columns), "environment": machine}
+        meta = {"costs": rows.plain(columns), "environment": machine, **here()}
         self.results.write("neighbours", cell.search, meta, {"neighbours": neighbours})
 
+    def _answered(self, cell: KeyedCell) -> bool:
+        return book.answered(self.results, cell) and self.results.find("neighbours", cell.search) is not None
+
     def _kept(self, cell: KeyedCell, number: int) -> bool:
-        return self.results.find("replicates", f"{cell.search}-{number}") is not None
+        stored = book.replicated(self.results, cell, number)
+        return stored and self.results.find("replicates", f"{cell.search}-{number}") is not None
 
     def _keep(self, cell: KeyedCell, number: int, replicate: Replicate, began: str) -> Failure | None:
         """Store a cell's replicate, with the time at which the replicate of all compared cells ``began`` and ended.
@@ -182,7 +192,7 @@ class Searches:
         reference = replicate.reference.cell
         meta = {name: getattr(replicate, name) for name in ("sentinel_drift", "cpu_per_wall", "others")}
         meta |= {"began": began, "ended": book.now()}
-        meta |= {"notes": vars(replicate.built), "reference": [reference.search, reference.cell.describe()]}
+        meta |= {"notes": vars(replicate.built), "reference": [reference.search, reference.cell.describe()], **here()}
         arrays = {**vars(replicate.times), "queries": replicate.queries}
         arrays |= {f"reference_{name}": times for name, times in vars(replicate.reference_times).items()}
         self.results.write("replicates", f"{cell.search}-{number}", meta, arrays)
@@ -191,6 +201,19 @@ class Searches:
     def _replicates(self, cell: KeyedCell) -> list[Entry]:
         numbers = range(self.pipeline.grid.measure.replicates)
         return [self.results.read("replicates", f"{cell.search}-{number}") for number in numbers]
+
+
+def _machine_of(entries: list[Entry]) -> dict[str, Any]:
+    """The columns of the machine that took the replicates.
+
+    Raises Failure: there are several. The next run takes those of the others again.
+    """
+    first, *others = (named(entry.meta) for entry in entries)
+    for other in others:
+        if other != first:
+            hosts = f"{first['host']} ({first['machine']}) and {other['host']} ({other['machine']})"
+            raise Failure("skipped", f"{hosts} timed it at once: the next run times it again, on one of them")
+    return dict(first)
 
 
 def _times(times: dict[str, Float], queries_in_set: int) -> dict[str, float]:

@@ -17,6 +17,7 @@ from bench.grids.measure import QuerySplit
 from bench.plans.units import Plan
 from bench.records.frame import SECTION, VARIANT, frame_of
 from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
+from bench.records.machines import with_machines
 from bench.runs.crew import Job, Kind
 from bench.runs.run import Run
 from bench.stages.pipeline import Pipeline
@@ -24,7 +25,7 @@ from bench.store.entries import Store
 from bench.workers.limits import Failure
 
 FAMILY = [*SECTION, "seed", *VARIANT, "index", "rerank"]
-"""Cells that share these differ in their settings alone."""
+"""Cells that share these differ in their settings alone, and machines of one class have timed them."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _left_out(tuning: Run, report: Run) -> dict[str, Failure]:
     """The records of the report half that are left out, with the reasons: their cells failed on the tune half, or
     another setting of their family dominates them there.
     """
-    cells = frame_of(tuning.pipeline, tuning.results)
+    cells = with_machines(frame_of(tuning.pipeline, tuning.results))
     cells["report"] = [cell.record for cell in report.cells]
     cells = cells[cells["index"].notna()]
     done, others = cells[cells["status"] == "ok"], cells[cells["status"] != "ok"]

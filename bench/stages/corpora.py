@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -18,8 +18,9 @@ from bench.stages.coding import codes_name, real_name
 from bench.stages.curves import figure_name
 from bench.stages.encoding import SHARED
 from bench.stages.pipeline import Pipeline
-from bench.store.entries import Entry
+from bench.store.entries import Entry, Meta
 from bench.store.identity import digest
+from bench.system.machines import NOT_RECORDED
 from bench.timing.load import LOADED, UNSTABLE
 from bench.timing.statistics import typical, with_interval
 
@@ -55,8 +56,8 @@ class Corpora:
         return select(database, rows[0]), select(query, rows[1])
 
     def costs(self, cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The columns of the time for training and for encoding a query, summed over all networks of the cell; and the
-        array ``encode_ms``, float32 [replicates].
+        """The columns of the time for training and for encoding a query, summed over all networks of the cell, with the
+        machine that took them; and the array ``encode_ms``, float32 [replicates].
 
         A column is None, and the array is left out, where the time of one network is not known.
         """
@@ -64,6 +65,7 @@ class Corpora:
         spent = [self._pipeline.store.meta(stage.kind, stage.key) for stage in stages.values()]
         fits, encodings = [meta["fit_seconds"] for meta in spent], [meta.get("encoding") for meta in spent]
         columns: dict[str, Any] = {"fit_seconds": None if None in fits else sum(fits), "encode_ms": None}
+        columns["training_machine"] = _machines(spent)
         known = [one for one in encodings if one is not None]
         if len(known) < len(encodings):
             return columns, {}
@@ -168,6 +170,12 @@ class Corpora:
         if (kind, key) not in self._kept:
             self._kept[kind, key] = read()
         return self._kept[kind, key]
+
+
+def _machines(made: Sequence[Meta]) -> str | None:
+    """The classes of the machines that made some entries, in their order. None if no entry names one."""
+    found = dict.fromkeys(meta.get("machine", NOT_RECORDED) for meta in made)
+    return " + ".join(found) if {*found} - {NOT_RECORDED} else None
 
 
 def _codes_alone(cell: Cell) -> Cell:

@@ -33,6 +33,7 @@ from bench.stages.encoding import encoding
 from bench.store.entries import Entry, Made, Meta, Store
 from bench.store.identity import digest, room_identity, source_identity
 from bench.system.environment import libraries
+from bench.system.machines import here
 
 
 @dataclass(frozen=True)
@@ -347,7 +348,7 @@ class Pipeline:
     def _made_by(self, choice: Choice) -> Meta:
         plugin = {"name": choice.name, "parameters": choice.parameters}
         made = {"dataset": self.grid.dataset.describe(), "grid": self.grid.name, "libraries": libraries()}
-        return {**plugin, **made}
+        return {**plugin, **made, **here()}
 
 
 def judged_by(protocol: ProtocolName) -> ProtocolName:

@@ -66,7 +66,7 @@ def plain_name(what: str, name: str) -> str:
 
 def host_name() -> str:
     """The name of this host: BENCH_HOST where it is set, or else the one that the system has."""
-    return os.environ.get(HOST) or platform.node()
+    return os.environ.get(HOST, "").strip() or platform.node()
 
 
 def plain_host() -> str:

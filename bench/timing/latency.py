@@ -6,7 +6,6 @@ times are stable. The load of other processes and the threads that the arm used 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Index, Int
+from bench.system.machines import cores
 from bench.timing.load import OtherLoad, one_thread, quiet, rest, seconds_of, sentinel
 
 WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
@@ -99,11 +99,6 @@ def batch_ms(index: Index, queries: Corpus, order: Int, k: int, seconds: float, 
     while calls == 0 or spent < seconds:
         spent, calls = spent + seconds_of(lambda: index.search(batch, k)), calls + 1
     return 1e3 * spent / (calls * len(batch))
-
-
-def cores() -> int:
-    """The processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:

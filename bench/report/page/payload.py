@@ -15,8 +15,19 @@ import pandas as pd
 
 from bench.grids.cells import RANKED
 from bench.plugins.names import is_baseline
-from bench.records.columns import COLUMNS, MAP, PRECISION, RECALL, SHARE, TEXTS, Column
-from bench.records.frame import SYMBOLS, VARIANT
+from bench.records.columns import (
+    COLUMNS,
+    ENCODING,
+    MAP,
+    PRECISION,
+    RECALL,
+    SHARE,
+    TEXTS,
+    TRAINER,
+    TRAINING,
+    Column,
+)
+from bench.records.frame import SECTION, SYMBOLS, VARIANT
 from bench.report.page.assemble import FORMAT
 from bench.report.page.facts import About, Facts
 from bench.report.page.methods import describe_methods, number_methods
@@ -31,7 +42,9 @@ MORE_FIGURES = (
 )
 FLAGS = ("unstable", "loaded")
 WORDS = ("reason", "remarks", "model", "database_codes")
-ROW = ["protocol", "embedder", "dim", "index", "rerank", "candidates", "build_setting", "query_setting", *VARIANT]
+TRAINED = (TRAINING.name, ENCODING.name, *ENCODING.bounds)
+"""The figures that machines of one class must have taken to share a mean."""
+ROW = [*SECTION[1:], "index", "rerank", "candidates", "build_setting", "query_setting", *VARIANT]
 """The columns that the cells of a row share."""
 FIRST_LEVELS = {"recall": (0.95, 0.9, 0.8, 0.7, 0.6, 0.5), "share": (0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)}
 """The levels at which the slice may begin, the highest first."""
@@ -64,6 +77,7 @@ def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environme
         method=numbers.map(lambda number: methods[number]["id"]),
         features="" if grid.layout in RANKED else cells.apply(_features, axis=1),
         protocol=cells["protocol"].fillna("seen"),
+        machine=cells["machine"].where(cells["index"].notna(), ""),
     )
     return {
         "id": name,
@@ -121,15 +135,25 @@ def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], environments: dict[st
     shown = shown.drop_duplicates("number").set_index("number")
     figures = _figures(cells)[finished].groupby(number[finished])
     means, spreads = figures.mean().reindex(shown.index), figures.std().reindex(shown.index)
+    hosts, trainers = (_distinct(cells.loc[finished, name], number) for name in ("host", TRAINER.name))
+    several = [row for row, found in trainers.items() if len(found) > 1]
+    means.loc[several, means.columns.isin(TRAINED)] = math.nan
     keys, seeds = (cells.groupby(number)[name].agg(list) for name in ("key", "seed"))
     failed = (~finished).groupby(number).sum()
     rows = []
     for place in range(len(shown)):
         one, numbers = shown.iloc[place], _numbers(means.iloc[place])
         counts = {"keys": keys[place], "seeds": [int(seed) for seed in seeds[place]], "failed": int(failed[place])}
+        counts |= {"hosts": hosts.get(place, []), "trainers": trainers.get(place, [])}
         described = _described(one, facts.get(one["key"], Facts()), environments)
         rows.append(numbers | described | counts | _spread(numbers, spreads.iloc[place]))
     return rows
+
+
+def _distinct(texts: pd.Series, number: pd.Series) -> dict[int, list[str]]:
+    """The different texts of each row, by its number."""
+    known = texts.dropna()
+    return {int(row): list(dict.fromkeys(found)) for row, found in known.groupby(number[known.index])}
 
 
 def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> dict[str, Any]:
@@ -152,6 +176,7 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
         "method": cell["method"],
         "protocol": cell["protocol"],
         "features": cell["features"],
+        "machine": cell["machine"],
         "setting": _setting(cell),
         "status": str(cell["status"]) if _is_known(cell, "status") else "",
         "settings": facts.settings,

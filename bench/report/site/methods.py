@@ -14,8 +14,8 @@ from bench.report.provenance import days_in_words
 from bench.report.site.addresses import report_address
 from bench.report.site.collect import Report
 from bench.report.site.model import LATENCY, DataSet, Method, Row
-from bench.report.site.overview import ENDINGS, machine_of, machines
-from bench.report.words import word
+from bench.report.site.overview import ENDINGS, machines, machines_of
+from bench.report.words import machine_word, word
 
 COSTS = {column.name: column for column in (columns.LATENCY, columns.THROUGHPUT, columns.BUILD, columns.MEMORY)}
 UNFINISHED = "–"
@@ -42,7 +42,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Point:
-    """A finished row in the chart: its time in ms with the ends of the interval, its code length, its qualities."""
+    """A finished row in the chart: its time in ms with the ends of the interval, its code length, its qualities.
+
+    ``machine``: the class of the machine that timed it.
+    """
 
     name: str
     setting: str
@@ -50,6 +53,7 @@ class Point:
     low: float | None
     high: float | None
     bits: float | None
+    machine: str
     qualities: dict[str, float]
 
 
@@ -91,16 +95,29 @@ class MethodPage:
 
 
 def chart_data(page: MethodPage) -> dict[str, Any]:
-    """The data of a method's chart, in JSON's types: its qualities, and the points of each report."""
+    """The data of a method's chart, in JSON's types: its qualities, and the points of each report.
+
+    Points of several machine classes in one report are apart, as what is in one series was measured side by side.
+    """
     points = [point for part in page.parts for point in part.points]
     return {
         "measures": list(dict.fromkeys(name for point in points for name in point.qualities)),
         "series": [
-            {"name": f"{part.dataset}: {part.grid}", "points": [vars(point) for point in part.points]}
+            {"name": name, "points": [vars(point) for point in found]}
             for part in page.parts
-            if part.points
+            for name, found in _side_by_side(part).items()
         ],
     }
+
+
+def _side_by_side(part: Part) -> dict[str, list[Point]]:
+    """The points of a report, by its name and, if there are several, the class of the machine."""
+    several = len({point.machine for point in part.points} - {""}) > 1
+    found: dict[str, list[Point]] = {}
+    for point in part.points:
+        told = f", {machine_word(point.machine)}" if several and point.machine else ""
+        found.setdefault(f"{part.dataset}: {part.grid}{told}", []).append(point)
+    return found
 
 
 def method_pages(reports: Iterable[Report]) -> list[MethodPage]:
@@ -146,8 +163,8 @@ def _part(report: Report, dataset: DataSet, of: list[Method]) -> Part:
         machines(report.payload, rows),
         tuple(headings.values()),
         tuple(
-            Line(name, row.setting, _values(row, headings), _why_none(row), machine_of(report.payload, row))
-            for name, row in zip(names, rows, strict=True)
+            Line(name, row.setting, _values(row, headings), _why_none(row), machine)
+            for name, row, machine in zip(names, rows, machines_of(report.payload, rows), strict=True)
         ),
         tuple(_point(name, row, dataset) for name, row in zip(names, rows, strict=True) if row.status == "ok"),
     )
@@ -157,7 +174,7 @@ def _point(name: str, row: Row, dataset: DataSet) -> Point:
     qualities = {one.name: value for one in dataset.measures if (value := row.figure(one.id)) is not None}
     of = row.figure
     low, high = (of(name) for name in columns.LATENCY.bounds)
-    return Point(name, row.setting, of(LATENCY), low, high, of("bits"), qualities)
+    return Point(name, row.setting, of(LATENCY), low, high, of("bits"), row.machine, qualities)
 
 
 def _name(method: Method, dataset: DataSet, row: Row) -> str:

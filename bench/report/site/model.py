@@ -72,6 +72,7 @@ class Row(_Part):
     failed: int = 0
     features: str = ""
     protocol: str = ""
+    machine: str = ""
     setting: str = ""
     status: str | None = None
     reason: str | None = None

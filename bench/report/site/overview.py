@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +14,7 @@ from bench.report.provenance import days_in_words, machine_in_words, without_pat
 from bench.report.site.collect import CELLS, Report
 from bench.report.site.model import Payload, Row
 from bench.report.tables import complete
-from bench.report.words import GridInfo
+from bench.report.words import GridInfo, machine_word
 from bench.system.wording import one_line
 
 ENDINGS = {
@@ -61,13 +61,19 @@ def shown_by(report: Report, say: Callable[[str], None]) -> list[str]:
         return []
 
 
-def machines(payload: Payload, rows: Iterable[Row]) -> tuple[str, ...]:
-    """The machines behind some rows, in words."""
-    return tuple(dict.fromkeys(name for row in rows if (name := machine_of(payload, row))))
+def machines(payload: Payload, rows: Sequence[Row]) -> tuple[str, ...]:
+    """The machines behind some rows, in words, each once."""
+    return tuple(dict.fromkeys(filter(None, machines_of(payload, rows))))
 
 
-def machine_of(payload: Payload, row: Row) -> str:
-    """The machine behind a row. Empty if it is not known."""
+def machines_of(payload: Payload, rows: Sequence[Row]) -> list[str]:
+    """The machine behind each row, in words; empty if it is not known. Of several classes it is the row's class."""
+    several = len({row.machine for row in rows} - {""}) > 1
+    return [machine_word(row.machine) if several and row.machine else _described(payload, row) for row in rows]
+
+
+def _described(payload: Payload, row: Row) -> str:
+    """The machine of a row as its environment says. Empty if it is not known."""
     position = row.environment
     if position is None or not 0 <= position < len(payload.environments):
         return ""

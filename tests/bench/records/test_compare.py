@@ -254,3 +254,53 @@ def test_cells_that_are_described_alike_are_told_apart_by_what_differs_in_how_th
         for folder in folders if bits == 16 else folders[:1]:
             Store(folder).write("records", str(bits), meta, {})
     assert lost(folders) == ["d, scan(), bits 32: only before"]
+
+
+ONE, OTHER = "One CPU, 2 cores, 16 GiB", "Other CPU, 8 cores, 64 GiB"
+
+
+def test_times_of_another_machine_class_are_not_compared_which_one_line_says_and_qualities_are(folders):
+    for cell in ("Cell(a, seed=0)", "Cell(b, seed=0)"):
+        write(folders[0], cell, machine=ONE)
+        write(folders[1], cell, machine=OTHER, factor=3.0, map=0.4)
+    found = compare(*map(Store, folders))
+    assert [(one.cell, one.figure, one.verdict) for one in found] == [
+        ("Cell(a, seed=0)", "map", "worse"),
+        ("Cell(b, seed=0)", "map", "worse"),
+        ("times of 2 cells", "", "other machine"),
+    ]
+    line = f"d, times of 2 cells: other machine ({ONE} before, {OTHER} after)"
+    assert lost(folders)[-1] == line and line not in lost(folders, allow_missing=True)
+    across = compare(*map(Store, folders), across_machines=True)
+    assert [one.verdict for one in across if one.figure == "latency_ms_p50"] == ["worse", "worse"]
+    assert not [one for one in across if one.verdict == "other machine"]
+
+
+def test_a_record_that_names_no_machine_compares_with_its_like_alone(folders):
+    write(folders[0])
+    write(folders[1], machine=ONE)
+    assert lost(folders) == [f"d, times of Cell(a, seed=0): other machine (not recorded before, {ONE} after)"]
+    write(folders[1])
+    assert lost(folders) == []
+
+
+def test_of_seeds_on_two_machine_classes_those_of_the_larger_number_are_compared(folders):
+    for seed, machine in enumerate((ONE, OTHER, ONE)):
+        for folder, day in zip(folders, (1, 2), strict=True):
+            slow = 10.0 if machine == OTHER else 1.0
+            write(folder, f"Cell(a, seed={seed})", seed=seed, day=day, machine=machine, factor=slow, noise=0.0)
+    found = {one.verdict: one for one in compare(*map(Store, folders)) if one.figure != "map"}
+    assert found["same"].before == pytest.approx(1.0) == found["same"].after
+    assert found["other machine"].note == f"seeds on {OTHER}, others on {ONE}"
+
+
+def test_encoding_is_of_the_machine_that_trained(folders):
+    for folder, machine in zip(folders, (ONE, OTHER), strict=True):
+        row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok", "machine": machine, "training_machine": ONE}
+        meta = {"row": row, "cell": "Cell(a, seed=0)", "described": "a", "judged": "1"}
+        times = {"encode_ms": np.ones(5), "build_seconds": np.ones(5)}
+        Store(folder).write("records", "a", meta, times)
+    assert verdicts(folders) == {
+        ("a", "encode_ms"): "same",
+        ("times of a", ""): "other machine",
+    }

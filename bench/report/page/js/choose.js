@@ -91,6 +91,7 @@ Object.assign(STATE_FIELDS, {
   set: textField('', (value) => DATA.sets.some((set) => set.id === value)),
   protocol: textField(''),
   features: textField(''),
+  machine: textField(''),
   family: listField(),
   bits: listField((value) => /^\d+$/.test(value)),
   quality: textField(''),
@@ -125,10 +126,22 @@ const offeredFeatures = once(() =>
 );
 const features = once(() => chosenOf(offeredFeatures(), state.features));
 
-/** The rows over the same features in the same protocol, which alone are compared. */
-const comparedRows = once(() =>
+const rowsOfFeatures = once(() =>
   currentSet().rows.filter((row) => row.protocol === protocol() && row.features === features()),
 );
+
+/** The machine classes that searched these features, those with most searches first. Rankings name none. */
+const offeredMachines = once(() => {
+  const counts = new Map();
+  for (const row of rowsOfFeatures()) {
+    if (row.machine) counts.set(row.machine, (counts.get(row.machine) || 0) + row.keys.length);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([id]) => ({ id, name: id }));
+});
+const machineClass = once(() => (offeredMachines().length ? chosenOf(offeredMachines(), state.machine) : ''));
+
+/** The rows of one machine class over the same features in the same protocol, which alone are compared. */
+const comparedRows = once(() => rowsOfFeatures().filter((row) => !row.machine || row.machine === machineClass()));
 
 const families = once(() => distinct(comparedRows().map((row) => methodOf(row).family)));
 const lengths = once(() => distinct(comparedRows().map((row) => row.bits)).sort((a, b) => a - b));
@@ -155,11 +168,14 @@ const measure = once(
 const quality = (row) => row[measure().id];
 const qualityText = () => measure().name;
 
+/** The machine classes that trained what finished: the times of two are not compared. */
+const trainers = once(() => distinct(finishedRows().flatMap((row) => row.trainers || [])));
+
 const costNames = once(() =>
   Object.keys(COSTS).filter(
     (name) =>
       (name !== 'bits' || RANKS_CODES) &&
-      (name !== 'training' || RANKS_CODES) &&
+      (name !== 'training' || (RANKS_CODES && trainers().length < 2)) &&
       finishedRows().some((row) => isNumber(row[COSTS[name].column])),
   ),
 );

@@ -96,6 +96,14 @@ const TABLE_COLUMNS = [
     part: 'mid',
     when: () => RANKS_CODES && hasSome('fit_seconds'),
   }),
+  {
+    id: 'trainer',
+    head: 'Trained on',
+    text: true,
+    of: (row) => (row.trainers || []).join(', '),
+    part: 'mid',
+    when: () => RANKS_CODES && trainers().length > 1,
+  },
   column('encoding', 'Encoding', 'ms a query', 'encode_ms', {
     rising: true,
     part: 'wide',

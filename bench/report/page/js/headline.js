@@ -183,6 +183,7 @@ function drawFilters(set) {
   const options = (items) => items.map(({ id, name }) => [id, name || 'codes only']);
   drawRadios('protocol', options(set.protocols), protocol(), (value) => change({ protocol: value, open: [] }));
   drawRadios('features', options(offeredFeatures()), features(), (value) => change({ features: value, open: [] }));
+  drawRadios('machine', options(offeredMachines()), machineClass(), (value) => change({ machine: value, open: [] }));
   drawToggles(
     'family',
     families().map((name) => [name, name]),

@@ -263,6 +263,41 @@ def test_several_data_sets_are_tabs_and_each_has_its_own_rows(browser, tmp_path)
     assert page.evaluate(RANKED) == keys
 
 
+def test_of_two_machine_classes_the_page_shows_that_with_most_and_the_reader_chooses(browser, tmp_path):
+    one, other = made.searches(3).assign(machine="One CPU"), made.searches(2, seed=1).assign(machine="Other CPU")
+    one["key"] = "1" + one["key"]
+    path = made.write(pd.concat([other, one], ignore_index=True), tmp_path)
+    page = browser.open(path, "level=0.6")
+    assert page.texts("#machine label") == ["One CPU", "Other CPU"] and page.text("#count") == "22 searches"
+
+    def ranked(machine):
+        level = float(page.text("#level-out"))
+        cost = COSTS["latency"]
+        return ranked_by_pandas(path, cost, "recall_at_10", level, lambda cells: cells[cells["machine"] == machine])[0]
+
+    assert page.evaluate(RANKED) == ranked("One CPU") != []
+    page.evaluate("document.getElementById('machine-Other CPU').click()")
+    assert page.text("#count") == "15 searches" and "machine=Other" in page.address()
+    assert page.evaluate(RANKED) == ranked("Other CPU") != []
+    assert page.errors() == []
+
+
+def test_of_one_machine_class_there_is_no_choice(browser, two_features):
+    page = browser.open(two_features)
+    assert page.evaluate("return document.getElementById('machine').hidden")
+
+
+def test_where_two_machine_classes_trained_the_times_of_training_are_no_cost(browser, tmp_path):
+    cells = made.rankings(seeds=(0,)).assign(training_machine="One CPU")
+    page = browser.open(made.write(cells, tmp_path / "one", made.CODES))
+    assert "training" in page.texts("#cost label")
+    cells.loc[cells["hasher"] == "csq", "training_machine"] = "Other CPU"
+    page = browser.open(made.write(cells, tmp_path / "two", made.CODES))
+    assert "training" not in page.texts("#cost label")
+    assert set(page.evaluate(COLUMN, "Trained on")) == {"One CPU", "Other CPU"}
+    assert page.errors() == []
+
+
 @pytest.mark.parametrize("level", [0.3, 0.5, 0.6])
 def test_where_codes_are_ranked_the_slice_finds_the_shortest(browser, codes, level):
     page = browser.open(codes, urlencode({"cost": "bits", "level": level}))

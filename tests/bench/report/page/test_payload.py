@@ -118,3 +118,21 @@ def test_a_note_goes_with_its_own_data_set():
 def test_the_data_are_json_without_a_number_that_json_lacks(cells):
     data = made.data_of(cells, made.CODES if "map" in cells else made.PARETO)
     assert json.loads(embedded(data)) == data
+
+
+def test_seeds_that_two_machine_classes_timed_are_two_rows_and_hosts_of_one_class_are_named():
+    cells = made.searches(1, ("faiss",), seeds=(0, 1, 2)).assign(host=["a", "b", "c"], machine=["One", "One", "Two"])
+    first, second = only_set(made.data_of(cells))["rows"]
+    assert (first["machine"], first["seeds"], first["hosts"]) == ("One", [0, 1], ["a", "b"])
+    assert (second["machine"], second["seeds"], second["hosts"]) == ("Two", [2], ["c"])
+    assert first["latency_ms_p50"] == pytest.approx(cells["latency_ms_p50"][:2].mean())
+
+
+def test_rankings_share_a_row_whoever_judged_them_but_no_time_if_two_machine_classes_trained_them():
+    cells = made.rankings(bits=(12,)).assign(machine="judge", training_machine="One")
+    cells.loc[(cells["hasher"] == "csq") & (cells["seed"] == 1), ["machine", "training_machine"]] = ["other", "Two"]
+    rows = {row["method"]: row for row in only_set(made.data_of(cells, made.CODES))["rows"]}
+    assert rows["csq"]["seeds"] == [0, 1] and rows["csq"]["trainers"] == ["One", "Two"]
+    assert "fit_seconds" not in rows["csq"] and rows["itq"]["fit_seconds"] > 0
+    assert rows["csq"]["map"] == pytest.approx(cells.loc[cells["hasher"] == "csq", "map"].mean())
+    assert {row["machine"] for row in rows.values()} == {""}
