@@ -74,6 +74,25 @@ def test_fronts_levels_and_speed_ups_are_of_one_class_and_shares_of_quality_of_t
     assert set(reached[OTHER]) == {"nprobe = 1"} and "nprobe = 1" not in set(reached[ONE])
 
 
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [
+        (
+            2.0,
+            "faiss (nprobe = 8) is the fastest that reaches 95 % of exact search's P@10: 99.0 % in 20.0 % of its time",
+        ),
+        (10.1, "No search that reaches 95 % of exact search's P@10 is told apart from exact search: faiss"),
+        (20.0, "No search that reaches 95 % of exact search's P@10 is faster than exact search: faiss"),
+    ],
+)
+def test_a_class_without_a_row_of_exact_search_is_told_by_the_rounds_that_both_shared(ms, words):
+    info = grid("methods")
+    added = search("faiss", 0.99, ms, "nprobe = 8", **THERE)
+    said = findings(cells(info, *rows(**HERE), added), info)
+    [own] = [one for one in said if OTHER in one]
+    assert words in own and "no interval" not in own
+
+
 def test_seeds_on_two_classes_share_no_mean():
     info = grid("methods")
     seeds = [search("faiss", 0.9, 1.0, seed=0, **HERE), search("faiss", 0.9, 9.0, seed=1, **THERE)]
