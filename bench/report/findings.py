@@ -163,7 +163,7 @@ def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
     """A search's time as a share of exact search's, with its interval if there is one."""
     exact = points[points["is_exact"]]
     share, low, high = (best[name] for name in RATIO)
-    if exact.empty or pd.isna(share):
+    if pd.isna(share) or (exact.empty and not _is_beside_exact(best)):
         share, low, high = 1 / best["speed_up"], None, None
     if pd.isna(share):
         return ""
@@ -174,6 +174,11 @@ def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
     if low <= 1 <= high:
         return f" in a time not told apart from that of exact search ({ends} of it{busy})"
     return f" in {_share(share)} % of {whose} time ({ends}{busy})"
+
+
+def _is_beside_exact(best: pd.Series) -> bool:
+    """Whether a search's ratio is over exact search in the same rounds, whether or not that has a row beside it."""
+    return bool(pd.notna(best["ratio"]) and abs(best["ratio"] * best["speed_up"] - 1) < SELF)
 
 
 def _share(value: float) -> str:
@@ -206,8 +211,11 @@ def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: st
     if best["is_exact"]:
         return f"No search that reaches {enough} is faster than exact search{apart}"
     reached = f"{percent(best[quality.column])} %{_in_time(best, points, quality.whose)}"
-    if alike["is_exact"].any():
+    absent = not points["is_exact"].any() and _is_beside_exact(best)  # its own row is of another machine class
+    if alike["is_exact"].any() or (absent and best["ratio_low"] <= 1 <= best["ratio_high"]):
         return f"No search that reaches {enough} is told apart from exact search: {_name(best, shown)} has {reached}"
+    if absent and best["ratio_low"] > 1:
+        return f"No search that reaches {enough} is faster than exact search: {_name(best, shown)} has {reached}{apart}"
     rank = "the fastest that reaches" if alike.empty else "among the fastest that reach"
     return f"{_name(best, shown)} is {rank} {enough}: {reached}{apart}"
 

@@ -81,9 +81,13 @@ def reaching(points: pd.DataFrame, quality: str, level: float) -> pd.DataFrame:
 
 
 def fastest(points: pd.DataFrame, quality: str, level: float, column: str) -> pd.Series | None:
-    """The fastest of the ``means`` that reach the level of quality. None if no timed one reaches it."""
+    """The fastest of the ``means`` that reach the level of quality. None if no timed one reaches it.
+
+    The tune half decides if queries were split, and one machine class timed both halves of each.
+    """
     found = reaching(points, quality, level)
-    cost = cost_of(found, column, _deciding(points, quality))
+    cost, tuned = cost_of(found, column), cost_of(found, column, _deciding(points, quality))
+    cost = tuned.where(cost.notna()) if tuned[cost.notna()].notna().all() else cost
     return found.iloc[int(cost.argmin())] if cost.notna().any() else None
 
 

@@ -101,12 +101,17 @@ def halves(pipeline: Pipeline) -> list[Pipeline]:
 
 
 def frame(pipeline: Pipeline, store: Store) -> pd.DataFrame:
-    """``frame_of`` with the figures of the tune half, if there is one, as ``tune_NAME``."""
+    """``frame_of`` with the figures of the tune half, if there is one, as ``tune_NAME``.
+
+    Its times are left out where a machine of another class took those of the report half.
+    """
     cells = frame_of(pipeline, store)
     if pipeline.grid.measure.split == "tune/report":
         tuned = frame_of(on(pipeline, "tune"), store)
+        alike = with_machines(cells)["machine"] == with_machines(tuned)["machine"]
         for name in (*_qualities(pipeline), LATENCY, THROUGHPUT):
-            cells[f"tune_{name}"] = pd.to_numeric(tuned[name]) if name in tuned else float("nan")
+            figures = pd.to_numeric(tuned[name]) if name in tuned else pd.Series(float("nan"), index=cells.index)
+            cells[f"tune_{name}"] = figures.where(alike) if name in (LATENCY, THROUGHPUT) else figures
     return cells
 
 

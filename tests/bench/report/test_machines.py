@@ -1,5 +1,7 @@
 """Times of two machine classes share no section, front, ratio or finding, and what names no machine still reads."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -14,6 +16,7 @@ from bench.report.site.overview import machines_of
 from bench.report.tables import complete, layout_table, write_tables
 from bench.report.text_cells import cell_lines
 from bench.report.text_tables import table_lines
+from bench.runs import tuning
 from bench.system.machines import NOT_RECORDED
 from tests.made_cells import cells, grid, ranking, scan, search
 
@@ -72,6 +75,25 @@ def test_fronts_levels_and_speed_ups_are_of_one_class_and_shares_of_quality_of_t
     assert tidy["share_of_exact"].notna().all()
     reached = levels(tidy, 10).dropna(subset="index").groupby("machine")["setting"].unique()
     assert set(reached[OTHER]) == {"nprobe = 1"} and "nprobe = 1" not in set(reached[ONE])
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [
+        (
+            2.0,
+            "faiss (nprobe = 8) is the fastest that reaches 95 % of exact search's P@10: 99.0 % in 20.0 % of its time",
+        ),
+        (10.1, "No search that reaches 95 % of exact search's P@10 is told apart from exact search: faiss"),
+        (20.0, "No search that reaches 95 % of exact search's P@10 is faster than exact search: faiss"),
+    ],
+)
+def test_a_class_without_a_row_of_exact_search_is_told_by_the_rounds_that_both_shared(ms, words):
+    info = grid("methods")
+    added = search("faiss", 0.99, ms, "nprobe = 8", **THERE)
+    said = findings(cells(info, *rows(**HERE), added), info)
+    [own] = [one for one in said if OTHER in one]
+    assert words in own and "no interval" not in own
 
 
 def test_seeds_on_two_classes_share_no_mean():
@@ -140,3 +162,21 @@ def test_the_chart_of_a_method_has_a_series_for_each_class():
 
     assert series(*points) == {f"Data: Grid, {ONE}": [1.0], f"Data: Grid, {OTHER}": [2.0]}
     assert series(points[0]) == {"Data: Grid": [1.0]}
+
+
+@pytest.mark.parametrize("tuned_on", [HERE, THERE])
+def test_times_of_the_tune_half_decide_only_if_the_class_of_the_other_took_them(monkeypatch, tuned_on):
+    info = grid("pareto")
+    found = [search("faiss", 0.99, 2.0, "a", **HERE), search("faiss", 0.99, 1.0, "b", **HERE)]
+    tuned = [row | {"latency_ms_p50": 3.0 - row["latency_ms_p50"]} | tuned_on for row in found]  # the other way round
+    halves = {"report": pd.DataFrame(found), "tune": pd.DataFrame(tuned)}
+    shared = {"dataset": "made", "protocol": "seen", "k": 10, "seed": 0, "status": "ok"}
+    monkeypatch.setattr(tuning, "frame_of", lambda half, _: halves[half.name].assign(**shared))
+    tune = SimpleNamespace(name="tune")
+    monkeypatch.setattr(tuning, "on", lambda _, split: tune)
+    report = SimpleNamespace(name="report", grid=SimpleNamespace(k=10, measure=SimpleNamespace(split="tune/report")))
+    tidy = complete(tuning.frame(report, None), info)
+    assert tidy["tune_latency_ms_p50"].isna().tolist() == [tuned_on is THERE] * 2
+    assert tidy["tune_recall_at_10"].tolist() == [0.99, 0.99]
+    by_time = levels(tidy, 10).query("fastest_by == 'latency_ms_p50'").dropna(subset="index")
+    assert set(by_time["setting"]) == {"a" if tuned_on is HERE else "b"}

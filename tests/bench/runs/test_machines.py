@@ -79,6 +79,11 @@ def rows(run):
     return {entry.meta["described"]: entry.meta["row"] for _, entry in book.finished(run.results)}
 
 
+def unnamed(meta):
+    """A description as it was stored before machines were."""
+    return {name: value for name, value in meta.items() if name not in ("host", "machine", "training_machine")}
+
+
 def test_the_replicates_of_another_host_are_taken_again_and_the_plan_knows(run_on):
     first = run_on("one", until=1)
     with pytest.raises(KeyboardInterrupt):
@@ -116,17 +121,21 @@ def test_finished_records_stay_and_what_is_added_is_compared_on_its_own_host_in_
     assert added["ratio_to"] == "linear_scan()" and added["speed_up"] == pytest.approx(1 / added["ratio"])
 
 
-def test_a_replicate_that_names_no_host_counts_for_none(run_on):
+def test_a_replicate_that_names_no_host_counts_for_none_and_a_record_that_names_none_reads(run_on):
     first = run_on("one", until=1)
     with pytest.raises(KeyboardInterrupt):
         first.finish()
     for key in first.results.keys("replicates"):
         entry = first.results.read("replicates", key)
-        meta = {name: value for name, value in entry.meta.items() if name not in ("host", "machine")}
-        first.results.write("replicates", key, meta, entry.arrays)
+        first.results.write("replicates", key, unnamed(entry.meta), entry.arrays)
     second = run_on("one")
     assert second.finish() == {}
     assert set(hosts(second, "replicates").values()) == {"one"}
+    for key, entry in book.finished(second.results):  # records of an earlier version
+        second.results.write("records", key, entry.meta | {"row": unnamed(entry.meta["row"])}, entry.arrays)
+    tidy = complete(*gathered([second.pipeline], second.results))
+    assert set(tidy["machine"]) == {machines.NOT_RECORDED} and tidy["host"].isna().all() and tidy["speed_up"].all()
+    assert second.plan().units == ()  # what is finished stays
 
 
 def test_judged_again_the_times_keep_their_host_and_mixed_replicates_make_no_record(run_on, monkeypatch):
