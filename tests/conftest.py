@@ -19,6 +19,7 @@ from tests import warm
 CHECKOUT = Path(__file__).parents[1]
 PLUGINS = CHECKOUT / "tests" / "plugins"
 TEST_MARK = "BENCH_TEST"
+os.environ["BENCH_HOST"] = f"test-{os.getpid()}"  # runs of several sessions of tests don't wait for each other's times
 PROGRAM = "from bench.__main__ import main; main()"
 """``python -m bench``."""
 

@@ -152,7 +152,7 @@ class Store:
         Raises DiskFull: it doesn't fit, and nothing has changed.
         """
         target = self.path(kind, key)
-        earlier = self._text(kind, key)
+        earlier = None if self.remote is None else self._text(kind, key)
         with room_for(target), temporary_folder(target) as folder:
             sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
             text = _description(meta, sums)
@@ -162,11 +162,11 @@ class Store:
 
     def share(self, kind: str, key: str) -> None:
         """Upload an entry that the object store lacks. A missing or damaged entry is ignored."""
-        text = self._text(kind, key)
-        if self.remote is not None and text is not None and not self._is_there(kind, key):
-            with suppress(Damaged):
-                self._verify(kind, key)
-                self._upload(self.remote, kind, key, text, None)
+        if self.remote is None or self._is_there(kind, key):
+            return
+        with suppress(FileNotFoundError, Damaged):
+            self._verify(kind, key)
+            self._upload(self.remote, kind, key, self._text(kind, key) or "", None)
 
     def _upload(self, remote: ObjectStore, kind: str, key: str, text: str, earlier: str | None) -> bool:
         """Upload an entry in place of the ``earlier`` one. Returns False if another one is there, which is fetched."""

@@ -95,7 +95,7 @@ class _Lease:
     def _is_left_behind(self) -> bool:
         """Whether the file is stale. The library, where it can take a file over, has done so by then."""
         owner = self.lease.owner
-        if owner is not None and owner.hostname == _own_name() and not psutil.pid_exists(owner.pid):
+        if owner is not None and owner.hostname == _own_name() and not _lives(owner.pid):
             return True
         try:
             state = Path(self.lease.lock_file).stat()
@@ -105,6 +105,14 @@ class _Lease:
         if seen != self._seen:
             self._seen, self._since = seen, time.monotonic()
         return time.monotonic() - self._since > self.stale + POLL_SECONDS
+
+
+def _lives(process: int) -> bool:
+    """Whether there is a process, and not only what a killed one leaves until its parent looks after it."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @cache

@@ -64,7 +64,7 @@ def test_what_processes_that_are_gone_were_writing_is_found_and_what_a_living_on
             temporary(folder, process).mkdir()
     gone = found(store)
     assert len(gone) == 2 and all(removable and "gone" in reason for removable, reason in gone.values())
-    assert not any(str(os.getpid()) in path for path in gone)
+    assert not any(f"-{os.getpid()}-" in path for path in gone)
 
 
 def test_the_name_of_what_is_being_written_tells_the_host_and_the_process(tmp_path, monkeypatch):

@@ -118,10 +118,13 @@ def test_whoever_does_not_want_to_wait_is_told_at_once_what_is_held_and_where(st
     assert time.monotonic() - began < 1 and said == []
 
 
-def test_a_lease_dies_at_once_with_its_process_on_this_host(store, said, holder, exchange):
+@pytest.mark.parametrize("looked_after", [True, False])
+def test_a_lease_dies_at_once_with_its_process_on_this_host(store, said, holder, exchange, looked_after):
     process = holder(60)
     process.kill()
-    process.join()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    if looked_after:
+        process.join()
     assert lease(store).is_file()
     with store.hold("k", "a", wait=False):
         assert not said
@@ -199,7 +202,7 @@ def make_all(root, log):
     def make(key):
         with log.open("a") as file:
             file.write(f"{key}\n")
-        time.sleep(0.01)
+        time.sleep(0.03)
         return {"key": key}, {"x": np.full(1000, key)}
 
     for key in range(KEYS):

@@ -3,6 +3,9 @@
 import errno
 import multiprocessing
 import random
+import socket
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -229,27 +232,54 @@ def write_all(root, url, seed):
         store.once("k", str(key), lambda key=key: ({"key": int(key)}, {**array(key), "y": np.full(50_000, key)}))
 
 
+def started(*arguments):
+    process = multiprocessing.get_context("fork").Process(target=write_all, args=arguments)
+    process.start()
+    return process
+
+
 @pytest.mark.parametrize("url", ["file"], indirect=True)
 def test_after_any_kill_every_entry_that_is_seen_is_whole(hosts, url, tmp_path):
-    moments, kills = random.Random(0), 0
-    for turn in range(60):
-        root = tmp_path / f"host{turn % 3}"
-        process = multiprocessing.get_context("fork").Process(target=write_all, args=(root, url, turn))
-        process.start()
-        process.join(moments.uniform(0.02, 0.5))
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            kills += 1
-        else:
-            assert process.exitcode == 0
+    began = time.monotonic()
+    started(tmp_path / "undisturbed", f"{url}-undisturbed", 0).join()
+    duration = time.monotonic() - began
+    moments, seen = random.Random(0), 0
+    for turn in range(12):
+        process = started(tmp_path / f"host{turn % 3}", url, turn)
+        process.join(moments.uniform(0.1, 0.6) * duration)
+        process.kill()
+        process.join()
         reader = hosts(f"reader{turn}")
         for key in reader.keys("k"):
             arrays = reader.read("k", key).arrays
             assert (arrays["x"] == int(key)).all() and (arrays["y"] == int(key)).all()
-        if len(reader.keys("k")) == KEYS:
-            break
-    assert kills >= 2 and len(reader.keys("k")) == KEYS and hosts.said == []
+            seen += 1
+    last = started(tmp_path / "host0", url, 0)
+    last.join()
+    assert last.exitcode == 0 and seen > 0 and len(hosts("last").keys("k")) == KEYS and hosts.said == []
+
+
+def test_a_server_that_is_gone_for_a_while_loses_nothing(s3, tmp_path):
+    server = pytest.importorskip("moto.server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
+        store = Store(tmp_path / "one", pytest.fail, ObjectStore(f"{s3}/gone", pauses=(1.0,) * 20))
+        writing = threading.Thread(target=lambda: store.write("k", "a", {"v": 1}, array(1)))
+        writing.start()
+        time.sleep(1)
+        assert writing.is_alive() and store.is_sound("k", "a")
+        running = server.ThreadedMotoServer("127.0.0.1", port, verbose=False)
+        running.start()
+        writing.join(60)
+        assert not writing.is_alive()
+        other = Store(tmp_path / "two", pytest.fail, ObjectStore(f"{s3}/gone", pauses=()))
+        assert other.read("k", "a").meta == {"v": 1}
+        running.stop()
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
 
 
 def test_the_pauses_outlast_a_minute_without_a_network():
