@@ -136,9 +136,9 @@ class Jobs:
     def _alone(self, comparison: str) -> Iterator[None]:
         """Inside, this process alone takes times on this machine, and alone takes those of the comparison.
 
-        The machine comes first: who waits for it must not keep the comparison from another machine.
+        Raises Held: another process does.
         """
-        with timed_alone(self.recorder.say), self.results.hold("groups", comparison, wait=False):
+        with timed_alone(self.recorder.say, wait=False), self.results.hold("groups", comparison, wait=False):
             yield
 
     def _time(self, group: Sequence[KeyedCell]) -> None:
