@@ -46,14 +46,14 @@ class Schedule:
             groups.setdefault(self._compared_by(cell.cell), []).append(cell)
         return list(groups.values())
 
-    def comparison(self, group: Sequence[KeyedCell]) -> str:
-        """A key that equals those of all groups, of any grid, that hold cells to compare with these."""
-        return digest([self.pipeline.dataset_identity, *self._compared_by(group[0].cell)])
-
     def _compared_by(self, cell: Cell) -> tuple[Any, ...]:
         """The protocol, the seed and the features of a cell. Cells that are compared with each other share them."""
         features = None if cell.embedder is None else self.pipeline.features_key(cell, cell.embedder)
         return cell.protocol, cell.seed, features
+
+    def group_key(self, group: Sequence[KeyedCell]) -> str:
+        """The key of a group: the hash of all by which its cells are compared. A part of the group has the same key."""
+        return digest([self.pipeline.labels_key, *self._compared_by(group[0].cell)])
 
     def reference(self, group: Sequence[KeyedCell]) -> KeyedCell:
         """The cell that the group is compared with: a baseline, or else the first, of the group and finished cells."""

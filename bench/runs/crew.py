@@ -123,16 +123,21 @@ class Crew:
         if len(self.shares) > 1:
             waiting.sort(key=lambda job: job.kind != "stage")
         for number, job in enumerate(waiting):
-            if job.over() or self._begin(job, manner):
+            if self._is_crowded(job) or manner.ended:
+                self.left.append(job)
+            elif job.over() or self._begin(job, manner):
                 yield job
             if any(future.done() for future in self._running):
                 self.left += waiting[number + 1 :]  # a share is free for an earlier one
                 return
 
+    def _is_crowded(self, job: Job) -> bool:
+        """Whether a job can't be begun beside those that run."""
+        return {"stage": not self._free, "group": bool(self._running)}.get(job.kind, False)
+
     def _begin(self, job: Job, manner: Manner) -> bool:
-        """Begin a job if that is possible now; else it is left. Returns whether it is over."""
-        crowded = {"stage": not self._free, "group": bool(self._running)}.get(job.kind, False)
-        if manner.ended or crowded or not job.ready():
+        """Begin a job if it is ready and no other process holds it; else it is left. Returns whether it is over."""
+        if not job.ready():
             self.left.append(job)
             return False
         with ExitStack() as held:
@@ -143,9 +148,6 @@ class Crew:
                 return False
             if job.over():
                 return True
-            if manner.ended:  # while it was waited for
-                self.left.append(job)
-                return False
             self.made[job.kind] += 1
             if job.kind != "stage" or len(self.shares) == 1:
                 job.settle(job.make(self.shares[0]))

@@ -127,19 +127,19 @@ class Jobs:
 
         return Job(
             "group",
-            hold=partial(self._alone, self.schedule.comparison(group)),
+            hold=partial(self._alone, self.schedule.group_key(group)),
             over=lambda: not unsettled(),
             ready=lambda: all(map(self.preparation.has_all, unsettled())),
             make=lambda _: self._time(unsettled()),
         )
 
     @contextmanager
-    def _alone(self, comparison: str) -> Iterator[None]:
-        """Inside, this process alone takes times on this machine, and alone takes those of the comparison.
+    def _alone(self, group: str) -> Iterator[None]:
+        """Inside, this process alone takes the times of the group with this key, and alone takes times on this machine.
 
-        The machine comes first: who waits for it must not keep the comparison from another machine.
+        Raises Held: another process does one of the two.
         """
-        with timed_alone(self.recorder.say), self.results.hold("groups", comparison, wait=False):
+        with self.results.hold("replicates", group, wait=False), timed_alone(self.recorder.say, wait=False):
             yield
 
     def _time(self, group: Sequence[KeyedCell]) -> None:

@@ -108,12 +108,12 @@ def test_an_object_store_that_goes_away_fails_no_cell_and_the_run_goes_on_later(
 
 def test_a_run_waits_for_the_group_that_another_host_times_and_for_the_times_on_its_own(make_run, monkeypatch):
     said, run = [], make_run("one")
-    key = run._schedule.comparison([cell for cell in run.cells if cell.cell.index is not None])
-    assert key == run._schedule.comparison(run.cells[:1])
+    key = run._schedule.group_key([cell for cell in run.cells if cell.cell.index is not None])
+    assert key == run._schedule.group_key(run.cells[:1])
     held, free = threading.Event(), threading.Event()
 
     def another_host():
-        with Store(run.results.root).hold("groups", key), timed_alone(said.append):
+        with Store(run.results.root).hold("replicates", key), timed_alone(said.append):
             held.set()
             free.wait(60)
 
