@@ -61,13 +61,18 @@ class Chosen:
         check_temporary()
 
     def pipelines(
-        self, plans: Sequence[Grid], results: Store, context: Context, say: Callable[[str], None]
+        self,
+        plans: Sequence[Grid],
+        results: Store,
+        context: Context,
+        say: Callable[[str], None],
+        memory: int | None = None,
     ) -> list[Pipeline]:
-        """A pipeline for each data set, with the name that its data have in the results.
+        """A pipeline for each data set, with the name that its data have in the results. ``memory``: see `Store`.
 
         Raises ValueError: the data of a data set are not where they should be.
         """
-        pipelines = [Pipeline(plan, Store(self.cache, say), context, say) for plan in plans]
+        pipelines = [Pipeline(plan, Store(self.cache, say, memory), context, say) for plan in plans]
         for pipeline in pipelines:
             try:
                 _ = pipeline.dataset_identity

@@ -115,7 +115,7 @@ def run(
                     Run(
                         one, results, reporter.say, reporter.show, limits, retry_failed, start, at_once, watch=reporter
                     ).sized()
-                    for one in chosen.pipelines(plans, results, context, reporter.say)
+                    for one in chosen.pipelines(plans, results, context, reporter.say, limits.bytes)
                 ]
                 pipelines += [one.pipeline for one in runs]
                 for pipeline in pipelines:

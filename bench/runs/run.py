@@ -140,7 +140,8 @@ class Run:
         return {key: reason for key, reason in reasons.items() if reason is not None}
 
     def _worker(self, start: Starter) -> Remote:
-        first = set_up(self.pipeline.grid, self.pipeline.store.root, self.pipeline.context.device)
+        pipeline = self.pipeline
+        first = set_up(pipeline.grid, pipeline.store.root, pipeline.context.device, self.limits.bytes)
         return Remote(start(first, self.limits, self.say, self.show))
 
     def _watched(self) -> Watched:

@@ -33,10 +33,10 @@ OVERHEAD_QUERIES = 500
 """Queries over which the time of an empty query is measured."""
 
 
-def set_up(grid: Grid, store: Path, device: str) -> dict[str, Any]:
-    """The first request to a worker: its class, a grid, the folder of the artifacts, and the device."""
+def set_up(grid: Grid, store: Path, device: str, memory: int | None = None) -> dict[str, Any]:
+    """The first request to a worker: its class, a grid, the folder of the artifacts, the device, and its memory."""
     name = f"{__name__}:{Worker.__name__}"
-    return {"worker": name, "grid": to_json(grid), "store": str(store.absolute()), "device": device}
+    return {"worker": name, "grid": to_json(grid), "store": str(store.absolute()), "device": device, "memory": memory}
 
 
 class Worker:
@@ -46,10 +46,10 @@ class Worker:
         """``send``: sends a message to the parent."""
         self._send = send
 
-    def set_up(self, grid: str, store: str, device: str) -> None:
-        """Take the grid as JSON, the folder of the artifacts, and the device."""
+    def set_up(self, grid: str, store: str, device: str, memory: int | None = None) -> None:
+        """Take the grid as JSON, the folder of the artifacts, the device, and the most bytes that it may take."""
         context = Context(device=device, cache=Path(store), track=self._track, say=self._say)
-        self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say), context, self._say)
+        self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say, memory), context, self._say)
         self._corpora = Corpora(self._pipeline)
 
     def _say(self, line: str) -> None:

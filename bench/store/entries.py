@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from bench.store.identity import digest
+from bench.store.parts import Part, write_parts
 from bench.system.files import (
     TEMPORARY,
     checksum,
@@ -31,17 +31,18 @@ from bench.system.files import (
     write_array,
     write_text,
 )
+from bench.system.memory import free_bytes
 
 FORMAT = 1
 ENTRY = "entry.json"
 MAPPED_SHARE = 0.25
-"""A share of the free memory. A larger array is mapped, so a database beyond memory can be searched and re-ranked."""
+"""A share of the memory that is free. A larger array is mapped, so a database beyond memory can be searched."""
 POLL_SECONDS = 0.2
 
 Meta = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
-Made = tuple[Meta, Arrays]
-"""The description and the arrays of an entry that is not stored yet."""
+Made = tuple[Meta, Arrays | Iterable[Part]]
+"""The description of an entry that is not stored yet, and its arrays, or their parts, made as they are written."""
 
 
 class Damaged(ValueError):
@@ -58,10 +59,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Store:
-    """The entries under a folder, by kind and key. ``say`` gets a line if an entry is waited for or damaged."""
+    """The entries under a folder, by kind and key. ``say`` gets a line if an entry is waited for or damaged.
+
+    ``memory``: the most bytes that this process may take, where it has a limit that the system does not know.
+    """
 
     root: Path
     say: Callable[[str], None] = print
+    memory: int | None = None
 
     def path(self, kind: str, key: str) -> Path:
         """The folder of an entry, also if the entry is missing.
@@ -133,14 +138,17 @@ class Store:
             path.unlink(missing_ok=True)  # still locked: a waiting process sees this and makes a new file
             lock.release()
 
-    def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays) -> None:
-        """Store an entry, in place of an earlier one.
+    def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays | Iterable[Part]) -> None:
+        """Store an entry, in place of an earlier one. Its arrays are given, or made part by part as they are written.
 
-        Raises DiskFull: it doesn't fit, and nothing has changed.
+        Raises DiskFull: it doesn't fit, and nothing has changed. ValueError: see ``bench.store.parts.write_parts``.
         """
         target = self.path(kind, key)
         with room_for(target), temporary_folder(target) as folder:
-            sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
+            if isinstance(arrays, Mapping):
+                sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
+            else:
+                sums = write_parts(folder, arrays)
             write_text(folder / ENTRY, _description(meta, sums))
             publish(folder, target)
 
@@ -150,14 +158,14 @@ class Store:
         return meta
 
     def read(self, kind: str, key: str) -> Entry:
-        """An entry with its arrays. An array that takes a large share of the free memory is mapped from its file.
+        """An entry with its arrays. An array that would take a large share of the free memory is mapped from its file.
 
         Raises Damaged: it is not as it was written.
         Raises FileNotFoundError: there is no such entry. ValueError: its format is newer.
         """
         described = self._description(kind, key)
         paths = {name: self._sound(kind, key, name, total) for name, total in described["checksums"].items()}
-        return Entry(described["meta"], {name: _load(path) for name, path in paths.items()})
+        return Entry(described["meta"], {name: _load(path, self.memory) for name, path in paths.items()})
 
     def verify(self, kind: str, key: str) -> list[Path]:
         """Verify an entry. Returns its files. Errors: see ``read``."""
@@ -207,9 +215,10 @@ def _is_or_was_an_entry(path: Path) -> bool:
     return path.name.startswith(TEMPORARY) or (path / ENTRY).is_file()
 
 
-def _load(path: Path) -> NDArray[Any]:
-    """The array of a file that was verified."""
-    large = path.stat().st_size > MAPPED_SHARE * psutil.virtual_memory().available
+def _load(path: Path, memory: int | None) -> NDArray[Any]:
+    """The array of a file that was verified. ``memory``: see `Store`."""
+    free = free_bytes() if memory is None else min(memory, free_bytes())
+    large = path.stat().st_size > MAPPED_SHARE * free
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
     except ValueError as fault:
