@@ -47,7 +47,7 @@ class Part:
         """The items; ids count from ``first_id``. Without labels every label is -1."""
         count = len(self.vectors)
         ids = np.arange(first_id, first_id + count, dtype=np.int64)
-        every = np.full(count, -1, dtype=np.int64) if labels is None else labels
+        every = np.broadcast_to(np.int64(-1), count) if labels is None else labels
         return Items(ids, every, fingerprint, vectors=self.vectors)
 
     def hashes(self) -> Iterator[bytes]:
