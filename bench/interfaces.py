@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, NewType, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ Labels = NDArray[Any]
 """The classes of items: a number each, int64 [n], or where an item may have several, sets, bool [n, classes]."""
 SplitName = Literal["train", "database", "query"]
 Model = Literal["last", "best_on_validation", "oracle"]
+IndexName = NewType("IndexName", str)
+"""A parameter of this type names an index plugin that the plugin works by: keys hold the source of that, too."""
+
 T = TypeVar("T")
 
 
