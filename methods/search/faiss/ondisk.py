@@ -148,17 +148,18 @@ def _merged(trained: Any, features: Float, path: str) -> Any:
     """
     import faiss
 
-    rows, maps = max(1, SHARD_BYTES // (4 * features.shape[1])), faiss.InvertedListsPtrVector()
+    library: Any = faiss
+    rows, maps = max(1, SHARD_BYTES // (4 * features.shape[1])), library.InvertedListsPtrVector()
     with ExitStack() as files:
         shards = []
         for start in range(0, len(features), rows):
-            block, shard = features[start : start + rows], faiss.clone_index(trained)
+            block, shard = features[start : start + rows], library.clone_index(trained)
             shard.add_with_ids(block, np.arange(start, start + len(block)))
             own = path_of(files.enter_context(tempfile.TemporaryFile()).fileno())
             faiss.write_index(shard, own)
-            shards.append(faiss.read_index(own, faiss.IO_FLAG_MMAP))
+            shards.append(library.read_index(own, faiss.IO_FLAG_MMAP))
             maps.push_back(shards[-1].invlists)
-        lists = faiss.OnDiskInvertedLists(trained.nlist, trained.code_size, path)
+        lists = library.OnDiskInvertedLists(trained.nlist, trained.code_size, path)
         trained.ntotal = lists.merge_from_multiple(maps.data(), maps.size(), False)
     trained.replace_invlists(lists, True)
     lists.this.disown()
