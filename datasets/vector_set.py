@@ -15,7 +15,7 @@ import numpy as np
 from bench.given.labels import UserLabels, as_texts, check_labels, number_classes
 from bench.interfaces import Context, Float, Int, Items
 from datasets import inner_product
-from datasets.arrays import blocks, check_finite, check_neighbours, check_vectors, read_vectors, whole
+from datasets.arrays import blocks, check_finite, check_neighbours, check_vectors, read_vectors, room_for_vectors, whole
 from datasets.neighbours import compared_once
 from datasets.train_test import TrainTest
 from datasets.twins import content_hash
@@ -145,7 +145,7 @@ class Layout:
             vectors, remarks = self.read(*arrays[0])
             return Part(vectors, together, remarks)
         ends = np.cumsum([array.data.shape[0] for array in arrays])
-        vectors, remarks = np.empty((ends[-1], arrays[0].data.shape[1]), dtype=np.float32), list[str]()
+        vectors, remarks = room_for_vectors(int(ends[-1]), arrays[0].data.shape[1]), list[str]()
         for array, end in zip(arrays, ends, strict=True):
             rows, said = self.read(*array)
             vectors[end - len(rows) : end] = rows
