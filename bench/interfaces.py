@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, NewType, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ Labels = NDArray[Any]
 """The classes of items: a number each, int64 [n], or where an item may have several, sets, bool [n, classes]."""
 SplitName = Literal["train", "database", "query"]
 Model = Literal["last", "best_on_validation", "oracle"]
+IndexName = NewType("IndexName", str)
+"""A parameter of this type names an index plugin that the plugin works by: keys hold the source of that, too."""
+
 T = TypeVar("T")
 
 
@@ -87,6 +90,19 @@ class Items:
             labels=self.labels[rows],
             fingerprint=digest.hexdigest(),
             images=None if self.images is None else Subset(self.images, rows),
+            vectors=None if self.vectors is None else self.vectors[rows],
+            codes=None if self.codes is None else Codes(self.codes.words[rows], self.codes.bits),
+        )
+
+    def part(self, start: int, stop: int) -> Items:
+        """The items from ``start`` to before ``stop``, their arrays as views."""
+        rows = slice(start, stop)
+        digest = blake2b(f"{self.fingerprint}\0{start}\0{stop}".encode(), digest_size=16)
+        return Items(
+            ids=self.ids[rows],
+            labels=self.labels[rows],
+            fingerprint=digest.hexdigest(),
+            images=None if self.images is None else Subset(self.images, np.arange(start, stop, dtype=np.int64)),
             vectors=None if self.vectors is None else self.vectors[rows],
             codes=None if self.codes is None else Codes(self.codes.words[rows], self.codes.bits),
         )
@@ -232,7 +248,12 @@ class Dataset(Protocol):
 
 
 class Embedder(Protocol):
-    """Items to real-valued features, compared by Euclidean distance. ``dim`` is their dimension."""
+    """Items to real-valued features, compared by Euclidean distance. ``dim`` is their dimension.
+
+    One more member is optional, of hashers too. ``by_rows = True``: what it makes of an item depends on that item
+    alone, and it keeps nothing of the items that it reads. Then a run asks for one part of a large split after another,
+    and holds no more than a part in memory. Without it, a run asks for all items of a split at once.
+    """
 
     def fit(self, train: Items, context: Context) -> Self: ...
     def embed(self, items: Items) -> Float: ...
@@ -241,13 +262,13 @@ class Embedder(Protocol):
 class Hasher(Protocol):
     """Items to codes of ``bits`` bits. ``database_codes_``: the codes learned for the train items, or None.
 
-    Six more members are optional. ``passes_on = True``: its codes are those that the data set holds, so that no
-    training and no encoding is timed. ``supervised``: whether ``fit`` reads the labels; without it, it does.
-    ``models``: the kinds of ``Model`` that its training, with its parameters, can end with; without it, only the last.
-    ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's. ``encode_real(items)``: the real
-    values whose signs ``encode`` packs, float32 [n, bits]. ``figures_``: after ``fit``, finite numbers by name that
-    describe it, for instance the codes that the classes were given; they become the columns ``fit_NAME``.
-    A ``fit`` that reads labels and takes no sets of classes raises ``Unsuitable`` for them.
+    Seven more members are optional. ``by_rows``: see ``Embedder``. ``passes_on = True``: its codes are those that the
+    data set holds, so that no training and no encoding is timed. ``supervised``: whether ``fit`` reads the labels;
+    without it, it does. ``models``: the kinds of ``Model`` that its training, with its parameters, can end with;
+    without it, only the last. ``use(model)``: from now on ``encode`` and ``database_codes_`` are that model's.
+    ``encode_real(items)``: the real values whose signs ``encode`` packs, float32 [n, bits]. ``figures_``: after
+    ``fit``, finite numbers by name that describe it, for instance the codes that the classes were given; they become
+    the columns ``fit_NAME``. A ``fit`` that reads labels and takes no sets of classes raises ``Unsuitable`` for them.
 
     A scikit-learn transformer with a parameter ``bits`` is a hasher too (`bench.plugins.estimators`): ``fit(X, y)``,
     ``transform(X)`` to {0, 1}; its ``random_state``, if it has one, is the seed.

@@ -7,6 +7,7 @@ which yields its rows in order, about ``rows`` at a time, and checks what only i
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from bench.interfaces import Float
 
 BLOCK_BYTES = 2**24
 """Bytes of float32 vectors that are read and checked at a time."""
+HELD_BYTES = 2**30
+"""Bytes of vectors that are held in memory where their file can't be mapped; more stand in a file for temporary use."""
 EXACT = 2**24
 """float32 holds every whole number up to this one, and not every one beyond."""
 COARSE = 1e-3
@@ -71,10 +74,18 @@ def read_vectors(where: str, source: Any) -> tuple[Float, list[str]]:
 
 def converted(source: Any, convert: Convert) -> Float:
     """Every row of a source through ``convert``, read by blocks: float32 [n, d]."""
-    vectors: Float = np.empty(source.shape, dtype=np.float32)
+    vectors = room_for_vectors(*source.shape)
     for first_row, block in blocks(source):
         vectors[first_row : first_row + len(block)] = convert(block, first_row)
     return vectors
+
+
+def room_for_vectors(rows: int, dim: int) -> Float:
+    """An array float32 [rows, dim] to fill. One of more than HELD_BYTES is mapped from a file that has no name."""
+    if 4 * rows * dim <= HELD_BYTES:
+        return np.empty((rows, dim), dtype=np.float32)
+    with tempfile.TemporaryFile(prefix="bench-vectors-") as file:  # the mapping keeps its content
+        return np.memmap(file, np.float32, "w+", shape=(rows, dim))
 
 
 def blocks(source: Any) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.interfaces import Context, Items, SplitName
+from bench.interfaces import Context, Int, Items, SplitName
+from datasets.arrays import row_blocks
 
 
 def one_line(error: Exception) -> str:
@@ -90,6 +91,12 @@ def check_items(
         if len(wrong):
             row, label = int(wrong[0]), int(items.labels[wrong[0]])
             raise ValueError(f"{source}: {split} item {row} has label {label}, not in 0..{len(classes) - 1}")
-    shared_ids = np.unique(query.ids[np.isin(query.ids, database.ids)])
+    asked = np.unique(query.ids)
+    shared_ids = asked[np.isin(asked, _found_in(database.ids, asked))]
     if len(shared_ids):
         raise ValueError(f"{source}: {len(shared_ids)} ids are in {name} and query, first {shared_ids[0]}")
+
+
+def _found_in(ids: Int, asked: Int) -> Int:
+    """Those of the ids that are ``asked`` for, read by blocks."""
+    return np.concatenate([ids[rows][np.isin(ids[rows], asked)] for rows in row_blocks(ids.shape)])

@@ -78,7 +78,7 @@ def _vectors(part: CodePart, remarks: list[str]) -> Float | None:
 
 def _items(first_id: int, fingerprint: str, codes: Codes, labels: UserLabels | None, vectors: Float | None) -> Items:
     ids = np.arange(first_id, first_id + len(codes), dtype=np.int64)
-    every = np.full(len(codes), -1, dtype=np.int64) if labels is None else labels
+    every = np.broadcast_to(np.int64(-1), len(codes)) if labels is None else labels
     return Items(ids, every, fingerprint, vectors=vectors, codes=codes)
 
 

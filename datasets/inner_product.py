@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Float
-from datasets.arrays import blocks
+from datasets.arrays import blocks, room_for_vectors
 
 NAMES = ("ip", "dot", "dot_product", "inner_product", "mips")
 """What files call this distance."""
@@ -43,6 +43,6 @@ def _squares(vectors: Float) -> NDArray[np.float64]:
 
 
 def _longer(vectors: Float, last: NDArray[np.float64]) -> Float:
-    longer: Float = np.empty((len(vectors), vectors.shape[1] + 1), dtype=np.float32)
+    longer = room_for_vectors(len(vectors), vectors.shape[1] + 1)
     longer[:, :-1], longer[:, -1] = vectors, last
     return longer

@@ -66,6 +66,8 @@ class TrainTest:
 
 def _strangers(classes: Sequence[str], database: Items, query: Items) -> list[str]:
     """A remark on queries of classes without an item in the database, if there are any."""
+    if not classes:
+        return []
     if query.labels.ndim == 2:
         lonely = int((~query.labels[:, database.labels.any(axis=0)].any(axis=1)).sum())
         return [f"Query items that share no class with the database: {lonely:,}; they find nothing"] if lonely else []

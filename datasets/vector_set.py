@@ -15,7 +15,7 @@ import numpy as np
 from bench.given.labels import UserLabels, as_texts, check_labels, number_classes
 from bench.interfaces import Context, Float, Int, Items
 from datasets import inner_product
-from datasets.arrays import blocks, check_finite, check_neighbours, check_vectors, read_vectors, whole
+from datasets.arrays import blocks, check_finite, check_neighbours, check_vectors, read_vectors, room_for_vectors, whole
 from datasets.neighbours import compared_once
 from datasets.train_test import TrainTest
 from datasets.twins import content_hash
@@ -47,7 +47,7 @@ class Part:
         """The items; ids count from ``first_id``. Without labels every label is -1."""
         count = len(self.vectors)
         ids = np.arange(first_id, first_id + count, dtype=np.int64)
-        every = np.full(count, -1, dtype=np.int64) if labels is None else labels
+        every = np.broadcast_to(np.int64(-1), count) if labels is None else labels
         return Items(ids, every, fingerprint, vectors=self.vectors)
 
     def hashes(self) -> Iterator[bytes]:
@@ -145,7 +145,7 @@ class Layout:
             vectors, remarks = self.read(*arrays[0])
             return Part(vectors, together, remarks)
         ends = np.cumsum([array.data.shape[0] for array in arrays])
-        vectors, remarks = np.empty((ends[-1], arrays[0].data.shape[1]), dtype=np.float32), list[str]()
+        vectors, remarks = room_for_vectors(int(ends[-1]), arrays[0].data.shape[1]), list[str]()
         for array, end in zip(arrays, ends, strict=True):
             rows, said = self.read(*array)
             vectors[end - len(rows) : end] = rows

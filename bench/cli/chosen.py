@@ -82,9 +82,9 @@ class Chosen:
         if self.remote is not None:
             ObjectStore(self.remote).check()
 
-    def artifacts(self, say: Say) -> Store:
-        """The store of the cache."""
-        return Store(self.cache, say, self._behind("cache"))
+    def artifacts(self, say: Say, memory: int | None = None) -> Store:
+        """The store of the cache. ``memory``: see `Store`."""
+        return Store(self.cache, say, self._behind("cache"), memory)
 
     def results(self, say: Say = print) -> Store:
         """The store of the results."""
@@ -93,12 +93,14 @@ class Chosen:
     def _behind(self, name: str) -> ObjectStore | None:
         return None if self.remote is None else ObjectStore(self.remote).inside(name)
 
-    def pipelines(self, plans: Sequence[Grid], results: Store, context: Context, say: Say) -> list[Pipeline]:
-        """A pipeline for each data set, with the name that its data have in the results.
+    def pipelines(
+        self, plans: Sequence[Grid], results: Store, context: Context, say: Say, memory: int | None = None
+    ) -> list[Pipeline]:
+        """A pipeline for each data set, with the name that its data have in the results. ``memory``: see `Store`.
 
         Raises ValueError: the data of a data set are not where they should be.
         """
-        pipelines = [Pipeline(plan, self.artifacts(say), context, say) for plan in plans]
+        pipelines = [Pipeline(plan, self.artifacts(say, memory), context, say) for plan in plans]
         for pipeline in pipelines:
             try:
                 _ = pipeline.dataset_identity

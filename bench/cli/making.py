@@ -73,7 +73,7 @@ class Making:
             told = (reporter.say, reporter.show, self._limits, self.retry_failed, start, at_once)
             runs = [
                 Run(one, results, *told, watch=reporter, manner=manner, shares=shares).sized()
-                for one in chosen.pipelines(plans, results, context, reporter.say)
+                for one in chosen.pipelines(plans, results, context, reporter.say, self._limits.bytes)
             ]
             for one in runs:
                 mark(one.pipeline, results)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 
 from bench.conformance import data
 from bench.conformance.arrays import left_alone
-from bench.conformance.demands import Check, Make, Nonconformity, demand, outcome
+from bench.conformance.demands import Check, Make, Nonconformity, NotAsked, demand, outcome
 from bench.interfaces import Context, Int, Items
 
 SEED = 3
 SUBSET: Int = np.array([17, 3, 3, 20, 0, 11, 8])
+CUTS = (0, 9, 10, data.OTHERS)
+"""The first rows of parts, and the end of the last."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Fitted:
         return (
             self.two_fits_of_a_seed_agree,
             self.a_row_does_not_depend_on_the_other_items,
+            self.parts_make_what_the_whole_makes,
             self.items_are_left_as_they_are,
             self.items_that_it_cannot_read_are_refused,
         )
@@ -79,6 +83,26 @@ class Fitted:
         self.agree(plugin, some, among_all, self.rows(plugin, some), "items in another order, and among all")
         single = np.concatenate([self.rows(plugin, others.take(SUBSET[i : i + 1])) for i in range(len(SUBSET))])
         self.agree(plugin, some, among_all, single, "items one at a time, and among all")
+
+    def parts_make_what_the_whole_makes(self, make: Make) -> None:
+        """``by_rows`` is True or False. With it, parts of the items, one after another, have the rows of the whole, and
+        nothing is kept of them in the folders that a fit was lent.
+        """
+        others, by_rows = data.other_items(), getattr(self.ready(make()), "by_rows", False)
+        demand(isinstance(by_rows, bool), f"by_rows is {by_rows!r}; right is True or False")
+        if not by_rows:
+            raise NotAsked("it does not work by_rows")
+        with tempfile.TemporaryDirectory() as place:
+            lent: dict[str, Any] = {name: Path(place) / name for name in ("folder", "cache")}
+            for folder in lent.values():
+                folder.mkdir()
+            plugin = self.fit(make, **lent)
+            before = sorted(Path(place).rglob("*"))
+            parts = [self.rows(plugin, others.part(start, stop)) for start, stop in pairwise(CUTS)]
+            kept = [path.name for path in Path(place).rglob("*") if path not in before]
+            demand(not kept, f"by_rows is True, and of the parts it keeps {', '.join(kept)}; right is nothing")
+            expected, asked = self.rows(plugin, others), "by_rows is True, the whole, and its parts"
+            self.agree(plugin, others, expected, np.concatenate(parts), asked)
 
     def items_are_left_as_they_are(self, make: Make) -> None:
         """Neither fitting nor reading writes to an array; those that must not be written to make the same."""

@@ -130,10 +130,12 @@ def _highest_first(where: tuple[str, str], both: tuple[NDArray[Any], NDArray[Any
     Raises ValueError: bits stand in both places.
     """
     spare = both[0].shape[1] * 8 * both[0].dtype.itemsize - bits
+    if not spare:
+        return False
     above, below = [], []
     for values in both:
         last = values[:, -1]
-        above.append(last >> values.dtype.type(8 * values.dtype.itemsize - spare) if spare else last[:0])
+        above.append(last >> values.dtype.type(8 * values.dtype.itemsize - spare))
         below.append(last & values.dtype.type((1 << spare) - 1))
     is_above, is_below = (any(one.any() for one in side) for side in (above, below))
     if is_above and is_below:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.interfaces import IndexName
 from bench.plugins import registry
-from bench.store.identity import content_identity
+from bench.store.identity import content_identity, source_identity
 from bench.system.places import user_path
 
 Role = Literal["embedder", "input", "hasher", "index", "rerank"]
@@ -36,15 +37,24 @@ class Choice:
 
 
 def keyed_parameters(kind: registry.Kind, choice: Choice) -> dict[str, Any]:
-    """The parameters of a choice as they stand in keys: a file that is there is named by its content.
+    """The parameters of a choice as they stand in keys: a file that is there is named by its content, and an index with
+    its source.
 
     A text is the path of a file where the parameter's annotation allows a path. That of a folder stays as it is.
     """
     plugin = registry.load(kind, choice.name)
-    return {
-        name: _content(value) if isinstance(value, str) and Path in registry.types_of(plugin, name) else value
-        for name, value in choice.parameters.items()
-    }
+    known = registry.parameters(plugin)
+    indexes = {name: one.default for name, one in known.items() if IndexName in registry.types_of(plugin, name)}
+    given = indexes | choice.parameters
+    return {name: _keyed(registry.types_of(plugin, name), value) for name, value in given.items()}
+
+
+def _keyed(types: set[Any], value: Any) -> Any:
+    if isinstance(value, str) and Path in types:
+        return _content(value)
+    if isinstance(value, str) and IndexName in types:
+        return [value, source_identity(registry.find("index", value).module)]
+    return value
 
 
 def _content(text: str) -> str | dict[str, str]:

@@ -16,9 +16,9 @@ from bench.interfaces import Codes, Context, Float, Hasher, Items, Labels, Unsui
 class Estimator(Protocol):
     """A scikit-learn transformer to codes of 0 and 1 [n, bits].
 
-    Three members are optional. ``label_sets``: whether ``fit`` learns from sets of classes too. ``database_codes_``:
-    codes of the same form, learned for the samples it was fitted on. ``decision_function(X)``: the real values [n,
-    bits] whose signs are the codes.
+    Four members are optional. ``by_rows``: see ``bench.interfaces.Embedder``. ``label_sets``: whether ``fit`` learns
+    from sets of classes too. ``database_codes_``: codes of the same form, learned for the samples it was fitted on.
+    ``decision_function(X)``: the real values [n, bits] whose signs are the codes.
     """
 
     bits: int
@@ -46,6 +46,7 @@ class EstimatorHasher:
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
         self.bits = estimator.bits
+        self.by_rows = bool(getattr(estimator, "by_rows", False))
         self.database_codes_: Codes | None = None
         self._name = type(estimator).__name__
 

@@ -12,6 +12,9 @@ from bench.quality import kernels
 from bench.quality.labels import check_kinds
 from bench.quality.ranking import HammingRanking
 
+BLOCK_CODES = 2**22
+"""Codes of the database that are counted at a time."""
+
 
 def check_neighbours(neighbours: NDArray[Any], queries: int, k: int, database: int) -> None:
     """Raises ValueError: an index's answer is not int64 [queries, k] of ids in 0 .. database - 1, or -1."""
@@ -73,10 +76,22 @@ def recall_at(neighbours: Int, exact: Int, features: Float, query_features: Floa
     return float((hits / (nearest >= 0).sum(axis=1)).mean())
 
 
+def items_by_distance(query_codes: Codes, database_codes: Codes) -> Int:
+    """The number of database items at each Hamming distance from each query, int64 [q, bits + 1].
+
+    The database may be mapped: BLOCK_CODES of its codes are counted at a time.
+    """
+    items = np.zeros((len(query_codes), query_codes.bits + 1), dtype=np.int64)
+    for start in range(0, len(database_codes), BLOCK_CODES):
+        part = Codes(database_codes.words[start : start + BLOCK_CODES], database_codes.bits)
+        alike = [np.zeros(len(codes), dtype=np.int64) for codes in (query_codes, part)]
+        items += HammingRanking.of(query_codes, part, *alike).items
+    return items
+
+
 def radius_of(query_codes: Codes, database_codes: Codes, k: int) -> Int:
     """The Hamming distance of the k-th nearest code to each query, or of the farthest if there are fewer, int64 [q]."""
-    alike = [np.zeros(len(codes), dtype=np.int64) for codes in (query_codes, database_codes)]
-    within = np.cumsum(HammingRanking.of(query_codes, database_codes, *alike).items, axis=1)
+    within = np.cumsum(items_by_distance(query_codes, database_codes), axis=1)
     radius: Int = (within < min(k, len(database_codes))).sum(axis=1)
     return radius
 

@@ -172,7 +172,8 @@ class Run:
         return {key: reason for key, reason in reasons.items() if reason is not None}
 
     def _worker(self, start: Starter, limits: Limits, share: Share | None = None) -> Remote:
-        first = set_up(self.pipeline.grid, self.pipeline.store.root, self.pipeline.context.device, share)
+        pipeline = self.pipeline
+        first = set_up(pipeline.grid, pipeline.store.root, pipeline.context.device, limits.bytes, share)
         return Remote(start(first, limits, self.say, self.show))
 
     def _stage_worker(self, share: Share | None) -> Remote:

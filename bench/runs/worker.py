@@ -34,12 +34,15 @@ OVERHEAD_QUERIES = 500
 """Queries over which the time of an empty query is measured."""
 
 
-def set_up(grid: Grid, store: Path, device: str, share: Share | None = None) -> dict[str, Any]:
-    """The first request to a worker: its class, a grid, the folder of the artifacts, the device, and its share of the
-    machine, None for all of it.
+def set_up(
+    grid: Grid, store: Path, device: str, memory: int | None = None, share: Share | None = None
+) -> dict[str, Any]:
+    """The first request to a worker: its class, a grid, the folder of the artifacts, the device, its memory, and its
+    share of the machine, None for all of it.
     """
     name, taken = f"{__name__}:{Worker.__name__}", share and vars(share)
-    return {"worker": name, "grid": to_json(grid), "store": str(store.absolute()), "device": device, "share": taken}
+    where = {"grid": to_json(grid), "store": str(store.absolute())}
+    return {"worker": name, **where, "device": device, "memory": memory, "share": taken}
 
 
 class Worker:
@@ -49,12 +52,14 @@ class Worker:
         """``send``: sends a message to the parent."""
         self._send = send
 
-    def set_up(self, grid: str, store: str, device: str, share: dict[str, Any] | None) -> None:
-        """Take the grid as JSON, the folder of the artifacts, the device, and the share of the machine."""
+    def set_up(self, grid: str, store: str, device: str, memory: int | None, share: dict[str, Any] | None) -> None:
+        """Take the grid as JSON, the folder of the artifacts, the device, the most bytes that it may take, and the
+        share of the machine.
+        """
         if share is not None:
             Share(**share).take()
         context = Context(device=device, cache=Path(store), track=self._track, say=self._say)
-        self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say), context, self._say)
+        self._pipeline = Pipeline(from_json(grid), Store(Path(store), self._say, memory=memory), context, self._say)
         self._corpora = Corpora(self._pipeline)
 
     def _say(self, line: str) -> None:

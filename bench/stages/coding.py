@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.grids.cells import Cell
 from bench.grids.checks import reads
 from bench.interfaces import Codes, Float, Hasher, Int, Items, Model, SplitName
+from bench.stages.parts import parts
 from bench.store.entries import Entry
+from bench.store.parts import Part, whole
 
 Splits = Callable[[SplitName], Items]
 SAMPLE = 256
@@ -39,8 +40,8 @@ def arrays_read(cell: Cell) -> frozenset[str]:
     return frozenset(names)
 
 
-def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, trained: Int | None) -> dict[str, NDArray[Any]]:
-    """The arrays of one model that ``names`` lists: words uint64 [n, w], and real values float32 [n, bits].
+def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, trained: Int | None) -> Iterator[Part]:
+    """The parts of one model's arrays that ``names`` lists: words uint64 [n, w], and real values float32 [n, bits].
 
     ``trained``: the rows of the database that learned codes belong to, ascending; the others have encoded codes. None
     if learned codes are no codes of the database. If the hasher learned none, their array is left out.
@@ -48,49 +49,61 @@ def coded(hasher: Hasher, model: Model, names: Set[str], split: Splits, trained:
     Raises ValueError: codes of another number or length, or real values of another type or shape.
     """
     if not any(name.startswith(f"{model}-") for name in names):
-        return {}
-    _use(hasher, model)
-    codes: dict[str, Codes] = {}
-    arrays: dict[str, NDArray[Any]] = {}
-    splits: tuple[tuple[str, SplitName], ...] = (("encoded", "database"), ("query", "query"))
-    for part, items in splits:
-        if real_name(model, part) in names:  # codes are the signs of real values: items are encoded once
-            arrays[real_name(model, part)] = _real_values(hasher, split(items))
-            codes[part] = Codes.pack(arrays[real_name(model, part)])
-        elif codes_name(model, part) in names:
-            codes[part] = hasher.encode(split(items))
+        return
+    use(hasher, model)
+    database, mixed = split("database"), None
     if codes_name(model, "learned") in names and trained is not None and hasher.database_codes_ is not None:
-        database = split("database")
-        codes["learned"] = completed(
-            hasher.database_codes_,
-            trained,
-            len(database),
-            lambda: codes["encoded"] if "encoded" in codes else hasher.encode(database),
-        )
-    for part, code in codes.items():
-        count = len(split("query" if part == "query" else "database"))
-        if (len(code), code.bits) != (count, hasher.bits):
-            found = f"{len(code)} {part} codes of {code.bits} bits"
-            raise ValueError(f"{found}; expected {count}, one an item, of bits = {hasher.bits}")
-    return arrays | {codes_name(model, part): code.words for part, code in codes.items()}
+        learned = hasher.database_codes_
+        if len(trained) < len(database):
+            mixed = learned, trained
+        else:
+            _check(hasher, "learned", learned, len(database))
+            yield whole(codes_name(model, "learned"), learned.words)
+    yield from _encoded(hasher, model, names, "encoded", database, mixed)
+    yield from _encoded(hasher, model, names, "query", split("query"))
 
 
-def completed(learned: Codes, trained: Int, items: int, encode: Callable[[], Codes]) -> Codes:
-    """The learned codes at the rows ``trained`` of a database of so many items, and encoded codes at the others.
+def _encoded(
+    hasher: Hasher, model: Model, names: Set[str], part: str, items: Items, mixed: tuple[Codes, Int] | None = None
+) -> Iterator[Part]:
+    """The parts of the codes of a split, of the real values behind them, and of learned codes ``mixed`` into them."""
+    real = real_name(model, part) in names  # codes are the signs of real values: items are encoded once
+    wanted = real or codes_name(model, part) in names
+    if not wanted and mixed is None:
+        return
+    for first, some in parts(hasher, items):
+        if real:
+            values = _real_values(hasher, some)
+            yield Part(real_name(model, part), len(items), values)
+            codes = Codes.pack(values)
+        else:
+            codes = hasher.encode(some)
+        _check(hasher, part, codes, len(some))
+        if wanted:
+            yield Part(codes_name(model, part), len(items), codes.words)
+        if mixed is not None:
+            yield Part(codes_name(model, "learned"), len(items), completed(*mixed, codes, first).words)
 
-    ``encode`` makes those of the whole database. It is not called if all of it was trained on.
+
+def _check(hasher: Hasher, part: str, codes: Codes, count: int) -> None:
+    """Raises ValueError: codes of another number or length."""
+    if (len(codes), codes.bits) != (count, hasher.bits):
+        found = f"{len(codes)} {part} codes of {codes.bits} bits"
+        raise ValueError(f"{found}; expected {count}, one an item, of bits = {hasher.bits}")
+
+
+def completed(learned: Codes, trained: Int, encoded: Codes, first: int = 0) -> Codes:
+    """Codes of the database from row ``first`` on: the learned ones at the rows ``trained``, else the encoded ones.
 
     Raises ValueError: there are not as many learned codes as rows, or they are of another length.
     """
-    if len(trained) == items:
-        return learned
     if len(learned) != len(trained):
         raise ValueError(f"{len(learned)} learned codes; expected {len(trained)}, one a train item")
-    encoded = encode()
     if encoded.bits != learned.bits:
         raise ValueError(f"learned codes have {learned.bits} bits, encoded ones {encoded.bits}")
+    here = slice(*np.searchsorted(trained, (first, first + len(encoded))))
     words = encoded.words.copy()
-    words[trained] = learned.words
+    words[trained[here] - first] = learned.words[here]
     return Codes(words, learned.bits)
 
 
@@ -99,7 +112,7 @@ def is_of(hasher: Hasher, stored: Entry, queries: Items) -> bool:
     for model in stored.meta["models"]:
         words = stored.arrays.get(codes_name(model, "query"))
         if words is not None:
-            _use(hasher, model)
+            use(hasher, model)
             sample = queries.take(np.arange(min(SAMPLE, len(queries)), dtype=np.int64))
             # Without a fingerprint no result of the sample is kept in the cache.
             again = hasher.encode(dataclasses.replace(sample, fingerprint=""))
@@ -112,7 +125,7 @@ def is_finite(array: Float) -> bool:
     return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
-def _use(hasher: Any, model: Model) -> None:
+def use(hasher: Any, model: Model) -> None:
     """Make the hasher code with this model from now on, if it has several."""
     if hasattr(hasher, "use"):
         hasher.use(model)

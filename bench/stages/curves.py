@@ -65,7 +65,7 @@ class Judge:
         if trained is None or len(trained) < len(database):
             codes["encoded"] = encode(database)
         if learned is not None and trained is not None:
-            codes["learned"] = completed(learned, trained, len(database), lambda: codes["encoded"])
+            codes["learned"] = completed(learned, trained, codes["encoded"]) if "encoded" in codes else learned
         return {
             figure_name(protocol, kind): mean_average_precision(
                 Codes(select(asked.words, of_queries), asked.bits),

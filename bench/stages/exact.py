@@ -26,6 +26,9 @@ SAMPLE_ROWS = 1024
 MOST_IN_DOUBT = 1 / 64
 """A share of the rows. If float32 products leave more rows in doubt, the following products are in float64."""
 
+VALUE_BYTES = 40
+"""The most bytes of scratch memory for each of BLOCK_VALUES values, whatever the numbers of queries and of rows."""
+
 
 def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..., Iterable[Any]] = untracked) -> Int:
     """Ids of the k nearest by Euclidean distance, int64 [q, k], ties by id, -1 where the database has fewer.
@@ -34,6 +37,9 @@ def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..
     distance, id). A squared distance is the float64 sum of the squared differences in float64, as in `recall_at`: its
     relative error is at most (d + 2) / 2^53, and it is the same for equal rows. The sizes of blocks, the number of
     threads and the rounding of products change nothing.
+
+    The database may be mapped: it is read once, block after block. Beside the arguments no more is held than
+    VALUE_BYTES * BLOCK_VALUES bytes, which are 168 MB, and 24 bytes for each of the q k ids.
 
     Raises ValueError: a value is not finite.
     """
@@ -87,7 +93,7 @@ class Screen:
         """A screen by float32 products, or by float64 products where there are too many dimensions for float32."""
         n, dim = database.shape
         wanted = max(1, min(SAMPLE_ROWS, BLOCK_VALUES // max(1, dim)))
-        sample = database[:: max(1, n // wanted)].astype(np.float64)
+        sample = database[:: max(1, -(-n // wanted))].astype(np.float64)
         sample = sample[np.isfinite(sample).all(axis=1)]
         origin = np.median(sample, axis=0) if len(sample) else np.zeros(dim)
         reach = np.abs(sample - origin).max(axis=1, initial=0)

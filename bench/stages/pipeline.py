@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,8 +31,10 @@ from bench.stages import coding
 from bench.stages.coding import Splits, arrays_read, is_finite
 from bench.stages.curves import Judge, read_curve
 from bench.stages.encoding import encoding
+from bench.stages.parts import parts
 from bench.store.entries import Entry, Made, Meta, Store
 from bench.store.identity import digest, room_identity, source_identity
+from bench.store.parts import Part, whole
 from bench.system.environment import libraries
 from bench.system.machines import here
 
@@ -116,7 +119,9 @@ class Pipeline:
             "remarks": list(getattr(dataset, "remarks", ())),
             "train_in_database": dataset.train_in_database,
         }
-        return meta, {name: dataset.split(name).labels for name in ("database", "query")}
+        labels = {name: dataset.split(name).labels for name in ("database", "query")}
+        # Without classes each is -1, and only their number is read: a byte an item is enough.
+        return meta, labels if dataset.classes else {name: one.astype(np.int8) for name, one in labels.items()}
 
     def unseen(self) -> Int:
         """The labels that the grid's split holds out of training under the protocols with unseen classes."""
@@ -201,16 +206,20 @@ class Pipeline:
     def _embed(self, cell: Cell, choice: Choice, key: str) -> Made:
         embedder = registry.build("embedder", choice.name, choice.parameters)
         fitted = self._fit(embedder, choice, cell, key, self.dataset.split)
-        splits = ("database", "query") if self.dataset.train_in_database else ("database", "query", "train")
-        arrays = {name: embedder.embed(self.dataset.split(name)) for name in splits}
-        for name, array in arrays.items():
-            if array.dtype != np.float32 or array.ndim != 2 or not is_finite(array):
-                raise ValueError(
-                    f"{choice.name}: embed({name}) returned {array.dtype} {list(array.shape)}; "
-                    "expected finite float32 [n, d]"
-                )
         encoding = self._encoding(embedder.embed, self.dataset.split("query"))
-        return {**self._made_by(choice), **fitted, "encoding": encoding}, arrays
+        return {**self._made_by(choice), **fitted, "encoding": encoding}, self._embedded(embedder, choice.name)
+
+    def _embedded(self, embedder: Any, name: str) -> Iterator[Part]:
+        """The parts of the features of each split."""
+        own = () if self.dataset.train_in_database else ("train",)
+        for split in ("database", "query", *own):
+            items = self.dataset.split(split)
+            for _, some in parts(embedder, items):
+                rows = embedder.embed(some)
+                if rows.dtype != np.float32 or rows.ndim != 2 or not is_finite(rows):
+                    found = f"{rows.dtype} {list(rows.shape)}"
+                    raise ValueError(f"{name}: embed({split}) returned {found}; expected finite float32 [n, d]")
+                yield Part(split, len(items), rows)
 
     def codes(self, cell: Cell) -> Entry:
         """Packed words and real values of the codes of one training, at least the arrays that the cell reads.
@@ -238,10 +247,10 @@ class Pipeline:
         if earlier is not None and not coding.is_of(hasher, earlier, split("query")):
             asked, earlier = asked | {*earlier.meta["made"]}, None
         made = set() if earlier is None else {*earlier.meta["made"]}
-        trained = self._trained_database(cell)
-        arrays = {} if earlier is None else dict(earlier.arrays)
-        for model in models:
-            arrays |= coding.coded(hasher, model, asked - made, split, trained)
+        stored = () if earlier is None else [whole(name, array) for name, array in earlier.arrays.items()]
+        trained, missing = self._trained_database(cell), asked - made
+        new = (coding.coded(hasher, model, missing, split, trained) for model in models)
+        arrays = chain(stored, chain.from_iterable(new))
         if earlier is not None:
             return {**earlier.meta, "made": sorted(asked | made)}, arrays
         meta = {**self._made_by(cell.hasher), "bits": hasher.bits, "models": models, **fitted, "made": sorted(asked)}
@@ -250,6 +259,7 @@ class Pipeline:
             meta["curve"] = read_curve(self.store.work(key))
         if getattr(hasher, "passes_on", False):
             return {**meta, "fit_seconds": None, "encoding": None}, arrays
+        coding.use(hasher, models[-1])
         meta["encoding"] = self._encoding(hasher.encode, split("query"))
         return meta, arrays
 

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from bench.store.identity import digest
 from bench.store.leases import Leases
+from bench.store.parts import Part, write_parts
 from bench.store.remote import ENTRY as ENTRY
 from bench.store.remote import ObjectStore
 from bench.system.files import (
@@ -38,18 +38,19 @@ from bench.system.files import (
     write_array,
     write_text,
 )
+from bench.system.memory import free_bytes
 
 FORMAT = 1
 LOCKS = "locks"
 """The folder of the leases."""
 MAPPED_SHARE = 0.25
-"""A share of the free memory. A larger array is mapped, so a database beyond memory can be searched and re-ranked."""
+"""A share of the memory that is free. A larger array is mapped, so a database beyond memory can be searched."""
 
 T = TypeVar("T")
 Meta = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
-Made = tuple[Meta, Arrays]
-"""The description and the arrays of an entry that is not stored yet."""
+Made = tuple[Meta, Arrays | Iterable[Part]]
+"""The description of an entry that is not stored yet, and its arrays, or their parts, made as they are written."""
 
 
 class Damaged(ValueError):
@@ -70,11 +71,13 @@ class Store:
 
     ``remote``: the object store behind the folder, if there is one. Then every method that asks for an entry may raise
     `bench.store.remote.Unreachable`.
+    ``memory``: the most bytes that this process may take, where it has a limit that the system does not know.
     """
 
     root: Path
     say: Callable[[str], None] = print
     remote: ObjectStore | None = None
+    memory: int | None = None
     _leases: Leases = field(default_factory=Leases, compare=False, repr=False)
 
     def path(self, kind: str, key: str) -> Path:
@@ -144,17 +147,21 @@ class Store:
         with self._leases.hold(lease, str(self.path(kind, key)), wait, self.say):
             yield
 
-    def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays) -> bool:
+    def write(self, kind: str, key: str, meta: Mapping[str, Any], arrays: Arrays | Iterable[Part]) -> bool:
         """Store an entry, in place of an earlier one. Returns whether it is the one that is stored now.
 
-        Where the object store has an entry of another host that is not the earlier one, that is fetched and kept.
+        Its arrays are given, or made part by part as they are written. Where the object store has an entry of another
+        host that is not the earlier one, that is fetched and kept.
 
-        Raises DiskFull: it doesn't fit, and nothing has changed.
+        Raises DiskFull: it doesn't fit, and nothing has changed. ValueError: see ``bench.store.parts.write_parts``.
         """
         target = self.path(kind, key)
         earlier = None if self.remote is None else self._text(kind, key)
         with room_for(target), temporary_folder(target) as folder:
-            sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
+            if isinstance(arrays, Mapping):
+                sums = {name: write_array(folder / f"{plain_name('array', name)}.npy", arrays[name]) for name in arrays}
+            else:
+                sums = write_parts(folder, arrays)
             text = _description(meta, sums)
             write_text(folder / ENTRY, text)
             publish(folder, target)
@@ -227,7 +234,7 @@ class Store:
         return meta
 
     def read(self, kind: str, key: str) -> Entry:
-        """An entry with its arrays. An array that takes a large share of the free memory is mapped from its file.
+        """An entry with its arrays. An array that would take a large share of the free memory is mapped from its file.
 
         Raises Damaged: it is not as it was written.
         Raises FileNotFoundError: there is no such entry. ValueError: its format is newer.
@@ -237,7 +244,7 @@ class Store:
     def _read(self, kind: str, key: str) -> Entry:
         described = self._description(kind, key)
         paths = {name: self._sound(kind, key, name, total) for name, total in described["checksums"].items()}
-        return Entry(described["meta"], {name: _load(path) for name, path in paths.items()})
+        return Entry(described["meta"], {name: _load(path, self.memory) for name, path in paths.items()})
 
     def verify(self, kind: str, key: str) -> list[Path]:
         """Verify an entry. Returns its files. Errors: see ``read``."""
@@ -297,9 +304,10 @@ def _is_or_was_an_entry(path: Path) -> bool:
     return path.name.startswith(TEMPORARY) or (path / ENTRY).is_file()
 
 
-def _load(path: Path) -> NDArray[Any]:
-    """The array of a file that was verified."""
-    large = path.stat().st_size > MAPPED_SHARE * psutil.virtual_memory().available
+def _load(path: Path, memory: int | None) -> NDArray[Any]:
+    """The array of a file that was verified. ``memory``: see `Store`."""
+    free = free_bytes() if memory is None else min(memory, free_bytes())
+    large = path.stat().st_size > MAPPED_SHARE * free
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
     except ValueError as fault:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 from uuid import uuid4
 
 import numpy as np
@@ -163,7 +163,7 @@ class _Summed:
     def __init__(self, file: BinaryIO):
         self._file, self.total = file, blake2b(digest_size=16)
 
-    def write(self, block: bytes) -> int:
+    def write(self, block: bytes | memoryview) -> int:
         self.total.update(block)
         return self._file.write(block)
 
@@ -173,12 +173,63 @@ def write_array(path: Path, array: NDArray[Any]) -> str:
 
     Raises ValueError: it holds objects.
     """
+    given = np.asarray(array)
+    ordered = np.asarray(given, order="C") if given.flags.f_contiguous else given  # a broadcast one is not copied
     with path.open("wb") as file:
         summed = _Summed(file)
-        np.lib.format.write_array(summed, np.asarray(array, order="C"), allow_pickle=False)
+        np.lib.format.write_array(summed, ordered, allow_pickle=False)
         file.flush()
         os.fsync(file.fileno())
     return summed.total.hexdigest()
+
+
+class RowsFile:
+    """An array [rows, ...] that is written as ``.npy`` part by part, with the bytes that ``write_array`` writes."""
+
+    def __init__(self, path: Path, rows: int, part: NDArray[Any]) -> None:
+        """``rows``: those of all parts together. ``part``: any of them, for the type and the other dimensions.
+
+        Raises ValueError: it holds objects.
+        """
+        if part.dtype.hasobject:
+            raise ValueError(f"{path.name}: {part.dtype}; objects are not stored (allow_pickle=False)")
+        self._path, self._rows, self._type, self._written = path, rows, (part.dtype, part.shape[1:]), 0
+        self._file = path.open("wb")
+        self._summed = _Summed(self._file)
+        described = {
+            "descr": np.lib.format.dtype_to_descr(part.dtype),
+            "fortran_order": False,
+            "shape": (rows, *part.shape[1:]),
+        }
+        np.lib.format.write_array_header_1_0(self._summed, described)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, part: NDArray[Any]) -> None:
+        """Write the next rows.
+
+        Raises ValueError: they are of another type or shape than the first, or more than there are to be.
+        """
+        self._written += len(part)
+        if (part.dtype, part.shape[1:]) != self._type or self._written > self._rows:
+            found, (dtype, lengths) = f"{part.dtype} {list(part.shape)} up to row {self._written}", self._type
+            raise ValueError(f"{self._path.name}: a part {found}; expected {dtype} {[self._rows, *lengths]} in all")
+        self._summed.write(np.ascontiguousarray(part).data)
+
+    def finish(self) -> str:
+        """Flush. Returns the ``checksum``.
+
+        Raises ValueError: rows are missing.
+        """
+        if self._written != self._rows:
+            raise ValueError(f"{self._path.name}: {self._written} rows were made; expected {self._rows}")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._summed.total.hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

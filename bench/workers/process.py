@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from bench.system import memory
 from bench.workers.launch import MARK, TIDIES, Launcher, spawn
 from bench.workers.limits import Failure, Limits, Say, Show, free_memory
 
@@ -196,11 +197,11 @@ class Child:
 
     def resident_bytes(self) -> int:
         """The memory of the child and its descendants, by a fast method that counts shared memory more than once."""
-        return sum(_resident(process) for process in self._family())
+        return sum(map(memory.resident_bytes, self._family()))
 
     def _taken_bytes(self) -> int:
         """The memory of the child and its descendants, by a slow method that counts shared memory once."""
-        return sum(_proportional(process) for process in self._family())
+        return sum(map(memory.proportional_bytes, self._family()))
 
     def _family(self) -> list[psutil.Process]:
         if self._process.poll() is not None:  # its id may be reused by now
@@ -259,21 +260,6 @@ def _tidies(process: psutil.Process) -> bool:
         return TIDIES in process.environ()
     except psutil.Error:
         return False
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _proportional(process: psutil.Process) -> int:
-    try:
-        memory = process.memory_full_info()
-    except psutil.Error:
-        return 0
-    return int(getattr(memory, "pss", memory.uss))
 
 
 def _signal_name(number: int) -> str:

@@ -17,6 +17,8 @@ class Identity:
     The Euclidean order of bits is their order by Hamming distance.
     """
 
+    by_rows = True
+
     def fit(self, train: Items, context: Context) -> Self:
         self.dim = _dim(train)
         return self

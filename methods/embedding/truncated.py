@@ -7,7 +7,7 @@ dimensions has the hasher ``sign`` and the index ``real_scan``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Truncated:
     al., NeurIPS 2022) are trained by.
     """
 
+    by_rows: ClassVar[bool] = True
     dim: Count = 64
     normalise: bool = True
 

@@ -49,6 +49,7 @@ class BinaryTransformer:
 
     supervised: ClassVar[bool] = False
     label_sets: ClassVar[bool] = False
+    by_rows: ClassVar[bool] = True
     bits: int
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:

@@ -14,6 +14,7 @@ class Given:
     family = "given"
     supervised = False
     passes_on = True
+    by_rows = True
     bits: int
 
     def fit(self, train: Items, context: Context) -> Self:

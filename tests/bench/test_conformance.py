@@ -32,6 +32,8 @@ OTHERS = {
         ("faiss", {"factory": "HNSW16"}),
         *[("faiss_binary", {"kind": kind}) for kind in ("hash", "multi_hash", "ivf", "hnsw")],
         ("torch_scan", {"device": "cpu"}),
+        ("sharded", {"of": "hamming_scan", "shards": 3}),
+        ("sharded", {"of": "faiss", "parameters": "factory=IVF8,Flat", "query": "nprobe=4"}),
         *[("pgvector", {"kind": kind}) for kind in ("ivfflat", "flat")],
         ("qdrant_edge", {"kind": "hnsw_binary"}),
         *[

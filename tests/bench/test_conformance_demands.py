@@ -9,7 +9,7 @@ from tests.bench.faults import datasets, fitted, search
 
 RIGHT = {
     "index": [search.Scan, search.scan(deterministic=False)],
-    "hasher": [fitted.Planes, fitted.Models, fitted.planes(figures_={"distance": 3, "share": 0.5})],
+    "hasher": [fitted.Planes, fitted.Models, fitted.planes(by_rows=True, figures_={"distance": 3, "share": 0.5})],
     "embedder": [fitted.Columns],
     "reranker": [search.Exact],
     "dataset": [datasets.Clusters, datasets.Noise, datasets.Unlabelled],

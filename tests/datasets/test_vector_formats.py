@@ -159,3 +159,20 @@ def test_tensors_of_one_name_in_two_files_are_told_apart_by_name(tmp_path):
         load(tmp_path)
     dataset = load(tmp_path, name="b")
     assert len(dataset.split("query")) == 20 and dataset.dataset_name == "b"
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "angular", "ip"])
+def test_many_vectors_that_cant_be_mapped_as_they_are_stand_in_a_file_without_a_name(tmp_path, distance, monkeypatch):
+    rng = np.random.default_rng(0)
+    for name, rows in (("train", 500), ("test", 9)):
+        np.save(tmp_path / f"{name}.npy", rng.standard_normal((rows, 6)))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    held = Vectors(data_dir=tmp_path, distance=distance).load(Context()).split("database").vectors
+    monkeypatch.setattr("datasets.arrays.HELD_BYTES", 4 * 9 * 7)
+    dataset = Vectors(data_dir=tmp_path, distance=distance).load(Context())
+    mapped = dataset.split("database").vectors
+    assert isinstance(mapped, np.memmap) and not isinstance(dataset.split("query").vectors, np.memmap)
+    assert not isinstance(held, np.memmap) and [*temporary.iterdir()] == []
+    np.testing.assert_array_equal(mapped, held)

@@ -1,10 +1,12 @@
 """Plugins that misbehave in every way that a process can."""
 
 import faulthandler
+import mmap
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -68,6 +70,15 @@ def share():
             hang()
     time.sleep(0.5)
     del kept
+
+
+def map_a_file():
+    """Read all of a file of 400 MB that is mapped."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(4 * 10**8)
+        mapped = np.memmap(file, np.uint8, "r")
+        mapped[:: mmap.PAGESIZE].sum()
+        time.sleep(0.8)
 
 
 def close_pipes():

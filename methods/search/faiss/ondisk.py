@@ -15,6 +15,7 @@ import mmap
 import os
 import tempfile
 import weakref
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,6 +27,12 @@ from methods.parameters import Count, Natural
 from methods.search.common.library import LibraryIndex, path_of
 from methods.search.faiss import calls
 
+SHARD_BYTES = 2**27
+"""Bytes of vectors that stand in memory at a time. More are built in shards, which are merged on disk."""
+
+SAMPLE_BYTES = 2**30
+"""The most bytes of vectors that the centroids are trained on, a sample of all."""
+
 STAY = 0.01
 """The share of the pages that may stay in memory after they are dropped: the kernel may be reading ahead."""
 
@@ -34,7 +41,8 @@ STAY = 0.01
 class FaissOnDisk(LibraryIndex):
     """faiss IVF Flat with its lists in a file, whose pages the build leaves in the page cache.
 
-    The file is in the folder for temporary files. ``centroids``: lists, of which the ``nprobe`` nearest to a query are
+    The file is in the folder for temporary files; large data need twice their size there while the index is built.
+    ``centroids``: lists, of which the ``nprobe`` nearest to a query are
     read. faiss's own threads read no list ahead: a query is answered on one thread.
     """
 
@@ -48,7 +56,7 @@ class FaissOnDisk(LibraryIndex):
     seed: Natural = 0
 
     def _build(self, features: Float) -> Any:
-        """Build in memory, write, and map the lists. The file has no name: it goes with this process.
+        """Build, write, and map the lists. The file has no name: it goes with this process.
 
         Raises Unsuitable: there are fewer items than ``centroids``.
         """
@@ -59,14 +67,19 @@ class FaissOnDisk(LibraryIndex):
             raise Unsuitable(f"{self.name}: {n} items are too few for centroids = {self.centroids}")
         made = faiss.IndexIVFFlat(faiss.IndexFlatL2(dim), dim, self.centroids)
         calls.prepare(made, self.seed)
+        points = SAMPLE_BYTES // (4 * dim * self.centroids)
+        made.cp.max_points_per_centroid = max(1, min(made.cp.max_points_per_centroid, points))
         made.train(features)
-        made.add(features)
         file = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as this index
         weakref.finalize(self, file.close)
         self._file = file.fileno()
-        faiss.write_index(made, path_of(self._file))
+        if features.nbytes > SHARD_BYTES:
+            index: Any = _merged(made, features, path_of(self._file))
+        else:
+            made.add(features)
+            faiss.write_index(made, path_of(self._file))
+            index = faiss.read_index(path_of(self._file), faiss.IO_FLAG_MMAP)
         os.fsync(self._file)
-        index: Any = faiss.read_index(path_of(self._file), faiss.IO_FLAG_MMAP)
         self._lists = cast(Any, faiss.downcast_InvertedLists(index.invlists))
         self._lists.prefetch_nthread = 0
         return index
@@ -126,6 +139,31 @@ class FaissOnDiskCold(FaissOnDisk):
         """Take the pages out of this process, and then out of the page cache, where mapped ones would stay."""
         _call("madvise", *self._mapped(), mmap.MADV_DONTNEED)
         os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _merged(trained: Any, features: Float, path: str) -> Any:
+    """The trained index with all features in its lists, which are mapped from the file at ``path``.
+
+    Shards are built one after another, each in a file without a name. faiss.contrib.ondisk would keep them mapped.
+    """
+    import faiss
+
+    library: Any = faiss
+    rows, maps = max(1, SHARD_BYTES // (4 * features.shape[1])), library.InvertedListsPtrVector()
+    with ExitStack() as files:
+        shards = []
+        for start in range(0, len(features), rows):
+            block, shard = features[start : start + rows], library.clone_index(trained)
+            shard.add_with_ids(block, np.arange(start, start + len(block)))
+            own = path_of(files.enter_context(tempfile.TemporaryFile()).fileno())
+            faiss.write_index(shard, own)
+            shards.append(library.read_index(own, faiss.IO_FLAG_MMAP))
+            maps.push_back(shards[-1].invlists)
+        lists = library.OnDiskInvertedLists(trained.nlist, trained.code_size, path)
+        trained.ntotal = lists.merge_from_multiple(maps.data(), maps.size(), False)
+    trained.replace_invlists(lists, True)
+    lists.this.disown()
+    return trained
 
 
 def _call(name: str, place: ctypes.c_void_p, length: int, last: Any) -> None:

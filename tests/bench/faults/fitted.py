@@ -80,6 +80,19 @@ def by_what_is_left(self, train, context):
     return 100 + len(list(context.folder.iterdir()))
 
 
+def noting_the_folder(self, train, context):
+    """The seed; the folder is known from then on."""
+    self._folder = context.folder
+    return context.seed
+
+
+def leaving_files(self, items):
+    """The values; a file is left for the items."""
+    if self._folder is not None:
+        (self._folder / f"{len(items)}.txt").touch()
+    return self._read(items) @ self._planes
+
+
 def random_codes(self):
     return Codes.pack(np.random.default_rng().standard_normal((120, self.bits)))
 
@@ -94,6 +107,13 @@ def faults_of_fitted(base, rows, different):
         "a_row_does_not_depend_on_the_other_items": {
             f"in another order, and among all: .*{different}": but(base, **{rows: by_batch}),
             f"one at a time, and among all: .*{different}": after(base, rows, lambda v: v if len(v) > 1 else -v),
+        },
+        "parts_make_what_the_whole_makes": {
+            "by_rows is 1; right is True or False": but(base, by_rows=1),
+            f"by_rows is True, the whole, and its parts: .*{different}": but(base, by_rows=True, **{rows: by_batch}),
+            "of the parts it keeps .*14.txt.*; right is nothing": but(
+                base, by_rows=True, _seed=noting_the_folder, **{rows: leaving_files}
+            ),
         },
         "items_are_left_as_they_are": {
             "the vectors of the train items were changed": after(base, "_read", doubled_in_place),

@@ -510,6 +510,9 @@ def test_recall_by_codes_counts_whatever_ties_with_the_kth_nearest_code(size, bi
         shares.append(sum(distances[i] <= farthest for i in row if i >= 0) / min(k, size))
     codes = Codes.pack(asked), Codes.pack(signs)
     found = recall_at_by_codes(neighbours, *codes, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.quality.neighbours.BLOCK_CODES", 4)
+        assert found == recall_at_by_codes(neighbours, *codes, k)
     assert found == pytest.approx(np.mean(shares)) == recall_at_by_codes(neighbours, *codes, k, radius_of(*codes, k))
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.interfaces import Codes
+from bench.quality import variety
 from bench.quality.columns import of_database_codes
 from bench.quality.variety import constant_bits, distinct_codes
 
@@ -29,3 +30,12 @@ def test_constant_bits_and_distinct_codes_are_those_of_the_unpacked_bits(bits, i
 def test_classes_of_a_database_are_those_that_an_item_has(labels, classes):
     codes = Codes.pack(np.array([[1, -1], [1, 1], [1, 1]]))
     assert of_database_codes(codes, labels) == {"constant_bits": 1, "distinct_codes": 2, **classes}
+
+
+@given(st.integers(1, 130), st.integers(0, 40), st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.1, 0.5]))
+def test_codes_in_groups_are_those_in_one(bits, items, seed, share):
+    codes = Codes.pack(np.random.default_rng(seed).random((items, bits)) < share)
+    whole = distinct_codes(codes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variety, "BLOCK_CODES", 7)
+        assert distinct_codes(codes) == whole

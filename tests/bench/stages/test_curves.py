@@ -103,9 +103,9 @@ def test_models_without_a_step_are_counted(tmp_path):
 def test_learned_codes_of_another_number_or_length_are_refused():
     encoded = Codes.pack(np.ones((4, 8)))
     with pytest.raises(ValueError, match="3 learned codes; expected 2, one a train item"):
-        completed(Codes.pack(np.ones((3, 8))), np.array([0, 2]), 4, lambda: encoded)
+        completed(Codes.pack(np.ones((3, 8))), np.array([0, 2]), encoded)
     with pytest.raises(ValueError, match="learned codes have 9 bits, encoded ones 8"):
-        completed(Codes.pack(np.ones((2, 9))), np.array([0, 2]), 4, lambda: encoded)
+        completed(Codes.pack(np.ones((2, 9))), np.array([0, 2]), encoded)
 
 
 GRID = """

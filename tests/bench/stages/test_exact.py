@@ -1,5 +1,6 @@
 """Exact neighbours against float64 differences of all pairs, and against fractions, which round nothing."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -149,3 +150,20 @@ def test_more_dimensions_than_float32_products_bear_are_searched_too():
     database, queries = (rng.standard_normal((count, 2**21)).astype(np.float32) for count in (5, 2))
     assert Screen.of(database).dtype == np.float64
     np.testing.assert_array_equal(exact_neighbours(queries, database, 3), by_differences(queries, database, 3))
+
+
+@pytest.mark.parametrize(("dim", "near"), [(64, 1.0), (1000, 1.0), (64, 0.0)], ids=["narrow", "wide", "in doubt"])
+def test_a_mapped_database_takes_no_more_memory_than_is_said(dim, near, tmp_path, monkeypatch):
+    """In doubt: all rows are alike far from the origin, so that products are in float64."""
+    rng, values, k = np.random.default_rng(0), 2**14, 7
+    for name, size in (("BLOCK_QUERIES", 64), ("BLOCK_ROWS", 256), ("BLOCK_VALUES", values)):
+        monkeypatch.setattr(exact, name, size)
+    rows = (1e4 * (1 - near) + rng.standard_normal((1_000_000 // dim, dim)) * (near or 1e-3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", rows)
+    mapped, queries = np.load(tmp_path / "x.npy", mmap_mode="r"), rows[:100] + np.float32(0.5 * near)
+    exact_neighbours(queries[:2], mapped[:600], k)  # compiled
+    tracemalloc.start()
+    exact_neighbours(queries, mapped, k)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < exact.VALUE_BYTES * values + 24 * len(queries) * k + 2**17 < rows.nbytes / 3

@@ -196,6 +196,11 @@ def test_memory_that_processes_share_counts_once(start):
     assert child.ask("build", cell=child.cell)["build_seconds"] > 0.5
 
 
+def test_pages_of_a_mapped_file_do_not_count(start):
+    child = start(limits=Limits(bytes=3 * 10**8), at_build="map_a_file")
+    assert child.ask("build", cell=child.cell)["build_seconds"] > 0.8
+
+
 def test_without_a_limit_a_child_may_take_what_is_free_when_it_starts(start, monkeypatch):
     monkeypatch.setattr(process, "free_memory", lambda: 3 * 10**8)
     child = start(limits=Limits(), at_build="eat")

@@ -1,13 +1,14 @@
 """faiss's lists on disk: the answers of the same index in memory, and pages that are there or not."""
 
 import os
+from pathlib import Path
 
 import faiss
 import numpy as np
 import pytest
 
 from bench.interfaces import Corpus, Unavailable, Unsuitable
-from methods.search.faiss import calls
+from methods.search.faiss import calls, ondisk
 from methods.search.faiss.ondisk import FaissOnDisk, FaissOnDiskCold
 
 RNG = np.random.default_rng(0)
@@ -36,6 +37,33 @@ def test_answers_are_those_of_faiss_in_memory(plugin, nprobe):
     np.testing.assert_array_equal(index.search(QUERIES, 10), expected)
     single = [index.search(QUERIES.part(row, row + 1), 10)[0] for row in range(len(QUERIES))]
     np.testing.assert_array_equal(single, expected)
+
+
+@both
+def test_shards_make_the_index_that_is_made_at_once_and_leave_nothing(plugin, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    whole, before = built(plugin, nprobe=5).search(QUERIES, 10), mapped()
+    monkeypatch.setattr(ondisk, "SHARD_BYTES", 4 * 32 * 700)
+    index = built(plugin, nprobe=5)
+    assert int(index._index.ntotal) == len(DATABASE) and index._lists.totsize >= DATABASE.features.nbytes
+    np.testing.assert_array_equal(index.search(QUERIES, 10), whole)
+    assert len(mapped() - before) == 1 and [*tmp_path.iterdir()] == []
+    del index
+    assert mapped() <= before
+
+
+def mapped():
+    """The files without a name that this process has mapped."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return {line.split()[4] for line in lines if line.endswith("(deleted)") and "/dev/zero" not in line}
+
+
+def test_the_sample_that_centroids_are_trained_on_has_a_size(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ondisk, "SAMPLE_BYTES", 4 * 32 * 30 * 7)
+    monkeypatch.setattr(calls, "prepare", lambda made, seed: seen.append(made))
+    built(FaissOnDisk)
+    assert seen[0].cp.max_points_per_centroid == 7
 
 
 def test_cold_pages_are_out_of_memory_before_each_search_and_come_back_by_it(monkeypatch):

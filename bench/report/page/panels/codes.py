@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.grids.cells import Cell
 from bench.interfaces import Codes, Labels
+from bench.quality.neighbours import items_by_distance
 from bench.quality.ranking import HammingRanking
 from bench.quality.variety import distinct_codes
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
@@ -59,10 +60,11 @@ def distances(queries: Codes, database: Codes, labels: tuple[Labels, Labels] | N
     ``labels``: those of the database and of the queries. ``within`` is over pairs that share a class, ``between`` over
     all others; without labels there is ``all``. A kind without a pair is left out.
     """
-    of_database, of_queries = labels or [np.zeros(len(codes), dtype=np.int64) for codes in (database, queries)]
-    counts = HammingRanking.of(queries, database, of_queries, of_database).counts.sum(axis=0, dtype=np.int64)
-    alike = counts[:, 1:].sum(axis=1)
-    kinds = {"all": alike} if labels is None else {"within": alike, "between": counts[:, 0]}
+    if labels is None:
+        kinds = {"all": items_by_distance(queries, database).sum(axis=0)}
+    else:
+        counts = HammingRanking.of(queries, database, labels[1], labels[0]).counts.sum(axis=0, dtype=np.int64)
+        kinds = {"within": counts[:, 1:].sum(axis=1), "between": counts[:, 0]}
     return {name: rounded(pairs / pairs.sum()) for name, pairs in kinds.items() if pairs.sum()}
 
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from bench.grids.cells import Cell
 from bench.interfaces import Codes, Corpus, Float, Int
-from bench.quality.neighbours import recall_at, recall_at_by_codes
-from bench.quality.ranking import HammingRanking
+from bench.quality.neighbours import items_by_distance, recall_at, recall_at_by_codes
 from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
 
 PARTS = 10
@@ -89,8 +88,7 @@ def relative_contrast(queries: Float, rows: Float, kth_nearest: Float) -> Scores
 
 def contrast_by_codes(queries: Codes, database: Codes, k: int) -> Scores:
     """The mean Hamming distance to the database over that to the k-th nearest code, float64 [q]."""
-    alike = [np.zeros(len(codes), dtype=np.int64) for codes in (queries, database)]
-    items = HammingRanking.of(queries, database, *alike).items
+    items = items_by_distance(queries, database)
     mean = items @ np.arange(items.shape[1], dtype=np.float64) / len(database)
     return _ratio(mean, (np.cumsum(items, axis=1) < min(k, len(database))).sum(axis=1).astype(np.float64))
 
