@@ -53,7 +53,9 @@ class Stored:
 
     def __init__(self, pipeline: Pipeline, results: Store, cells: pd.DataFrame):
         """Read nothing yet."""
-        self.pipeline = replace(pipeline, store=Kept(pipeline.store.root, pipeline.store.say, pipeline.store.memory))
+        self.pipeline = replace(
+            pipeline, store=Kept(pipeline.store.root, pipeline.store.say, memory=pipeline.store.memory)
+        )
         self.results, self.cells = results, cells.reset_index(drop=True)
         self.corpora = Corpora(self.pipeline)
 
