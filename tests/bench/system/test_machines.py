@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.system import machines
+from bench.system import files, machines
 from bench.system.machines import NOT_RECORDED, here, host, is_here, machine_class, named
 
 FACTS = {"cpu": "Some CPU @ 2.50GHz", "memory_bytes": 16 * 2**30, "gpu": None}
@@ -61,7 +61,7 @@ def test_the_cores_are_those_that_the_process_may_use():
 @pytest.mark.parametrize(("named_by", "expected"), [("node-7", "node-7"), (" a\nb ", "a b"), ("", None)])
 def test_a_host_has_its_own_name_unless_the_environment_gives_one(monkeypatch, named_by, expected):
     monkeypatch.setenv("BENCH_HOST", named_by)
-    monkeypatch.setattr(machines.platform, "node", lambda: "own")
+    monkeypatch.setattr(files.platform, "node", lambda: "own")
     assert host() == (expected or "own")
 
 
