@@ -32,6 +32,8 @@ from bench.system.machines import NOT_RECORDED
 from bench.timing.statistics import Shift, difference, judging_level, mean_gain
 
 Row = dict[str, Any]
+Name = tuple[str, int, str]
+"""The name by which cells are matched: the methods and parameters, k, and the classes that are held out of training."""
 Seed = tuple[Entry, Entry]
 """The finished records of one seed of a cell, before and after."""
 TIMES = {column.name: column for column in COMPARED if column.array}
@@ -43,7 +45,7 @@ QUALITY = tuple(column.name.partition("{")[0] for column in COMPARED if column.j
 NOISE = 1e-9
 """The largest difference of quality that rounding may make. Otherwise quality is exact for the same seed."""
 COUNTS = ("database_items", "queries")
-CODED = ("k", "protocol", "embedder", "dim", "input", "hasher", "bits", "model", "database_codes")
+CODED = ("k", "protocol", "unseen_classes", "embedder", "dim", "input", "hasher", "bits", "model", "database_codes")
 """The columns that are added to the description of a cell if other cells are described alike and differ in them."""
 OTHER_MACHINE = "other machine"
 MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after", OTHER_MACHINE)
@@ -114,11 +116,11 @@ class Pair:
 
 @dataclass
 class Data:
-    """The records of one content, with its name. ``cells``: by cell and k, the last judged of each seed."""
+    """The records of one content, with its name. ``cells``: by `Name`, the last judged of each seed."""
 
     name: str
     fingerprint: str | None
-    cells: dict[tuple[str, int], dict[int, Entry]] = field(default_factory=dict)
+    cells: dict[Name, dict[int, Entry]] = field(default_factory=dict)
 
 
 def compare(before: Store, after: Store, across_machines: bool = False) -> list[Change]:
@@ -181,7 +183,7 @@ def _data(store: Store) -> list[Data]:
         fingerprint = row.get("dataset_fingerprint")
         data = found.setdefault(fingerprint or f"name {row['dataset']}", Data(row["dataset"], fingerprint))
         cell = entry.meta["cell"].removesuffix(f", seed={row['seed']})")
-        data.cells.setdefault((cell, row["k"]), {})[row["seed"]] = entry
+        data.cells.setdefault((cell, row["k"], row.get("unseen_classes") or ""), {})[row["seed"]] = entry
     return sorted(found.values(), key=lambda data: data.name)
 
 
@@ -233,15 +235,15 @@ def _compared(before: Data | None, after: Data | None, across_machines: bool) ->
         yield from _of_cell(known.name, label, old.get(name, {}), new.get(name, {}), across_machines)
 
 
-def _labels(cells: dict[tuple[str, int], Entry]) -> dict[tuple[str, int], str]:
+def _labels(cells: dict[Name, Entry]) -> dict[Name, str]:
     """The label of each cell. Cells that are described alike are also labelled by the differences of their coding."""
-    alike: dict[str, dict[tuple[str, int], Row]] = {}
+    alike: dict[str, dict[Name, Row]] = {}
     for name, entry in cells.items():
         alike.setdefault(entry.meta["described"], {})[name] = entry.meta["row"]
     return {name: label for words, rows in alike.items() for name, label in _told_apart(words, rows).items()}
 
 
-def _told_apart(words: str, rows: dict[tuple[str, int], Row]) -> dict[tuple[str, int], str]:
+def _told_apart(words: str, rows: dict[Name, Row]) -> dict[Name, str]:
     """The labels of cells that are described alike."""
     if len(rows) == 1:
         return dict.fromkeys(rows, words)

@@ -259,6 +259,17 @@ def test_cells_that_are_described_alike_are_told_apart_by_what_differs_in_how_th
 ONE, OTHER = "One CPU, 2 cores, 16 GiB", "Other CPU, 8 cores, 64 GiB"
 
 
+def test_a_cell_on_other_held_out_classes_is_another_cell(folders):
+    before, after = folders
+    for folder, split in ((before, "share 0.25"), (after, "share 0.5")):
+        write(folder, protocol="unseen", unseen_classes=split, timed=False)
+    assert sorted(one.verdict for one in compare(*map(Store, folders))) == ["only after", "only before"]
+    write(after, protocol="unseen", unseen_classes="share 0.25", timed=False, day=2)
+    found = compare(*map(Store, folders))
+    assert sorted(one.verdict for one in found) == ["only after", "same"]
+    assert {one.cell for one in found} == {f"Cell(a, seed=0), unseen_classes share {share}" for share in (0.25, 0.5)}
+
+
 def test_times_of_another_machine_class_are_not_compared_which_one_line_says_and_qualities_are(folders):
     for cell in ("Cell(a, seed=0)", "Cell(b, seed=0)"):
         write(folders[0], cell, machine=ONE)
