@@ -32,7 +32,7 @@ class Sharded:
     label = "Sharded"
     query_parameters = ("query",)
 
-    def __init__(self, *, of: IndexName = LINEAR, parameters: str = "", query: str = "", shards: int = 2) -> None:
+    def __init__(self, *, of: IndexName = LINEAR, parameters: str = "", query: str = "", shards: Count = 2) -> None:
         """Raises ValueError: there is no such index, it reads real codes, or its parameters are wrong."""
         check_value("shards", Count, shards)
         self.of, self.parameters, self.shards = of, parameters, shards
