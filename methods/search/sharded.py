@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import entry_points
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -32,15 +33,14 @@ class Sharded:
     label = "Sharded"
     query_parameters = ("query",)
 
-    def __init__(self, *, of: IndexName = LINEAR, parameters: str = "", query: str = "", shards: int = 2) -> None:
+    def __init__(self, *, of: IndexName = LINEAR, parameters: str = "", query: str = "", shards: Count = 2) -> None:
         """Raises ValueError: there is no such index, it reads real codes, or its parameters are wrong."""
         check_value("shards", Count, shards)
-        self.of, self.parameters, self.shards = of, parameters, shards
+        self.of, self.parameters, self.shards, self._parts = of, parameters, shards, list[Any]()
         found = [*entry_points(group="bench.indexes", name=of)]
         if len(found) != 1 or of == "sharded":
             raise ValueError(f"of = {of!r} must be the name of one other index, as `bench list` shows")
         self._plugin: Any = found[0].load()
-        self._parts: list[Any] = []
         self.set_query(query=query)
         if "real_codes" in self.reads:
             raise ValueError(
@@ -94,7 +94,7 @@ class Sharded:
         self._rows = Float32().build(features_of(database, "sharded")) if euclidean else codes_of(database, "sharded")
         self._starts = [len(database) * number // self.shards for number in range(self.shards + 1)]
         self._parts = []
-        for start, stop in zip(self._starts, self._starts[1:], strict=False):
+        for start, stop in pairwise(self._starts):
             part: Any = self._plugin(**_parsed("parameters", self.parameters))
             if hasattr(part, "start"):
                 part.start()
@@ -106,8 +106,7 @@ class Sharded:
     def search(self, queries: Corpus, k: int) -> Int:
         check_k(k)
         found = [part.search(queries, k) for part in self._parts]
-        starts = self._starts[: len(found)]
-        every = np.hstack([np.where(one >= 0, one + start, -1) for one, start in zip(found, starts, strict=True)])
+        every = np.hstack([np.where(one >= 0, one + at, -1) for one, at in zip(found, self._starts, strict=False)])
         ids = np.sort(every, axis=1)[:, ::-1]  # what is missing comes last
         if isinstance(self._rows, Float32):
             return self._rows.nearest(features_of(queries, "sharded"), ids, k)
@@ -121,8 +120,7 @@ class Sharded:
 
 def _nearest(database: Codes, queries: Codes, ids: Int, k: int) -> Int:
     """The k nearest of the ids [q, n] by (Hamming distance, id), -1 where there are fewer."""
-    differing = database.words[ids] ^ queries.words[:, None]
-    distances = np.bitwise_count(differing).sum(axis=2, dtype=np.int64)
+    distances = np.bitwise_count(database.words[ids] ^ queries.words[:, None]).sum(axis=2, dtype=np.int64)
     distances[ids < 0] = database.bits + 1
     return np.take_along_axis(ids, np.lexsort((ids, distances))[:, :k], axis=1)
 
