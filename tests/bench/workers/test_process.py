@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from contextlib import contextmanager
@@ -120,6 +121,15 @@ def failure(worker, what, **parameters):
     with pytest.raises(Failure) as caught:
         worker.ask(what, **parameters)
     return caught.value
+
+
+def test_a_worker_ends_soon_after_its_run_is_over(start):
+    over = threading.Event()
+    worker = start(limits=Limits(over=over.is_set), at_build="hang")
+    head = head_of(worker)
+    threading.Timer(0.5, over.set).start()
+    assert failure(worker, "build", cell=worker.cell).reason == "the run was ended meanwhile"
+    assert worker.gone and not head.is_running()
 
 
 @pytest.mark.parametrize("kind", [Child, Local])
