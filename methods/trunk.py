@@ -26,7 +26,7 @@ from bench.interfaces import Context, Images, Int, Items
 from bench.system.files import replace_file
 from methods.backbones import BackboneChoice, load
 from methods.backbones.backbone import Backbone, fill, read_state, seeded
-from methods.batches import ImageBatches, Seed, in_order, load_batches, shuffled
+from methods.batches import ALONE, ImageBatches, Seed, Share, in_order, load_batches, shuffled
 from methods.kept_images import KeptImages, keep
 from methods.reading import Reading
 from methods.training import Training, evaluate, make_fabric
@@ -39,8 +39,10 @@ PRETRAINING = {"batch_size": 128, "peak_learning_rate": 0.1, "momentum": 0.9, "w
 class Inputs(Protocol):
     """The inputs of a network, for rows of some items."""
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
-        """float32 tensors, one per batch of rows; images are augmented if there is a seed."""
+    def batches(
+        self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE
+    ) -> Iterator[Tensor]:
+        """float32 tensors, one per batch of rows, or a share of each; images are augmented if there is a seed."""
         ...
 
 
@@ -53,10 +55,12 @@ class ImageInputs:
     device: torch.device
     kept: KeptImages | None = None
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+    def batches(
+        self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE
+    ) -> Iterator[Tensor]:
         """float32 [b, 3, image_size, image_size]."""
         images, reading = self._source(augment_seed is not None)
-        dataset = ImageBatches(images, self.backbone.image_size, plan, augment_seed, reading)
+        dataset = ImageBatches(images, self.backbone.image_size, plan, augment_seed, reading, share)
         return map(self.backbone.normalise, load_batches(dataset, self.device))
 
     def _source(self, augmented: bool) -> tuple[Images, Reading]:
@@ -79,10 +83,13 @@ class TrunkInputs:
     maps: NDArray[np.float16]
     device: torch.device
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+    def batches(
+        self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE
+    ) -> Iterator[Tensor]:
         """float32 [b, channels, h, w], channels last in memory."""
         for rows in plan:
-            yield torch.from_numpy(np.asarray(self.maps[rows])).permute(0, 3, 1, 2).to(self.device).float()
+            maps = np.asarray(self.maps[rows[share.places(len(rows))]])
+            yield torch.from_numpy(maps).permute(0, 3, 1, 2).to(self.device).float()
 
 
 def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: Context) -> Inputs:

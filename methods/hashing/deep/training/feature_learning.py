@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.interfaces import Float, Int, Items, Labels
 from methods.backbones.backbone import Backbone
-from methods.batches import Seed, in_order
+from methods.batches import ALONE, Seed, Share, in_order
 from methods.embedding.pretrained import Pretrained
 from methods.hashing.deep.training.epochs import EpochLearning
 from methods.hashing.deep.training.unsupervised_hasher import UnsupervisedHasher
@@ -30,10 +30,13 @@ class FeatureInputs:
     factor: float
     device: torch.device
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+    def batches(
+        self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE
+    ) -> Iterator[Tensor]:
         """float32 [b, d]."""
         for rows in plan:
-            yield torch.from_numpy(self.features[rows] * np.float32(self.factor)).to(self.device)
+            mine = rows[share.places(len(rows))]
+            yield torch.from_numpy(self.features[mine] * np.float32(self.factor)).to(self.device)
 
 
 class FeatureLearning(EpochLearning):

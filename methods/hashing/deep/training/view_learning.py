@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bench.interfaces import Int, Items
 from methods.backbones.backbone import Backbone
-from methods.batches import Seed
+from methods.batches import ALONE, Seed, Share
 from methods.hashing.deep.training.feature_learning import FeatureInputs, FeatureLearning
 from methods.hashing.deep.training.views import image_view, without_some
 from methods.kept_images import keep
@@ -37,8 +37,11 @@ class ViewInputs:
     view: Callable[[Tensor, torch.Generator], Tensor]
     dropout: float
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
-        """float32 [b, d], or [b, 2, d] of two views."""
+    def batches(
+        self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE
+    ) -> Iterator[Tensor]:
+        """float32 [b, d], or [b, 2, d] of two views. They are drawn for a whole batch, and so never shared."""
+        assert share == ALONE
         if augment_seed is None:
             yield from self.features.batches(plan)
             return
