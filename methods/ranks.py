@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -212,12 +212,15 @@ class Others:
             if distributed.is_initialized():
                 distributed.destroy_process_group()
 
-    def _join(self, seconds: float, enough: Any = all) -> None:
+    def _join(self, seconds: float, enough: Callable[[Iterable[bool]], bool] = all) -> None:
         """Wait until all the ranks, or any, have ended."""
-        waiting = {process.sentinel for process, _ in self._ranks.values()}
-        while waiting and (ended := wait(list(waiting), seconds)):
+        ends = {process.sentinel: process for process, _ in self._ranks.values()}
+        waiting = {*ends}
+        while waiting and (ended := wait([*waiting], seconds)):
+            for one in ended:
+                ends[one].join()  # its pipe closes a moment before its exit code is known
             waiting -= {*ended}
-            if enough is any:
+            if enough(sentinel not in waiting for sentinel in ends):
                 return
 
     def _watch(self, finished: threading.Event) -> None:

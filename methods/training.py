@@ -180,8 +180,9 @@ class Training:
         gathered = values.new_empty((world, *values.shape))
         distributed.all_gather([*gathered.unbind(0)], values.detach().contiguous())
         if values.requires_grad:
-            values.register_hook(lambda gradient: gradient * world)
-            gathered[self.share.rank] = values
+            ours = values.view_as(values)  # the network may use the values themselves in other outputs
+            ours.register_hook(lambda gradient: gradient * world)
+            gathered[self.share.rank] = ours
         return gathered.transpose(0, 1).flatten(0, 1)[:count]
 
     def total(self, values: Tensor) -> Tensor:

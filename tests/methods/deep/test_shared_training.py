@@ -1,7 +1,7 @@
 """A training that several processes share has the steps of one, all agree, and it ends whole or with a reason."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ TURNS = {"bits": 12, "iterations": 2, "epochs": 1, "samples": 36, "batch_size": 
 METHODS: dict[str, tuple[Any, dict[str, Any]]] = {
     "csq": (CSQ, {"bits": 12, "epochs": 2, "batch_size": 36, "head": "deep", "optimizer": "sgd", **TINY}),
     "triplet": (Triplet, {"dim": 8, "epochs": 2, "classes_per_batch": 4, "images_per_class": 9, **TINY}),
-    "adsh": (ADSH, {**TURNS, "augmentation": "resized_crop", "frozen_trunk": False}),
+    "adsh": (ADSH, {**TURNS, "augmentation": "resized_crop", "frozen_trunk": False, "momentum": 0.9}),
     "exchnet": (ExchNet, {**TURNS, "exchange_from": 0.5}),
 }
 ITEMS = 36
@@ -85,9 +85,12 @@ class Bundle:
                 lent = Context(folder=folder, track=Kept(folder, cut, 1)) if rank == 0 else Context()
                 folder.mkdir(exist_ok=True)
                 save_file(made(shared.fit(train, lent), train), self.rank_folder / f"{name}.safetensors")
-                again = method(**settings, devices=self.devices)
-                resumed = again.fit(train, replace(lent, folder=cut if rank == 0 else None, track=Context().track))
-                save_file(made(resumed, train), self.rank_folder / f"{name}-resumed.safetensors")
+                if rank == 0:
+                    shutil.copy(cut / "checkpoint.safetensors", self.rank_folder / f"{name}-first.safetensors")
+                if self.devices == 2:
+                    again = Context(folder=cut if rank == 0 else None)
+                    resumed = method(**settings, devices=2).fit(train, again)
+                    save_file(made(resumed, train), self.rank_folder / f"{name}-resumed.safetensors")
         return self
 
     def uneven(self):
@@ -110,14 +113,13 @@ class Bundle:
 
 
 def made(fitted, train):
-    """The gradient of the last step, the weights, and the real codes or features of the items."""
+    """The weights, and the real codes or features of the items."""
     network = fitted.after_fit().network if hasattr(fitted, "after_fit") else fitted._fitted.network
     values = fitted.encode_real(train) if hasattr(fitted, "encode_real") else fitted.embed(train)
     tensors = {"values": torch.from_numpy(values)}
     if getattr(fitted, "database_codes_", None) is not None:
         tensors["free"] = torch.from_numpy(fitted.database_codes_.unpack())
-    grads = {f"grad.{name}": weights.grad for name, weights in network.named_parameters() if weights.grad is not None}
-    return {name: value.contiguous() for name, value in (tensors | grads | network.state_dict()).items()}
+    return {name: value.contiguous() for name, value in (tensors | network.state_dict()).items()}
 
 
 @pytest.fixture(scope="module")
@@ -135,10 +137,9 @@ def ranks(tmp_path_factory):
     return by
 
 
-def gap(first, second):
-    """The largest difference of two tensors over the largest value."""
-    first, second = first.double(), second.double()
-    return float((first - second).abs().max() / second.abs().max().clamp(min=1e-3))
+def gradients(checkpoint):
+    """The momentum after the first update, which is its gradient."""
+    return {name: value for name, value in checkpoint.items() if name.endswith(".momentum_buffer")}
 
 
 @given(st.integers(2, 60), st.integers(1, 8))
@@ -159,11 +160,23 @@ def test_the_gradient_of_pairs_of_a_batch_that_no_number_of_ranks_divides_is_tha
 @pytest.mark.long
 @pytest.mark.parametrize("world", [2, 3])
 @EACH
-def test_a_shared_training_has_the_gradients_and_outputs_of_one_process(ranks, name, world):
+def test_a_shared_step_has_the_gradient_of_one_process(ranks, name, world):
+    alone, shared = (gradients(ranks(count)[0][f"{name}-first"]) for count in (1, world))
+    assert alone and alone.keys() == shared.keys()
+    largest = max(float(value.abs().max()) for value in alone.values())
+    print(name, world, "step", max(float((shared[key] - value).abs().max()) / largest for key, value in alone.items()))
+    for key, value in alone.items():
+        torch.testing.assert_close(shared[key], value, rtol=0, atol=1e-5 * largest, msg=key)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("world", [2, 3])
+@EACH
+def test_a_shared_training_ends_near_that_of_one_process(ranks, name, world):
     alone, shared = ranks(1)[0][name], ranks(world)[0][name]
     assert alone.keys() == shared.keys()
-    for key, value in alone.items():
-        assert gap(shared[key], value) < (1e-3 if key.startswith("grad.") else 1e-4), key
+    print(name, world, "end", {k: float((shared[k].double() - v.double()).abs().max()) for k, v in alone.items() if k in ("values", "free")})
+    torch.testing.assert_close(shared["values"], alone["values"], rtol=0, atol=1e-3)
     if "free" in alone:
         assert torch.equal(alone["free"], shared["free"])
 
