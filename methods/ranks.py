@@ -196,7 +196,8 @@ class Others:
         Raises RuntimeError: see `together`.
         """
         finished = threading.Event()
-        threading.Thread(target=self._watch, args=(finished,), daemon=True).start()
+        if self._ranks:
+            threading.Thread(target=self._watch, args=(finished,), daemon=True).start()
         try:
             yield
             self._join(GRACE)
