@@ -29,9 +29,9 @@ T = TypeVar("T")
 class Share:
     """The share of each batch that one rank of a training takes: each ``world``-th item, from item ``rank`` on.
 
-    All ranks take equally many, as exchanges of tensors need. Where a batch has no multiple of ``world`` items, its first
-    items are taken again in the end. `methods.training.Training.whole` leaves their outputs out, so that a loss has each
-    item once; of the batch statistics of normalisation they are a part.
+    All ranks take equally many, as exchanges of tensors need. Where ``world`` does not divide the items of a batch, its
+    first items are taken again in the end. `methods.training.Training.whole` leaves their second outputs out, so that a
+    loss has each item once; the statistics of batch normalisation have these items twice.
     """
 
     rank: int = 0

@@ -26,7 +26,7 @@ from pickle import PicklingError
 from typing import Any, Protocol
 
 import torch
-from lightning_fabric.plugins.environments import ClusterEnvironment
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from torch import distributed
 
 from bench.interfaces import Context, Items
@@ -35,7 +35,7 @@ KILL_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux's prctl."""
 
 PATIENCE = timedelta(days=1)
-"""The longest wait of a rank for another, which may judge a model meanwhile. A rank that has ended is noticed before."""
+"""The longest wait of a rank for another, which may judge a model meanwhile. The end of a rank is noticed before."""
 
 GRACE = 30.0
 """Seconds in which ranks end by themselves after a training, or after one of them has ended too early."""
@@ -63,15 +63,13 @@ class Meeting:
     world: int
     backend: str
 
-    def join(self, rank: int, store: distributed.Store) -> None:
+    def join(self, rank: int, store: Any) -> None:
         """Wait for all other ranks. From now on this process is one of them."""
-        distributed.init_process_group(
-            self.backend, store=store, rank=rank, world_size=self.world, timeout=PATIENCE
-        )
+        distributed.init_process_group(self.backend, store=store, rank=rank, world_size=self.world, timeout=PATIENCE)
 
-    def opened(self, is_first: bool) -> distributed.TCPStore:
+    def opened(self, is_first: bool) -> Any:
         """The store through which ranks find each other, which the first rank serves."""
-        return distributed.TCPStore(
+        return distributed.TCPStore(  # type: ignore[attr-defined]
             self.address, self.port, is_master=is_first, wait_for_workers=False, timeout=PATIENCE
         )
 
@@ -151,7 +149,9 @@ def _check(plugin: Shared, train: Items, device: torch.device) -> None:
     if device.type == "cuda" and (there := torch.cuda.device_count()) < plugin.devices:
         raise ValueError(f"devices={plugin.devices}: torch finds {there} CUDA devices here")
     if len(train) < world:
-        raise ValueError(f"devices={plugin.devices}, nodes={plugin.nodes}: {len(train)} train items are fewer than ranks")
+        raise ValueError(
+            f"devices={plugin.devices}, nodes={plugin.nodes}: {len(train)} train items are fewer than ranks"
+        )
 
 
 def _meeting(plugin: Shared, device: torch.device) -> tuple[Meeting, int]:
@@ -215,7 +215,7 @@ class Others:
 
     def _join(self, seconds: float, enough: Callable[[Iterable[bool]], bool] = all) -> None:
         """Wait until all the ranks, or any, have ended."""
-        ends = {process.sentinel: process for process, _ in self._ranks.values()}
+        ends: dict[Any, BaseProcess] = {process.sentinel: process for process, _ in self._ranks.values()}
         waiting = {*ends}
         while waiting and (ended := wait([*waiting], seconds)):
             for one in ended:
@@ -259,22 +259,25 @@ def _started(
     plugin: Shared, train: Items, context: Context, device: torch.device, meeting: Meeting, first: int, threads: int
 ) -> Iterator[Others]:
     """The other ranks of this machine."""
-    system, ranks = get_context("spawn"), {}
+    system = get_context("spawn")
+    ranks: dict[int, tuple[BaseProcess, Connection]] = {}
     fresh = replace(plugin)  # type: ignore[type-var]
     try:
         for local in range(1, plugin.devices):
             own = f"cuda:{local}" if device.type == "cuda" else "cpu"
             ours, theirs = system.Pipe()
             lent = Context(seed=context.seed, device=own, cache=context.cache)
-            process = system.Process(
+            started = system.Process(
                 target=_follow, args=(fresh, train, lent, meeting, first + local, theirs, os.getpid(), threads)
             )
             try:
-                process.start()
+                started.start()
             except (PicklingError, TypeError, AttributeError) as fault:
-                raise ValueError(f"devices={plugin.devices}: items can't be sent to other processes: {fault}") from fault
+                raise ValueError(
+                    f"devices={plugin.devices}: items can't be sent to other processes: {fault}"
+                ) from fault
             theirs.close()
-            ranks[first + local] = (process, ours)
+            ranks[first + local] = (started, ours)
         others = Others(ranks, meeting.world)
         others.wait_for_start()
         yield others

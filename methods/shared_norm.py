@@ -23,7 +23,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         normal = centred * torch.rsqrt(variance + self.eps).view(shape)
         return normal if not self.affine else normal * self.weight.view(shape) + self.bias.view(shape)
 
-    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
+    def _check_input_dim(self, input: Tensor) -> None:
         """It stands for BatchNorm1d and BatchNorm2d."""
 
     def _follow(self, mean: Tensor, variance: Tensor, rows: int) -> None:
@@ -40,7 +40,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 def share_statistics(network: nn.Module, device: torch.device) -> None:
     """Replace the batch normalisations inside a network on a device. Parameters and buffers stay the same tensors."""
     if device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return
     for name, module in network.named_children():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

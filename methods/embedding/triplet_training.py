@@ -77,7 +77,7 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
     distance = LpDistance(normalize_embeddings=False, power=2)
     miner = TripletMarginMiner(margin=settings.margin, type_of_triplets="semihard", distance=distance)
     criterion = TripletMarginLoss(margin=settings.margin, distance=distance)
-    labels = torch.from_numpy(train.labels).to(training.fabric.device)
+    labels = torch.from_numpy(train.labels).to(training.device)
 
     def one_epoch(epoch: int) -> dict[str, float]:
         rate = settings.learning_rate / settings.lr_divisor ** (epoch // settings.lr_step)
@@ -85,7 +85,7 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
         rng = np.random.default_rng((context.seed, epoch))
         plan = class_batches(train.labels, settings.classes_per_batch, settings.images_per_class, rng)
         network.train()
-        total, triplets = torch.zeros((), device=training.fabric.device), 0
+        total, triplets = torch.zeros((), device=training.device), 0
         batches = inputs.batches(plan, (context.seed, epoch), training.share)
         for number, batch in zip(count(), batches, strict=False):
             target = labels[plan[number]]
@@ -97,7 +97,7 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
             triplets += len(mined[0])
         return {"learning_rate": rate, "triplet_loss": total.item() / len(plan), "triplets": triplets / len(plan)}
 
-    with together(settings, train, context, training.fabric.device):
+    with together(settings, train, context, training.device):
         training.run(settings.epochs, one_epoch, f"triplet, {settings.dim} dimensions: epochs")
     return Fitted(network, backbone, settings.frozen_trunk, context)
 

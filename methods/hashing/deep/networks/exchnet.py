@@ -42,9 +42,7 @@ class ExchNetNetwork(nn.Module):
         self.parts = PartFeatures(backbone, part_attention(attention, backbone, parts), frozen_trunk)
         self.hash_layer = nn.Linear((parts + 1) * backbone.feature_channels, bits)
 
-    def forward(
-        self, inputs: Tensor, anchors: Tensor | None = None, chances: Tensor | None = None
-    ) -> ExchNetOutputs:
+    def forward(self, inputs: Tensor, anchors: Tensor | None = None, chances: Tensor | None = None) -> ExchNetOutputs:
         """Eqs. (1)-(4), (8), (12). In training, ``anchors`` [b, M, C'] of the images' classes are exchanged with.
 
         ``chances``: see `exchange`.

@@ -80,7 +80,7 @@ class Alternation(Learning):
         self, step: int, rows: Int, hash_loss: HashLoss, given: Tensor | None, rng: np.random.Generator
     ) -> tuple[Float, dict[str, float]]:
         """Train on the sampled rows. Returns the outputs U of the last epoch, [m, q], and the mean loss terms."""
-        method, device, share = self.method, self.training.fabric.device, self.training.share
+        method, device, share = self.method, self.training.device, self.training.share
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         outputs = np.empty((len(rows), method.code_width), np.float32)
         means = MeanTerms()
@@ -114,7 +114,7 @@ class Alternation(Learning):
         return {**terms, **method.terms(made, classes, progress)}
 
     def _hash_loss(self, codes: Float, dissimilar: float) -> HashLoss:
-        device = self.training.fabric.device
+        device = self.training.device
         counts = np.bincount(self.classes, minlength=self.class_count)
         similar = similarity_sums(codes, self.classes, self.class_count, dissimilar)
         squares = (counts + dissimilar**2 * (len(codes) - counts)).astype(np.float32)

@@ -35,7 +35,7 @@ class EpochLearning(Learning):
     def __init__(self, method: EpochHasher, train: Items, context: Context) -> None:
         super().__init__(method, train, context)
         self.steps = method.epochs
-        device = self.training.fabric.device
+        device = self.training.device
         self._classes = torch.from_numpy(self.classes[self.rows]).to(device)
         self.training.state["memory"] = torch.zeros(len(self.rows), method.bits, device=device)
 

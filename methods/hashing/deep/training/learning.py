@@ -116,7 +116,7 @@ class Learning:
         """Rows of the train items and the network's outputs for their un-augmented images, batch by batch."""
         plan = [rows[batch] for batch in in_order(len(rows), EVALUATION_BATCH)]
         batches, precision = self.inputs.batches(plan), self.method.inference_precision
-        return zip(plan, evaluate(self.network, self.training.fabric, batches, precision), strict=True)
+        return zip(plan, evaluate(self.network, self.training.device, batches, precision), strict=True)
 
     def _one_step(self, step: int) -> dict[str, Any]:
         rate = self.method.learning_rate * self.method.rate(step / self.steps)

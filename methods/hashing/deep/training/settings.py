@@ -85,7 +85,9 @@ class DeepHasher:
     def __post_init__(self) -> None:
         check_parameters(self)
         if self.devices * self.nodes > 1 and not self.shareable:
-            told = f"{type(self).__name__} cannot be shared among devices, since its network draws at random for a batch"
+            told = (
+                f"{type(self).__name__} cannot be shared among devices, since its network draws at random for a batch"
+            )
             raise ValueError(f"devices={self.devices}, nodes={self.nodes}: {told}; use 1")
         reading = Reading(self.preprocessing, self.augmentation, self.cached_side, self.inference_precision)
         self.choice = BackboneChoice(
@@ -107,7 +109,7 @@ class DeepHasher:
         from methods.ranks import together
 
         self._learned = self.learning(train, context)
-        with together(self, train, context, self._learned.training.fabric.device):
+        with together(self, train, context, self._learned.training.device):
             self._learned.run()
         self.use("last")
         return self
