@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,27 @@ from methods.reading import SQUASHED, Preprocessing, Reading
 
 Seed = tuple[int, ...]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of each batch that one rank of a training takes: each ``world``-th item, from item ``rank`` on.
+
+    All ranks take equally many, as exchanges of tensors need. Where ``world`` does not divide the items of a batch, its
+    first items are taken again in the end. `methods.training.Training.whole` leaves their second outputs out, so that a
+    loss has each item once; the statistics of batch normalisation have these items twice.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    def places(self, count: int) -> Int:
+        """The places in a batch of ``count`` items, int64 [ceil(count / world)]."""
+        return (np.arange(-(-count // self.world) * self.world, dtype=np.int64) % count)[self.rank :: self.world]
+
+
+ALONE = Share()
+"""The share of a training on one device."""
 
 
 def in_order(count: int, batch_size: int) -> list[Int]:
@@ -46,9 +68,12 @@ def read_images(images: Images, rows: Int, size: int, preprocessing: Preprocessi
     return _stacked(read_each(source, rows, lambda image, _: prepared(image, size, preprocessing)))
 
 
-def read_crops(images: Images, rows: Int, size: int, reading: Reading, rng: np.random.Generator) -> Tensor:
-    """Random crops of the images at ``rows``, each from a generator of its own: as `read_images`."""
-    seeds = rng.integers(0, 2**63, len(rows)).tolist()
+def read_crops(
+    images: Images, rows: Int, size: int, reading: Reading, rng: np.random.Generator, share: Share = ALONE
+) -> Tensor:
+    """Random crops of a share of the images at ``rows``, each from a generator of its own: as `read_images`."""
+    mine = share.places(len(rows))
+    seeds = rng.integers(0, 2**63, len(rows))[mine].tolist()
 
     def crop(image: Pixels, place: int) -> Pixels:
         generator = torch.Generator().manual_seed(seeds[place])
@@ -56,7 +81,7 @@ def read_crops(images: Images, rows: Int, size: int, reading: Reading, rng: np.r
             return random_crop(image, size, reading.preprocessing, generator)
         return resized_crop(shrunk(image, reading.cached_side), size, generator)
 
-    return _stacked(read_each(images, rows, crop))
+    return _stacked(read_each(images, rows[mine], crop))
 
 
 def read_each(images: Images, rows: Int, make: Callable[[Pixels, int], T]) -> list[T]:
@@ -72,16 +97,19 @@ def read_each(images: Images, rows: Int, make: Callable[[Pixels, int], T]) -> li
         return list(pool.map(read, range(len(rows))))
 
 
-def augment(batch: Tensor, rng: np.random.Generator) -> Tensor:
-    """A random crop of each image, padded by an eighth of its side (mirrored), and a random horizontal flip."""
+def augment(batch: Tensor, rng: np.random.Generator, count: int | None = None, share: Share = ALONE) -> Tensor:
+    """A random crop of each image, padded by an eighth of its side (mirrored), and a random horizontal flip.
+
+    The images are a share of a batch of ``count``, by default the whole.
+    """
     pixels = batch.permute(0, 2, 3, 1).numpy()
-    count, size = len(pixels), pixels.shape[1]
-    margin = size // 8
+    count, size = len(pixels) if count is None else count, pixels.shape[1]
+    margin, mine = size // 8, share.places(count)
     padded = np.pad(pixels, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="reflect")
-    tops, lefts = rng.integers(0, 2 * margin + 1, (2, count))
-    flips = rng.integers(0, 2, count)
+    tops, lefts = rng.integers(0, 2 * margin + 1, (2, count))[:, mine]
+    flips = rng.integers(0, 2, count)[mine]
     result = np.empty_like(pixels)
-    for place in range(count):
+    for place in range(len(pixels)):
         top, left = tops[place], lefts[place]
         crop = padded[place, top : top + size, left : left + size]
         result[place] = crop[:, ::-1] if flips[place] else crop
@@ -89,31 +117,35 @@ def augment(batch: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 class ImageBatches(Dataset[Tensor]):
-    """The batches of a plan (rows per batch); item i is batch i, uint8 [b, 3, size, size].
+    """The batches of a plan (rows per batch), or a share of each; item i is batch i, uint8 [b, 3, size, size].
 
     With an ``augment_seed`` the images are changed as ``reading.augmentation`` says.
     """
 
     def __init__(
-        self, images: Images, size: int, plan: Sequence[Int], augment_seed: Seed | None, reading: Reading = SQUASHED
-    ) -> None:
+        self, images: Images, size: int, plan: Sequence[Int], augment_seed: Seed | None, reading: Reading = SQUASHED,
+        share: Share = ALONE,
+    ) -> None:  # fmt: skip
         self.images = images
         self.size = size
         self.plan = plan
         self.augment_seed = augment_seed
         self.reading = reading
+        self.share = share
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def __getitem__(self, number: int) -> Tensor:
         rows, reading = self.plan[number], self.reading
+        mine = rows[self.share.places(len(rows))]
         if self.augment_seed is None or reading.augmentation == "none":
-            return read_images(self.images, rows, self.size, reading.preprocessing)
+            return read_images(self.images, mine, self.size, reading.preprocessing)
         rng = np.random.default_rng((*self.augment_seed, number))
         if reading.augmentation == "shift":
-            return augment(read_images(self.images, rows, self.size, reading.preprocessing), rng)
-        return read_crops(self.images, rows, self.size, reading, rng)
+            squares = read_images(self.images, mine, self.size, reading.preprocessing)
+            return augment(squares, rng, len(rows), self.share)
+        return read_crops(self.images, rows, self.size, reading, rng, self.share)
 
 
 def load_batches(dataset: ImageBatches, device: torch.device) -> Iterator[Tensor]:

@@ -4,6 +4,10 @@ A training is a number of steps (epochs, or outer iterations). A step must draw 
 number alone. Then the checkpoint after each step (weights, optimiser, the method's own tensors, history) is the whole
 state. A training that was killed at any moment ends as an uninterrupted one, on a processor bit for bit with the same
 number of threads.
+
+A training may be shared by several ranks (`methods.ranks`). Each passes its share of a batch through the network, and
+their outputs are gathered, so that every rank has the loss of the whole batch, whatever its form. Gradients are those
+of this loss: a step is that of one device, up to rounding. Rank 0 alone reads and writes files.
 """
 
 from __future__ import annotations
@@ -18,31 +22,52 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from bench.interfaces import Context
 from bench.system.files import replace_file
+from methods.batches import ALONE, Share
+from methods.ranks import PATIENCE, Joined
 from methods.reading import Precision
+from methods.shared_norm import share_statistics
 
 FORMAT = 1
 
 
-def make_fabric(device: str, precision: Precision = "32-true") -> Fabric:
-    """Fabric on one device ("cpu", "cuda", "auto"). It knows no TF32, which `exactly` rules.
+def device_of(name: str) -> torch.device:
+    """The device of a name: "cpu", "cuda", one of several as in "cuda:1", or "auto".
 
-    Raises ValueError: the device is of another name, torch finds no CUDA device, or it has no bfloat16.
+    Raises ValueError: there is no such name, or torch finds no CUDA device.
     """
-    if device not in ("cpu", "cuda", "auto"):
-        raise ValueError(f"device={device!r}: must be cpu, cuda or auto")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device='cuda': torch finds no CUDA device, use 'cpu' or 'auto'")
-    accelerator = "cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"
-    if accelerator == "cuda" and precision == "bf16-mixed" and not torch.cuda.is_bf16_supported():
+    kind, _, number = name.partition(":")
+    if name not in ("cpu", "cuda", "auto") and not (kind == "cuda" and number.isdecimal()):
+        raise ValueError(f"device={name!r}: must be cpu, cuda, one of several as in cuda:1, or auto")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={name!r}: torch finds no CUDA device, use 'cpu' or 'auto'")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(number or 0))
+
+
+def make_fabric(device: torch.device, precision: Precision = "32-true", world: int = 1) -> Fabric:
+    """Fabric on one device. It knows no TF32, which `exactly` rules.
+
+    With a ``world`` of more than one rank, this process must have joined them, and each has such a device.
+
+    Raises ValueError: the device has no bfloat16.
+    """
+    if device.type == "cuda" and precision == "bf16-mixed" and not torch.cuda.is_bf16_supported():
         raise ValueError("precision='bf16-mixed': the CUDA device has no bfloat16, use '32-true'")
+    ranks = DDPStrategy(cluster_environment=Joined(), timeout=PATIENCE, forward_sync_buffers=False)
     return Fabric(
-        accelerator=accelerator, devices=1, precision="bf16-mixed" if precision == "bf16-mixed" else "32-true"
+        accelerator=device.type,
+        devices=1 if device.index is None else [device.index],
+        num_nodes=world,
+        strategy=ranks if world > 1 else "auto",
+        precision="bf16-mixed" if precision == "bf16-mixed" else "32-true",
     )
 
 
@@ -62,14 +87,14 @@ def exactly(precision: Precision) -> Iterator[None]:
 
 
 def evaluate(
-    network: nn.Module, fabric: Fabric, batches: Iterable[Tensor], precision: Precision = "32-true"
+    network: nn.Module, device: torch.device, batches: Iterable[Tensor], precision: Precision = "32-true"
 ) -> Iterator[Any]:
-    """The network's outputs for each batch, in evaluation mode and without gradients.
+    """The network's outputs for each batch, on a device, in evaluation mode and without gradients.
 
-    The precision is the given one, whatever that of the fabric.
+    The precision is the given one, whatever that of the training.
     """
-    network.to(fabric.device).eval()
-    mixed = torch.autocast(fabric.device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
+    network.to(device).eval()
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
     for batch in batches:
         with torch.inference_mode(), exactly(precision), mixed:
             made = network(batch)
@@ -82,7 +107,8 @@ class Training:
     ``identity`` (JSON values) decides the training: a checkpoint of another identity is refused. ``state`` holds the
     method's own tensors, ``history`` one row of figures per finished step. ``prefix`` starts the file names in
     ``context.folder``: PREFIXcheckpoint.safetensors, PREFIXlog.csv, and PREFIXNAME.safetensors for each kept model.
-    ``precision`` is that of the steps.
+    ``precision`` is that of the steps. ``world`` is the number of ranks that share the steps; when ``run`` is called,
+    this process has joined them.
     """
 
     def __init__(
@@ -93,13 +119,16 @@ class Training:
         identity: dict[str, Any],
         prefix: str = "",
         precision: Precision = "32-true",
+        world: int = 1,
     ) -> None:
         self.context = context
-        self.fabric = make_fabric(context.device, precision)
+        self.device = device_of(context.device)
         self._precision = precision
+        self._world, self.share = world, ALONE
         self.network = network
         self.optimizer = optimizer
-        self.forward, self._optimizer = self.fabric.setup(network, optimizer)
+        if world == 1:
+            self._set_up()
         self.state: dict[str, Tensor] = {}
         self.history: list[dict[str, Any]] = []
         self._losses: list[Tensor] = []
@@ -114,6 +143,8 @@ class Training:
 
         Raises ValueError: the checkpoint in ``context.folder`` is of another training, or a loss is no finite number.
         """
+        if self._world > 1:
+            self._join()
         self._resume()
         done = len(self.history)
         for step in self.context.track(range(done, steps), description, steps - done):
@@ -122,6 +153,63 @@ class Training:
             self._check_losses(step, steps)
             self.history.append({"step": step, **figures})
             self._save()
+        if self._world > 1:
+            self.fabric.barrier()
+
+    def _join(self) -> None:
+        """Share the steps with the other ranks, all of which have come here."""
+        self.share = Share(distributed.get_rank(), self._world)
+        if self.share.rank:
+            self._folder = self._checkpoint = self._log = None
+        share_statistics(self.network, self.device)
+        for module in self.network.modules():
+            if isinstance(getattr(module, "share", None), Share):  # it draws for each item of a batch
+                module.share = self.share  # type: ignore[assignment]
+        self._set_up()
+
+    def _set_up(self) -> None:
+        self.fabric = make_fabric(self.device, self._precision, self._world)
+        if self._world > 1:
+            self.fabric.launch()
+        self.forward, self._optimizer = self.fabric.setup(self.network, self.optimizer)
+
+    def whole(self, made: Any, count: int) -> Any:
+        """The outputs for all ``count`` items of a batch, by those for this rank's share.
+
+        A loss of them is the same on every rank, so each takes the gradient by its own rows, and no gradient is sent.
+        It is multiplied by the number of ranks, since Fabric takes the mean of those of the weights, not the sum.
+        Outputs are a tensor or a named tuple of tensors, each with a row for each item, except those that the network
+        names in ``constants``.
+        """
+        if self._world == 1:
+            return made
+        if isinstance(made, Tensor):
+            return self._rows(made, count)
+        constants: tuple[str, ...] = getattr(self.network, "constants", ())
+        ours = {name: value for name, value in made._asdict().items() if value is not None and name not in constants}
+        return made._replace(**{name: self._rows(value, count) for name, value in ours.items()})
+
+    def _rows(self, values: Tensor, count: int) -> Tensor:
+        world = self._world
+        gathered = values.new_empty((world, *values.shape))
+        distributed.all_gather([*gathered.unbind(0)], values.detach().contiguous())
+        if values.requires_grad:
+            ours = values.view_as(values)  # the network may use the values themselves in other outputs
+            ours.register_hook(lambda gradient: gradient * world)  # type: ignore[no-untyped-call]
+            gathered[self.share.rank] = ours
+        return gathered.transpose(0, 1).flatten(0, 1)[:count]
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of the values that the ranks give."""
+        if self._world == 1:
+            return values
+        summed = self.fabric.all_reduce(values, reduce_op="sum")
+        assert isinstance(summed, Tensor)
+        return summed
+
+    def agreed(self, values: Tensor) -> Tensor:
+        """The values that rank 0 gives: those of others may differ in rounding."""
+        return values if self._world == 1 else self.fabric.broadcast(values)
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of the next updates; a group of parameters with a ``scale`` gets that share of it."""
@@ -176,7 +264,7 @@ class Training:
 
     def _load(self, tensors: dict[str, Tensor]) -> None:
         self.network.load_state_dict(_part(tensors, "network."))
-        self.state = {name: value.to(self.fabric.device) for name, value in _part(tensors, "state.").items()}
+        self.state = {name: value.to(self.device) for name, value in _part(tensors, "state.").items()}
 
     def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         """A file's tensors and metadata; a file of another training is refused."""
@@ -200,9 +288,13 @@ class Training:
         replace_file(self._log, lambda path: path.write_text(table, encoding="utf-8"))
 
     def _resume(self) -> None:
-        if self._checkpoint is None or not self._checkpoint.exists():
+        there = self._checkpoint is not None and self._checkpoint.exists()
+        found = self._read(self._checkpoint) if self._checkpoint is not None and there else None
+        if self._world > 1:
+            found = self.fabric.broadcast(found)
+        if found is None:
             return
-        tensors, metadata = self._read(self._checkpoint)
+        tensors, metadata = found
         self.history = json.loads(metadata["history"])
         self._load(tensors)
         values: dict[int, dict[str, Tensor]] = {}

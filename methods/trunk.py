@@ -26,10 +26,10 @@ from bench.interfaces import Context, Images, Int, Items
 from bench.system.files import replace_file
 from methods.backbones import BackboneChoice, load
 from methods.backbones.backbone import Backbone, fill, read_state, seeded
-from methods.batches import ImageBatches, Seed, in_order, load_batches, shuffled
+from methods.batches import ALONE, ImageBatches, Seed, Share, in_order, load_batches, shuffled
 from methods.kept_images import KeptImages, keep
 from methods.reading import Reading
-from methods.training import Training, evaluate, make_fabric
+from methods.training import Training, device_of, evaluate
 
 EVALUATION_BATCH = 256
 # Classification before a trunk is frozen follows a common recipe for small residual networks; it is a choice.
@@ -39,8 +39,8 @@ PRETRAINING = {"batch_size": 128, "peak_learning_rate": 0.1, "momentum": 0.9, "w
 class Inputs(Protocol):
     """The inputs of a network, for rows of some items."""
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
-        """float32 tensors, one per batch of rows; images are augmented if there is a seed."""
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE) -> Iterator[Tensor]:
+        """float32 tensors, one per batch of rows, or a share of each; images are augmented if there is a seed."""
         ...
 
 
@@ -53,10 +53,10 @@ class ImageInputs:
     device: torch.device
     kept: KeptImages | None = None
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE) -> Iterator[Tensor]:
         """float32 [b, 3, image_size, image_size]."""
         images, reading = self._source(augment_seed is not None)
-        dataset = ImageBatches(images, self.backbone.image_size, plan, augment_seed, reading)
+        dataset = ImageBatches(images, self.backbone.image_size, plan, augment_seed, reading, share)
         return map(self.backbone.normalise, load_batches(dataset, self.device))
 
     def _source(self, augmented: bool) -> tuple[Images, Reading]:
@@ -79,10 +79,11 @@ class TrunkInputs:
     maps: NDArray[np.float16]
     device: torch.device
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE) -> Iterator[Tensor]:
         """float32 [b, channels, h, w], channels last in memory."""
         for rows in plan:
-            yield torch.from_numpy(np.asarray(self.maps[rows])).permute(0, 3, 1, 2).to(self.device).float()
+            maps = np.asarray(self.maps[rows[share.places(len(rows))]])
+            yield torch.from_numpy(maps).permute(0, 3, 1, 2).to(self.device).float()
 
 
 def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: Context) -> Inputs:
@@ -90,7 +91,7 @@ def open_inputs(items: Items, backbone: Backbone, frozen_trunk: bool, context: C
 
     Raises ValueError: the items have no images.
     """
-    device = make_fabric(context.device).device
+    device = device_of(context.device)
     if frozen_trunk:
         return TrunkInputs(_trunk_outputs(items, backbone, context), device)
     return ImageInputs(images_of(items), backbone, device, keep(items, context))
@@ -103,7 +104,7 @@ def outputs(
     inputs = open_inputs(items, backbone, frozen_trunk, context)
     plan = in_order(len(items), EVALUATION_BATCH)
     batches = context.track(inputs.batches(plan), description, len(plan))
-    return evaluate(network, make_fabric(context.device), batches, backbone.reading.inference_precision)
+    return evaluate(network, device_of(context.device), batches, backbone.reading.inference_precision)
 
 
 def images_of(items: Items) -> Images:
@@ -166,7 +167,7 @@ def _pretrain(
     )
     training = Training(network, optimizer, context, identity, prefix="pretraining-")
     shifting = replace(backbone, reading=replace(backbone.reading, augmentation="shift"))
-    inputs = ImageInputs(images_of(train), shifting, training.fabric.device, keep(train, context))
+    inputs = ImageInputs(images_of(train), shifting, training.device, keep(train, context))
 
     def one_epoch(epoch: int) -> dict[str, float]:
         rng = np.random.default_rng((context.seed, epoch))
@@ -224,10 +225,10 @@ def _trunk_outputs(items: Items, backbone: Backbone, context: Context) -> NDArra
 
 
 def _compute(items: Items, backbone: Backbone, context: Context, path: Path | None) -> NDArray[np.float16]:
-    fabric = make_fabric(context.device)
+    device = device_of(context.device)
     plan = in_order(len(items), EVALUATION_BATCH)
-    batches = ImageInputs(images_of(items), backbone, fabric.device).batches(plan)
-    made = evaluate(backbone.trunk(), fabric, batches, backbone.reading.inference_precision)
+    batches = ImageInputs(images_of(items), backbone, device).batches(plan)
+    made = evaluate(backbone.trunk(), device, batches, backbone.reading.inference_precision)
     maps: NDArray[np.float16] | None = None
     for rows, output in context.track(zip(plan, made, strict=True), "trunk outputs", len(plan)):
         block = output.half().permute(0, 2, 3, 1).cpu().numpy()

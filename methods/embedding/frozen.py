@@ -16,7 +16,7 @@ from torch import nn
 from bench.interfaces import Context, Float, Items, Unavailable
 from methods.backbones.backbone import seeded
 from methods.embedding.preprocessing import Preprocessing, seen, unit_length
-from methods.training import make_fabric
+from methods.training import device_of
 from methods.trunk import images_of
 
 BATCH = 32
@@ -53,7 +53,7 @@ def encoder(plugin: Any, network: nn.Module, preprocessing: Preprocessing, conte
         context.say(f"weights = '{RANDOM}': {plugin.model} has seen no data, and its features mean nothing")
     else:
         context.say(seen(plugin.seen, f"{plugin.model} {named(plugin.weights)}"))
-    device = make_fabric(context.device).device
+    device = device_of(context.device)
     return FrozenEncoder(network.eval().to(device), preprocessing, device, plugin.normalise, context)
 
 

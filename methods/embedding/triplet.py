@@ -39,6 +39,9 @@ class Triplet:
     ``lr_step``: (paper: 30)
     ``momentum``: of SGD (paper: not stated | choice: 0.9)
     ``weight_decay``: (paper: 5e-4)
+    ``devices``: devices of this machine that share a training, each by a process of its own; a batch is shared among
+        them, and its triplets are those of the whole batch
+    ``nodes``: machines that share it, see `methods.ranks`
     """
 
     check_parameters: ClassVar[dict[str, Any]] = {**SMALLEST, "frozen_trunk": True, "epochs": 1, "dim": 16}
@@ -63,6 +66,8 @@ class Triplet:
     lr_step: Count = 30
     momentum: NotNegative = 0.9
     weight_decay: NotNegative = 5e-4
+    devices: Count = 1
+    nodes: Count = 1
 
     def __post_init__(self) -> None:
         check_parameters(self)

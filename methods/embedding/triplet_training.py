@@ -16,6 +16,7 @@ from torch.nn import functional
 from bench.interfaces import Context, Float, Int, Items, Unsuitable
 from methods.backbones.backbone import Backbone, seeded
 from methods.embedding.triplet import Triplet
+from methods.ranks import together
 from methods.training import Training
 from methods.trunk import open_inputs, outputs, prepare_backbone
 
@@ -68,12 +69,15 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
     # The trunk's identity holds the weights, wherever their file is.
     values = {f.name: getattr(settings, f.name) for f in fields(settings) if f.init and f.name != "weights"}
     identity = {**values, "seed": context.seed, "train": train.fingerprint, "trunk": backbone.identity()}
-    training = Training(network, _optimizer(settings, network), context, identity, precision=settings.precision)
+    training = Training(
+        network, _optimizer(settings, network), context, identity, precision=settings.precision,
+        world=settings.devices * settings.nodes,
+    )  # fmt: skip
     # FaceNet's distance is squared; the features already have unit length.
     distance = LpDistance(normalize_embeddings=False, power=2)
     miner = TripletMarginMiner(margin=settings.margin, type_of_triplets="semihard", distance=distance)
     criterion = TripletMarginLoss(margin=settings.margin, distance=distance)
-    labels = torch.from_numpy(train.labels).to(training.fabric.device)
+    labels = torch.from_numpy(train.labels).to(training.device)
 
     def one_epoch(epoch: int) -> dict[str, float]:
         rate = settings.learning_rate / settings.lr_divisor ** (epoch // settings.lr_step)
@@ -81,10 +85,11 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
         rng = np.random.default_rng((context.seed, epoch))
         plan = class_batches(train.labels, settings.classes_per_batch, settings.images_per_class, rng)
         network.train()
-        total, triplets = torch.zeros((), device=training.fabric.device), 0
-        for number, batch in zip(count(), inputs.batches(plan, (context.seed, epoch)), strict=False):
+        total, triplets = torch.zeros((), device=training.device), 0
+        batches = inputs.batches(plan, (context.seed, epoch), training.share)
+        for number, batch in zip(count(), batches, strict=False):
             target = labels[plan[number]]
-            features = training.forward(batch)
+            features = training.whole(training.forward(batch), len(target))
             mined = miner(features, target)
             loss = criterion(features, target, mined)
             training.update(loss)
@@ -92,7 +97,8 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
             triplets += len(mined[0])
         return {"learning_rate": rate, "triplet_loss": total.item() / len(plan), "triplets": triplets / len(plan)}
 
-    training.run(settings.epochs, one_epoch, f"triplet, {settings.dim} dimensions: epochs")
+    with together(settings, train, context, training.device):
+        training.run(settings.epochs, one_epoch, f"triplet, {settings.dim} dimensions: epochs")
     return Fitted(network, backbone, settings.frozen_trunk, context)
 
 

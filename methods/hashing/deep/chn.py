@@ -39,6 +39,7 @@ class CHN(FixedCodeHasher):
 
     label = "CHN"
     reads_images: ClassVar[bool] = True
+    shareable: ClassVar[bool] = False
     check_parameters: ClassVar[dict[str, Any]] = {**FixedCodeHasher.check_parameters, "width": 8}
     epochs: Count = 300
     batch_size: TwoOrMore = 128

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Lt
 
@@ -39,6 +39,7 @@ class CIBHash(UnsupervisedHasher):
     """
 
     label = "CIBHash"
+    shareable: ClassVar[bool] = False
     epochs: Count = 60
     optimizer: Literal["sgd", "nesterov", "adam"] = "adam"
     learning_rate: Positive = 1e-3

@@ -5,7 +5,7 @@ retrieval", TKDE 2024.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
@@ -43,6 +43,7 @@ class DAHNet(AlternatingHasher):
     """
 
     label = "DAHNet"
+    shareable: ClassVar[bool] = False
     bits: Annotated[int, Ge(6), Le(LARGEST)] = 32
     iterations: Count = 20
     epochs: Count = 30

@@ -81,7 +81,7 @@ def test_anchors_are_the_class_means_of_the_part_features(train):
     subject = alternation(train)
     means = anchors(subject, None, step=0)
     batches = subject.inputs.batches([np.arange(len(train))])
-    (made,) = evaluate(subject.network, subject.training.fabric, batches)
+    (made,) = evaluate(subject.network, subject.training.device, batches)
     for label in range(4):
         wanted = made.local.numpy()[train.labels == label].mean(axis=0)
         np.testing.assert_allclose(means[label], wanted, rtol=1e-4, atol=1e-5)
@@ -116,9 +116,9 @@ def test_held_out_images_are_never_trained_on(train, monkeypatch):
     read = set()
     batches = type(subject.inputs).batches
 
-    def spy(inputs, plan, augment_seed=None):
+    def spy(inputs, plan, *others):
         read.update(np.concatenate(plan).tolist())
-        return batches(inputs, plan, augment_seed)
+        return batches(inputs, plan, *others)
 
     monkeypatch.setattr(type(subject.inputs), "batches", spy)
     monkeypatch.setattr(subject, "_held_out_map", lambda: 0.0)

@@ -98,7 +98,8 @@ def test_hash_loss_and_its_gradient_are_the_closed_form(dissimilar):
 def test_exchange_replaces_each_part_with_probability_one_half():
     count = 2000
     local, anchors = torch.zeros(count, PARTS, 3), torch.ones(count, PARTS, 3)
-    swapped = exchange(local, anchors, torch.Generator().manual_seed(0))
+    chances = torch.rand(count, PARTS, generator=torch.Generator().manual_seed(0))
+    swapped = exchange(local, anchors, chances)
     assert torch.equal(swapped.amin(dim=2), swapped.amax(dim=2))
     taken = swapped[:, :, 0].numpy()
     low, high = binom.interval(1 - 1e-6, count, 0.5)
@@ -109,13 +110,16 @@ def test_exchange_replaces_each_part_with_probability_one_half():
     assert np.all((patterns > low) & (patterns < high))
 
 
+CHANCES = torch.rand(8, PARTS, generator=torch.Generator().manual_seed(0))
+
+
 def test_parts_are_exchanged_in_training_only(network, images):
     anchors = torch.full((8, PARTS, WIDTH), 50.0)
     network.eval()
     with torch.no_grad():
         assert torch.equal(network(images, anchors).codes, network(images).codes)
         network.train()
-        plain, swapped = network(images), network(images, anchors, torch.Generator().manual_seed(0))
+        plain, swapped = network(images), network(images, anchors, CHANCES)
     assert not torch.allclose(plain.codes, swapped.codes)
     assert torch.equal(plain.local, swapped.local)
 
@@ -124,13 +128,13 @@ def test_the_global_feature_is_never_exchanged(network, images):
     anchors = torch.full((8, PARTS, WIDTH), 50.0)
     with torch.no_grad():
         network.hash_layer.weight[:, : PARTS * WIDTH] = 0
-        plain, swapped = network(images), network(images, anchors, torch.Generator().manual_seed(0))
+        plain, swapped = network(images), network(images, anchors, CHANCES)
     assert torch.equal(plain.codes, swapped.codes)
 
 
 def test_anchors_are_constants_and_every_other_weight_learns(network, images):
     anchors = torch.ones(8, PARTS, WIDTH)
-    made = network(images, anchors, torch.Generator().manual_seed(0))
+    made = network(images, anchors, CHANCES)
     loss = made.codes.square().sum() + spatial_loss(made.maps, "sum", False).sum()
     loss.backward()
     assert anchors.grad is None

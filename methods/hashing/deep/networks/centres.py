@@ -23,6 +23,7 @@ class CentreNetwork(nn.Module):
     """A balanced hash layer, and centres that start from a normal distribution: DCDH's."""
 
     new_layers = ("network.hash_layer", "centres")
+    constants = ("centres",)
 
     def __init__(self, backbone: Backbone, bits: int, classes: int, frozen_trunk: bool) -> None:
         super().__init__()

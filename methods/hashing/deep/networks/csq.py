@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from methods.batches import ALONE
+
 DROPS = 43
 """The part of a random stream's key that names the draws of what is dropped."""
 
@@ -21,7 +23,7 @@ class DeepHead(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
         self.last = nn.Linear(width, bits)
-        self.seed = seed
+        self.seed, self.share = seed, ALONE
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         self.batches: Tensor
 
@@ -35,4 +37,6 @@ class DeepHead(nn.Module):
     def _kept(self, hidden: Tensor) -> Tensor:
         rng = np.random.default_rng((self.seed, DROPS, int(self.batches)))
         self.batches += 1
-        return torch.from_numpy(rng.integers(0, 2, hidden.shape, dtype=np.bool_)).to(hidden.device)
+        rank, world = self.share.rank, self.share.world
+        kept = rng.integers(0, 2, (len(hidden) * world, hidden.shape[1]), dtype=np.bool_)[rank::world]
+        return torch.from_numpy(kept).to(hidden.device)

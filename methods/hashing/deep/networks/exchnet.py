@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,21 +42,25 @@ class ExchNetNetwork(nn.Module):
         self.parts = PartFeatures(backbone, part_attention(attention, backbone, parts), frozen_trunk)
         self.hash_layer = nn.Linear((parts + 1) * backbone.feature_channels, bits)
 
-    def forward(
-        self, inputs: Tensor, anchors: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> ExchNetOutputs:
-        """Eqs. (1)-(4), (8), (12). In training, ``anchors`` [b, M, C'] of the images' classes are exchanged with."""
+    def forward(self, inputs: Tensor, anchors: Tensor | None = None, chances: Tensor | None = None) -> ExchNetOutputs:
+        """Eqs. (1)-(4), (8), (12). In training, ``anchors`` [b, M, C'] of the images' classes are exchanged with.
+
+        ``chances``: see `exchange`.
+        """
         seen = self.parts(inputs)
         used = seen.local
-        if self.training and anchors is not None:
-            used = exchange(seen.local, anchors, generator)
+        if self.training and anchors is not None and chances is not None:
+            used = exchange(seen.local, anchors, chances)
         codes = torch.tanh(self.hash_layer(torch.cat([used.flatten(1), seen.whole], dim=1)).float())
         return ExchNetOutputs(codes, seen.attention, seen.maps, seen.local)
 
 
-def exchange(local: Tensor, anchors: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Eq. (8): a part feature [b, M, C'] is kept or replaced by its class's anchor, each with probability 1/2."""
-    keep = torch.rand(local.shape[:2], generator=generator) >= 0.5
+def exchange(local: Tensor, anchors: Tensor, chances: Tensor) -> Tensor:
+    """Eq. (8): a part feature [b, M, C'] is kept or replaced by its class's anchor, each with probability 1/2.
+
+    ``chances`` [b, M] are drawn from 0 to 1: a part whose chance is below 1/2 is replaced.
+    """
+    keep = chances >= 0.5
     return torch.where(keep.to(local.device)[..., None], local, anchors.to(local.dtype))
 
 
@@ -94,12 +98,18 @@ def anchors(learning: Learning, per_class: int | None, step: int) -> Tensor:
     rows = learning.rows
     if per_class is not None:
         rows = some_of_each(rows, learning.classes, per_class, (learning.seed, ANCHORS, step))
+    training = learning.training
+    rows = rows[training.share.rank :: training.share.world]
     features = ((made.local.float(), learning.classes[batch]) for batch, made in learning.evaluate(rows))
-    return class_means(features, learning.class_count)
+    return class_means(features, learning.class_count, training.total)
 
 
-def class_means(batches: Iterable[tuple[Tensor, Int]], class_count: int) -> Tensor:
+def class_means(
+    batches: Iterable[tuple[Tensor, Int]], class_count: int, total: Callable[[Tensor], Tensor] = lambda sums: sums
+) -> Tensor:
     """Means per class, [classes, M, C'], of batches (features [b, M, C'], classes int64 [b]); 0 for an empty class.
+
+    ``total`` adds the sums of several ranks, each of which has batches of its own.
 
     Raises ValueError: there are no batches.
     """
@@ -113,7 +123,8 @@ def class_means(batches: Iterable[tuple[Tensor, Int]], class_count: int) -> Tens
         counts += np.bincount(classes, minlength=class_count)
     if sums is None:
         raise ValueError("there are no items to take anchors from")
-    return (sums / torch.from_numpy(counts).clamp_min(1).to(sums.device)[:, None, None]).float()
+    sums, members = total(sums), total(torch.from_numpy(counts).to(sums.device))
+    return (sums / members.clamp_min(1)[:, None, None]).float()
 
 
 def some_of_each(rows: Int, classes: Int, per_class: int, key: tuple[int, ...]) -> Int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.backbones.backbone import Backbone
+from methods.batches import ALONE
 
 SHARES = 41
 """The part of a random stream's key that names the draws of shares."""
@@ -45,6 +46,7 @@ class FISHNetwork(nn.Module):
         self.classifier = nn.Linear(backbone.feature_channels, classes)
         self.hash_layer = nn.Linear(classes, bits)
         self.background, self.others, self.salient, self.seed = background, others, salient, seed
+        self.share = ALONE
         self.register_buffer("database_codebook", codebook)
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         self.database_codebook: Tensor
@@ -67,7 +69,8 @@ class FISHNetwork(nn.Module):
         """A share for each image, drawn by the seed and the number of earlier batches, so that a training resumes."""
         rng = np.random.default_rng((self.seed, SHARES, int(self.batches)))
         self.batches += 1
-        return torch.from_numpy(rng.uniform(self.salient, 1, len(inputs))).to(inputs)
+        rank, world = self.share.rank, self.share.world
+        return torch.from_numpy(rng.uniform(self.salient, 1, len(inputs) * world)[rank::world]).to(inputs)
 
 
 def attention(maps: Tensor) -> Tensor:

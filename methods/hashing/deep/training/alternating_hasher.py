@@ -53,5 +53,8 @@ class AlternatingHasher(DeepHasher):
         return {}
 
     def prepare(self, learning: Alternation, step: int) -> Tensor | None:
-        """The network's second input in this iteration, by class, [classes, ...]; None if there is none."""
+        """The network's second input in this iteration, by class, [classes, M, ...]; None if there is none.
+
+        With it the network gets a third, a number at random from 0 to 1 for each image and each of M, [b, M].
+        """
         return None

@@ -72,7 +72,7 @@ class Alternation(Learning):
         pull = np.zeros_like(codes)
         pull[rows] = method.quantisation * outputs
         codes = update_codes(outputs, sampled, codes, self.classes, dissimilar, pull)
-        self.training.state["codes"] = torch.from_numpy(codes.astype(np.int8))
+        self.training.state["codes"] = self.training.agreed(torch.from_numpy(codes.astype(np.int8)))
         left = objective(outputs, sampled, codes, self.classes, dissimilar) / (outputs.size * len(codes))
         return {**terms, "code_loss": left}
 
@@ -80,20 +80,22 @@ class Alternation(Learning):
         self, step: int, rows: Int, hash_loss: HashLoss, given: Tensor | None, rng: np.random.Generator
     ) -> tuple[Float, dict[str, float]]:
         """Train on the sampled rows. Returns the outputs U of the last epoch, [m, q], and the mean loss terms."""
-        method, device = self.method, self.training.fabric.device
+        method, device, share = self.method, self.training.device, self.training.share
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         outputs = np.empty((len(rows), method.code_width), np.float32)
         means = MeanTerms()
         self.network.train()
         for epoch in range(method.epochs):
             plan = shuffled(np.arange(len(rows)), method.batch_size, rng)
-            batches = self.inputs.batches([rows[places] for places in plan], (self.seed, step, epoch))
+            batches = self.inputs.batches([rows[places] for places in plan], (self.seed, step, epoch), share)
             means = MeanTerms()
             for number, images in zip(count(), batches, strict=False):
                 chosen = rows[plan[number]]
                 classes = torch.from_numpy(self.classes[chosen]).to(device)
-                extra = () if given is None else (given[classes], generator)
-                made = self.training.forward(images, *extra)
+                mine = share.places(len(chosen))
+                chances = () if given is None else torch.rand(len(chosen), given.shape[1], generator=generator)[mine]
+                extra = () if given is None else (given[classes[mine]], chances)
+                made = self.training.whole(self.training.forward(images, *extra), len(chosen))
                 terms = self._terms(made, classes, chosen, hash_loss, step / self.steps)
                 self.training.update(torch.stack(list(terms.values())).sum())
                 outputs[plan[number]] = made.codes.detach().float().cpu().numpy()
@@ -112,7 +114,7 @@ class Alternation(Learning):
         return {**terms, **method.terms(made, classes, progress)}
 
     def _hash_loss(self, codes: Float, dissimilar: float) -> HashLoss:
-        device = self.training.fabric.device
+        device = self.training.device
         counts = np.bincount(self.classes, minlength=self.class_count)
         similar = similarity_sums(codes, self.classes, self.class_count, dissimilar)
         squares = (counts + dissimilar**2 * (len(codes) - counts)).astype(np.float32)

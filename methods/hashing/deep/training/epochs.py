@@ -35,7 +35,7 @@ class EpochLearning(Learning):
     def __init__(self, method: EpochHasher, train: Items, context: Context) -> None:
         super().__init__(method, train, context)
         self.steps = method.epochs
-        device = self.training.fabric.device
+        device = self.training.device
         self._classes = torch.from_numpy(self.classes[self.rows]).to(device)
         self.training.state["memory"] = torch.zeros(len(self.rows), method.bits, device=device)
 
@@ -48,12 +48,13 @@ class EpochLearning(Learning):
         memory = self.training.state["memory"]
         rng = np.random.default_rng((self.seed, STEP, step))
         plan = shuffled(np.arange(len(self.rows)), self.method.batch_size, rng)
-        batches = self.inputs.batches([self.rows[places] for places in plan], (self.seed, step))
+        rows, share = [self.rows[places] for places in plan], self.training.share
+        batches = self.inputs.batches(rows, (self.seed, step), share)
         means = MeanTerms()
         self.network.train()
         for number, images in zip(count(), batches, strict=False):
             places = torch.from_numpy(plan[number]).to(memory.device)
-            made = self.training.forward(images)
+            made = self.training.whole(self.training.forward(images), len(places))
             memory[places] = made.codes.detach().float()
             progress = (step + number / len(plan)) / self.steps
             # A 0 at the end of a key would not change its stream.

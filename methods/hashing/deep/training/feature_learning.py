@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from bench.interfaces import Float, Int, Items, Labels
 from methods.backbones.backbone import Backbone
-from methods.batches import Seed, in_order
+from methods.batches import ALONE, Seed, Share, in_order
 from methods.embedding.pretrained import Pretrained
 from methods.hashing.deep.training.epochs import EpochLearning
 from methods.hashing.deep.training.unsupervised_hasher import UnsupervisedHasher
-from methods.training import evaluate, make_fabric
+from methods.training import device_of, evaluate
 from methods.trunk import EVALUATION_BATCH, Inputs, prepare_backbone
 
 BLOCK_ROWS = 4096
@@ -30,10 +30,11 @@ class FeatureInputs:
     factor: float
     device: torch.device
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE) -> Iterator[Tensor]:
         """float32 [b, d]."""
         for rows in plan:
-            yield torch.from_numpy(self.features[rows] * np.float32(self.factor)).to(self.device)
+            mine = rows[share.places(len(rows))]
+            yield torch.from_numpy(self.features[mine] * np.float32(self.factor)).to(self.device)
 
 
 class FeatureLearning(EpochLearning):
@@ -46,10 +47,10 @@ class FeatureLearning(EpochLearning):
     method: UnsupervisedHasher
 
     def outputs(self, items: Items) -> Iterator[Any]:
-        inputs = FeatureInputs(self._features(items), self._factor, self.training.fabric.device)
+        inputs = FeatureInputs(self._features(items), self._factor, self.training.device)
         plan = in_order(len(items), EVALUATION_BATCH)
         batches = self.context.track(inputs.batches(plan), "encode", len(plan))
-        return evaluate(self.network, self.training.fabric, batches, self.method.inference_precision)
+        return evaluate(self.network, self.training.device, batches, self.method.inference_precision)
 
     def _numbered(self) -> tuple[Labels, int]:
         return np.zeros(len(self.labels), np.int64), 1
@@ -60,7 +61,7 @@ class FeatureLearning(EpochLearning):
         features = self._features(train)
         self._dim, self._factor = features.shape[1], _factor(features)
         backbone = prepare_backbone(self.method.choice, train, self.context) if self._embedder else _none(self._dim)
-        return backbone, FeatureInputs(features, self._factor, make_fabric(self.context.device).device)
+        return backbone, FeatureInputs(features, self._factor, device_of(self.context.device))
 
     def _reader(self, train: Items) -> Pretrained:
         """What reads the features of images."""

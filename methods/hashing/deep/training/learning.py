@@ -48,7 +48,8 @@ class Learning:
         values = {f.name: getattr(method, f.name) for f in fields(method) if f.init and f.name != "weights"}
         identity = {**values, "seed": self.seed, "train": train.fingerprint, "trunk": self.backbone.identity()}
         optimizer = _optimizer(method, self.network)
-        self.training = Training(self.network, optimizer, context, identity, precision=method.precision)
+        world = method.devices * method.nodes
+        self.training = Training(self.network, optimizer, context, identity, precision=method.precision, world=world)
 
     def _open(self, train: Items) -> tuple[Backbone, Inputs]:
         """What the network is cut from, and the train items as it takes them."""
@@ -115,7 +116,7 @@ class Learning:
         """Rows of the train items and the network's outputs for their un-augmented images, batch by batch."""
         plan = [rows[batch] for batch in in_order(len(rows), EVALUATION_BATCH)]
         batches, precision = self.inputs.batches(plan), self.method.inference_precision
-        return zip(plan, evaluate(self.network, self.training.fabric, batches, precision), strict=True)
+        return zip(plan, evaluate(self.network, self.training.device, batches, precision), strict=True)
 
     def _one_step(self, step: int) -> dict[str, Any]:
         rate = self.method.learning_rate * self.method.rate(step / self.steps)
@@ -124,8 +125,13 @@ class Learning:
         return {**figures, **self._judge(step)}
 
     def _judge(self, step: int) -> dict[str, Any]:
-        """The mAP that decides which network is kept, if it is due; the best network so far is kept."""
+        """The mAP that decides which network is kept, if it is due; the best network so far is kept.
+
+        Rank 0 alone judges, and the others wait for it in the next step.
+        """
         scores: dict[str, Any] = {}
+        if self.training.share.rank:
+            return scores
         due = (step + 1) % self.method.validate_every == 0 or step + 1 == self.steps
         if self.method.validation:
             scores["held_out_map"] = self._held_out_map() if due else ""

@@ -48,6 +48,9 @@ class DeepHasher:
         does not see their images, but a trunk pretrained on the train items has. The network with their best mAP
         against the other train items is kept as the model "best_on_validation".
     ``validate_every``: steps from one such mAP to the next; the last step has one too
+    ``devices``: devices of this machine that share a training, each by a process of its own; a batch is shared among
+        them, and the loss is that of the whole batch. A method that is not ``shareable`` has 1.
+    ``nodes``: machines that share it, see `methods.ranks`
     """
 
     check_parameters: ClassVar[dict[str, Any]] = {
@@ -55,6 +58,7 @@ class DeepHasher:
     }  # fmt: skip
     label_sets: ClassVar[bool] = False
     reads_images: ClassVar[bool] = False
+    shareable: ClassVar[bool] = True
     bits: Count = 32
     backbone: BackboneName = "resnet50"
     weights: str | Path = "imagenet"
@@ -74,10 +78,17 @@ class DeepHasher:
     weight_decay: NotNegative = 1e-4
     validation: Natural = 0
     validate_every: Count = 5
+    devices: Count = 1
+    nodes: Count = 1
     database_codes_: Codes | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        if self.devices * self.nodes > 1 and not self.shareable:
+            told = (
+                f"{type(self).__name__} cannot be shared among devices, since it draws at random for a whole batch"
+            )
+            raise ValueError(f"devices={self.devices}, nodes={self.nodes}: {told}; use 1")
         reading = Reading(self.preprocessing, self.augmentation, self.cached_side, self.inference_precision)
         self.choice = BackboneChoice(
             self.backbone, self.weights, self.image_size, self.frozen_trunk, self.pretrain_epochs, reading
@@ -95,8 +106,11 @@ class DeepHasher:
 
     def fit(self, train: Items, context: Context) -> Self:
         """Train, or go on from the checkpoint in ``context.folder``."""
+        from methods.ranks import together
+
         self._learned = self.learning(train, context)
-        self._learned.run()
+        with together(self, train, context, self._learned.training.device):
+            self._learned.run()
         self.use("last")
         return self
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from bench.interfaces import Int, Items
 from methods.backbones.backbone import Backbone
-from methods.batches import Seed
+from methods.batches import ALONE, Seed, Share
 from methods.hashing.deep.training.feature_learning import FeatureInputs, FeatureLearning
 from methods.hashing.deep.training.views import image_view, without_some
 from methods.kept_images import keep
-from methods.training import make_fabric
+from methods.training import device_of
 from methods.trunk import ImageInputs, Inputs
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ class ViewInputs:
     view: Callable[[Tensor, torch.Generator], Tensor]
     dropout: float
 
-    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None) -> Iterator[Tensor]:
-        """float32 [b, d], or [b, 2, d] of two views."""
+    def batches(self, plan: Sequence[Int], augment_seed: Seed | None = None, share: Share = ALONE) -> Iterator[Tensor]:
+        """float32 [b, d], or [b, 2, d] of two views. They are drawn for a whole batch, and so never shared."""
+        assert share == ALONE
         if augment_seed is None:
             yield from self.features.batches(plan)
             return
@@ -75,16 +76,14 @@ class ViewLearning(FeatureLearning):
 
     def _seen(self, backbone: Backbone, features: FeatureInputs) -> Callable[[Tensor, torch.Generator], Tensor]:
         """What makes the features of a view of normalised images."""
-        fabric = make_fabric(self.context.device)
+        device = device_of(self.context.device)
         parts = (backbone.trunk(), backbone.stage_four(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        network = nn.Sequential(*parts).to(fabric.device).eval()
-        mean, std = (
-            torch.tensor(values, device=fabric.device)[:, None, None] for values in (backbone.mean, backbone.std)
-        )
+        network = nn.Sequential(*parts).to(device).eval()
+        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (backbone.mean, backbone.std))
 
         def see(batch: Tensor, generator: torch.Generator) -> Tensor:
             pixels = (batch * std + mean) / 255
-            with torch.no_grad(), fabric.autocast():
+            with torch.no_grad():
                 seen = network((image_view(pixels, generator) * 255 - mean) / std)
             return seen.float() * features.factor
 
