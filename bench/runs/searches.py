@@ -175,11 +175,12 @@ class Searches:
         self.results.write("neighbours", cell.search, meta, {"neighbours": neighbours})
 
     def _answered(self, cell: KeyedCell) -> bool:
-        return book.answered(self.results, cell) and self.results.find("neighbours", cell.search) is not None
+        there = self.results.find("neighbours", cell.search) is not None  # first, as it says what is damaged
+        return there and book.answered(self.results, cell)
 
     def _kept(self, cell: KeyedCell, number: int) -> bool:
-        stored = book.replicated(self.results, cell, number)
-        return stored and self.results.find("replicates", f"{cell.search}-{number}") is not None
+        there = self.results.find("replicates", f"{cell.search}-{number}") is not None
+        return there and book.replicated(self.results, cell, number)
 
     def _keep(self, cell: KeyedCell, number: int, replicate: Replicate, began: str) -> Failure | None:
         """Store a cell's replicate, with the time at which the replicate of all compared cells ``began`` and ended.
