@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -321,3 +321,22 @@ def test_nodes_that_do_not_say_where_they_meet_are_refused(monkeypatch):
 def test_more_ranks_than_items_are_refused():
     with pytest.raises(ValueError, match="devices=40, nodes=1: 36 train items are fewer than ranks"):
         CSQ(**METHODS["csq"][1], devices=40).fit(toy_items(ITEMS, 0), Context())
+
+
+class Opened:
+    """Images that hold what no other process can have."""
+
+    def __init__(self, images):
+        self.read = lambda position: images[position]
+
+    def __len__(self):
+        return ITEMS
+
+    def __getitem__(self, position):
+        return self.read(position)
+
+
+def test_items_that_cannot_be_sent_are_refused():
+    items = toy_items(ITEMS, 0)
+    with pytest.raises(ValueError, match="devices=2: items can't be sent to other processes"):
+        CSQ(**METHODS["csq"][1], devices=2).fit(replace(items, images=Opened(items.images)), Context())

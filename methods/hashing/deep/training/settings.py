@@ -85,9 +85,7 @@ class DeepHasher:
     def __post_init__(self) -> None:
         check_parameters(self)
         if self.devices * self.nodes > 1 and not self.shareable:
-            told = (
-                f"{type(self).__name__} cannot be shared among devices, since it draws at random for a whole batch"
-            )
+            told = f"{type(self).__name__} cannot be shared among devices, since it draws at random for a whole batch"
             raise ValueError(f"devices={self.devices}, nodes={self.nodes}: {told}; use 1")
         reading = Reading(self.preprocessing, self.augmentation, self.cached_side, self.inference_precision)
         self.choice = BackboneChoice(
@@ -106,8 +104,10 @@ class DeepHasher:
 
     def fit(self, train: Items, context: Context) -> Self:
         """Train, or go on from the checkpoint in ``context.folder``."""
-        from methods.ranks import together
+        from methods.ranks import check_ranks, together
+        from methods.training import device_of
 
+        check_ranks(self, train, device_of(context.device))
         self._learned = self.learning(train, context)
         with together(self, train, context, self._learned.training.device):
             self._learned.run()
