@@ -72,8 +72,8 @@ OTHERS |= {
     for method in (SDC, BiHalf, GreedyHashU)
 }
 BOUNDS = {"SEMICON": 5e-3, "bfloat16": 0.05}
-"""Of gradients over the largest one, where it is not 3e-5. The network of SEMICON takes the square root of products, which
-is steep at 0 and enlarges rounding.
+"""Of gradients over the largest one, where it is not 3e-5. The network of SEMICON takes the square root of products,
+which is steep at 0 and enlarges rounding.
 """
 ITEMS = 36
 UNEVEN = 11
