@@ -112,6 +112,17 @@ class Joined(ClusterEnvironment):
         return distributed.get_rank()
 
 
+def check_ranks(plugin: Shared, train: Items, device: torch.device) -> None:
+    """Raises ValueError: there are fewer CUDA devices or train items than ranks, or nodes do not know where to meet."""
+    world = plugin.devices * plugin.nodes
+    if device.type == "cuda" and (there := torch.cuda.device_count()) < plugin.devices:
+        raise ValueError(f"devices={plugin.devices}: torch finds {there} CUDA devices here")
+    if len(train) < world:
+        told = f"{len(train)} train items are fewer than ranks"
+        raise ValueError(f"devices={plugin.devices}, nodes={plugin.nodes}: {told}")
+    _meeting(plugin, device)
+
+
 @contextmanager
 def together(plugin: Shared, train: Items, context: Context, device: torch.device) -> Iterator[None]:
     """Inside, this process and the other ranks of the plugin's training have joined; with one device nothing happens.
@@ -119,8 +130,7 @@ def together(plugin: Shared, train: Items, context: Context, device: torch.devic
     ``train`` and the plugin's parameters are sent to the ranks of this machine. The threads of the processor are shared
     out among these.
 
-    Raises ValueError: there are fewer CUDA devices or train items than ranks, the train items can't be sent, or the
-    environment does not say where nodes meet.
+    Raises ValueError: the train items can't be sent. See also `check_ranks`, which is called before long work.
 
     Raises RuntimeError: another rank has ended before the training, and by what.
     """
@@ -131,7 +141,6 @@ def together(plugin: Shared, train: Items, context: Context, device: torch.devic
         if world == 1 or distributed.is_initialized():
             yield
             return
-        _check(plugin, train, device)
         meeting, node = _meeting(plugin, device)
         first = node * plugin.devices
         store = meeting.opened(first == 0)
@@ -141,17 +150,6 @@ def together(plugin: Shared, train: Items, context: Context, device: torch.devic
             yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _check(plugin: Shared, train: Items, device: torch.device) -> None:
-    """Raises ValueError: there are fewer CUDA devices or train items than ranks."""
-    world = plugin.devices * plugin.nodes
-    if device.type == "cuda" and (there := torch.cuda.device_count()) < plugin.devices:
-        raise ValueError(f"devices={plugin.devices}: torch finds {there} CUDA devices here")
-    if len(train) < world:
-        raise ValueError(
-            f"devices={plugin.devices}, nodes={plugin.nodes}: {len(train)} train items are fewer than ranks"
-        )
 
 
 def _meeting(plugin: Shared, device: torch.device) -> tuple[Meeting, int]:
@@ -202,9 +200,10 @@ class Others:
             yield
             self._join(GRACE)
         except RuntimeError as fault:
-            self._join(GRACE, any)
-            if reason := self._reason():
-                raise RuntimeError(reason) from fault
+            if _follows(fault):
+                self._join(GRACE, any)
+                if reason := self._reason():
+                    raise RuntimeError(reason) from fault
             raise
         finally:
             finished.set()
@@ -303,6 +302,11 @@ def _follow(
         meeting.join(rank, meeting.opened(False))
         plugin.fit(train, context)
     except Exception as fault:
-        follows = isinstance(fault, RuntimeError) and not isinstance(fault, torch.OutOfMemoryError)
-        told.send_bytes(json.dumps({"reason": f"{type(fault).__name__}: {fault}", "follows": follows}).encode())
+        message = {"reason": f"{type(fault).__name__}: {fault}", "follows": _follows(fault)}
+        told.send_bytes(json.dumps(message).encode())
         raise
+
+
+def _follows(fault: Exception) -> bool:
+    """Whether a fault follows the end of another rank. Those of gloo have no type of their own."""
+    return isinstance(fault, distributed.DistError) or (isinstance(fault, RuntimeError) and "gloo" in str(fault))

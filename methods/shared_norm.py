@@ -16,12 +16,15 @@ class SharedBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(inputs)
         axes, shape = [0, *range(2, inputs.ndim)], [1, -1] + [1] * (inputs.ndim - 2)
-        mean = _Mean.apply(inputs.mean(axes))
-        centred = inputs - mean.view(shape)
+        values = inputs.float()  # bfloat16 has too few digits for statistics
+        mean = _Mean.apply(values.mean(axes))
+        centred = values - mean.view(shape)
         variance = _Mean.apply(centred.square().mean(axes))
         self._follow(mean.detach(), variance.detach(), inputs.numel() // inputs.shape[1])
         normal = centred * torch.rsqrt(variance + self.eps).view(shape)
-        return normal if not self.affine else normal * self.weight.view(shape) + self.bias.view(shape)
+        if self.affine:
+            normal = normal * self.weight.view(shape) + self.bias.view(shape)
+        return normal.to(inputs.dtype)
 
     def _check_input_dim(self, input: Tensor) -> None:
         """It stands for BatchNorm1d and BatchNorm2d."""

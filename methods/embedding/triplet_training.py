@@ -16,8 +16,8 @@ from torch.nn import functional
 from bench.interfaces import Context, Float, Int, Items, Unsuitable
 from methods.backbones.backbone import Backbone, seeded
 from methods.embedding.triplet import Triplet
-from methods.ranks import together
-from methods.training import Training
+from methods.ranks import check_ranks, together
+from methods.training import Training, device_of
 from methods.trunk import open_inputs, outputs, prepare_backbone
 
 
@@ -61,6 +61,7 @@ def fit(settings: Triplet, train: Items, context: Context) -> Fitted:
         raise Unsuitable("triplet learns from one class an item, and the train items have sets of classes")
     if len(np.unique(train.labels)) < 2:
         raise ValueError("triplet: the train items have one class only, there are no triplets")
+    check_ranks(settings, train, device_of(context.device))
     _tell_what_is_fewer(settings, train.labels, context)
     backbone = prepare_backbone(settings.choice, train, context)
     inputs = open_inputs(train, backbone, settings.frozen_trunk, context)

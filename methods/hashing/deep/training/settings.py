@@ -104,8 +104,10 @@ class DeepHasher:
 
     def fit(self, train: Items, context: Context) -> Self:
         """Train, or go on from the checkpoint in ``context.folder``."""
-        from methods.ranks import together
+        from methods.ranks import check_ranks, together
+        from methods.training import device_of
 
+        check_ranks(self, train, device_of(context.device))
         self._learned = self.learning(train, context)
         with together(self, train, context, self._learned.training.device):
             self._learned.run()
