@@ -151,10 +151,9 @@ def serve(opening: dict[str, Any], requests: SimpleQueue[dict[str, Any] | None],
     if told is not None:
         telling.tell("answer", **{**greeting, "unlike": told})
         return
-    folders = {
-        name: Path(opening["chosen"][name]) for name in ("out", "cache_dir", "data_dir") if opening["chosen"][name]
-    }
-    chosen, making = Chosen(**{**opening["chosen"], **folders}), Making(**opening["making"])
+    said = dict(opening["chosen"])
+    said |= {name: Path(said[name]) for name in ("out", "cache_dir", "data_dir") if said[name] is not None}
+    chosen, making = Chosen(**said), Making(**opening["making"])
     number, of = opening["share"]
     try:
         parts = shares(of, making.device) if of > 1 else [None]

@@ -264,7 +264,7 @@ def reporting(
 ) -> Iterator[Reporter]:
     """A reporter, which shows the progress inside. ``cache``: the folder of the file with the times of units.
 
-    ``lanes``: the number of stages that are made at once. ``all_beside``: all other work is, too, as lanes are machines.
+    ``lanes``: the number of stages that are made at once. ``all_beside``: all other work is too.
     """
     start = time.monotonic()
     keep = None if cache is None else DurationsFile(cache, machine_class())

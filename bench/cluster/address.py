@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.system.places import user_path
 from bench.system.wording import one_line, shown
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 FORMS = "tcp://HOST:PORT, local:N, slurm:FILE or k8s:FILE"
 CONNECT_SECONDS = 20
@@ -66,17 +63,18 @@ def parsed(text: str) -> Address:
 
 
 @contextmanager
-def connected(address: Address) -> Iterator[Client]:
-    """A client of the cluster, which ends with the context if the address starts one.
+def connected(address: Address) -> Iterator[Any]:
+    """A `distributed.Client` of the cluster, which ends with the context if the address starts one.
 
     Raises ValueError: the scheduler does not answer, or the cluster can't be started.
     """
-    from distributed import Client
+    import distributed
 
+    open_client: Callable[..., Any] = distributed.Client
     with ExitStack() as leaving:
         try:
             target = address.url if address.kind == "scheduler" else leaving.enter_context(_started(address))
-            client = leaving.enter_context(Client(target, timeout=CONNECT_SECONDS, set_as_default=False))
+            client = leaving.enter_context(open_client(target, timeout=CONNECT_SECONDS, set_as_default=False))
         except (OSError, ValueError, TypeError, RuntimeError) as fault:
             told = one_line(str(fault)) or type(fault).__name__
             raise ValueError(f"--cluster: {address.url or address.kind} can't be used: {told}") from fault

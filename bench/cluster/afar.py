@@ -96,8 +96,8 @@ class Afar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, *fault: object) -> None:
-        if kind is not None:
+    def __exit__(self, *fault: object) -> None:
+        if fault[0] is not None:
             self.engine.cancel([name for name in self._flying if name not in self._at])
             self.engine.stop()
             for name in self._flying:

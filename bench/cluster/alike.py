@@ -1,4 +1,4 @@
-"""Whether a worker has the same harness, plugins, libraries and folders as the run, so that all make the same entries."""
+"""Whether a worker has the same harness, plugins, libraries and folders as the run, so that all make the same."""
 
 from __future__ import annotations
 
@@ -51,14 +51,15 @@ def unlike(plugins: Iterable[Mapping[str, Any]], rooms: Mapping[str, Any]) -> st
     """
     if (told := _differing(rooms, harness(), "the package bench")) is not None:
         return told
-    for one in map(lambda given: Needed(**given), plugins):
+    for one in (Needed(**given) for given in plugins):
         package = f"the package {one.package}"
         try:
             here = _installed(one.kind, one.name)
         except ValueError:
             return f"{package} {one.version} with the {one.kind} {one.name!r} is not installed there"
         if (here.package, here.version) != (one.package, one.version):
-            return f"the {one.kind} {one.name!r} is of {here.package} {here.version} there, {one.package} {one.version} here"
+            found = f"{here.package} {here.version} there, {one.package} {one.version} here"
+            return f"the {one.kind} {one.name!r} is of the package {found}"
         if (told := _differing(one.identity, here.identity, package)) is not None:
             return told
     return None
@@ -88,6 +89,7 @@ def shared(folders: Iterable[Path]) -> Iterator[dict[str, str]]:
     try:
         for path, text in tokens.items():
             with room_for(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
         yield {str(path): text for path, text in tokens.items()}
     finally:

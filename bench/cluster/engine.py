@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
-from distributed import Client, Future, KilledWorker, Worker
+from distributed import KilledWorker, Worker
 
 from bench.cluster.hands import TOPIC, Event, Hands, hands_of, make
 from bench.runs.crew import Kind
@@ -30,15 +30,15 @@ LOOK_SECONDS = 60.0
 class Dask:
     """The engine of a `bench.cluster.afar.Afar`. Use it as a context, in which the workers have processes for the run."""
 
-    def __init__(self, client: Client, opening: Mapping[str, Any], say: Say) -> None:
-        """``opening``: what a worker needs to know of the run. ``say`` gets a line while there is no worker.
+    def __init__(self, client: Any, opening: Mapping[str, Any], say: Say) -> None:
+        """``client``: a `distributed.Client`. ``opening``: what a worker needs to know of the run. ``say`` gets a line while there is no worker.
 
         Raises ValueError: a worker is not as it must be; the line names it.
         """
         self.machines: dict[str, str] = {}
         """The machine class of each host."""
         self._client, self._device = client, opening["making"]["device"]
-        self._futures: dict[str, Future] = {}
+        self._futures: dict[str, Any] = {}
         self._said: SimpleQueue[Event] = SimpleQueue()
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its lines would break the bars
         self._wait(say)
@@ -132,14 +132,14 @@ class Dask:
     def _heard(self, event: tuple[float, Event]) -> None:
         self._said.put(event[1])
 
-    def _ended(self, name: str, future: Future) -> None:
+    def _ended(self, name: str, future: Any) -> None:
         if self._futures.get(name) is not future:
             return  # it was taken back
         del self._futures[name]
         self._said.put({"name": name, **_answer(future)})
 
 
-def _answer(future: Future) -> Event:
+def _answer(future: Any) -> Event:
     """What came of a task. The store is asked what came of the job."""
     if future.status == "finished":
         answer: Event = future.result()
