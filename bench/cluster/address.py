@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -84,24 +85,29 @@ def connected(address: Address) -> Iterator[Any]:
 def _started(address: Address) -> Any:
     """The cluster that an address asks for, with its workers on their way."""
     if address.kind == "local":
-        from dask import config
-        from distributed import LocalCluster
-
-        from bench.cluster.afar import TRIES
-
-        config.set({"distributed.scheduler.allowed-failures": TRIES - 1, "distributed.scheduler.worker-ttl": None})
-        start: Callable[..., Any] = LocalCluster
-        return start(
-            n_workers=address.workers,
-            threads_per_worker=1,
-            resources={"timing": 1},
-            dashboard_address=None,
-            silence_logs=50,
-        )
+        return _local(address.workers)
     module, name = MADE_BY[address.kind]
     cluster = getattr(importlib.import_module(module), name)(**address.options)
     cluster.scale(address.workers)
     return cluster
+
+
+def _local(workers: int) -> Any:
+    """A cluster of workers on this machine."""
+    from dask import config
+    from distributed import LocalCluster
+
+    from bench.cluster.afar import TRIES
+
+    start: Callable[..., Any] = LocalCluster
+    with config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):
+        return start(
+            n_workers=workers,
+            threads_per_worker=1,
+            resources={"timing": 1},
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
 
 
 def _read(path: Path, text: str) -> dict[str, Any]:

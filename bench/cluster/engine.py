@@ -28,10 +28,11 @@ LOOK_SECONDS = 60.0
 
 
 class Dask:
-    """The engine of a `bench.cluster.afar.Afar`. Use it as a context, in which the workers have processes for the run."""
+    """The engine of a `bench.cluster.afar.Afar`. Until it is closed the workers have processes for it."""
 
     def __init__(self, client: Any, opening: Mapping[str, Any], say: Say) -> None:
-        """``client``: a `distributed.Client`. ``opening``: what a worker needs to know of the run. ``say`` gets a line while there is no worker.
+        """``client``: a `distributed.Client`. ``opening``: what a worker needs to know of the run. ``say`` gets a line
+        while there is no worker.
 
         Raises ValueError: a worker is not as it must be; the line names it.
         """
@@ -147,13 +148,8 @@ def _answer(future: Any) -> Event:
     if future.status == "error":
         fault = future.exception()
         if isinstance(fault, KilledWorker):
-            times = fault.allowed_failures + 1
-            at = fault.last_worker.address
-            return {
-                "event": "answer",
-                "died": f"{times} workers died while they made it, the last at {at}",
-                "final": True,
-            }
+            told = f"{fault.allowed_failures + 1} workers died while they made it, the last {fault.last_worker.address}"
+            return {"event": "answer", "died": told, "final": True}
         return {"event": "answer", "died": f"{type(fault).__name__}: {fault}"}
     return {"event": "gone"}
 

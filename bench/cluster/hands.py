@@ -45,7 +45,7 @@ class Hand:
             stdout=subprocess.PIPE,
             text=True,
             cwd=folder if folder.is_dir() else None,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
             start_new_session=True,  # Ctrl-C at a terminal is the run's, which decides what ends
         )
         self.hello = self.ask(opening)

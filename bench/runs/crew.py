@@ -39,8 +39,8 @@ class Job:
 
     ``hold``: a context in which no other process makes it, which raises `Held`. ``over``: whether nothing is left of
     it. ``ready``: whether all that it needs is stored. ``make`` makes it, a stage in a thread beside others and on a
-    share of the machine, and returns the failure, if any. ``settle`` writes down how it ended. ``name``: the same for all
-    processes that work on the grid; empty if the job is made where the run is.
+    share of the machine, and returns the failure, if any. ``settle`` writes down how it ended. ``name``: the same for
+    all processes that work on the grid; empty if the job is made where the run is.
     """
 
     kind: Kind
