@@ -51,10 +51,13 @@ class Telling:
     _told: dict[str, float] = field(default_factory=dict)
 
     def tell(self, event: str, **more: Any) -> None:
-        """Send an event."""
+        """Send an event. Raises KeyboardInterrupt: nobody hears it any more, so all that is made is given up."""
         with self._lock:
-            self.stream.write(json.dumps({"event": event, **more}, default=str) + "\n")
-            self.stream.flush()
+            try:
+                self.stream.write(json.dumps({"event": event, **more}, default=str) + "\n")
+                self.stream.flush()
+            except OSError as fault:  # as an OSError it would be the failure of a cell
+                raise KeyboardInterrupt from fault
 
     def say(self, line: str) -> None:
         """Tell a line."""
@@ -196,7 +199,7 @@ def main() -> None:
         opening = requests.get()
         assert opening is not None
         serve(opening, requests, telling)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         return
 
 
