@@ -41,7 +41,8 @@ class Dask:
         self._client, self._device = client, opening["making"]["device"]
         self._futures: dict[str, Any] = {}
         self._said: SimpleQueue[Event] = SimpleQueue()
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its lines would break the bars
+        for name in [one for one in logging.root.manager.loggerDict if one.partition(".")[0] == "distributed"]:
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # its lines would break the bars
         self._wait(say)
         for worker, fault in client.run(_without_bench(), on_error="return").items():
             if fault is not None:
