@@ -19,6 +19,7 @@ from bench.cli.making import Making, failures, mark, subject
 from bench.cli.options import (
     CacheDir,
     CellByCell,
+    Cluster,
     Device,
     Gallery,
     GridArgument,
@@ -61,6 +62,7 @@ def run(
     retry_failed: RetryFailed = False,
     in_process: InProcess = False,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     verbose: Verbose = False,
     gallery: Gallery = None,
     cell_by_cell: CellByCell = False,
@@ -68,7 +70,7 @@ def run(
     """Run a grid: everything that is not done yet, then its tables and figures."""
     with plain_errors():
         plans, pictured = chosen.plans(), _pictured(gallery)
-        making = Making(device, timeout, memory_limit, jobs, verbose, retry_failed, in_process)
+        making = Making(device, timeout, memory_limit, jobs, verbose, retry_failed, in_process, cluster)
         making.check(chosen, plans)
         from bench.plans.schedule import writing
         from bench.runs.crew import Manner

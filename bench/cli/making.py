@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -16,6 +16,7 @@ from bench.cli.results import print_failures
 from bench.cli.screen import errors
 from bench.grids.cells import Grid
 from bench.interfaces import Context
+from bench.plans.units import Watch
 from bench.plugins import registry
 from bench.plugins.choices import ROLES
 from bench.stages.pipeline import Pipeline
@@ -24,13 +25,30 @@ from bench.system.environment import check_device, check_faiss
 from bench.workers.limits import Limits
 
 if TYPE_CHECKING:
-    from bench.runs.crew import Manner
+    from bench.runs.crew import Manner, Taking
+    from bench.runs.run import Run
     from bench.runs.tuning import Tuned
     from bench.workers.forkserver import Forkserver
     from bench.workers.shares import Share
 
 MOST = 1e9
 """The most seconds or GB of an option. A larger value is a mistake."""
+
+
+class Screen(Watch, Protocol):
+    """What shows a run: a watch that gets lines and the progress of stages too."""
+
+    def say(self, line: str) -> None:
+        """Show a line."""
+        ...
+
+    def show(self, description: str, done: int | None, total: int | None) -> None:
+        """Show the progress of a stage."""
+        ...
+
+    def track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
+        """The steps, shown as a stage."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,7 @@ class Making:
     verbose: bool = False
     retry_failed: bool = False
     in_process: bool = False
+    cluster: str | None = None
 
     def check(self, chosen: Chosen, plans: Sequence[Grid]) -> None:
         """Raises ValueError: an option, a library or a folder is not as it must be."""
@@ -51,6 +70,7 @@ class Making:
         check_device(self.device)
         check_faiss()
         _ = self._shares
+        self._check_cluster()
         chosen.check_folders(plans)
 
     @contextmanager
@@ -59,25 +79,61 @@ class Making:
 
         Raises ValueError: the data of a data set are not where they should be, or can't be read. Raises DiskFull.
         """
+        from bench.cli import afar
+
+        shares = self._shares
+        with ExitStack() as leaving:
+            engine = None
+            if self.cluster is not None:
+                engine = leaving.enter_context(afar.engine(self.cluster, chosen, plans, self))
+            lanes = len(shares) if engine is None else engine.slots
+            reporter = leaving.enter_context(reporting(chosen.cache, self.verbose, lanes, engine is not None))
+            crew = None if engine is None else afar.crew(engine, reporter)
+            runs = leaving.enter_context(self.begun(chosen, plans, manner, reporter, shares, crew))
+            for one in runs:
+                mark(one.run.pipeline, chosen.results(reporter.say))
+            yield reporter, runs
+
+    @contextmanager
+    def begun(
+        self,
+        chosen: Chosen,
+        plans: Sequence[Grid],
+        manner: Manner,
+        screen: Screen,
+        shares: Sequence[Share | None],
+        crew: Callable[[Run], Taking] | None = None,
+    ) -> Iterator[list[Tuned]]:
+        """The sized runs of the data sets, shown on a screen. ``shares``, ``crew``: see `bench.runs.run.Run`.
+
+        Raises ValueError: the data of a data set are not where they should be, or can't be read. Raises DiskFull.
+        """
         from bench.runs.run import Run
         from bench.runs.tuning import Tuned
         from bench.workers.in_process import Local
         from bench.workers.process import Child
 
-        shares = self._shares
-        with reporting(chosen.cache, self.verbose, len(shares)) as reporter, _forkserver(plans) as launch:
-            context = Context(device=self.device, cache=chosen.cache, track=reporter.track)
-            results = chosen.results(reporter.say)
+        with _forkserver(plans) as launch:
+            context = Context(device=self.device, cache=chosen.cache, track=screen.track)
+            results = chosen.results(screen.say)
             start = Local if self.in_process else partial(Child, launch=launch)
             at_once = Local if self.in_process else partial(Child, launch=launch.at_once)
-            told = (reporter.say, reporter.show, self._limits, self.retry_failed, start, at_once)
-            runs = [
-                Run(one, results, *told, watch=reporter, manner=manner, shares=shares).sized()
-                for one in chosen.pipelines(plans, results, context, reporter.say, self._limits.bytes)
+            told = (screen.say, screen.show, self._limits, self.retry_failed, start, at_once)
+            yield [
+                Tuned(Run(one, results, *told, watch=screen, manner=manner, shares=shares, crew=crew).sized())
+                for one in chosen.pipelines(plans, results, context, screen.say, self._limits.bytes)
             ]
-            for one in runs:
-                mark(one.pipeline, results)
-            yield reporter, [Tuned(one) for one in runs]
+
+    def _check_cluster(self) -> None:
+        """Raises ValueError: the address of the cluster is not valid, or an option does not go with it."""
+        if self.cluster is None:
+            return
+        if self.in_process or self.jobs != 1:
+            option = "--in-process" if self.in_process else f"--jobs {self.jobs}"
+            raise ValueError(f"--cluster makes everything on its workers: leave out {option}")
+        from bench.cluster.address import parsed
+
+        parsed(self.cluster)
 
     @property
     def _limits(self) -> Limits:

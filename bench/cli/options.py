@@ -49,6 +49,14 @@ Jobs = Annotated[
     int,
     typer.Option("--jobs", help="Stages made at once, one a GPU, or each on its share of processors and memory."),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Dask workers that make everything: a scheduler's address, local:N, slurm:FILE or k8s:FILE.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say also where each training keeps its log.")]
 Gallery = Annotated[
     int | None,

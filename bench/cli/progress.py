@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class Reporter:
         self._start = self._last = clock()
         self._stages: dict[tuple[int, str], float] = {}
         self._main = threading.get_ident()
+        self._elsewhere: tuple[int, str | None] = (0, None)
         self._open: set[str] = set()
         self._cells = 0
         self._lock = threading.RLock()
@@ -139,8 +141,9 @@ class Reporter:
         finally:
             with self._lock:
                 note = self._forecast.end(self._clock(), well, self._lane)
+                machine = self._elsewhere[1]
                 if note is not None and self._keep is not None:
-                    self._keep.append([note])
+                    (self._keep if machine is None else replace(self._keep, machine=machine)).append([note])
 
     def ended(self, cell: str) -> None:
         """See ``Watch``."""
@@ -209,7 +212,28 @@ class Reporter:
     @property
     def _lane(self) -> int:
         """The lane of this thread's work."""
-        return 0 if threading.get_ident() == self._main else threading.get_ident()
+        return self._elsewhere[0] if threading.get_ident() == self._main else threading.get_ident()
+
+    @contextmanager
+    def lane(self, number: int, machine: str | None) -> Iterator[None]:
+        """Inside, what this thread shows is the work of another machine, of this class, in a lane of its own."""
+        self._elsewhere = (number, machine)
+        try:
+            yield
+        finally:
+            self._elsewhere = (0, None)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Inside, nothing is shown, so that a person can be asked."""
+        with self._lock:
+            if self.live is not None:
+                self.live.stop()
+            try:
+                yield
+            finally:
+                if self.live is not None:
+                    self.live.start()
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
@@ -235,14 +259,16 @@ class Reporter:
 
 
 @contextmanager
-def reporting(cache: Path | None = None, verbose: bool = False, lanes: int = 1) -> Iterator[Reporter]:
+def reporting(
+    cache: Path | None = None, verbose: bool = False, lanes: int = 1, all_beside: bool = False
+) -> Iterator[Reporter]:
     """A reporter, which shows the progress inside. ``cache``: the folder of the file with the times of units.
 
-    ``lanes``: the number of stages that are made at once.
+    ``lanes``: the number of stages that are made at once. ``all_beside``: all other work is too.
     """
     start = time.monotonic()
     keep = None if cache is None else DurationsFile(cache, machine_class())
-    forecast = Forecast(Durations(() if keep is None else keep.read(), elsewhere()), start, lanes)
+    forecast = Forecast(Durations(() if keep is None else keep.read(), elsewhere()), start, lanes, all_beside)
     reporter = Reporter(forecast, keep=keep, verbose=verbose)
     over = threading.Event()
 

@@ -168,10 +168,12 @@ class Forecast:
     Units that are done beside each other are told apart by their ``lane``. Lane 0 is that of the run itself.
     """
 
-    def __init__(self, durations: Durations, now: float = 0.0, lanes: int = 1) -> None:
-        """The run begins now. ``lanes``: so many units that can be done beside others are done at once."""
+    def __init__(self, durations: Durations, now: float = 0.0, lanes: int = 1, all_beside: bool = False) -> None:
+        """The run begins now. ``lanes``: so many units that can be done beside others are done at once. ``all_beside``:
+        any unit can be, as lanes are machines.
+        """
         self.durations = durations
-        self._at_once = lanes
+        self._at_once, self._all_beside = lanes, all_beside
         self._lanes: dict[int, list[_Running]] = {}
         self._begun = now
         self._entries: dict[str, _Entry] = {}
@@ -256,7 +258,7 @@ class Forecast:
     @property
     def measuring(self) -> bool:
         """Whether the running unit is a measurement, which nothing may disturb."""
-        return self._running[-1].unit.timed
+        return any(units[-1].unit.timed for units in (self._running, *self._lanes.values()))
 
     def doing(self, now: float) -> Doing:
         """The running unit, if it is shown, or else the running stage, with its progress."""
@@ -295,15 +297,19 @@ class Forecast:
         total = _Total()
         for entry in self._entries.values():
             if entry.left:
-                total.add(entry, self._done_again(entry.unit.family) / (self._at_once if entry.unit.beside else 1))
+                total.add(entry, self._done_again(entry.unit.family) / self._lanes_of(entry.unit))
         for units in (self._running[1:], *self._lanes.values()):
             inside = 0.0
             for one in reversed(units):
                 if one.planned:
                     seconds, *known = self._left_of(one, now, inside)
-                    total.add_running(one.unit, seconds / (self._at_once if one.unit.beside else 1), *known)
+                    total.add_running(one.unit, seconds / self._lanes_of(one.unit), *known)
                 inside = now - one.begun
         return total.left()
+
+    def _lanes_of(self, unit: Unit) -> int:
+        """The number of units like this one that are done at once."""
+        return self._at_once if unit.beside or self._all_beside else 1
 
     def _look_up(self, now: float) -> None:
         """Look up the times of all units. A look-up that takes long, for many units, is done seldom."""

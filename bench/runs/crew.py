@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from bench.store.leases import Held
 from bench.workers.limits import Failure, Say
@@ -39,7 +39,8 @@ class Job:
 
     ``hold``: a context in which no other process makes it, which raises `Held`. ``over``: whether nothing is left of
     it. ``ready``: whether all that it needs is stored. ``make`` makes it, a stage in a thread beside others and on a
-    share of the machine, and returns the failure, if any. ``settle`` writes down how it ended.
+    share of the machine, and returns the failure, if any. ``settle`` writes down how it ended. ``name``: the same for
+    all processes that work on the grid; empty if the job is made where the run is.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Job:
     ready: Callable[[], bool]
     make: Callable[[Share | None], Failure | None]
     settle: Callable[[Failure | None], None] = lambda failure: None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,26 @@ class Manner:
     def ended(self) -> bool:
         """Whether no job is begun any more."""
         return time.monotonic() >= self.until
+
+
+class Taking(Protocol):
+    """Takes jobs, in this process or by others. It is a context. ``made``, ``left`` and ``over``: see `Crew`."""
+
+    made: Counter[Kind]
+    left: list[Job]
+    over: threading.Event
+
+    def __enter__(self) -> Self:
+        """Begin to take jobs."""
+        ...
+
+    def __exit__(self, *fault: object) -> None:
+        """End what runs if there is a fault."""
+        ...
+
+    def take(self, jobs: Iterable[Job], manner: Manner) -> Iterator[Job]:
+        """Make jobs, each as soon as it is ready. Yields each when it is over."""
+        ...
 
 
 def rest(since: float) -> None:

@@ -34,11 +34,12 @@ class Jobs:
     recorder: Recorder
     judging: Callable[[], Judging]
     retry_failed: bool
-    _failed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    """The keys of the records of cells that failed in this run, which does not try them again."""
 
     def settled(self, cell: KeyedCell) -> bool:
         """Whether no work is left for a cell: it has its record, or it failed in this run. The watch hears of it."""
-        if cell.record not in self._failed and not book.done(self.results, cell.record, self.retry_failed):
+        if cell.record not in self.failed and not book.done(self.results, cell.record, self.retry_failed):
             return False
         self.recorder.watch.ended(cell.record)
         return True
@@ -98,6 +99,7 @@ class Jobs:
             ready=partial(self._has_input, cell, stage),
             make=lambda share: self.preparation.make(*(lacking() or (cell, stage)), share),
             settle=settle,
+            name=f"stage {stage.key}",
         )
 
     def _has_input(self, cell: KeyedCell, stage: Stage) -> bool:
@@ -117,6 +119,8 @@ class Jobs:
             over=partial(self.settled, cell),
             ready=partial(self.preparation.has_all, cell),
             make=lambda _: self._attempt(cell, work),
+            settle=partial(self._settle, [cell]),
+            name="" if kind == "judging" else f"{kind} {cell.record}",
         )
 
     def _group(self, group: Sequence[KeyedCell]) -> Job:
@@ -131,6 +135,8 @@ class Jobs:
             over=lambda: not unsettled(),
             ready=lambda: all(map(self.preparation.has_all, unsettled())),
             make=lambda _: self._time(unsettled()),
+            settle=partial(self._settle, group),
+            name=f"group {self.schedule.group_key(group)}",
         )
 
     @contextmanager
@@ -166,7 +172,13 @@ class Jobs:
             return failure
         return None
 
+    def _settle(self, cells: Sequence[KeyedCell], failure: Failure | None) -> None:
+        """Write down the failure of cells that have none yet."""
+        if failure is not None:
+            for cell in cells:
+                self._fail(cell, failure)
+
     def _fail(self, cell: KeyedCell, failure: Failure) -> None:
         if not self.settled(cell):
             self.recorder.failed(cell, failure)
-            self._failed.add(cell.record)
+            self.failed.add(cell.record)

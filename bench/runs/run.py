@@ -10,7 +10,7 @@ runs on one store. After a change of the metrics, stored answers are only judged
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from bench.grids.cells import KeyedCell
 from bench.plans.schedule import Schedule
 from bench.plans.units import Plan, Unwatched, Watch
 from bench.records import book, keys
-from bench.runs.crew import Crew, Job, Kind, Manner
+from bench.runs.crew import Crew, Job, Kind, Manner, Taking
 from bench.runs.jobs import Jobs
 from bench.runs.judging import Judging
 from bench.runs.preparation import Preparation
@@ -44,7 +44,8 @@ class Run:
     ``start`` starts a worker, in a process of its own or in this one. ``start_stage`` starts a worker that reads data,
     fits or encodes, by default as ``start`` does. ``left_out``: the keys of records whose cells are not searched, with
     the reasons. ``watch`` is told how the run goes on. ``manner``: which jobs it takes. ``shares``: the parts of the
-    machine on which stages are made beside each other; None is the whole machine.
+    machine on which stages are made beside each other; None is the whole machine. ``crew``: what takes the jobs of the
+    run in place of this process alone, all kinds of them at once.
     """
 
     pipeline: Pipeline
@@ -59,6 +60,7 @@ class Run:
     watch: Watch = field(default_factory=Unwatched)
     manner: Manner = field(default_factory=Manner)
     shares: Sequence[Share | None] = (None,)
+    crew: Callable[[Run], Taking] | None = None
 
     def plan(self) -> Plan:
         """The units of work that are left to do."""
@@ -96,9 +98,13 @@ class Run:
             with self._crew:
                 rest = self._judge_stored(unfinished)
                 able = self._jobs.able(rest)
-                self._take(self._jobs.prepared(able), "train, encode, rank")
-                self.watch.planned(self.plan().units)  # without cells whose trainings failed
-                self._take(self._jobs.timed(able))
+                prepared = self._jobs.prepared(able)
+                if self.crew is not None:
+                    self._take([*prepared, *self._jobs.timed(able)])
+                else:
+                    self._take(prepared, "train, encode, rank")
+                    self.watch.planned(self.plan().units)  # without cells whose trainings failed
+                    self._take(self._jobs.timed(able))
         return self._failed()
 
     def recompute(self) -> tuple[list[KeyedCell], dict[str, str]]:
@@ -109,6 +115,22 @@ class Run:
         with self._crew:
             missing = self._judge_stored(self._pending())
         return missing, self._failed()
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """The jobs of all cells that this machine can run, done or not, by name. The labels must be stored.
+
+        Raises ValueError: there are none, and the data set can't be read. Raises DiskFull.
+        """
+        self._preparation.labels(self.cells)
+        first = {cell.record: cell for cell in reversed(self.cells)}
+        able = [cell for cell in self.cells if first[cell.record] is cell and self._preparation.is_able(cell)]
+        return {job.name: job for job in [*self._jobs.prepared(able), *self._jobs.timed(able)]}
+
+    @property
+    def failed(self) -> set[str]:
+        """The keys of the records of cells that failed in this run, which does not try them again."""
+        return self._jobs.failed
 
     @property
     def unfinished(self) -> list[KeyedCell]:
@@ -140,8 +162,8 @@ class Run:
         return Recorder(self.pipeline, self.results, self.say, self.watch)
 
     @cached_property
-    def _crew(self) -> Crew:
-        return Crew(self.shares, self.say)
+    def _crew(self) -> Taking:
+        return Crew(self.shares, self.say) if self.crew is None else self.crew(self)
 
     @cached_property
     def _jobs(self) -> Jobs:

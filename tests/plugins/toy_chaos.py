@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import numpy as np
+import psutil
 
 from bench.interfaces import Codes
 
@@ -34,6 +35,14 @@ def leave_orderly():
 def be_killed():
     """End as the kernel ends a process where memory is short."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_maker():
+    """Kill the process of a cluster's worker in which jobs are made."""
+    for process in psutil.Process().parents():
+        if "bench.cli.hand" in process.cmdline():
+            process.kill()
+    hang()
 
 
 def hang():

@@ -1,0 +1,129 @@
+"""A run on Dask workers, each of which stands for a machine, makes what one run makes, whatever happens to them."""
+
+import os
+import signal
+import time
+import uuid
+from collections import defaultdict
+from contextlib import contextmanager
+from itertools import pairwise
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from bench.records import book
+from bench.store.entries import Store
+from tests import warm
+from tests.bench.runs.test_work import ALONE, CELLS, FITS, GRID, figures, finish, fits, start
+from tests.conftest import PLUGINS, TEST_MARK, marked
+
+pytestmark = pytest.mark.long
+
+SCHEDULER = """
+import asyncio, pathlib, sys
+from distributed import Scheduler
+async def main():
+    async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as one:
+        pathlib.Path(sys.argv[1]).write_text(one.address)
+        await one.finished()
+asyncio.run(main())
+"""
+WORKER = """
+import asyncio, sys
+from distributed import Worker
+async def main():
+    async with Worker(sys.argv[1], nthreads=1, resources={"timing": 1}, local_directory=sys.argv[2]) as one:
+        await one.finished()
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def cluster(folder, hosts, mark=""):
+    """The address of a scheduler with a worker for each name of a host, and the workers."""
+    environment = {**os.environ, "PYTHONPATH": str(PLUGINS), TEST_MARK: mark}
+    processes = [warm.start(SCHEDULER, folder / "address", environment=environment)]
+    try:
+        while not (folder / "address").exists() or not (folder / "address").read_text():
+            time.sleep(0.05)
+        address = (folder / "address").read_text()
+        for name in hosts:
+            own = {**environment, "BENCH_HOST": name}
+            processes.append(warm.start(WORKER, address, folder / f"local-{name}", environment=own))
+        yield address, processes[1:]
+    finally:
+        for one in processes:
+            one.send_signal(signal.SIGKILL)
+            one.wait(20)
+
+
+def written(folder, text):
+    path = folder / "shared.toml"
+    path.write_text(text)
+    return path
+
+
+def assert_times_never_overlap_on_a_host(folder):
+    """Each replicate of compared cells has one host, on which it begins after the one before has ended."""
+    store, spans = Store(folder / "out"), defaultdict(dict)
+    for key in store.keys("replicates"):
+        meta = store.meta("replicates", key)
+        begun = spans[meta["host"]]
+        begun[meta["began"]] = max(meta["ended"], begun.get(meta["began"], ""))
+    for begun in spans.values():
+        assert all(ended <= began for (_, ended), (began, _) in pairwise(sorted(begun.items())))
+    return set(spans)
+
+
+def test_a_grid_on_three_machines_of_which_one_dies_is_that_of_one_run(tmp_path):
+    grid, mark, alone, folder = written(tmp_path, GRID), uuid.uuid4().hex, tmp_path / "alone", tmp_path / "shared"
+    alone.mkdir()
+    done = warm.run(ALONE, grid, alone, environment={**os.environ, "PYTHONPATH": str(PLUGINS)})
+    assert done.returncode == 0, done.stderr
+    hosts = [f"machine-{number}-{os.getpid()}" for number in range(3)]
+    with cluster(tmp_path, hosts, mark) as (address, workers):
+        process, log = start("run", grid, folder, "--cluster", address)
+        deadline = time.monotonic() + 100
+        while ": fit " not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        lost = next(host for host in hosts if f"{host}: fit " in log.read_text())
+        workers[hosts.index(lost)].send_signal(signal.SIGKILL)
+        said = finish(process, log)
+        assert not marked(mark), "the run's processes on workers end with it"
+    assert figures(folder) == figures(alone) and len(figures(folder)) == CELLS
+    assert len(FITS) <= len(fits(folder)) <= len(FITS) + 1
+    timed_on = assert_times_never_overlap_on_a_host(folder)
+    others = {*hosts} - {lost}
+    assert timed_on <= others and {meta["row"]["host"] for meta in metas(folder)} <= others
+    assert f"{lost}: its worker is gone" in said and all(f"{host}: fit " in said for host in others)
+    assert (folder / "out" / "shared" / "toy_clusters" / "report.html").is_file()
+    assert not list((folder / "out").glob(".cluster-*"))
+
+
+def metas(folder):
+    store = Store(folder / "out")
+    return [store.meta(book.KIND, key) for key in store.keys(book.KIND)]
+
+
+POISON = """
+title = "One kills"
+dataset = "toy_clusters"
+recipe = "r"
+[[cells]]
+hasher = "toy_chaos_hasher"
+at_step = ["kill_maker", "be_killed"]
+[[cells]]
+hasher = "toy_signs"
+[recipes.r]
+"""
+
+
+def test_what_kills_its_process_is_a_failed_cell_with_the_reason_and_the_others_are_made(tmp_path):
+    folder = tmp_path / "shared"
+    with cluster(tmp_path, [f"poisoned-{os.getpid()}"]) as (address, _):
+        said = finish(*start("run", written(tmp_path, POISON), folder, "--cluster", address), code=1)
+        reasons = sorted(meta["row"]["reason"] for meta in metas(folder) if meta["row"]["status"] == "error")
+        assert len(reasons) == 2 and len(metas(folder)) == 3, reasons
+        assert any("ended by SIGKILL on poisoned-" in one and "as 3 times" in one for one in reasons), reasons
+        assert said.count("; it is made again") == 2
