@@ -22,7 +22,6 @@ from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pickle import PicklingError
 from typing import Any, Protocol
 
 import torch
@@ -271,7 +270,7 @@ def _started(
             )
             try:
                 started.start()
-            except (PicklingError, TypeError, AttributeError) as fault:
+            except Exception as fault:  # an item may refuse to be sent with any
                 raise ValueError(
                     f"devices={plugin.devices}: items can't be sent to other processes: {fault}"
                 ) from fault

@@ -28,6 +28,7 @@ DECIDE_NOTHING = {
         "bench",
         "bench.__main__",
         "bench.cli",
+        "bench.cluster",
         "bench.conformance",
         "bench.evaluation",
         "bench.grids",

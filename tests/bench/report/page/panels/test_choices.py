@@ -18,7 +18,7 @@ def searches(rows):
     """Finished searches, each of (index, hasher, candidates, recall, ms, rerank)."""
     names = ["index", "hasher", "candidates", "recall_at_10", "latency_ms_p50", "rerank"]
     table = pd.DataFrame([dict(zip(names, row, strict=False)) for row in rows]).reindex(columns=names)
-    rest = {"dataset": "d", "protocol": "seen", "embedder": "e", "dim": 8, "seed": 0}
+    rest = {"dataset": "d", "protocol": "seen", "embedder": "e", "dim": 8, "seed": 0, "machine": "m"}
     return table.assign(**rest, variant=None, input=None, bits=None, model=None, database_codes=None)
 
 
