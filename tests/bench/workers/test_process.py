@@ -51,7 +51,7 @@ def nothing_left(mark, grace):
     yield
     left = {*marked(mark), *children()} - before
     assert not psutil.wait_procs(left, timeout=grace)[1]
-    assert open_descriptors() == descriptors
+    assert open_descriptors() <= descriptors
 
 
 @pytest.fixture
