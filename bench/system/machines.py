@@ -35,9 +35,14 @@ def machine_class() -> str:
     return ", ".join(filter(None, (_plain(part or "") for part in parts)))
 
 
+def processors() -> list[int]:
+    """The numbers of the processors that this process may run on."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+
+
 def cores() -> int:
-    """The processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of the processors that this process may run on."""
+    return len(processors())
 
 
 def here() -> dict[str, str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from bench.system.machines import processors
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """The variables by which libraries that are not imported yet learn how many threads they may start."""
 
@@ -52,7 +54,7 @@ def shares(count: int, device: str) -> list[Share]:
 
     Raises ValueError: the machine has fewer.
     """
-    cores, gpus = _cores(), [] if device == "cpu" else visible_gpus()
+    cores, gpus = processors(), [] if device == "cpu" else visible_gpus()
     most, what = (len(gpus), "GPUs") if gpus else (len(cores), "processors")
     if not 1 <= count <= most:
         advice = f"; with --device cpu it is 1 to {len(cores)}" if gpus else ""
@@ -68,7 +70,3 @@ def visible_gpus() -> Sequence[str]:
 
     count, named = torch.cuda.device_count(), os.environ.get(VISIBLE, "")
     return [one.strip() for one in named.split(",")][:count] if named else [str(number) for number in range(count)]
-
-
-def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]

@@ -15,7 +15,7 @@ from tests.conftest import CHECKOUT
 @pytest.fixture
 def machine(monkeypatch):
     def make(cores, gpus=0):
-        monkeypatch.setattr(module, "_cores", lambda: [*range(10, 10 + cores)])
+        monkeypatch.setattr(module, "processors", lambda: [*range(10, 10 + cores)])
         monkeypatch.setattr(module, "visible_gpus", lambda: [str(number) for number in range(gpus)])
 
     return make
