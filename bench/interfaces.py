@@ -84,27 +84,22 @@ class Items:
 
     def take(self, rows: Int) -> Items:
         """The items at ``rows`` (int64 [m]), in that order."""
-        digest = blake2b(self.fingerprint.encode() + np.ascontiguousarray(rows).tobytes(), digest_size=16)
-        return Items(
-            ids=self.ids[rows],
-            labels=self.labels[rows],
-            fingerprint=digest.hexdigest(),
-            images=None if self.images is None else Subset(self.images, rows),
-            vectors=None if self.vectors is None else self.vectors[rows],
-            codes=None if self.codes is None else Codes(self.codes.words[rows], self.codes.bits),
-        )
+        return self._at(rows, rows, self.fingerprint.encode() + np.ascontiguousarray(rows).tobytes())
 
     def part(self, start: int, stop: int) -> Items:
         """The items from ``start`` to before ``stop``, their arrays as views."""
-        rows = slice(start, stop)
-        digest = blake2b(f"{self.fingerprint}\0{start}\0{stop}".encode(), digest_size=16)
+        content = f"{self.fingerprint}\0{start}\0{stop}".encode()
+        return self._at(slice(start, stop), np.arange(start, stop, dtype=np.int64), content)
+
+    def _at(self, place: Int | slice, rows: Int, content: bytes) -> Items:
+        """The items at a place, which are ``rows``. ``content``: what their fingerprint is the hash of."""
         return Items(
-            ids=self.ids[rows],
-            labels=self.labels[rows],
-            fingerprint=digest.hexdigest(),
-            images=None if self.images is None else Subset(self.images, np.arange(start, stop, dtype=np.int64)),
-            vectors=None if self.vectors is None else self.vectors[rows],
-            codes=None if self.codes is None else Codes(self.codes.words[rows], self.codes.bits),
+            ids=self.ids[place],
+            labels=self.labels[place],
+            fingerprint=blake2b(content, digest_size=16).hexdigest(),
+            images=None if self.images is None else Subset(self.images, rows),
+            vectors=None if self.vectors is None else self.vectors[place],
+            codes=None if self.codes is None else Codes(self.codes.words[place], self.codes.bits),
         )
 
 

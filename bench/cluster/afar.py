@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -225,6 +224,5 @@ class Afar:
             return False
         tries = "" if len(deaths) == 1 else f", as {len(deaths)} times"
         job.settle(Failure("error", f"{deaths[-1]}{tries}"))
-        with suppress(KeyError):
-            del self._deaths[job.name]
+        del self._deaths[job.name]
         return True

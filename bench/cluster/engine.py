@@ -23,6 +23,8 @@ PART = 2.0**-10
 It is a power of two, so that sums of it are exact.
 """
 
+GONE = "the scheduler is gone; what is finished is kept, and the same command goes on"
+
 LOOK_SECONDS = 60.0
 """Seconds between two lines that say that no worker has come yet."""
 
@@ -105,11 +107,11 @@ class Dask:
             event = self._said.get(timeout=seconds)
             while True:
                 if event["event"] == "gone":
-                    raise OSError("the scheduler is gone; what is finished is kept, and the same command goes on")
+                    raise OSError(GONE)
                 yield event
                 event = self._said.get_nowait()
         if self._client.status == "closed":
-            raise OSError("the scheduler is gone; what is finished is kept, and the same command goes on")
+            raise OSError(GONE)
 
     def cancel(self, names: Iterable[str]) -> None:
         """See `Engine`."""

@@ -88,9 +88,7 @@ class Jobs:
         def settle(failure: Failure | None) -> None:
             if failure is None and lacking() is not None:
                 failure = Failure("error", f"{stage.kind} {stage.key} were made, and are not stored whole")
-            if failure is not None:
-                for one, _ in wanted:
-                    self._fail(one, failure)
+            self._settle([one for one, _ in wanted], failure)
 
         return Job(
             "stage",

@@ -123,8 +123,7 @@ class Run:
         Raises ValueError: there are none, and the data set can't be read. Raises DiskFull.
         """
         self._preparation.labels(self.cells)
-        first = {cell.record: cell for cell in reversed(self.cells)}
-        able = [cell for cell in self.cells if first[cell.record] is cell and self._preparation.is_able(cell)]
+        able = [cell for cell in self._distinct if self._preparation.is_able(cell)]
         return {job.name: job for job in [*self._jobs.prepared(able), *self._jobs.timed(able)]}
 
     @property
@@ -178,6 +177,14 @@ class Run:
     def _searches(self) -> Searches:
         return Searches(self.pipeline, self.results, self._watched)
 
+    @cached_property
+    def _distinct(self) -> list[KeyedCell]:
+        """The cells of the grid, and of those with the same record the first, in their order."""
+        first: dict[str, KeyedCell] = {}
+        for cell in self.cells:
+            first.setdefault(cell.record, cell)
+        return [*first.values()]
+
     def _judging(self) -> Judging:
         """A new judge. It reads each of the features and codes once, and keeps them as long as it lives."""
         corpora = Corpora(self.pipeline)
@@ -185,9 +192,7 @@ class Run:
 
     def _pending(self) -> list[KeyedCell]:
         """The cells that are not done. Of cells with the same record it has the first."""
-        first = {cell.record: cell for cell in reversed(self.cells)}
-        cells = (cell for cell in self.cells if first[cell.record] is cell)
-        return [cell for cell in cells if not book.done(self.results, cell.record, self.retry_failed)]
+        return [cell for cell in self._distinct if not book.done(self.results, cell.record, self.retry_failed)]
 
     def _failed(self) -> dict[str, str]:
         reasons = {cell.record: book.failure(self.results, cell.record) for cell in self.cells}
