@@ -148,17 +148,9 @@ def _score_block(
 
 @_parallel
 def score_in_id_order(
-    query_words: Array,
-    words: Array,
-    query_labels: Array,
-    labels: Array,
-    single: bool,
-    counts: Array,
-    k: int,
-    gains: Array,
-    discounts: Array,
-    scores: Array,
-) -> None:
+    query_words: Array, words: Array, query_labels: Array, labels: Array, single: bool, counts: Array,
+    k: int, gains: Array, discounts: Array, scores: Array,
+) -> None:  # fmt: skip
     """Fill ``scores`` float64 [q, 3] from the first k places, with ties in order of id.
 
     They are the sum of the precisions at the relevant items, the number of relevant items, and the sum of gain times
@@ -309,17 +301,9 @@ def _tie_groups(distances: Array, shared: Array) -> tuple[Array, Array]:
 
 @_parallel
 def score_distances(
-    queries: Array,
-    features: Array,
-    query_labels: Array,
-    labels: Array,
-    single: bool,
-    k: int,
-    retrieved: bool,
-    harmonic: Array,
-    scores: Array,
-    totals: Array,
-) -> None:
+    queries: Array, features: Array, query_labels: Array, labels: Array, single: bool, k: int,
+    retrieved: bool, harmonic: Array, scores: Array, totals: Array,
+) -> None:  # fmt: skip
     """Fill ``scores`` float64 [q] as ``score_groups`` does, by Euclidean distance, and ``totals``: relevant items."""
     size = features.shape[0]
     for task in prange((queries.shape[0] + QUERIES_PER_TASK - 1) // QUERIES_PER_TASK):
@@ -373,16 +357,9 @@ def _offer(distances: Array, ids: Array, distance: float, identity: int) -> None
 
 @_parallel
 def offer_rows(
-    features: Array,
-    first: int,
-    queries: Array,
-    scores: Array,
-    norms: Array,
-    limits: Array,
-    unit: float,
-    distances: Array,
-    ids: Array,
-) -> int:
+    features: Array, first: int, queries: Array, scores: Array, norms: Array, limits: Array, unit: float,
+    distances: Array, ids: Array,
+) -> int:  # fmt: skip
     """Offer the features, whose ids begin at ``first``, to the heaps [q, k] of the k nearest of each query.
 
     ``scores`` [q, n] come as products and are overwritten. A row is farther than the square root of r if its norm less
