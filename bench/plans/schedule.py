@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from bench.grids.cells import Cell, Grid, KeyedCell
@@ -18,6 +18,7 @@ from bench.store.entries import Store
 from bench.store.identity import digest
 from bench.system.wording import one_line
 from bench.timing import indexes
+from bench.timing.replicates import KINDS, TURNS, Kind, turns_of_round
 
 CODING: tuple[Role, ...] = ("embedder", "input", "hasher")
 VALUE = 40
@@ -101,7 +102,10 @@ class Schedule:
             lacking = [cell for cell in group if not book.replicated(self.results, cell, number)]
             arms = dict.fromkeys([reference, *lacking] if lacking else [])
             for cell in arms:
-                gathered.repeat(self.round(cell), records if cell is reference else [cell.record], measure.rounds)
+                needed = records if cell is reference else [cell.record]
+                gathered.repeat(self.warm_up(cell), needed)
+                for kind in KINDS:
+                    gathered.repeat(self.turn(cell, kind), needed, measure.rounds * self._turns)
             for cell in {self.build(cell).key: cell for cell in reversed(arms)}.values():
                 gathered.repeat(self.start(), records)
                 gathered.repeat(self.build(cell), records)
@@ -166,20 +170,37 @@ class Schedule:
         settings = self._searching(cell)
         return Unit(f"answer {keyed.search}", "answer", settings, self._size(self._queries()), title)
 
-    def round(self, keyed: KeyedCell) -> Unit:
-        """Time one round of one replicate."""
-        return self._once("round", keyed, self._round)
+    def warm_up(self, keyed: KeyedCell) -> Unit:
+        """Warm a search up in one replicate, and size its batches."""
+        return self._once("warm-up", keyed, self._warm_up)
 
-    def _round(self, keyed: KeyedCell) -> Unit:
+    def _warm_up(self, keyed: KeyedCell) -> Unit:
+        settings = self._searching(keyed.cell) | {"seconds": self._batch_seconds}
+        key, title = f"warm-up {keyed.search}", "search and timing"
+        return Unit(key, "warm-up", settings, self._size(), title, shown=False, timed=True)
+
+    def turn(self, keyed: KeyedCell, kind: Kind) -> Unit:
+        """Time one turn of one round."""
+        return self._once(kind, keyed, partial(self._turn, kind))
+
+    def _turn(self, kind: Kind, keyed: KeyedCell) -> Unit:
+        one_by_one = kind == "latency_ms"
+        queries = {"queries": self.pipeline.grid.measure.queries_per_round / self._turns}
+        settings = self._searching(keyed.cell) | (queries if one_by_one else {"seconds": self._batch_seconds})
+        least = 0.0 if one_by_one else self._batch_seconds
+        key, title = f"turn {kind} {keyed.search}", "search and timing"
+        return Unit(key, f"turn {kind}", settings, self._size(), title, shown=False, timed=True, least=least)
+
+    @property
+    def _turns(self) -> int:
+        """The turns of each kind in a round. Few queries, which are not counted yet, may have fewer."""
+        queries = self._queries()
+        return TURNS if queries is None else turns_of_round(self.pipeline.grid.measure, int(queries))
+
+    @property
+    def _batch_seconds(self) -> float:
         measure = self.pipeline.grid.measure
-        batches = measure.batch_seconds / measure.rounds
-        settings = self._searching(keyed.cell) | {
-            "queries_per_round": measure.queries_per_round,
-            "seconds": batches,
-        }
-        key, title = f"round {keyed.search}", "search and timing"
-        least = 2 * batches  # on all threads and on one
-        return Unit(key, "round", settings, self._size(), title, shown=False, timed=True, least=least)
+        return measure.batch_seconds / (measure.rounds * self._turns)
 
     def rank(self, keyed: KeyedCell) -> Unit:
         """Rank the whole database for all queries, and write the record."""

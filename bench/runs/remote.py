@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.grids.cells import KeyedCell
-from bench.timing.latency import Round
+from bench.timing.latency import Singles, Sizes
 from bench.timing.places import Answered, Built, Costs
 from bench.workers.limits import Asked
 
@@ -48,9 +48,20 @@ class Remote:
         """Search all queries, and write the neighbours to a file."""
         return Answered(**self.process.ask("answer", cell=asdict(cell.cell), path=path))
 
-    def round(self, cell: KeyedCell, rows: Sequence[int]) -> Round:
-        """Time the queries at these rows one by one, and batches."""
-        return Round(**self.process.ask("round", cell=asdict(cell.cell), rows=[*rows]))
+    def warm_up(self, cell: KeyedCell) -> Sizes:
+        """Warm the cell's search up. Returns the sizes of its batches."""
+        return Sizes(**self.process.ask("warm_up", cell=asdict(cell.cell)))
+
+    def one_by_one(self, cell: KeyedCell, others: Sequence[int], rows: Sequence[int]) -> Singles:
+        """Time the queries at ``rows`` one by one, after those at ``others``."""
+        return Singles(**self.process.ask("one_by_one", cell=asdict(cell.cell), others=[*others], rows=[*rows]))
+
+    def batch(self, cell: KeyedCell, size: int, seed: Sequence[int], alone: bool) -> float:
+        """Milliseconds of a query in a batch of ``size``, drawn by ``seed``, on one thread (``alone``) or on all."""
+        taken: float = self.process.ask("batch", cell=asdict(cell.cell), size=size, seed=[*seed], alone=alone)
+        if not alone:
+            self.process.pause()
+        return taken
 
     def resident_bytes(self) -> int:
         """The memory that the process takes."""

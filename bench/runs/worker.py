@@ -19,9 +19,10 @@ from bench.store.entries import Store
 from bench.system.environment import environment
 from bench.system.files import room_for
 from bench.timing import indexes, latency
-from bench.timing.latency import Round
+from bench.timing.latency import Singles, Sizes
 from bench.timing.load import OtherLoad
 from bench.timing.places import Answered, Built, Costs
+from bench.timing.replicates import turns_of_round
 from bench.workers.shares import Share
 
 SHOWN_EVERY = 0.2
@@ -140,11 +141,24 @@ class Worker:
         disk, server = _told(index, "disk_bytes"), _told(index, "server_bytes")
         return Answered(complete, search_bytes, overhead, disk, server, environment())
 
-    def round(self, cell: dict[str, Any], rows: list[int]) -> Round:
-        """Time one round of latencies and batches."""
-        index, grid = self._set(cell), self._pipeline.grid
-        seconds = grid.measure.batch_seconds / grid.measure.rounds
-        return latency.one_round(index, self._queries, np.asarray(rows, dtype=np.int64), grid.k, seconds)
+    def warm_up(self, cell: dict[str, Any]) -> Sizes:
+        """Warm the cell's search up, and size its batches."""
+        return latency.sizes(self._set(cell), self._queries, self._pipeline.grid.k, self._batch_seconds)
+
+    def one_by_one(self, cell: dict[str, Any], others: list[int], rows: list[int]) -> Singles:
+        """Time the queries at ``rows`` one by one, after those at ``others``."""
+        return latency.one_by_one(self._set(cell), self._queries, others, rows, self._pipeline.grid.k)
+
+    def batch(self, cell: dict[str, Any], size: int, seed: list[int], alone: bool) -> float:
+        """Milliseconds of a query in a batch of ``size``, drawn by ``seed``, on one thread (``alone``) or on all."""
+        index, k = self._set(cell), self._pipeline.grid.k
+        return latency.batch_ms(index, self._queries, k, size, seed, self._batch_seconds, alone=alone)
+
+    @property
+    def _batch_seconds(self) -> float:
+        """The seconds of the batches in one turn."""
+        measure = self._pipeline.grid.measure
+        return measure.batch_seconds / (measure.rounds * turns_of_round(measure, len(self._queries)))
 
 
 def _told(index: Any, name: str) -> Any:

@@ -1,13 +1,15 @@
 """Times an index in this process: single queries on one thread, and batches on one thread and on all.
 
-In a round one arm answers some queries. Before them the sentinel is timed, and the arm answers other queries until its
-times are stable. The load of other processes and the threads that the arm used are kept with the times.
+An arm is warmed up once, and its batches are sized. Then it answers in many short turns, a few queries or a batch each:
+see `bench.timing.replicates`. The threads that it used are kept with the times.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,30 +18,35 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Corpus, Index, Int
 from bench.system.machines import cores
-from bench.timing.load import OtherLoad, one_thread, quiet, rest, seconds_of, sentinel
+from bench.timing.load import one_thread, quiet, rest, seconds_of, sentinel
 
 WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
 """Queries of a warm-up block, the most blocks, and the relative change of two blocks' medians that counts as stable."""
 
-BATCH_QUERIES, WARM_UP_BATCH = 64, 32
-"""The fewest queries of a batch for each thread, if there are so many; and the queries of its warm-up."""
-
-UNEVEN = 10**6
-"""Nanoseconds by which the clocks of CPU time and of wall time may differ over a round."""
+BATCH_QUERIES, WARM_UP_BATCH, WARM_UP_SHARE = 64, 32, 8
+"""The fewest queries of a batch for each thread, if there are so many; the queries of the first batches, by which
+batches are sized; and the share of a batch, as a divisor, that is searched before it, untimed.
+"""
 
 
 @dataclass(frozen=True)
-class Round:
-    """One round of one arm. Milliseconds of single queries, of a query in a batch on all threads and on one, and of the
-    sentinel; CPU time over wall time of the single queries; cores that other processes kept busy.
+class Sizes:
+    """The queries of a batch on one thread, and on all."""
+
+    one_thread: int
+    all_threads: int
+
+
+@dataclass(frozen=True)
+class Singles:
+    """The times of single queries: milliseconds of each, and of the sentinel before them; and nanoseconds of all of
+    them, of CPU time and of wall time.
     """
 
     latency_ms: list[float]
-    batch_ms: float
-    batch_one_thread_ms: float
     sentinel_ms: float
-    cpu_per_wall: float
-    others: float
+    cpu_ns: int
+    wall_ns: int
 
 
 class EmptyQueries:
@@ -56,48 +63,63 @@ class EmptyQueries:
         return self._ids
 
 
-def one_round(index: Index, queries: Corpus, rows: Int, k: int, batch_seconds: float) -> Round:
-    """Time the queries at ``rows`` one by one on one thread, after a warm-up on others; then batches, which last
-    ``batch_seconds`` on one thread and again on all.
-
-    ``rows`` seeds the random order of a batch, so all indexes that answer these rows get the same batches.
-    """
-    singles = [queries.part(int(row), int(row) + 1) for row in rows]
-    order = np.random.default_rng(rows).permutation(len(queries))
-    spare = order[~np.isin(order, rows)][: WARM_UP_BLOCK * WARM_UP_BLOCKS]
-    others = [queries.part(int(row), int(row) + 1) for row in spare] or singles
+def sizes(index: Index, queries: Corpus, k: int, seconds: float) -> Sizes:
+    """Warm the index up, and size the batches that last ``seconds``, on one thread and on all."""
+    order = np.random.default_rng(0).permutation(len(queries))
+    singles = [queries.part(int(row), int(row) + 1) for row in order[: WARM_UP_BLOCK * WARM_UP_BLOCKS]]
     rest()
-    load = OtherLoad(batch_seconds)
     with quiet():
         with one_thread():
-            steady = sentinel()
-            warm_up(index, others, k)
-            cpu, wall = time.process_time_ns(), time.perf_counter_ns()
-            nanoseconds = timed(index, singles, k)
-            cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
-            alone = batch_ms(index, queries, order, k, batch_seconds, BATCH_QUERIES)
-        on_all = batch_ms(index, queries, order, k, batch_seconds, BATCH_QUERIES * cores())
-    busy = load.cores()
+            warm_up(index, singles, k)
+            alone = _size(index, queries, order, k, seconds, BATCH_QUERIES)
+        on_all = _size(index, queries, order, k, seconds, BATCH_QUERIES * cores())
     rest()
-    return Round((nanoseconds / 1e6).tolist(), on_all, alone, steady, max(0, cpu - UNEVEN) / wall, busy)
+    return Sizes(alone, on_all)
 
 
-def batch_ms(index: Index, queries: Corpus, order: Int, k: int, seconds: float, least: int) -> float:
-    """Milliseconds a query of a batch that is searched in one call. It has the first queries in ``order``, as many as
-    last ``seconds``, but at least ``least`` or all. A shorter batch is repeated until the time is full.
+def _size(index: Index, queries: Corpus, order: Int, k: int, seconds: float, least: int) -> int:
+    """The queries of a batch: the largest power of two whose search ends within ``seconds``, but at least ``least``, or
+    all. Powers, so that indexes of about one speed search the same batches.
 
-    A warm-up on the last queries in ``order`` estimates the size, and starts the threads. A batch that lasts less than
-    twice the time is first searched once untimed, because new memory of its size is slow.
+    A batch that lasts less than twice the time is searched once, because new memory of its size is slow.
     """
     some = queries.take(order[-WARM_UP_BATCH:])
     index.search(some, k)
-    each = seconds_of(lambda: index.search(some, k)) / len(some)
-    batch = queries.take(order[: max(least, int(seconds / max(each, 1e-9)))])
-    if each * len(batch) < 2 * seconds:
-        index.search(batch, k)
-    spent = calls = 0.0
-    while calls == 0 or spent < seconds:
-        spent, calls = spent + seconds_of(lambda: index.search(batch, k)), calls + 1
+    each = max(seconds_of(lambda: index.search(some, k)) / len(some), 1e-9)
+    size = min(len(queries), max(least, 2 ** int(math.log2(max(1.0, seconds / each)))))
+    if each * size < 2 * seconds:
+        index.search(queries.take(order[:size]), k)
+    return size
+
+
+def one_by_one(index: Index, queries: Corpus, others: Sequence[int], rows: Sequence[int], k: int) -> Singles:
+    """Time the queries at ``rows`` one by one on one thread, after those at ``others``, which warm the caches up."""
+    before, singles = ([queries.part(row, row + 1) for row in some] for some in (others, rows))
+    rest()
+    with quiet(), one_thread():
+        steady = sentinel()
+        timed(index, before, k)
+        cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+        nanoseconds = timed(index, singles, k)
+        cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
+    return Singles((nanoseconds / 1e6).tolist(), steady, cpu, wall)
+
+
+def batch_ms(
+    index: Index, queries: Corpus, k: int, size: int, seed: Sequence[int], seconds: float, alone: bool
+) -> float:
+    """Milliseconds of a query in a batch of ``size`` queries, drawn by ``seed``, that is searched in one call, on one
+    thread (``alone``) or on all. A batch that lasts less than ``seconds`` is repeated until they are over.
+
+    Some queries are searched first, untimed. They fill the caches that another arm has used, and start the threads.
+    """
+    order = np.random.default_rng(seed).permutation(len(queries))
+    batch, some = queries.take(order[:size]), queries.take(order[-max(1, size // WARM_UP_SHARE) :])
+    with quiet(), one_thread() if alone else nullcontext():
+        index.search(some, k)
+        spent = calls = 0.0
+        while calls == 0 or spent < seconds:
+            spent, calls = spent + seconds_of(lambda: index.search(batch, k)), calls + 1
     return 1e3 * spent / (calls * len(batch))
 
 

@@ -35,7 +35,7 @@ with shorter batches does not wait for so long.
 SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
 
 
-REST, RESTS, IDLE = 0.02, 50, 0.1
+REST, RESTS, IDLE = 0.005, 200, 0.1
 """Seconds between two checks that this process is idle, the most checks, and the processors that it may use."""
 
 

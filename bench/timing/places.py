@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bench.grids.cells import KeyedCell
-from bench.timing.latency import Round
+from bench.timing.latency import Singles, Sizes
 from bench.workers.limits import Failure, free_memory
 
 ROOM = 1.2
@@ -79,8 +79,16 @@ class IndexWorker(Protocol):
         """Search all queries, and write the neighbours to a file."""
         ...
 
-    def round(self, cell: KeyedCell, rows: Sequence[int]) -> Round:
-        """Time the queries at these rows one by one, and batches."""
+    def warm_up(self, cell: KeyedCell) -> Sizes:
+        """Warm the cell's search up. Returns the sizes of its batches."""
+        ...
+
+    def one_by_one(self, cell: KeyedCell, others: Sequence[int], rows: Sequence[int]) -> Singles:
+        """Time the queries at ``rows`` one by one, after those at ``others``."""
+        ...
+
+    def batch(self, cell: KeyedCell, size: int, seed: Sequence[int], alone: bool) -> float:
+        """Milliseconds of a query in a batch of ``size``, drawn by ``seed``, on one thread (``alone``) or on all."""
         ...
 
     def resident_bytes(self) -> int:

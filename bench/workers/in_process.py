@@ -36,6 +36,9 @@ class Local:
         except Exception as fault:
             raise Failure.of(fault) from fault
 
+    def pause(self) -> None:
+        """Nothing: this process can't stop itself."""
+
     def resident_bytes(self) -> int:
         """Always 0: it takes no memory besides this process's."""
         return 0

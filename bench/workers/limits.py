@@ -94,6 +94,10 @@ class Asked(Protocol):
         """
         ...
 
+    def pause(self) -> None:
+        """Stop the process until it is asked again: threads that wait busily take no time from others."""
+        ...
+
     def resident_bytes(self) -> int:
         """The memory that the process takes."""
         ...

@@ -3,7 +3,7 @@
 ``python -m tests.benchmarks.aa`` runs many small experiments as any grid is run, each with fresh processes and builds,
 and counts for every time that is printed (latency, batches on all threads and on one, building, encoding) how often the
 interval of the twins' ratio holds 1.0, how wide it is, and how often the planted slowdown is found. It takes a minute
-and a half an experiment, on a machine with its cores to itself.
+an experiment, on a machine with its cores to itself.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from bench.workers.process import Child
 
 ITEMS, DIM, QUERIES, SLOWDOWN = 50_000, 64, 2_000, 0.10
 ENCODING = "encode_ms"
+KERNELS = "methods.search.features.kernels.entry"
 PLUGINS = f'''
 import time
 
@@ -158,7 +159,7 @@ def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Es
     plan = grid_file.load(str(path), grid_file.Options(dataset="vectors", data_dir=folder))
     results, cache = Store(folder / f"results-{number}"), folder / f"cache-{number}"
     pipeline = Pipeline(plan, Store(cache), Context(cache=cache), lambda line: None)
-    with Forkserver(["bench.runs.worker"]) as launch:
+    with Forkserver(["bench.runs.worker", "twins", KERNELS]) as launch:
         failed = Run(pipeline, results, lambda line: None, start=partial(Child, launch=launch)).finish()
     if failed:
         raise RuntimeError(f"the experiment failed: {failed}")

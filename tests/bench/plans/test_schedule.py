@@ -15,6 +15,7 @@ from bench.runs.run import Run
 from bench.runs.watched import Watched
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
+from bench.timing.replicates import KINDS
 from bench.workers.in_process import Local
 from tests.quick import take_times_quickly
 
@@ -120,7 +121,8 @@ def test_a_finished_run_has_nothing_left_and_a_new_cell_only_its_own(make_run):
     more = make_run(settings=["candidates=[20,30,50]"])
     plan = more.plan()
     assert len(plan.open) == 2 and {one.unit.family for one in plan.units} == {
-        *("start", "build linear_scan", "build hash_tables", "answer", "round", "map", "judge"),
+        *("start", "build linear_scan", "build hash_tables", "answer", "warm-up", "map", "judge"),
+        *("turn latency_ms", "turn batch_one_thread_ms", "turn batch_ms"),
     }
     assert more.finish() == {}
     done = {key: count for key, count in more.watch.done.items() if not key.startswith(("exact", "map"))}
@@ -133,7 +135,7 @@ def test_an_interrupted_run_goes_on_with_what_it_had_planned_less_what_is_done(m
         @contextmanager
         def doing(self, unit, counts=True):
             with super().doing(unit, counts):
-                if unit.family == "round" and sum(self.done.values()) > 30:
+                if unit.family.startswith("turn") and sum(self.done.values()) > 30:
                     raise KeyboardInterrupt
                 yield
 
@@ -143,10 +145,10 @@ def test_an_interrupted_run_goes_on_with_what_it_had_planned_less_what_is_done(m
     second = make_run()
     plan = second.plan()
     kinds = {one.unit.family.split()[0] for one in plan.units}
-    assert "labels" not in kinds and "codes" not in kinds and "round" in kinds
+    assert "labels" not in kinds and "codes" not in kinds and "turn" in kinds
     assert second.finish() == {}
-    rounds = {key: count for key, count in second.watch.done.items() if key.startswith("round")}
-    assert rounds == {key: count for key, count in times(plan.units).items() if key.startswith("round")}
+    turns = {key: count for key, count in second.watch.done.items() if key.startswith("turn")}
+    assert turns == {key: count for key, count in times(plan.units).items() if key.startswith("turn")}
 
 
 @pytest.mark.long
@@ -194,9 +196,11 @@ def test_of_a_grid_with_two_halves_the_second_is_only_perhaps_done(make_run):
     plan = tuning.Tuned(run).plan()
     assert len(plan.open) == plan.cells == 5
     perhaps = [one for one in plan.units if one.perhaps]
-    assert {one.unit.family for one in perhaps} >= {"round", "judge"}
+    assert {one.unit.family for one in perhaps} >= {"turn batch_ms", "judge"}
     assert all(one.cells <= plan.open for one in perhaps)
-    assert not any(one.cells & plan.open for one in plan.units if one.unit.family == "round" and not one.perhaps)
+    assert not any(
+        one.cells & plan.open for one in plan.units if one.unit.family.startswith("turn") and not one.perhaps
+    )
     assert tuning.Tuned(run).finish() == {}
     assert all(run.watch.done[one.unit.key] >= one.times for one in plan.units if not one.perhaps)
     assert not tuning.Tuned(make_run(settings=['measure.split="tune/report"'])).plan().units
@@ -260,7 +264,7 @@ def test_a_training_that_fails_says_where_its_log_is(make_run, tmp_path, monkeyp
     assert line.startswith(f"toy_failing: failed, log in {tmp_path / 'cache' / 'work'}")
 
 
-def test_a_round_that_is_taken_again_is_a_unit_of_its_own():
+def test_a_turn_that_is_taken_again_is_a_unit_of_its_own():
     class Answering:
         def build(self, cell):
             return f"built {cell}"
@@ -268,21 +272,33 @@ def test_a_round_that_is_taken_again_is_a_unit_of_its_own():
         def settle(self, cell):
             return f"settled {cell}"
 
-        def round(self, cell, rows):
-            return cell, rows
+        def warm_up(self, cell):
+            return f"warm {cell}"
+
+        def one_by_one(self, cell, others, rows):
+            return cell, others, rows
+
+        def batch(self, cell, size, seed, alone):
+            return cell, size, seed, alone
 
     class Schedule:
         def build(self, cell):
             return Unit(f"build {cell}", "build", {})
 
-        def round(self, cell):
-            return Unit(f"round {cell}", "round", {})
+        def warm_up(self, cell):
+            return Unit(f"warm-up {cell}", "warm-up", {})
+
+        def turn(self, cell, kind):
+            return Unit(f"{kind} {cell}", "turn", {})
 
     watch = Noted()
     worker = Watched(Answering(), Schedule(), watch)
-    order = [(cell, rows) for cell in (0, 1) for rows in ([1, 2], [3, 4])] * 2
+    order = [(cell, turn) for cell in (0, 1) for turn in ([1, 2], [3, 4])] * 2
     random.Random(0).shuffle(order)
-    assert worker.build(0) == "built 0" and worker.settle(0) == "settled 0"
-    for cell, rows in order:
-        assert worker.round(cell, rows) == (cell, rows)
-    assert watch.done == {"build 0": 1, "round 0": 2, "round 1": 2, "round 0 again": 2, "round 1 again": 2}
+    assert (worker.build(0), worker.settle(0), worker.warm_up(0)) == ("built 0", "settled 0", "warm 0")
+    for cell, turn in order:
+        assert worker.one_by_one(cell, [9], turn) == (cell, [9], turn)
+        for alone in (True, False):
+            assert worker.batch(cell, 64, turn, alone) == (cell, 64, turn, alone)
+    turns = {f"{kind} {cell}{again}": 2 for kind in KINDS for cell in (0, 1) for again in ("", " again")}
+    assert watch.done == {"build 0": 1, "warm-up 0": 1} | turns

@@ -182,14 +182,15 @@ def test_what_failed_once_may_succeed_when_it_is_tried_again(make_run, monkeypat
 
 @pytest.mark.long
 def test_a_search_on_more_than_one_thread_fails_and_is_measured_anew_when_it_is_tried_again(make_run, monkeypatch):
-    one_round = latency.one_round
+    one_by_one = latency.one_by_one
 
     def wide(index, *arguments):
-        found = one_round(index, *arguments)
-        return dataclasses.replace(found, cpu_per_wall=1.7) if type(index).__name__ == "Scan" else found
+        found = one_by_one(index, *arguments)
+        threads = dataclasses.replace(found, cpu_ns=17 * 10**9, wall_ns=10**10)
+        return threads if type(index).__name__ == "Scan" else found
 
     with monkeypatch.context() as patched:
-        patched.setattr(latency, "one_round", wide)
+        patched.setattr(latency, "one_by_one", wide)
         failed = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"').finish()
     assert list(failed.values()) == ["toy_scan(): a single query took 1.70 threads, and was to be answered on one"]
     assert make_run(retry_failed=True).finish() == {}
@@ -658,16 +659,17 @@ def ratios(run):
 
 
 def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run, monkeypatch):
-    one_round = latency.one_round
+    one_by_one = latency.one_by_one
 
-    def slower(index, *arguments):
-        factor = {"LinearScan": 1, "Scan": 3}.get(type(index).__name__, 2)
-        times = {"batch_ms": factor / 100, "batch_one_thread_ms": factor / 50}
-        return dataclasses.replace(
-            one_round(index, *arguments), latency_ms=[factor * 0.1 * n for n in range(1, 11)], **times
-        )
+    def factor(index):
+        return {"LinearScan": 1, "Scan": 3}.get(type(index).__name__, 2)
 
-    monkeypatch.setattr(latency, "one_round", slower)
+    def slower(index, queries, others, rows, k):
+        times = [factor(index) * 0.1 * (1 + row % 10) for row in rows]
+        return dataclasses.replace(one_by_one(index, queries, others, rows, k), latency_ms=times)
+
+    monkeypatch.setattr(latency, "one_by_one", slower)
+    monkeypatch.setattr(latency, "batch_ms", lambda index, *_, alone: factor(index) / (50 if alone else 100))
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
     assert run.finish() == {}
     assert ratios(run)["ratio"].tolist() == pytest.approx([1, 2, 2, 2, 2, 3])
@@ -684,13 +686,13 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
 def test_cells_that_are_added_are_compared_with_the_finished_linear_scan_which_stays_as_it_is(make_run, monkeypatch):
     make_run().finish()
     before = files(make_run().results.root)
-    one_round = latency.one_round
+    one_by_one = latency.one_by_one
 
-    def slower(index, *arguments):
+    def slower(index, queries, others, rows, k):
         factor = {"LinearScan": 1, "Scan": 3}[type(index).__name__]
-        return dataclasses.replace(one_round(index, *arguments), latency_ms=[factor] * 10)
+        return dataclasses.replace(one_by_one(index, queries, others, rows, k), latency_ms=[factor] * len(rows))
 
-    monkeypatch.setattr(latency, "one_round", slower)
+    monkeypatch.setattr(latency, "one_by_one", slower)
     run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"')
     assert run.finish() == {}
     assert ratios(run).loc["toy_scan", "ratio"] == pytest.approx(3)

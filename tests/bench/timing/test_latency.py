@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 from bench.interfaces import Corpus
 from bench.quality.neighbours import check_neighbours
 from bench.timing import latency, load
-from bench.timing.latency import WARM_UP_BATCH, batch_ms, one_round, overhead_ms, warm_up
+from bench.timing.latency import WARM_UP_BATCH, Sizes, batch_ms, one_by_one, overhead_ms, sizes, warm_up
 from bench.timing.load import LOADED, SEEN, OtherLoad, one_thread, sentinel
 from bench.timing.machine import machine_rates
 from methods.search.common.library import threads
@@ -35,19 +35,12 @@ class Recording:
         return np.zeros((len(queries), k), dtype=np.int64)
 
 
-def test_a_round_asks_the_queries_one_by_one_in_their_order_after_a_warm_up_on_others():
+def test_a_turn_asks_the_queries_one_by_one_in_their_order_after_the_others():
     index = Recording()
-    found = one_round(index, QUERIES, np.array([7, 2, 5]), k=1, batch_seconds=1e-9)
-    asked = [row for size, row, _ in index.calls if size == 1]
-    assert asked[-3:] == [7, 2, 5] and set(asked[:-3]) == {*range(10)} - {7, 2, 5}
-    assert [size for size, *_ in index.calls[len(asked) :]] == [10] * 6  # twice: warm-ups and a batch of all there are
-    assert len(found.latency_ms) == 3 and min(found.sentinel_ms, found.batch_ms, found.batch_one_thread_ms) > 0
-
-
-def test_where_all_queries_are_timed_they_warm_up_too():
-    index = Recording()
-    one_round(index, QUERIES, np.arange(10), k=1, batch_seconds=1e-9)
-    assert {row for size, row, _ in index.calls if size == 1} == {*range(10)}
+    found = one_by_one(index, QUERIES, [4, 1], [7, 2, 5], k=1)
+    assert [(size, row) for size, row, _ in index.calls] == [(1, 4), (1, 1), (1, 7), (1, 2), (1, 5)]
+    assert len(found.latency_ms) == 3 and found.sentinel_ms > 0
+    assert found.wall_ns >= 1e6 * sum(found.latency_ms)
 
 
 def test_latencies_are_milliseconds_of_the_query_at_their_place():
@@ -56,8 +49,8 @@ def test_latencies_are_milliseconds_of_the_query_at_their_place():
 
 
 def test_an_index_that_waits_takes_less_than_a_thread():
-    found = one_round(Recording(8), QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
-    assert found.cpu_per_wall < 0.9
+    found = one_by_one(Recording(8), QUERIES, [], [0, 1, 2], k=1)
+    assert found.cpu_ns < 0.9 * found.wall_ns
 
 
 @pytest.mark.parametrize(
@@ -78,7 +71,9 @@ def test_a_warm_up_goes_on_until_the_times_stand_still_but_not_for_ever(monkeypa
 
 def test_garbage_is_not_collected_while_timing_and_is_afterwards():
     index = Recording()
-    one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
+    one_by_one(index, QUERIES, [0], [1, 2], k=1)
+    size = sizes(index, QUERIES, 1, seconds=1e-9).all_threads
+    batch_ms(index, QUERIES, 1, size, [0], seconds=1e-9, alone=False)
     assert not any(enabled for *_, enabled in index.calls) and gc.isenabled()
 
 
@@ -122,36 +117,65 @@ class Clock:
 MANY = Corpus(np.arange(5000, dtype=np.float32)[:, None])
 
 
-def test_a_batch_holds_as_many_queries_as_fill_the_time(monkeypatch):
+def sized(clock, seconds):
+    clock.sizes.clear()
+    return latency._size(clock, MANY, np.arange(5000), 1, seconds, least=100)
+
+
+def test_a_batch_holds_as_many_queries_as_fill_the_time_as_a_power_of_two(monkeypatch):
     clock = Clock(monkeypatch, query=1e-3)
-    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=2.0, least=100) == pytest.approx(1.0)
-    assert clock.sizes == [WARM_UP_BATCH] * 2 + [2000, 2000]
+    assert [sized(clock, seconds) for seconds in (2.048, 2.047, 1.5)] == [2048, 1024, 1024]
 
 
-def test_a_batch_of_slow_queries_holds_the_least_number(monkeypatch):
-    clock = Clock(monkeypatch, query=1.0)
-    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=2.0, least=100) == pytest.approx(1000)
-    assert clock.sizes == [WARM_UP_BATCH] * 2 + [100]
+def test_a_batch_of_slow_queries_holds_the_least_number_and_one_of_fast_queries_all(monkeypatch):
+    assert sized(Clock(monkeypatch, query=1.0), 2.0) == 100
+    assert sized(Clock(monkeypatch, query=1e-6), 2.0) == 5000
 
 
-def test_a_batch_of_all_queries_is_repeated_until_the_time_is_full(monkeypatch):
+def test_a_batch_is_sized_by_a_warm_one_and_searched_once_if_it_does_not_last_long(monkeypatch):
+    clock = Clock(monkeypatch, query=1e-3)
+    sized(clock, 2.048)
+    assert clock.sizes == [WARM_UP_BATCH] * 2 + [2048]
+    slow = Clock(monkeypatch, query=1.0)
+    sized(slow, 2.0)
+    assert slow.sizes == [WARM_UP_BATCH] * 2
+
+
+def test_sizes_are_of_one_thread_and_of_all_after_a_warm_up_of_single_queries(monkeypatch):
+    monkeypatch.setattr(latency, "cores", lambda: 3)
+    index = Recording()
+    assert sizes(index, MANY, 1, seconds=1e-9) == Sizes(one_thread=64, all_threads=192)
+    counts = [size for size, *_ in index.calls]
+    assert set(counts[:-4]) == {1} and counts[-4:] == [WARM_UP_BATCH] * 4
+
+
+def test_a_batch_is_searched_in_one_call_after_a_share_of_other_queries():
+    index = Recording()
+    batch_ms(index, MANY, 1, 64, [3], seconds=1e-9, alone=True)
+    order = np.random.default_rng([3]).permutation(5000)
+    assert [call[:2] for call in index.calls] == [(8, order[-8]), (64, order[0])]
+
+
+def test_the_seed_draws_the_batch_and_a_smaller_one_is_its_beginning():
+    index = Recording()
+    for size, seed in ((64, [0, 1]), (32, [0, 1]), (64, [0, 2])):
+        batch_ms(index, MANY, 1, size, seed, seconds=1e-9, alone=True)
+    firsts = [first for size, first, _ in index.calls if size >= 32]
+    assert firsts[0] == firsts[1] != firsts[2]
+
+
+def test_a_batch_is_repeated_until_the_time_is_full(monkeypatch):
     clock = Clock(monkeypatch, query=1e-5)
-    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=0.12, least=100) == pytest.approx(0.01)
-    assert clock.sizes == [WARM_UP_BATCH] * 2 + [5000, 5000, 5000, 5000]
+    assert batch_ms(clock, MANY, 1, 5000, [0], seconds=0.12, alone=True) == pytest.approx(0.01)
+    assert clock.sizes == [625, 5000, 5000, 5000]
 
 
 def test_what_a_call_takes_counts_among_its_queries(monkeypatch):
     clock = Clock(monkeypatch, call=1.0, query=1e-3)
-    assert batch_ms(clock, MANY, np.arange(5000), 1, seconds=1e-3, least=500) == pytest.approx(3.0)
+    assert batch_ms(clock, MANY, 1, 500, [0], seconds=1e-3, alone=True) == pytest.approx(3.0)
 
 
-def test_a_batch_asks_the_queries_in_the_order_that_it_is_given():
-    index, order = Recording(), np.array([3, 1, 4, 0])
-    batch_ms(index, QUERIES, order, 1, seconds=1e-9, least=2)
-    assert index.calls[-1][:2] == (2, 3.0) or index.calls[-1][:2] == (4, 3.0)
-
-
-def test_batches_run_on_one_thread_and_on_all(monkeypatch):
+def test_batches_run_on_one_thread_or_on_all(monkeypatch):
     from threadpoolctl import threadpool_limits
 
     seen = []
@@ -160,44 +184,9 @@ def test_batches_run_on_one_thread_and_on_all(monkeypatch):
         index, "search", lambda q, k: seen.append((len(q), {p["num_threads"] for p in threadpool_info()}))
     )
     with threadpool_limits(limits=2):
-        one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
-    assert [threads for size, threads in seen if size == 10] == [{1}] * 3 + [{2}] * 3
-
-
-def test_the_threads_that_a_search_takes_show_in_cpu_over_wall(monkeypatch):
-    now = {"cpu": 0, "wall": 1}
-
-    def on_three_threads(queries, k):
-        now["cpu"] += 3 * 10**9
-        now["wall"] += 10**9
-
-    clock = SimpleNamespace(process_time_ns=lambda: now["cpu"], perf_counter_ns=lambda: now["wall"], sleep=time.sleep)
-    clock.process_time, clock.perf_counter = (lambda: now["cpu"] / 1e9), (lambda: now["wall"] / 1e9)
-    monkeypatch.setattr(latency, "time", clock)
-    monkeypatch.setattr(load, "time", clock)
-    monkeypatch.setattr(latency, "sentinel", lambda: 1.0)
-    index = Recording()
-    monkeypatch.setattr(index, "search", on_three_threads)
-    found = one_round(index, QUERIES, np.arange(3), k=1, batch_seconds=1e-9)
-    assert found.cpu_per_wall == pytest.approx(3, rel=1e-3) and found.latency_ms == [1e3] * 3
-    assert found.batch_ms == found.batch_one_thread_ms == pytest.approx(100)
-
-
-def test_a_round_that_is_over_at_once_tells_nothing_of_threads(monkeypatch):
-    clocks = iter([0, 30_000])  # of CPU time, while 10 µs pass
-    walls = iter([0, 0, 5_000, 5_000, 10_000, 10_000])
-    clock = SimpleNamespace(process_time_ns=lambda: next(clocks), perf_counter_ns=lambda: next(walls))
-    clock.process_time = clock.perf_counter = lambda: 1.0
-    monkeypatch.setattr(latency, "time", clock)
-    monkeypatch.setattr(load, "time", clock)
-    monkeypatch.setattr(latency, "sentinel", lambda: 1.0)
-    monkeypatch.setattr(latency, "warm_up", lambda index, singles, k: None)
-    monkeypatch.setattr(latency, "batch_ms", lambda *arguments: 1.0)
-    monkeypatch.setattr(latency, "rest", lambda: None)
-    monkeypatch.setattr(OtherLoad, "cores", lambda self: 0.0)
-    index = Recording()
-    monkeypatch.setattr(index, "search", lambda queries, k: None)
-    assert one_round(index, QUERIES, np.arange(2), k=1, batch_seconds=1.0).cpu_per_wall == 0
+        for alone in (True, False):
+            batch_ms(index, QUERIES, 1, 10, [0], seconds=1e-9, alone=alone)
+    assert [threads for size, threads in seen if size == 10] == [{1}, {2}]
 
 
 def others(monkeypatch, busy, own, wall):
@@ -218,8 +207,8 @@ def test_a_few_ticks_of_the_clock_are_no_load(monkeypatch):
     assert others(monkeypatch, busy=0.03, own=0.005, wall=0.005) == 0
 
 
-def test_a_round_waits_for_the_threads_of_an_earlier_batch_to_rest(monkeypatch):
-    spent = iter([0.0, 0.02, 0.02, 0.03, 0.03, 0.0301, 9.0])
+def test_a_turn_waits_for_the_threads_of_an_earlier_batch_to_rest(monkeypatch):
+    spent = iter([0.0, 0.005, 0.005, 0.008, 0.008, 0.0081, 9.0])
     slept = []
     clock = SimpleNamespace(process_time=lambda: next(spent), sleep=slept.append)
     monkeypatch.setattr(load, "time", clock)

@@ -1,6 +1,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,11 @@ from bench.grids.cells import KeyedCell
 from bench.grids.measure import Measure
 from bench.interfaces import untracked
 from bench.runs.searches import Searches
-from bench.timing import places
-from bench.timing.latency import Round
+from bench.timing import places, replicates
+from bench.timing.latency import Singles, Sizes
 from bench.timing.load import RETAKES
 from bench.timing.places import Arm, Built
+from bench.timing.replicates import KINDS, TURNS, UNEVEN, Round
 from bench.workers.limits import Failure
 
 QUERIES = 30
@@ -23,7 +25,7 @@ class Machine:
     """Stands in for all children: what they are asked, in order, and how they answer.
 
     ``deaths``: by (what, cell), how many requests are answered before one ends the process; ``refusals`` likewise, of
-    which the process survives. ``others``: the load that the rounds see, one after another; none when they are used up.
+    which the process survives. ``others``: the load in the rounds, one after another; none when they are used up.
     ``build_load``: that of all builds.
     """
 
@@ -47,9 +49,13 @@ class Machine:
     def free(self):
         return self.room - len(self.alive())
 
-    def rounds(self):
-        """The cells asked for rounds, in order."""
-        return [cell for what, cell, _, _ in self.asked if what == "round"]
+    def turns(self, what="one_by_one"):
+        """The cells that had turns of a kind, in order."""
+        return [cell for asked, cell, _, _ in self.asked if asked == what]
+
+    def load(self, seconds):
+        """Stands in for `OtherLoad`."""
+        return SimpleNamespace(cores=lambda: self.others.pop(0) if self.others else 0.0)
 
 
 class Fake:
@@ -70,11 +76,19 @@ class Fake:
         self.ask("build", keyed.cell)
         return Built(float(self.number), None, 0, 0, self.machine.build_load)
 
-    def round(self, keyed, rows):
-        self.ask("round", keyed.cell, rows)
-        others = self.machine.others.pop(0) if self.machine.others else 0.0
+    def warm_up(self, keyed):
+        self.ask("warm_up", keyed.cell)
+        return Sizes(10 + keyed.cell, 20 + keyed.cell)
+
+    def one_by_one(self, keyed, others, rows):
+        self.ask("one_by_one", keyed.cell, [others, rows])
         times = [1.0 + keyed.cell + row / 1000 for row in rows]
-        return Round(times, times[0] / 4, times[0] / 2, 1.0 + others, 1.0 + keyed.cell / 10, others)
+        sentinel = 1.0 + len(self.machine.turns()) / 100
+        return Singles(times, sentinel, cpu_ns=UNEVEN // TURNS + 1100 + 100 * keyed.cell, wall_ns=1000)
+
+    def batch(self, keyed, size, seed, alone):
+        self.ask("batch_one_thread_ms" if alone else "batch_ms", keyed.cell, [size, *seed])
+        return size + seed[-1] / 10
 
     def resident_bytes(self):
         return 1
@@ -104,6 +118,7 @@ def replicate(monkeypatch):
 
     def make(machine, arms, number=0, ready=lambda place: None, track=untracked, queries=QUERIES, **measure):
         monkeypatch.setattr(places, "free_memory", machine.free)
+        monkeypatch.setattr(replicates, "OtherLoad", machine.load)
         settings = Measure(**{"rounds": 2, "queries_per_round": 4} | measure)
         pipeline = SimpleNamespace(
             grid=SimpleNamespace(measure=settings),
@@ -127,61 +142,106 @@ def taken(done):
     return {*done} - {*failures(done)}
 
 
-@pytest.mark.parametrize("rounds", [1, 2, 3, 4])
-def test_arms_are_asked_in_turns_forwards_and_then_backwards_across_replicates_too(replicate, rounds):
+@pytest.mark.parametrize("what", ["one_by_one", "batch_one_thread_ms", "batch_ms"])
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_arms_are_asked_in_turns_forwards_and_then_backwards_across_replicates_too(replicate, rounds, what):
     orders = []
-    for number in range(12 // rounds):
+    for number in range(6 // rounds):
         machine = Machine()
-        done = replicate(machine, arms("abc"), rounds=rounds, number=number)
+        done = replicate(machine, arms("abc"), rounds=rounds, number=number, queries_per_round=3)
         assert set(done) == {0, 1, 2} and not machine.alive()
-        orders += np.reshape(machine.rounds(), (rounds, 3)).tolist()
+        orders += np.reshape(machine.turns(what), (3 * rounds, 3)).tolist()
     assert all(sorted(order) == [0, 1, 2] for order in orders)
     assert [order[::-1] for order in orders[::2]] == orders[1::2]
 
 
-def test_over_many_rounds_an_arm_stands_in_each_place_and_follows_each_other_as_often(replicate):
+def test_over_many_turns_an_arm_stands_in_each_place_and_follows_each_other_as_often(replicate):
     machine = Machine()
-    replicate(machine, arms("abcd"), rounds=600)
-    orders = np.reshape(machine.rounds(), (600, 4))
+    replicate(machine, arms("abcd"), rounds=150)
+    orders = np.reshape(machine.turns(), (600, 4))
     places = [Counter(orders[:, place].tolist()) for place in range(4)]
     follows = Counter(zip(orders[:, 1].tolist(), orders[:, 0].tolist(), strict=True))
     assert all(110 < places[place][arm] < 190 for place in range(4) for arm in range(4))
     assert len(follows) == 12 and all(25 < count < 75 for count in follows.values())
 
 
+def test_the_kinds_follow_one_another_and_no_arm_waits_for_a_round_of_another(replicate):
+    machine = Machine()
+    replicate(machine, arms("ab"), rounds=2, queries_per_round=7)
+    asked = [what for what, *_ in machine.asked if what in ("one_by_one", *KINDS)]
+    assert asked == ["one_by_one"] * 16 + ["batch_one_thread_ms"] * 16 + ["batch_ms"] * 16
+    for what in {*asked}:
+        assert all({*pair} == {0, 1} for pair in np.reshape(machine.turns(what), (-1, 2)).tolist())
+
+
+def asked_one_by_one(machine, cell):
+    """The rows that a cell is asked to time, turn by turn, and those before them."""
+    asked = [one for what, of, _, one in machine.asked if (what, of) == ("one_by_one", cell)]
+    return [rows for _, rows in asked], [others for others, _ in asked]
+
+
 def test_every_arm_of_a_round_is_asked_the_same_queries_and_other_rounds_and_replicates_others(replicate):
     machine = Machine()
     for number in (0, 1):
-        replicate(machine, arms("ab"), rounds=3, number=number)
-    rows = [tuple(rows) for what, *_, rows in machine.asked if what == "round"]
-    assert Counter(rows).most_common(1)[0][1] == 2 and len(set(rows)) == 6
-    assert all(len(set(asked)) == 4 and set(asked) <= set(range(QUERIES)) for asked in rows)
+        replicate(machine, arms("ab"), rounds=3, number=number, queries_per_round=9)
+    rows, others = asked_one_by_one(machine, 0)
+    assert (rows, others) == asked_one_by_one(machine, 1)
+    rounds = [[*chain(*rows[at : at + TURNS])] for at in range(0, len(rows), TURNS)]
+    warm = [[*chain(*others[at : at + TURNS])] for at in range(0, len(rows), TURNS)]
+    assert len(rounds) == 6 and len({tuple(one) for one in rounds}) == 6
+    for timed, before in zip(rounds, warm, strict=True):
+        assert len({*timed}) == 9 and len({*before}) == 9 and {*timed, *before} <= {*range(QUERIES)}
+        assert not {*timed} & {*before}
     again = Machine()
-    replicate(again, arms("ab"), rounds=3)
-    assert [one[-1] for one in again.asked if one[0] == "round"] == [list(asked) for asked in rows[:6]]
+    replicate(again, arms("ab"), rounds=3, queries_per_round=9)
+    assert asked_one_by_one(again, 0)[0] == rows[: 3 * TURNS]
+
+
+def test_every_arm_searches_batches_of_its_own_sizes_which_one_seed_draws(replicate):
+    machine = Machine()
+    replicate(machine, arms("ab"), rounds=2, number=3)
+    for what, size in (("batch_one_thread_ms", 10), ("batch_ms", 20)):
+        asked = [[one for kind, of, _, one in machine.asked if (kind, of) == (what, cell)] for cell in (0, 1)]
+        assert asked[0] == [[size, number, turn] for number in (6, 7) for turn in range(TURNS)]
+        assert [one[1:] for one in asked[1]] == [one[1:] for one in asked[0]] and {one[0] for one in asked[1]} == {
+            size + 1
+        }
 
 
 @pytest.mark.parametrize(("queries", "timed"), [(5, 3), (1, 1), (2, 1), (30, 9)])
 def test_a_round_leaves_queries_for_its_warm_up_where_there_are_two(replicate, queries, timed):
     machine = Machine()
     replicate(machine, arms("a"), queries=queries, rounds=1, queries_per_round=9)
-    assert len(set(machine.asked[-1][-1])) == timed and set(machine.asked[-1][-1]) <= {*range(queries)}
+    rows, others = asked_one_by_one(machine, 0)
+    assert len({*chain(*rows)}) == timed and {*chain(*rows)} <= {*range(queries)}
+    assert len(rows) == min(TURNS, timed) and all(0 < len(one) <= len(of) for one, of in zip(others, rows, strict=True))
 
 
 def test_a_replicate_holds_the_times_by_round_and_those_of_the_first_arm_in_the_same_rounds(replicate):
-    machine = Machine(others=[0.0, 0.1, 0.2, 0.0])
-    done = replicate(machine, arms("ab"))
-    rows = [np.array(rows) for what, cell, _, rows in machine.asked if what == "round" and cell == 0]
+    machine = Machine(others=[0.0, 0.1, 0.0, 0.2, 0.1, 0.0])
+    done = replicate(machine, arms("ab"), number=4)
+    rows = np.reshape([*chain(*asked_one_by_one(machine, 1)[0])], (2, 4))
     own = done[1].times
-    assert own.latency_ms == pytest.approx(np.stack([2 + row / 1000 for row in rows]))
-    assert own.batch_ms == pytest.approx(own.latency_ms[:, 0] / 4)
-    assert own.batch_one_thread_ms == pytest.approx(own.latency_ms[:, 0] / 2)
+    assert own.latency_ms == pytest.approx(2 + rows / 1000) and np.array_equal(done[1].queries, rows)
+    assert own.batch_one_thread_ms == pytest.approx(np.tile(11 + np.arange(TURNS) / 10, (2, 1)))
+    assert own.batch_ms == pytest.approx(np.tile(21 + np.arange(TURNS) / 10, (2, 1)))
     assert own.build_seconds == 1.0 and done[1].built.build_seconds == 1.0
-    assert {times.dtype for times in vars(own).values()} == {np.dtype(np.float32)} and own.latency_ms.shape == (2, 4)
+    assert {times.dtype for times in vars(own).values()} == {np.dtype(np.float32)}
     assert done[1].reference == done[0].reference == 0
     assert done[1].reference_times is done[0].times
-    assert done[1].cpu_per_wall == pytest.approx(1.1) and done[1].others == 0.2
-    assert done[1].sentinel_drift == pytest.approx(1.2 / 1.1 - 1)
+    assert done[1].cpu_per_wall == pytest.approx(1.2) and done[1].others == 0.2
+
+
+def test_the_drift_is_that_of_the_least_sentinels_of_the_rounds(replicate):
+    done = replicate(Machine(), arms("a"), rounds=3)
+    assert done[0].sentinel_drift == pytest.approx(1.09 / 1.01 - 1)
+
+
+def test_the_clocks_of_a_round_that_is_over_at_once_tell_nothing_of_threads():
+    short = Singles([0.01], 1.0, cpu_ns=30_000, wall_ns=10_000)
+    long = Singles([10.0], 1.0, cpu_ns=25 * 10**6 + UNEVEN, wall_ns=10**7)
+    assert Round(singles=[short, short]).cpu_per_wall == 0
+    assert Round(singles=[long]).cpu_per_wall == pytest.approx(2.5)
 
 
 def test_load_while_an_index_was_built_is_load(replicate):
@@ -203,24 +263,26 @@ def test_a_group_of_one_arm_is_its_own_reference(replicate):
 
 
 def test_a_round_under_load_is_taken_again_at_the_end_with_all_arms(replicate):
-    machine = Machine(others=[0.0, 0.0, 2.0, 0.0, 0.0, 0.0])
-    done = replicate(machine, arms("ab"), rounds=3)
-    assert machine.rounds() == [0, 1, 1, 0, 0, 1, 1, 0]
-    rows = [one[-1] for one in machine.asked if one[0] == "round"]
-    assert rows[6] == rows[7] == rows[2]
-    assert done[0].others == done[1].others == 0
+    machine = Machine(others=[0.0, 2.0, 0.0, 0.0, 0.0, 2.0])
+    done = replicate(machine, arms("ab"), rounds=2)
+    rows, _ = asked_one_by_one(machine, 0)
+    assert len(rows) == 3 * TURNS and rows[2 * TURNS :] == rows[TURNS : 2 * TURNS]
+    assert asked_one_by_one(machine, 1)[0] == rows
+    assert [len(machine.turns(kind)) for kind in KINDS[1:]] == [4 * TURNS, 6 * TURNS]
+    assert done[0].others == done[1].others == 0 and done[0].times.batch_ms.shape == (2, TURNS)
 
 
 def test_load_that_does_not_end_is_noted_after_so_many_tries(replicate):
     machine = Machine(others=[5.0] * 100)
     done = replicate(machine, arms("ab"), rounds=2)
-    assert len(machine.rounds()) == 4 * (1 + RETAKES) and done[0].others == 5
+    assert len(machine.turns()) == 4 * TURNS * (1 + RETAKES) and done[0].others == 5
 
 
 def test_where_memory_is_short_the_first_arm_is_timed_with_each_batch(replicate):
     machine = Machine(room=4)
     done = replicate(machine, arms("abcde"), rounds=1)
-    assert [{*machine.rounds()[:3]}, {*machine.rounds()[3:]}] == [{0, 1, 2}, {0, 3, 4}]
+    turns = machine.turns()
+    assert [{*turns[: 3 * TURNS]}, {*turns[3 * TURNS :]}] == [{0, 1, 2}, {0, 3, 4}]
     assert set(done) == set(range(5)) and {one.reference for one in done.values()} == {0}
     assert max(child.number for child in machine.children) == 5 and not machine.alive()
 
@@ -228,7 +290,7 @@ def test_where_memory_is_short_the_first_arm_is_timed_with_each_batch(replicate)
 def test_where_nothing_fits_beside_the_first_arm_the_others_are_timed_without_it(replicate):
     machine = Machine(room=1)
     done = replicate(machine, arms("abc"), rounds=1)
-    assert machine.rounds() == [0, 1, 2]
+    assert machine.turns() == [0] * TURNS + [1] * TURNS + [2] * TURNS
     assert {cell: one.reference for cell, one in done.items()} == {0: 0, 1: 1, 2: 2}
 
 
@@ -260,15 +322,17 @@ def test_a_process_that_cannot_be_started_fails_its_arm(replicate):
     assert failures(done) == {1: "no process can be started"} and taken(done) == {0}
 
 
-@pytest.mark.parametrize("round_", [0, 1])
-def test_an_arm_that_dies_takes_no_other_of_its_process_with_it(replicate, round_):
-    machine, all_arms = Machine(deaths={("round", 1): round_}), arms("abbb")
+@pytest.mark.parametrize("what", ["warm_up", "one_by_one", "batch_one_thread_ms", "batch_ms"])
+@pytest.mark.parametrize("turn", [0, 1])
+def test_an_arm_that_dies_takes_no_other_of_its_process_with_it(replicate, what, turn):
+    turn *= what != "warm_up"
+    machine, all_arms = Machine(deaths={(what, 1): turn}), arms("abbb")
     done = replicate(machine, all_arms)
-    assert failures(done) == {1: "round of 1 hung"} and taken(done) == {0, 2, 3}
+    assert failures(done) == {1: f"{what} of 1 hung"} and taken(done) == {0, 2, 3}
     assert all(done[cell].times.latency_ms.shape == (2, 4) for cell in taken(done)) and not machine.alive()
     # The others are timed in a new process, in turns with the first arm.
     assert {child for what, cell, child, _ in machine.asked if (what, cell) == ("build", 2)} == {3}
-    last = machine.rounds()[-6:]
+    last = machine.turns()[-6:]
     assert sorted(last[:3]) == [0, 2, 3] and last[3:] == last[2::-1]
     assert {done[2].reference, done[3].reference} == {0}
 
@@ -280,19 +344,19 @@ def test_an_arm_that_dies_before_it_is_timed_takes_no_other_with_it(replicate):
 
 
 def test_arms_of_one_process_that_die_one_after_another_fail_by_themselves(replicate):
-    machine, all_arms = Machine(deaths={("round", cell): 0 for cell in (1, 2, 3)}), arms("abbbb")
+    machine, all_arms = Machine(deaths={("one_by_one", cell): 0 for cell in (1, 2, 3)}), arms("abbbb")
     done = replicate(machine, all_arms)
-    assert failures(done) == {cell: f"round of {cell} hung" for cell in (1, 2, 3)} and taken(done) == {0, 4}
+    assert failures(done) == {cell: f"one_by_one of {cell} hung" for cell in (1, 2, 3)} and taken(done) == {0, 4}
 
 
 def test_an_arm_that_refuses_a_round_leaves_its_process_to_the_others(replicate):
-    machine, all_arms = Machine(refusals={("round", 1): 1}), arms("abb")
+    machine, all_arms = Machine(refusals={("batch_ms", 1): 1}), arms("abb")
     done = replicate(machine, all_arms)
-    assert failures(done) == {1: "round of 1 refused"} and taken(done) == {0, 2}
+    assert failures(done) == {1: "batch_ms of 1 refused"} and taken(done) == {0, 2}
     assert len(machine.children) == 2
 
 
-@pytest.mark.parametrize("faults", [{"deaths": {("build", 0): 0}}, {"refusals": {("round", 0): 0}}])
+@pytest.mark.parametrize("faults", [{"deaths": {("build", 0): 0}}, {"refusals": {("one_by_one", 0): 0}}])
 def test_where_the_first_arm_fails_the_next_that_lives_stands_for_it(replicate, faults):
     machine, all_arms = Machine(**faults), arms("abc")
     done = replicate(machine, all_arms)

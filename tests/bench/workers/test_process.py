@@ -344,6 +344,34 @@ def test_a_process_that_cannot_be_started_is_a_failure(start, monkeypatch):
         start()
 
 
+def stops(process):
+    """Whether a process is stopped, soon."""
+    until = time.monotonic() + 10
+    while process.status() != psutil.STATUS_STOPPED and time.monotonic() < until:
+        time.sleep(0.01)
+    return process.status() == psutil.STATUS_STOPPED
+
+
+def test_a_paused_child_does_nothing_until_it_is_asked_again_and_can_be_ended(start):
+    child = start()
+    for _ in range(2):
+        child.pause()
+        assert stops(head_of(child)) and child.ask("labels") is None
+    assert head_of(child).status() != psutil.STATUS_STOPPED
+    child.pause()
+    head = head_of(child)
+    child.end()
+    child.pause()
+    assert not head.is_running()
+
+
+def test_a_child_that_was_killed_while_it_was_paused_is_missed_at_the_next_request(start):
+    child = start()
+    child.pause()
+    head_of(child).kill()
+    assert failure(child, "labels").reason.startswith("ended by SIGKILL")
+
+
 def test_ending_twice_is_ending_once_and_an_ended_worker_answers_nothing(start):
     for kind in (Child, Local):
         worker = start(kind)
