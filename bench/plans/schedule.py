@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -18,7 +19,7 @@ from bench.store.entries import Store
 from bench.store.identity import digest
 from bench.system.wording import one_line
 from bench.timing import indexes
-from bench.timing.replicates import KINDS, TURNS, Kind, turns_of_round
+from bench.timing.replicates import KINDS, Kind, turn_seconds, turns_of_round
 
 CODING: tuple[Role, ...] = ("embedder", "input", "hasher")
 VALUE = 40
@@ -105,7 +106,7 @@ class Schedule:
                 needed = records if cell is reference else [cell.record]
                 gathered.repeat(self.warm_up(cell), needed)
                 for kind in KINDS:
-                    gathered.repeat(self.turn(cell, kind), needed, measure.rounds * self._turns)
+                    gathered.repeat(self.turn(cell, kind), needed, measure.rounds * self._turns(kind))
             for cell in {self.build(cell).key: cell for cell in reversed(arms)}.values():
                 gathered.repeat(self.start(), records)
                 gathered.repeat(self.build(cell), records)
@@ -175,7 +176,7 @@ class Schedule:
         return self._once("warm-up", keyed, self._warm_up)
 
     def _warm_up(self, keyed: KeyedCell) -> Unit:
-        settings = self._searching(keyed.cell) | {"seconds": self._batch_seconds}
+        settings = self._searching(keyed.cell) | {"seconds": self._turn_seconds("batch_ms")}
         key, title = f"warm-up {keyed.search}", "search and timing"
         return Unit(key, "warm-up", settings, self._size(), title, shown=False, timed=True)
 
@@ -184,23 +185,23 @@ class Schedule:
         return self._once(kind, keyed, partial(self._turn, kind))
 
     def _turn(self, kind: Kind, keyed: KeyedCell) -> Unit:
-        one_by_one = kind == "latency_ms"
-        queries = {"queries": self.pipeline.grid.measure.queries_per_round / self._turns}
-        settings = self._searching(keyed.cell) | (queries if one_by_one else {"seconds": self._batch_seconds})
-        least = 0.0 if one_by_one else self._batch_seconds
+        one_by_one, seconds = kind == "latency_ms", self._turn_seconds(kind)
+        queries = {"queries": self.pipeline.grid.measure.queries_per_round / self._turns(kind)}
+        settings = self._searching(keyed.cell) | (queries if one_by_one else {"seconds": seconds})
         key, title = f"turn {kind} {keyed.search}", "search and timing"
+        least = 0.0 if one_by_one else seconds
         return Unit(key, f"turn {kind}", settings, self._size(), title, shown=False, timed=True, least=least)
 
-    @property
-    def _turns(self) -> int:
-        """The turns of each kind in a round. Few queries, which are not counted yet, may have fewer."""
-        queries = self._queries()
-        return TURNS if queries is None else turns_of_round(self.pipeline.grid.measure, int(queries))
+    def _turns(self, kind: Kind) -> int:
+        return turns_of_round(kind, self.pipeline.grid.measure, self._queries_or_many)
+
+    def _turn_seconds(self, kind: Kind) -> float:
+        return turn_seconds(kind, self.pipeline.grid.measure, self._queries_or_many)
 
     @property
-    def _batch_seconds(self) -> float:
-        measure = self.pipeline.grid.measure
-        return measure.batch_seconds / (measure.rounds * self._turns)
+    def _queries_or_many(self) -> int:
+        """The number of queries. Before they are counted it is as if there were enough for all turns of a round."""
+        return int(self._queries() or sys.maxsize)
 
     def rank(self, keyed: KeyedCell) -> Unit:
         """Rank the whole database for all queries, and write the record."""

@@ -22,7 +22,7 @@ from bench.timing import indexes, latency
 from bench.timing.latency import Singles, Sizes
 from bench.timing.load import OtherLoad
 from bench.timing.places import Answered, Built, Costs
-from bench.timing.replicates import turns_of_round
+from bench.timing.replicates import Kind, turn_seconds
 from bench.workers.shares import Share
 
 SHOWN_EVERY = 0.2
@@ -143,7 +143,8 @@ class Worker:
 
     def warm_up(self, cell: dict[str, Any]) -> Sizes:
         """Warm the cell's search up, and size its batches."""
-        return latency.sizes(self._set(cell), self._queries, self._pipeline.grid.k, self._batch_seconds)
+        seconds = self._seconds("batch_one_thread_ms"), self._seconds("batch_ms")
+        return latency.sizes(self._set(cell), self._queries, self._pipeline.grid.k, *seconds)
 
     def one_by_one(self, cell: dict[str, Any], others: list[int], rows: list[int]) -> Singles:
         """Time the queries at ``rows`` one by one, after those at ``others``."""
@@ -152,13 +153,12 @@ class Worker:
     def batch(self, cell: dict[str, Any], size: int, seed: list[int], alone: bool) -> float:
         """Milliseconds of a query in a batch of ``size``, drawn by ``seed``, on one thread (``alone``) or on all."""
         index, k = self._set(cell), self._pipeline.grid.k
-        return latency.batch_ms(index, self._queries, k, size, seed, self._batch_seconds, alone=alone)
+        seconds = self._seconds("batch_one_thread_ms" if alone else "batch_ms")
+        return latency.batch_ms(index, self._queries, k, size, seed, seconds, alone=alone)
 
-    @property
-    def _batch_seconds(self) -> float:
+    def _seconds(self, kind: Kind) -> float:
         """The seconds of the batches in one turn."""
-        measure = self._pipeline.grid.measure
-        return measure.batch_seconds / (measure.rounds * turns_of_round(measure, len(self._queries)))
+        return turn_seconds(kind, self._pipeline.grid.measure, len(self._queries))
 
 
 def _told(index: Any, name: str) -> Any:

@@ -63,15 +63,15 @@ class EmptyQueries:
         return self._ids
 
 
-def sizes(index: Index, queries: Corpus, k: int, seconds: float) -> Sizes:
-    """Warm the index up, and size the batches that last ``seconds``, on one thread and on all."""
+def sizes(index: Index, queries: Corpus, k: int, seconds_alone: float, seconds: float) -> Sizes:
+    """Warm the index up, and size the batches that last so many seconds, on one thread and on all."""
     order = np.random.default_rng(0).permutation(len(queries))
     singles = [queries.part(int(row), int(row) + 1) for row in order[: WARM_UP_BLOCK * WARM_UP_BLOCKS]]
     rest()
     with quiet():
         with one_thread():
             warm_up(index, singles, k)
-            alone = _size(index, queries, order, k, seconds, BATCH_QUERIES)
+            alone = _size(index, queries, order, k, seconds_alone, BATCH_QUERIES)
         on_all = _size(index, queries, order, k, seconds, BATCH_QUERIES * cores())
     rest()
     return Sizes(alone, on_all)

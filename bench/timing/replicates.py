@@ -33,12 +33,12 @@ THREADS = 1.1
 UNEVEN = 10**6
 """Nanoseconds by which the clocks of CPU time and of wall time may differ over a round."""
 
-TURNS = 4
-"""The turns of a round, if there are so many queries."""
-
 Kind = Literal["latency_ms", "batch_one_thread_ms", "batch_ms"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The kinds of rounds, in their order: queries one by one, batches on one thread, and batches on all."""
+
+TURNS: dict[Kind, int] = {"latency_ms": 4, "batch_one_thread_ms": 4, "batch_ms": 8}
+"""The turns of a round, if there are so many queries. Times on all threads vary most: the slowest thread decides."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,14 @@ class Asked:
         return self.others[first:end] or self.others[: end - first], self.rows[first:end]
 
 
-def turns_of_round(measure: Measure, queries: int) -> int:
+def turns_of_round(kind: Kind, measure: Measure, queries: int) -> int:
     """The turns of a round."""
-    return min(TURNS, measure.queries_per_round, queries - _spare(queries))
+    return min(TURNS[kind], measure.queries_per_round, queries - _spare(queries))
+
+
+def turn_seconds(kind: Kind, measure: Measure, queries: int) -> float:
+    """The seconds of the batches in one turn."""
+    return measure.batch_seconds / (measure.rounds * turns_of_round(kind, measure, queries))
 
 
 def _spare(queries: int) -> int:
@@ -146,7 +151,7 @@ def take(
     """
     asked = [Asked.of(measure, queries, number * measure.rounds + at) for at in range(measure.rounds)]
     left, rounds = [(kind, at) for kind in KINDS for at in range(measure.rounds)], Rounds()
-    taking = _Taking(places, measure, turns_of_round(measure, queries))
+    taking = _Taking(places, measure, {kind: turns_of_round(kind, measure, queries) for kind in KINDS})
     taking.warm_up()
     for _ in range(1 + RETAKES):
         for kind, at in track(left, "timed rounds", len(left)):
@@ -158,11 +163,11 @@ def take(
 
 @dataclass
 class _Taking:
-    """Asks the places in turns, so many in a round. Those with ``failures`` are not asked again."""
+    """Asks the places in turns, so many in a round of a kind. Those with ``failures`` are not asked again."""
 
     places: Sequence[Place]
     measure: Measure
-    turns: int
+    turns: Mapping[Kind, int]
     failures: dict[Arm, Failure] = field(default_factory=dict)
     sizes: dict[Arm, Sizes] = field(default_factory=dict)
 
@@ -179,8 +184,8 @@ class _Taking:
         """Take one round of all arms."""
         taken = {place.arm: Round() for place in self.alive}
         load = OtherLoad(self.measure.batch_seconds)
-        for turn in range(self.turns):
-            order = _in_order(self.alive, asked.number * self.turns + turn)
+        for turn in range(self.turns[kind]):
+            order = _in_order(self.alive, asked.number * self.turns[kind] + turn)
             self._each(order, partial(self._turn, kind=kind, asked=asked, turn=turn, taken=taken))
         others = load.cores()
         for one in taken.values():
@@ -190,7 +195,7 @@ class _Taking:
     def _turn(self, place: Place, kind: Kind, asked: Asked, turn: int, taken: Mapping[Arm, Round]) -> None:
         cell, one = place.arm.cell, taken[place.arm]
         if kind == "latency_ms":
-            one.singles.append(place.worker.one_by_one(cell, *asked.turn(turn, self.turns)))
+            one.singles.append(place.worker.one_by_one(cell, *asked.turn(turn, self.turns[kind])))
             one.ms += one.singles[-1].latency_ms
             return
         alone = kind == "batch_one_thread_ms"

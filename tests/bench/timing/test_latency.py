@@ -72,7 +72,7 @@ def test_a_warm_up_goes_on_until_the_times_stand_still_but_not_for_ever(monkeypa
 def test_garbage_is_not_collected_while_timing_and_is_afterwards():
     index = Recording()
     one_by_one(index, QUERIES, [0], [1, 2], k=1)
-    size = sizes(index, QUERIES, 1, seconds=1e-9).all_threads
+    size = sizes(index, QUERIES, 1, 1e-9, 1e-9).all_threads
     batch_ms(index, QUERIES, 1, size, [0], seconds=1e-9, alone=False)
     assert not any(enabled for *_, enabled in index.calls) and gc.isenabled()
 
@@ -144,7 +144,7 @@ def test_a_batch_is_sized_by_a_warm_one_and_searched_once_if_it_does_not_last_lo
 def test_sizes_are_of_one_thread_and_of_all_after_a_warm_up_of_single_queries(monkeypatch):
     monkeypatch.setattr(latency, "cores", lambda: 3)
     index = Recording()
-    assert sizes(index, MANY, 1, seconds=1e-9) == Sizes(one_thread=64, all_threads=192)
+    assert sizes(index, MANY, 1, 1e-9, 1e-9) == Sizes(one_thread=64, all_threads=192)
     counts = [size for size, *_ in index.calls]
     assert set(counts[:-4]) == {1} and counts[-4:] == [WARM_UP_BATCH] * 4
 
