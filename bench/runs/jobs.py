@@ -143,7 +143,7 @@ class Jobs:
 
         Raises Held: another process does one of the two.
         """
-        with self.results.hold("replicates", group, wait=False), timed_alone(self.recorder.say, wait=False):
+        with self.results.hold("replicates", group, wait=False), timed_alone():
             yield
 
     def _time(self, group: Sequence[KeyedCell]) -> None:

@@ -1,14 +1,14 @@
 """Lets one run at a time take times on a machine, whichever user, folder or grid it is of.
 
 The lock is a file on the machine's own disk, held by flock, which ends with its process. It is never removed, so that
-all wait for the same file, and it is only read, so that any user may lock it.
+all lock the same file, and it is only read, so that any user may lock it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,21 +26,17 @@ def lock_file() -> Path:
 
 
 @contextmanager
-def timed_alone(say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
-    """Inside, no other run takes times on this machine. ``say`` gets a line if it has to wait.
+def timed_alone() -> Iterator[None]:
+    """Inside, no other run takes times on this machine.
 
-    Raises Held: another run takes times, and this one does not ``wait``. ValueError: the lock can't be opened.
+    Raises Held: another run takes times. ValueError: the lock can't be opened.
     """
     file = _opened(lock_file())
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            told = f"another run takes times on {host()}"
-            if not wait:
-                raise Held(told) from None
-            say(f"wait: {told}")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            raise Held(f"another run takes times on {host()}") from None
         try:
             yield
         finally:

@@ -20,8 +20,13 @@ from bench.interfaces import Corpus, Index, Int
 from bench.system.machines import cores
 from bench.timing.load import one_thread, quiet, rest, seconds_of, sentinel
 
-WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE = 20, 10, 0.05
-"""Queries of a warm-up block, the most blocks, and the relative change of two blocks' medians that counts as stable."""
+WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE, WARM_UP_SECONDS = 20, 10, 0.05, 0.5
+"""Queries of a warm-up block, the most blocks, the relative change of two blocks' medians that counts as stable, and
+the seconds after which a warm-up ends.
+"""
+
+WARM_SECONDS = 0.005
+"""Seconds after which no more queries come before those of a turn: the caches are warm."""
 
 BATCH_QUERIES, WARM_UP_BATCH, WARM_UP_SHARE = 64, 32, 8
 """The fewest queries of a batch for each thread, if there are so many; the queries of the first batches, by which
@@ -93,12 +98,18 @@ def _size(index: Index, queries: Corpus, order: Int, k: int, seconds: float, lea
 
 
 def one_by_one(index: Index, queries: Corpus, others: Sequence[int], rows: Sequence[int], k: int) -> Singles:
-    """Time the queries at ``rows`` one by one on one thread, after those at ``others``, which warm the caches up."""
+    """Time the queries at ``rows`` one by one on one thread, after those at ``others``, which warm the caches up: all
+    of them, or as many as WARM_SECONDS last.
+    """
     before, singles = ([queries.part(row, row + 1) for row in some] for some in (others, rows))
     rest()
     with quiet(), one_thread():
         steady = sentinel()
-        timed(index, before, k)
+        end = time.perf_counter_ns() + int(1e9 * WARM_SECONDS)
+        for query in before:
+            index.search(query, k)
+            if time.perf_counter_ns() > end:
+                break
         cpu, wall = time.process_time_ns(), time.perf_counter_ns()
         nanoseconds = timed(index, singles, k)
         cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
@@ -135,12 +146,15 @@ def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
 
 
 def warm_up(index: Any, singles: Sequence[Corpus], k: int) -> int:
-    """Answer blocks of queries until the median time of a block is stable. Returns the number of blocks."""
-    before = np.inf
+    """Answer blocks of queries until the median time of a block is stable, or WARM_UP_SECONDS are over. Returns the
+    number of blocks.
+    """
+    before, spent = np.inf, 0.0
     for block in range(WARM_UP_BLOCKS):
         chosen = [singles[i % len(singles)] for i in range(block * WARM_UP_BLOCK, (block + 1) * WARM_UP_BLOCK)]
-        median = float(np.median(timed(index, chosen, k)))
-        if abs(median - before) <= STABLE * median:
+        nanoseconds = timed(index, chosen, k)
+        median, spent = float(np.median(nanoseconds)), spent + float(nanoseconds.sum()) / 1e9
+        if abs(median - before) <= STABLE * median or spent > WARM_UP_SECONDS:
             return block + 1
         before = median
     return WARM_UP_BLOCKS

@@ -37,7 +37,7 @@ Kind = Literal["latency_ms", "batch_one_thread_ms", "batch_ms"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The kinds of rounds, in their order: queries one by one, batches on one thread, and batches on all."""
 
-TURNS: dict[Kind, int] = {"latency_ms": 4, "batch_one_thread_ms": 4, "batch_ms": 8}
+TURNS: dict[Kind, int] = {"latency_ms": 4, "batch_one_thread_ms": 4, "batch_ms": 6}
 """The turns of a round, if there are so many queries. Times on all threads vary most: the slowest thread decides."""
 
 

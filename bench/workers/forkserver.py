@@ -28,10 +28,8 @@ from typing import Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bench.system.descent import die_with
 from bench.workers.launch import MARK, Process, program, spawn
-
-KILL_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux's prctl."""
 
 GRACE = 1.0
 """Seconds in which the server must end by itself."""
@@ -189,7 +187,7 @@ def _end(server: subprocess.Popen[bytes], control: socket.socket) -> None:
 def main() -> None:
     """Run the forkserver: do the work that all workers share, then fork a monitor a request, until the parent ends."""
     control, parent, prepared = sys.argv[1:]
-    if not _ends_with(int(parent)):
+    if not die_with(int(parent)):
         return
     import_module("bench.workers.serving")
     _prepare(**json.loads(prepared))
@@ -234,7 +232,7 @@ def _prepare(imported: list[str], searching: list[str], identified: list[str]) -
 def _monitor(mark: str, server: int, requests: int, answers: int, log: int, line: int) -> None:
     """Fork the worker. Send its id, and its exit code when it ends. Reap it when the parent releases it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    if not _ends_with(server):
+    if not die_with(server):
         os._exit(1)
     monitor = os.getpid()
     waits, marked = os.pipe()
@@ -296,9 +294,3 @@ def _write_mark(mark: str) -> None:
     assert place is not None and len(mark) == len(NO_MARK)
     ctypes.memmove(place, mark.encode(), len(mark))
     os.environ[MARK] = mark
-
-
-def _ends_with(parent: int) -> bool:
-    """Let this process be killed when its parent ends. Returns False if the parent has already ended."""
-    ctypes.CDLL(None).prctl(KILL_WITH_PARENT, signal.SIGKILL)
-    return os.getppid() == parent

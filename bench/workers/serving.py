@@ -6,23 +6,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import faulthandler
 import json
 import os
 import resource
-import signal
 import sys
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from bench.system.descent import adopt_orphans, die_with
 from bench.workers.limits import Failure
-
-KILL_WITH_PARENT, ADOPT_ORPHANS = 1, 36
-"""PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER of Linux's prctl."""
 
 
 def as_line(message: dict[str, Any]) -> str:
@@ -76,11 +72,8 @@ def main() -> None:
 
 def live(requests: int, answers: int, parent: int) -> None:
     """Serve. The process dies with the parent, and a crash prints a traceback and leaves no core file."""
-    if sys.platform == "linux":
-        system = ctypes.CDLL(None)
-        system.prctl(KILL_WITH_PARENT, signal.SIGKILL)
-        system.prctl(ADOPT_ORPHANS, 1)
-    if os.getppid() != parent:
+    adopt_orphans()
+    if not die_with(parent):
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()

@@ -113,7 +113,7 @@ def test_a_run_waits_for_the_group_that_another_host_times_and_for_the_times_on_
     held, free = threading.Event(), threading.Event()
 
     def another_host():
-        with Store(run.results.root).hold("replicates", key), timed_alone(said.append):
+        with Store(run.results.root).hold("replicates", key), timed_alone():
             held.set()
             free.wait(60)
 

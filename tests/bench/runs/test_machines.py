@@ -92,8 +92,9 @@ def test_the_replicates_of_another_host_are_taken_again_and_the_plan_knows(run_o
     again = run_on("one").plan()
     second = run_on("two")
     plan = second.plan()
-    rounds = {key: count for key, count in times(plan.units).items() if key.startswith("round")}
-    assert set(rounds.values()) == {4} and set(times(again.units).values()) >= {2}  # two rounds a replicate
+    rounds = {key: count for key, count in times(plan.units).items() if key.startswith("turn batch_ms")}
+    turns = 4  # one a query: of two rounds in each of two replicates
+    assert set(rounds.values()) == {2 * 2 * turns} and set(times(again.units).values()) >= {2}
     assert second.finish() == {}
     seldom = {key: 1 for key in second.watch.done if key.startswith(("exact", "map"))}
     assert times(plan.units) == {**second.watch.done, **seldom}

@@ -27,7 +27,7 @@ def start():
         ours, theirs = multiprocessing.Pipe()
 
         def take_times():
-            with timed_alone(theirs.send):
+            with timed_alone():
                 theirs.send("timing")
                 time.sleep(seconds)
 
@@ -43,38 +43,32 @@ def start():
         process.join()
 
 
-def test_a_run_waits_for_the_times_of_another_and_says_so_in_one_line(start, monkeypatch):
+def test_a_run_is_told_at_once_that_another_takes_times(start, monkeypatch):
     monkeypatch.setenv("BENCH_HOST", "node7")
-    said, began = [], time.monotonic()
-    start(0.5)
-    with timed_alone(said.append):
-        assert time.monotonic() - began > 0.4
-    assert said == ["wait: another run takes times on node7"]
-    with timed_alone(said.append):
-        assert len(said) == 1
-
-
-def test_a_run_that_does_not_want_to_wait_is_told_at_once(start):
-    start(60)
-    with pytest.raises(Held, match="takes times on"), timed_alone(pytest.fail, wait=False):
+    process = start(60)
+    with pytest.raises(Held, match="another run takes times on node7"), timed_alone():
         pytest.fail("two take times")
+    process.kill()
+    process.join()
+    with timed_alone():
+        pass
 
 
 def test_the_lock_dies_with_its_process_and_its_file_stays(start):
     process = start(60)
     process.kill()
     process.join()
-    with timed_alone(pytest.fail):
+    with timed_alone():
         pass
     assert lock_file().is_file()
 
 
 def test_a_process_that_was_forked_meanwhile_does_not_keep_it():
-    with timed_alone(pytest.fail):
+    with timed_alone():
         process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
         process.start()
     try:
-        with timed_alone(pytest.fail):
+        with timed_alone():
             assert process.is_alive()
     finally:
         process.kill()
@@ -82,45 +76,44 @@ def test_a_process_that_was_forked_meanwhile_does_not_keep_it():
 
 
 def test_threads_of_one_process_exclude_each_other_too():
-    inside, most = [], []
+    inside, refused = threading.Event(), threading.Event()
 
     def take_times():
-        with timed_alone(lambda line: None):
-            inside.append(1)
-            most.append(len(inside))
-            time.sleep(0.02)
-            inside.pop()
+        with timed_alone():
+            inside.set()
+            refused.wait(60)
 
-    threads = [threading.Thread(target=take_times) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] * 4
+    thread = threading.Thread(target=take_times)
+    thread.start()
+    inside.wait(60)
+    with pytest.raises(Held), timed_alone():
+        pytest.fail("two take times")
+    refused.set()
+    thread.join()
 
 
 def test_hosts_that_share_the_folder_of_the_lock_time_at_once(start, monkeypatch):
     monkeypatch.setenv("BENCH_HOST", "node7")
     start(60)
     monkeypatch.setenv("BENCH_HOST", "node8")
-    with timed_alone(pytest.fail):
+    with timed_alone():
         pass
 
 
 def test_every_user_may_lock_it_whatever_the_mask_of_the_first():
     before = os.umask(0o077)
     try:
-        with timed_alone(pytest.fail):
+        with timed_alone():
             pass
     finally:
         os.umask(before)
     assert stat.S_IMODE(lock_file().stat().st_mode) == 0o644
     lock_file().chmod(0o444)
-    with timed_alone(pytest.fail):
+    with timed_alone():
         pass
 
 
 def test_a_lock_that_cannot_be_opened_is_one_line():
     lock_file().symlink_to("/nowhere")
-    with pytest.raises(ValueError, match=r"bench-timing-.*\.lock, can't be opened"), timed_alone(pytest.fail):
+    with pytest.raises(ValueError, match=r"bench-timing-.*\.lock, can't be opened"), timed_alone():
         pytest.fail("no lock")

@@ -43,6 +43,12 @@ def test_a_turn_asks_the_queries_one_by_one_in_their_order_after_the_others():
     assert found.wall_ns >= 1e6 * sum(found.latency_ms)
 
 
+def test_before_slow_queries_come_no_more_others_than_warm_the_caches():
+    index = Recording(20)
+    one_by_one(index, QUERIES, [4, 1, 3, 8], [7, 2], k=1)
+    assert [row for _, row, _ in index.calls] == [4, 7, 2]
+
+
 def test_latencies_are_milliseconds_of_the_query_at_their_place():
     found = latency.timed(Recording(0, 80, 0), [QUERIES.part(row, row + 1) for row in range(3)], k=1) / 1e6
     assert 80 <= found[1] < 800 and max(found[0], found[2]) < 80
@@ -67,6 +73,12 @@ def test_a_warm_up_goes_on_until_the_times_stand_still_but_not_for_ever(monkeypa
     monkeypatch.setattr(latency, "timed", timed)
     assert warm_up(Recording(), [QUERIES.part(0, 1)], k=1) == blocks
     assert asked == [latency.WARM_UP_BLOCK] * blocks
+
+
+def test_a_warm_up_of_slow_queries_ends_by_the_time(monkeypatch):
+    monkeypatch.setattr(latency, "timed", lambda index, singles, k: np.full(len(singles), 30e6 * next(factors)))
+    factors = iter([2.0, 1.0])
+    assert warm_up(Recording(), [QUERIES.part(0, 1)], k=1) == 1
 
 
 def test_garbage_is_not_collected_while_timing_and_is_afterwards():

@@ -241,11 +241,11 @@ def test_megabytes_on_standard_output_and_error_are_no_answers_and_are_not_kept(
 
 def test_what_it_wrote_last_is_in_the_failure(start):
     child = start(at_build="chatter", at_search="leave")
-    found = failure(child, "round", cell=child.cell, rows=[0])
+    found = failure(child, "one_by_one", cell=child.cell, others=[], rows=[0])
     assert found.reason.startswith("AttributeError")
     child = start(at_build="chatter", at_search="be_killed")
     child.ask("build", cell=child.cell)
-    assert "y" * 2000 in failure(child, "round", cell=child.cell, rows=[0]).tail
+    assert "y" * 2000 in failure(child, "one_by_one", cell=child.cell, others=[], rows=[0]).tail
 
 
 @pytest.mark.parametrize("does", ["fork", "daemon"])
@@ -263,7 +263,7 @@ def test_a_forked_process_ends_with_a_child_that_ended_before_it(start):
     child.ask("build", cell=child.cell)
     left = [head_of(child), *head_of(child).children(recursive=True)]
     assert len(left) == 3
-    assert "exit code 0" in failure(child, "round", cell=child.cell, rows=[0]).reason
+    assert "exit code 0" in failure(child, "one_by_one", cell=child.cell, others=[], rows=[0]).reason
     assert not psutil.wait_procs(left, timeout=60)[1]
 
 
@@ -302,14 +302,14 @@ def test_requests_and_answers_may_be_larger_than_a_pipe(start):
     child.ask("build", cell=child.cell)
     rows = [number % 36 for number in range(30_000)]
     assert len(str(rows)) > 2**16
-    found = child.ask("round", cell=child.cell, rows=rows)
+    found = child.ask("one_by_one", cell=child.cell, others=[], rows=rows)
     assert len(found["latency_ms"]) == len(rows) and min(found["latency_ms"]) > 0
 
 
 def test_a_request_that_is_not_read_times_out(start):
     child = start(limits=Limits(seconds=4))
     head_of(child).suspend()
-    assert failure(child, "round", cell=child.cell, rows=[0] * 100_000).status == "timeout"
+    assert failure(child, "one_by_one", cell=child.cell, others=[], rows=[0] * 100_000).status == "timeout"
 
 
 def test_lines_and_progress_come_through_and_a_bar_does_not_outlive_the_child(start):
