@@ -54,6 +54,7 @@ def test_lists_of_the_published_numbers_are_accepted(tmp_path, make):
     assert (len(splits.classes), len(splits.train.paths), len(splits.test.paths)) == (292, 29_200, 116_931)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [

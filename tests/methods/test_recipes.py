@@ -22,6 +22,7 @@ def plugins_of(grid, recipe, dataset="synthetic_food101"):
     return {choice.name: registry.build(kind, choice.name, choice.parameters) for kind, choice in chosen}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", ["quick", "pretrained"])
 @pytest.mark.parametrize("grid", IMAGE_GRIDS)
 def test_small_networks_see_the_whole_image_and_shifts_of_it(grid, recipe):

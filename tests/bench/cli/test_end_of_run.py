@@ -109,6 +109,7 @@ def test_every_line_fits_the_terminal(columns, command, finished):
     assert "toy_library is not installed: pip install toy_library" in shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("variables", "width"),
     [({"COLUMNS": ""}, 100), ({"COLUMNS": "40"}, 40), ({"COLUMNS": "0"}, 100), ({"COLUMNS": "1"}, 20),

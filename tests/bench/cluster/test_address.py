@@ -81,6 +81,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch):
         parsed("slurm:file.toml")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "told"),
     [

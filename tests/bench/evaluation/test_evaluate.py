@@ -260,6 +260,7 @@ def test_the_command_prints_the_figures_and_writes_a_page(tmp_path, arrays):
     assert figures["map"] == evaluate(**arrays).map and len(figures["curve"]["recall"]) == BITS + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -154,6 +154,7 @@ def test_every_built_in_grid_is_valid_in_all_its_recipes(name):
         assert grid_file.load(name, Options(recipe=recipe)).cells
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(grid_file.names()))
 def test_every_built_in_grid_is_the_same_in_another_process(name):
     grid = grid_file.load(name)

@@ -212,6 +212,7 @@ def test_on_the_75750_items_of_the_default_data_the_built_in_grids_have_the_size
     assert values(codes, "key_bits")["faiss_binary"] == {16}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("items", [10**4, 10**5, 10**6, 10**7, 10**8])
 def test_at_any_scale_lists_are_long_enough_to_train_and_as_many_as_faiss_advises_from_a_million_on(items):
     """faiss: 4 to 16 sqrt(n) lists, and at least 39 training points a list (its Clustering warns below)."""
@@ -237,6 +238,7 @@ def test_the_table_of_sizes_in_the_docs_is_what_the_expressions_say():
         assert (int(low), int(high)) == (round(4 * math.sqrt(n)), round(16 * math.sqrt(n)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("items", [30, 100, 1000])
 def test_few_items_are_no_reason_to_refuse_a_built_in_grid(items, vectors_dir):
     for name in ("ann", "code_search"):

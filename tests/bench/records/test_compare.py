@@ -97,6 +97,7 @@ def test_the_command_prints_what_moved_writes_all_and_fails_over_a_share(folders
     assert bench("compare", before, after).returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("words", "options"), [
     ("'5'", ("--fail-over", "5")), ("'many%'", ("--fail-over", "many%")), ("holds no finished records", ()),
     ("give that too, as in --fail-over 5%", ("--allow-missing",)),

@@ -36,6 +36,7 @@ def printed(tidy, info):
     return "\n".join(table_lines(tidy, info, 200))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_of_one_class_everything_reads_as_without_machines(layout):
     info = grid(layout)
@@ -46,6 +47,7 @@ def test_of_one_class_everything_reads_as_without_machines(layout):
     assert cell_lines(named, info, 120) == cell_lines(plain, info, 120)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_class_has_sections_of_its_own_which_name_it_and_read_as_they_would_alone(layout):
     info = grid(layout)

@@ -211,6 +211,7 @@ def test_one_cell_is_a_table_however_it_ended(layout, status):
         assert (status or "pending") in shown
 
 
+@pytest.mark.long
 def test_two_thousand_cells_are_all_there_one_by_one():
     info = grid("candidates")
     tidy = cells(info, *(tables(8, n, 1.0 + n) for n in range(2000)))

@@ -70,6 +70,7 @@ def test_what_one_host_has_made_another_fetches_and_makes_nothing(make_run, ther
     assert records(second) == records(first)
 
 
+@pytest.mark.long
 def test_a_run_uploads_what_its_folders_hold_and_the_object_store_lacks(make_run, there):
     alone_run = make_run("one")
     alone_run.finish()
@@ -80,6 +81,7 @@ def test_a_run_uploads_what_its_folders_hold_and_the_object_store_lacks(make_run
     assert second.finish() == {} and records(second) == records(alone_run)
 
 
+@pytest.mark.long
 def test_an_object_store_that_goes_away_fails_no_cell_and_the_run_goes_on_later(make_run, there, monkeypatch):
     left, asked, ends = [0], ObjectStore._ask, 0
 

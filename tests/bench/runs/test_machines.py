@@ -103,6 +103,7 @@ def test_the_replicates_of_another_host_are_taken_again_and_the_plan_knows(run_o
     assert {(row["host"], row["machine"]) for row in rows(second).values()} == {("two", machines.machine_class())}
 
 
+@pytest.mark.long
 def test_finished_records_stay_and_what_is_added_is_compared_on_its_own_host_in_a_section_of_its_class(
     run_on, monkeypatch
 ):
@@ -122,6 +123,7 @@ def test_finished_records_stay_and_what_is_added_is_compared_on_its_own_host_in_
     assert added["ratio_to"] == "linear_scan()" and added["speed_up"] == pytest.approx(1 / added["ratio"])
 
 
+@pytest.mark.long
 def test_a_replicate_that_names_no_host_counts_for_none_and_a_record_that_names_none_reads(run_on):
     first = run_on("one", until=1)
     with pytest.raises(KeyboardInterrupt):
@@ -139,6 +141,7 @@ def test_a_replicate_that_names_no_host_counts_for_none_and_a_record_that_names_
     assert second.plan().units == ()  # what is finished stays
 
 
+@pytest.mark.long
 def test_judged_again_the_times_keep_their_host_and_mixed_replicates_make_no_record(run_on, monkeypatch):
     first = run_on("one")
     assert first.finish() == {}

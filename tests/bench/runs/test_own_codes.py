@@ -159,6 +159,7 @@ def test_re_ranking_is_judged_by_the_vectors(cells, arrays):
     assert every == 1 and few == pytest.approx(shared) and few < 0.5
 
 
+@pytest.mark.long
 def test_codes_without_labels_and_vectors_are_re_ranked_by_their_bits(folder, tmp_path):
     with pytest.raises(ValueError, match=r"a ranking .* needs labels, and the data set has none"):
         planned(tmp_path, folder / "bare", GRID + RANKINGS + END)

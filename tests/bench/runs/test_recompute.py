@@ -137,6 +137,7 @@ def test_a_cell_whose_answers_or_times_are_gone_is_left_to_a_run(make_run, other
     assert [one.cell for one in left] == [searched] and not failed
 
 
+@pytest.mark.long
 def test_damaged_codes_are_not_trained_again_to_be_judged(make_run, other_metrics, only_judging):
     run = make_run()
     run.finish()
@@ -160,6 +161,7 @@ def test_neighbours_are_found_whatever_the_metrics_and_not_whatever_the_search(m
     assert keys.key(run.pipeline, searched) not in (record, searches[0])
 
 
+@pytest.mark.long
 def test_the_command_says_how_much_only_a_run_makes_and_writes_the_tables(tmp_path):
     grid = tmp_path / "small.toml"
     grid.write_text(GRID)

@@ -762,6 +762,7 @@ def test_numbers_of_numpy_and_not_a_number_become_json(make_run, monkeypatch):
         json.loads(path.read_text(), parse_constant=no_constant)
 
 
+@pytest.mark.long
 def test_one_replicate_has_a_ratio_with_an_endless_interval(make_run):
     run = make_run(settings=["measure.replicates=1"])
     assert run.finish() == {}
@@ -780,6 +781,7 @@ def test_data_that_cannot_be_read_end_the_run_with_the_reason(make_run, vectors_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 def test_a_record_names_the_machine_the_libraries_and_the_load_behind_its_numbers(make_run):
     run = make_run()
     run.finish()

@@ -25,9 +25,8 @@ from tests.conftest import CHECKOUT, PLUGINS, TEST_MARK, marked
 from tests.finished import tidy
 from tests.quick import take_times_quickly
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("third_party")]
 
-pytestmark = pytest.mark.usefixtures("third_party")
 GRID = """
 title = "Servers"
 dataset = "toy_clusters"

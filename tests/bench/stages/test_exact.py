@@ -152,6 +152,7 @@ def test_more_dimensions_than_float32_products_bear_are_searched_too():
     np.testing.assert_array_equal(exact_neighbours(queries, database, 3), by_differences(queries, database, 3))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dim", "near"), [(64, 1.0), (1000, 1.0), (64, 0.0)], ids=["narrow", "wide", "in doubt"])
 def test_a_mapped_database_takes_no_more_memory_than_is_said(dim, near, tmp_path, monkeypatch):
     """In doubt: all rows are alike far from the origin, so that products are in float64."""

@@ -165,6 +165,7 @@ def test_of_two_hundred_unchanged_figures_none_moves_in_19_runs_of_20_and_a_real
     assert alarms / runs <= 0.05 and found / runs >= 0.98
 
 
+@pytest.mark.long
 def test_of_the_intervals_of_what_moved_one_in_twenty_at_most_leaves_out_the_truth():
     rng, truth = np.random.default_rng(0), np.log(1.03)
     wrong = moved = 0
@@ -179,6 +180,7 @@ def test_of_the_intervals_of_what_moved_one_in_twenty_at_most_leaves_out_the_tru
     assert moved > 1000 and wrong / moved <= 0.05
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("replicates", [3, 5])
 def test_the_interval_of_a_typical_time_holds_the_truth_as_often_as_it_says(replicates):
     rng = np.random.default_rng(4)

@@ -77,7 +77,7 @@ def shared():
         yield server, mark
 
 
-@pytest.fixture(params=["spawned", "forked"])
+@pytest.fixture(params=[pytest.param("spawned", marks=pytest.mark.long), "forked"])
 def launch(request):
     """How the processes of workers are started. Of a worker's processes none may be left."""
     if request.param == "spawned":
@@ -208,6 +208,7 @@ def test_memory_that_processes_share_counts_once(start):
     assert child.ask("build", cell=child.cell)["build_seconds"] > 0.5
 
 
+@pytest.mark.long
 def test_pages_of_a_mapped_file_do_not_count(start):
     child = start(limits=Limits(bytes=3 * 10**8), at_build="map_a_file")
     assert child.ask("build", cell=child.cell)["build_seconds"] > 0.8
@@ -279,6 +280,7 @@ def test_a_process_that_tidies_up_has_time_for_it(start, end, tmp_path, monkeypa
     assert not file.exists()
 
 
+@pytest.mark.long
 def test_a_process_that_never_has_done_tidying_up_is_killed(start, tmp_path, monkeypatch):
     monkeypatch.setattr(process, "TIDY", 0.3)
     child = start(at_build="tidy_for_ever", file=str(tmp_path / "left"))
@@ -306,6 +308,7 @@ def test_requests_and_answers_may_be_larger_than_a_pipe(start):
     assert len(found["latency_ms"]) == len(rows) and min(found["latency_ms"]) > 0
 
 
+@pytest.mark.long
 def test_a_request_that_is_not_read_times_out(start):
     child = start(limits=Limits(seconds=4))
     head_of(child).suspend()

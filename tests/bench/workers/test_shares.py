@@ -73,6 +73,7 @@ print(json.dumps([*said, os.environ["OMP_NUM_THREADS"], os.environ["CUDA_VISIBLE
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", ["", "1", "64"])
 def test_a_process_and_its_libraries_keep_to_its_share(asked):
     core = max(os.sched_getaffinity(0))

@@ -86,7 +86,9 @@ def test_codes_of_unseen_images_rank_their_class_first(train, queries, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "method", [DPSH, DTSH, CSQ, FISH, CHN, ADSH, SEMICON, DAHNet], ids=lambda method: method.__name__
+    "method",
+    [CSQ, ADSH, *(pytest.param(one, marks=pytest.mark.long) for one in (DPSH, DTSH, FISH, CHN, SEMICON, DAHNet))],
+    ids=lambda method: method.__name__,
 )
 def test_an_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(train, queries, tmp_path, method):
     shorter = {"epochs": 3} if method not in ALTERNATING else {"iterations": 3, "epochs": 1}
@@ -104,6 +106,7 @@ def test_an_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(trai
         assert np.array_equal(resumed.encode(queries).words, whole.encode(queries).words)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [OrthoHash, ADSH], ids=lambda method: method.__name__)
 @pytest.mark.parametrize("folder", [True, False])
 def test_the_model_that_was_best_is_kept_for_each_criterion(train, queries, tmp_path, method, folder):

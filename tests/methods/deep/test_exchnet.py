@@ -25,6 +25,7 @@ def alternation(train, **values):
     return Alternation(ExchNet(**{**SHORT, **values}), train, Context())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("frozen_trunk", [True, False])
 def test_codes_of_unseen_images_rank_their_class_first(train, queries, tmp_path, frozen_trunk):
     settings = {**SHORT, "frozen_trunk": frozen_trunk, "iterations": 10}
@@ -128,6 +129,7 @@ def test_held_out_images_are_never_trained_on(train, monkeypatch):
     assert len(subject.database_codes()) == 160
 
 
+@pytest.mark.long
 def test_held_out_images_change_nothing(train):
     """The held-out items have learned codes like all others: those depend on labels alone."""
     settings = {**SHORT, "frozen_trunk": False, "pretrain_epochs": 0, "validation": 30, "iterations": 2, "epochs": 1}
@@ -140,6 +142,7 @@ def test_held_out_images_change_nothing(train):
     assert np.array_equal(first.attention(train), second.attention(train))
 
 
+@pytest.mark.long
 def test_learning_rate_falls_at_60_and_80_percent(train, tmp_path):
     settings = {**SHORT, "iterations": 10, "epochs": 1, "samples": 40}
     ExchNet(**settings).fit(train, Context(folder=tmp_path))

@@ -93,6 +93,7 @@ def test_bottlenecks_cost_a_tenth_of_a_fourth_stage_on_the_maps_of_resnet50():
     assert made["bottlenecks"][0](torch.zeros(1, 1024, 2, 2)).shape == (1, 64, 2, 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [ExchNet, A2Net, SEMICON])
 def test_parts_are_attended_by_untrained_bottlenecks_if_asked_for(train, method):
     hasher = method(bits=12, attention_from="bottlenecks", backbone_rate=0.25, **TURN).fit(train, Context())

@@ -24,6 +24,7 @@ def triplet_loss(features, labels):
     return np.maximum(0, distances[:, :, None] - distances[:, None, :] + 0.2)[triplets].mean()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("frozen_trunk", [True, False])
 def test_loss_falls_and_neighbours_are_of_the_same_class(train, queries, tmp_path, frozen_trunk):
     settings = {**SHORT, "frozen_trunk": frozen_trunk}
@@ -39,6 +40,7 @@ def test_loss_falls_and_neighbours_are_of_the_same_class(train, queries, tmp_pat
         assert [row["step"] for row in csv.DictReader(file)] == ["0", "1", "2", "3", "4", "5"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(train, queries, tmp_path, optimizer):
     settings = {**SHORT, "optimizer": optimizer, "learning_rate": 1e-3}

@@ -59,6 +59,7 @@ def test_codes_of_unseen_vectors_rank_their_cluster_first(method):
     assert mean_average_precision(codes, database, of_queries, of_train) > chance + 0.3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("method", "kind"), [*[(method, "vectors") for method in METHODS], (SDC, "images"), (CIBHash, "images")]
 )
@@ -84,6 +85,7 @@ def test_a_seed_decides_the_codes(vectors, method):
     assert np.array_equal(values[0], values[1]) and not np.array_equal(values[0], values[2])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "kind"), [(SDC, "vectors"), (BiHalf, "images"), (CIBHash, "images")])
 def test_an_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(train, vectors, tmp_path, method, kind):
     items = vectors if kind == "vectors" else train

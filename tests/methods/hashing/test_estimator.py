@@ -245,6 +245,7 @@ def test_bits_of_lsh_differ_as_often_as_the_angle_says():
     np.testing.assert_allclose(differ, angles / np.pi, atol=0.02)
 
 
+@pytest.mark.long
 @every_method
 def test_fitting_takes_less_memory_than_a_copy_of_the_input(name):
     """All that numpy allocates while fitting, scikit-learn's arrays included: in all below twice the input."""

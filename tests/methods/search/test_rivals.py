@@ -211,6 +211,7 @@ def assert_neighbours(ids, shape, n):
         assert (row[len(found) :] == -1).all()
 
 
+@pytest.mark.long
 @each
 def test_recall_rises_along_the_sweep_up_to_brute_force(name):
     rival, index = RIVALS[name], built(name)
@@ -313,6 +314,7 @@ def test_another_seed_builds_another_index(name, one_thread):
     assert (indexes[0].search(queries, 10) != indexes[1].search(queries, 10)).any()
 
 
+@pytest.mark.long
 @each
 def test_inputs_may_be_read_only_or_strided_and_are_not_changed(name, one_thread):
     rival = RIVALS[name]

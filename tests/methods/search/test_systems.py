@@ -84,6 +84,7 @@ def test_a_scan_by_features_finds_what_brute_force_finds(name, request):
     np.testing.assert_array_equal(single, expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CODE_SCANS)
 def test_a_scan_by_codes_finds_the_nearest_codes(name, request):
     ids = made(CODE_SCANS[name], request).build(DATABASE).search(ASKED, K)

@@ -91,6 +91,7 @@ def test_the_chart_has_the_cells_that_have_both_figures(browser, changed):
     assert x["high"] == pytest.approx(max(row["before"] * (1 + row["high"]), row["after"]))
 
 
+@pytest.mark.long
 def test_an_address_brings_back_what_was_seen_and_junk_in_it_is_passed_over(browser, changed):
     path, _ = changed
     page = browser.open(path, "set=e&only=lost&sort=cell&dir=down&theme=dark&quality=none&x=%3Cb%3E")

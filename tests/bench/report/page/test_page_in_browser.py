@@ -105,6 +105,7 @@ def test_a_click_on_a_family_leaves_its_methods_alone(browser, two_features):
     assert len(page.evaluate(RANKED)) == before
 
 
+@pytest.mark.long
 def test_a_click_on_a_length_leaves_codes_of_that_length_alone(browser, two_features):
     page = browser.open(two_features, "level=0.7")
     page.click("#bits-64")
@@ -263,6 +264,7 @@ def test_several_data_sets_are_tabs_and_each_has_its_own_rows(browser, tmp_path)
     assert page.evaluate(RANKED) == keys
 
 
+@pytest.mark.long
 def test_of_two_machine_classes_the_page_shows_that_with_most_and_the_reader_chooses(browser, tmp_path):
     one, other = made.searches(3).assign(machine="One CPU"), made.searches(2, seed=1).assign(machine="Other CPU")
     one["key"] = "1" + one["key"]
@@ -287,6 +289,7 @@ def test_of_one_machine_class_there_is_no_choice(browser, two_features):
     assert page.evaluate("return document.getElementById('machine').hidden")
 
 
+@pytest.mark.long
 def test_where_two_machine_classes_trained_the_times_of_training_are_no_cost(browser, tmp_path):
     cells = made.rankings(seeds=(0,)).assign(training_machine="One CPU")
     page = browser.open(made.write(cells, tmp_path / "one", made.CODES))
@@ -298,6 +301,7 @@ def test_where_two_machine_classes_trained_the_times_of_training_are_no_cost(bro
     assert page.errors() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", [0.3, 0.5, 0.6])
 def test_where_codes_are_ranked_the_slice_finds_the_shortest(browser, codes, level):
     page = browser.open(codes, urlencode({"cost": "bits", "level": level}))
@@ -371,6 +375,7 @@ def test_files_hold_what_is_shown(browser, two_features):
     assert "\\begin{tabular}{ll" in latex
 
 
+@pytest.mark.long
 def test_a_chart_can_be_kept_as_a_picture(browser, two_features):
     page = browser.open(two_features)
     assert page.is_shown("[data-png=scatter]")

@@ -175,11 +175,13 @@ def test_no_folder_of_anybody_is_published(tmp_path):
         )
 
 
+@pytest.mark.long
 def test_the_same_results_make_the_same_site(results, built, tmp_path):
     build_site(results, tmp_path / "again", print)
     assert contents(tmp_path / "again") == contents(built)
 
 
+@pytest.mark.long
 def test_an_earlier_site_is_replaced_by_the_whole_new_one(results, built, tmp_path):
     folder = tmp_path / "site"
     shutil.copytree(built, folder)
@@ -234,6 +236,7 @@ def test_what_is_refused_is_a_line(results, tmp_path):
     assert contents(tmp_path) == {"x.txt": b"kept"}
 
 
+@pytest.mark.long
 def test_an_empty_folder_and_a_link_to_one_are_filled(results, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "empty")
@@ -242,6 +245,7 @@ def test_an_empty_folder_and_a_link_to_one_are_filled(results, tmp_path):
     assert (tmp_path / "link").is_symlink() and (tmp_path / "empty" / "index.html").is_file()
 
 
+@pytest.mark.long
 def test_without_results_a_line_says_what_is_expected(tmp_path):
     (tmp_path / "out").mkdir()
     refused(bench("site", "--out", tmp_path / "out", tmp_path / "site"), "no report", "run --out")
@@ -282,6 +286,7 @@ def test_a_table_that_somebody_wrote_into_is_a_line_and_the_report_is_there(cont
     assert (tmp_path / "site" / report_address("hashing_small", "birds")).is_file()
 
 
+@pytest.mark.long
 def test_reports_of_one_cell_of_failures_alone_and_of_nothing_run_are_told_truly(tmp_path):
     made.write(made.searches(methods=("linear_scan",)), tmp_path / "out" / "one" / "clusters")
     made.write(made.failures(), tmp_path / "out" / "failed" / "clusters")
@@ -291,6 +296,7 @@ def test_reports_of_one_cell_of_failures_alone_and_of_nothing_run_are_told_truly
     assert "1 of 1 finished" in shown and "0 of 6 finished" in shown and "0 of 1 finished; 1 not yet run" in shown
 
 
+@pytest.mark.long
 def test_without_plotly_a_line_says_what_brings_it(results, tmp_path):
     (tmp_path / "stub" / "plotly").mkdir(parents=True)
     (tmp_path / "stub" / "plotly" / "__init__.py").write_text("raise ImportError('not here')")
@@ -299,6 +305,7 @@ def test_without_plotly_a_line_says_what_brings_it(results, tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+@pytest.mark.long
 def test_a_run_becomes_a_site_when_its_data_and_cache_are_gone(small_grid, vectors_dir, tmp_path):
     data, cache, out = tmp_path / "data", tmp_path / "cache", tmp_path / "results"
     shutil.copytree(vectors_dir, data)

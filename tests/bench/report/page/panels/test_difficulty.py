@@ -127,6 +127,7 @@ def test_codes_alone_are_judged_by_hamming_distance_and_left_out_where_that_says
     assert found["searches"][scans.iloc[0]]["recall"] == [1.0] * 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "cells"), [("features", 2), ("exact", 2)], ids=["damaged features", "damaged exact neighbours"]
 )
@@ -138,6 +139,7 @@ def test_what_can_no_longer_be_read_is_named_and_nothing_is_made_again(finish, v
     assert found["missing"] == [{"cells": cells, "reason": "an array that it needs is damaged"}]
 
 
+@pytest.mark.long
 def test_a_cache_that_is_gone_is_named_in_words(finish, vectors_dir):
     run = finish(SEARCHES, data_dir=vectors_dir)
     (run.root / "cache" / "exact").rename(run.root / "away")
@@ -146,6 +148,7 @@ def test_a_cache_that_is_gone_is_named_in_words(finish, vectors_dir):
     assert not (run.root / "cache" / "exact").exists()
 
 
+@pytest.mark.long
 def test_fewer_queries_than_tenths_are_said_to_be_too_few(finish, vectors_dir):
     run = finish(SEARCHES, data_dir=vectors_dir, measure="queries = 7")
     found = difficulty.panel(run.stored)

@@ -82,11 +82,13 @@ def test_worst_best_and_differing_queries_are_those_of_the_counts(finish, image_
     assert sum(map(len, hits.values())) == 4
 
 
+@pytest.mark.long
 def test_the_same_records_give_the_same_gallery(finish, image_tree):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
     assert gallery.panel(run.stored, 8) == gallery.panel(run.stored, 8)
 
 
+@pytest.mark.long
 def test_one_method_has_no_queries_in_which_it_differs_from_others(finish, image_tree):
     cells = '[[cells]]\nembedder = "toy_pixels"\nindex = "linear_scan"\n'
     run = finish(cells, dataset="image_folder", data_dir=image_tree())
@@ -95,6 +97,7 @@ def test_one_method_has_no_queries_in_which_it_differs_from_others(finish, image
     assert [choice["id"] for choice in found["choices"]] == ["worst", "best", "random"]
 
 
+@pytest.mark.long
 def test_an_image_that_can_no_longer_be_read_has_no_picture_and_the_others_have_theirs(finish, image_tree):
     root = image_tree()
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=root)
@@ -164,6 +167,7 @@ def unlabelled(monkeypatch):
     monkeypatch.setattr(toy_plugins, "Clusters", Unlabelled)
 
 
+@pytest.mark.long
 def test_without_labels_right_is_what_exact_search_finds(third_party, unlabelled, finish):
     run = finish(IMAGE_CELLS, dataset="toy_clusters")
     found = gallery.panel(run.stored, 24)
@@ -198,6 +202,7 @@ def test_neighbours_that_are_damaged_are_named_and_the_other_method_stands_alone
     assert found == {"missing": [{"cells": 2, "reason": "an array that it needs is damaged"}]}
 
 
+@pytest.mark.long
 def test_a_data_set_that_can_no_longer_be_loaded_is_named_in_words(finish, image_tree, monkeypatch):
     run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
 

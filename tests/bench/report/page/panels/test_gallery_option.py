@@ -29,6 +29,7 @@ def test_the_page_shows_as_many_queries_as_are_asked_for_and_none_where_that_is_
     assert "gallery" not in panels(run) and "ecdf" in panels(run)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["run", "table"])
 @pytest.mark.parametrize("number", ["-1", "100000"])
 def test_a_number_of_queries_that_means_nothing_is_refused_in_one_line(

@@ -68,6 +68,7 @@ def focused(page):
     return page.evaluate("return document.activeElement.getAttribute('alt')")
 
 
+@pytest.mark.long
 def test_the_gallery_shows_the_stored_neighbours_and_frames_what_is_right(browser, pictures, write):
     page = browser.open(write(pictures))
     labels = pictures.pipeline.labels().arrays

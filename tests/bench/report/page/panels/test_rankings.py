@@ -118,6 +118,7 @@ def test_codes_that_are_damaged_are_named_and_map_stays(finish):
     assert len(found["sections"]) == 3
 
 
+@pytest.mark.long
 def test_other_layouts_and_grids_without_a_finished_ranking_have_no_rankings(finish):
     run = finish('[[cells]]\nembedder = "toy_pixels"\nindex = "linear_scan"\n', dataset="toy_clusters")
     assert rankings.panel(run.stored) is None
