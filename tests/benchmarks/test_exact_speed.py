@@ -14,7 +14,7 @@ import pytest
 
 from bench.stages.exact import exact_neighbours
 
-ITEMS, QUERIES, DIM, K, ROUNDS = int(os.environ.get("BENCH_SPEED_ITEMS", "20000")), 4096, 512, 10, 7
+ITEMS, QUERIES, DIM, K, ROUNDS = int(os.environ.get("BENCH_SPEED_ITEMS", "20000")), 1024, 512, 10, 7
 BLOCK, MARGIN = 1024, 10
 
 
