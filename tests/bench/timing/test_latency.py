@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from bench.grids.cells import Cell, KeyedCell
 from bench.interfaces import Corpus
 from bench.quality.neighbours import check_neighbours
+from bench.runs.remote import Remote
 from bench.timing import latency, load
 from bench.timing.latency import WARM_UP_BATCH, Sizes, batch_ms, one_by_one, overhead_ms, sizes, warm_up
 from bench.timing.load import LOADED, SEEN, OtherLoad, one_thread, sentinel
@@ -199,6 +201,31 @@ def test_batches_run_on_one_thread_or_on_all(monkeypatch):
         for alone in (True, False):
             batch_ms(index, QUERIES, 1, 10, [0], seconds=1e-9, alone=alone)
     assert [threads for size, threads in seen if size == 10] == [{1}, {2}]
+
+
+def test_the_threads_that_a_search_takes_show_in_cpu_over_wall(monkeypatch):
+    now = {"cpu": 0, "wall": 1}
+
+    def on_three_threads(queries, k):
+        now["cpu"] += 3 * 10**9
+        now["wall"] += 10**9
+
+    clock = SimpleNamespace(process_time_ns=lambda: now["cpu"], perf_counter_ns=lambda: now["wall"])
+    monkeypatch.setattr(latency, "time", clock)
+    monkeypatch.setattr(latency, "sentinel", lambda: 1.0)
+    index = Recording()
+    monkeypatch.setattr(index, "search", on_three_threads)
+    found = one_by_one(index, QUERIES, [5], [0, 1, 2], k=1)
+    assert (found.cpu_ns, found.wall_ns, found.latency_ms) == (9 * 10**9, 3 * 10**9, [1e3] * 3)
+
+
+def test_the_process_of_a_search_is_paused_after_a_batch_on_all_threads_alone():
+    done = []
+    process = SimpleNamespace(ask=lambda what, **asked: done.append(asked["alone"]), pause=lambda: done.append("pause"))
+    cell = KeyedCell(Cell("seen", None, None, None, None, None, None, None, None, 0), "", "")
+    for alone in (True, False):
+        Remote(process).batch(cell, 64, (0, 1), alone)
+    assert done == [True, False, "pause"]
 
 
 def others(monkeypatch, busy, own, wall):
