@@ -22,6 +22,15 @@ TEST_MARK = "BENCH_TEST"
 os.environ["BENCH_HOST"] = f"test-{os.getpid()}"  # runs of several sessions of tests don't wait for each other's times
 PROGRAM = "from bench.__main__ import main; main()"
 """``python -m bench``."""
+COMPILED = ("methods.search.codes.kernels.entry", "methods.search.features.kernels.entry")
+"""Modules that compile kernels when they are imported: half a minute in a new clone."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Compile the kernels once, before several workers do so side by side."""
+    for process in [subprocess.Popen([sys.executable, "-c", f"import {name}"], cwd=CHECKOUT) for name in COMPILED]:
+        process.wait()
 
 
 def pytest_collection_modifyitems(items):
