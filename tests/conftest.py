@@ -15,6 +15,7 @@ import pytest
 
 from bench.plugins import registry
 from tests import warm
+from tests.kernels import compile_all
 
 CHECKOUT = Path(__file__).parents[1]
 PLUGINS = CHECKOUT / "tests" / "plugins"
@@ -22,15 +23,12 @@ TEST_MARK = "BENCH_TEST"
 os.environ["BENCH_HOST"] = f"test-{os.getpid()}"  # runs of several sessions of tests don't wait for each other's times
 PROGRAM = "from bench.__main__ import main; main()"
 """``python -m bench``."""
-COMPILED = ("methods.search.codes.kernels.entry", "methods.search.features.kernels.entry")
-"""Modules that compile kernels when they are imported: half a minute in a new clone."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes():
     """Compile the kernels once, before several workers do so side by side."""
-    for process in [subprocess.Popen([sys.executable, "-c", f"import {name}"], cwd=CHECKOUT) for name in COMPILED]:
-        process.wait()
+    compile_all(CHECKOUT)
 
 
 def pytest_collection_modifyitems(items):
