@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -42,7 +42,12 @@ index = "toy_chaos"
 
 
 def open_descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))
+    """What each descriptor of this process is open on."""
+    found = {}
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of the folder itself
+            found[one.name] = str(one.readlink())
+    return found
 
 
 @contextmanager
@@ -53,7 +58,10 @@ def nothing_left(mark, grace):
     yield
     left = {*marked(mark), *children()} - before
     assert not psutil.wait_procs(left, timeout=grace)[1]
-    assert open_descriptors() == descriptors
+    deadline = time.monotonic() + grace
+    while (now := open_descriptors()) != descriptors and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert now == descriptors
 
 
 @pytest.fixture
