@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, get_type_hints
@@ -41,7 +42,25 @@ LARGEST_K = 10**6
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Table = dict[str, Any]
 Plugin = tuple[registry.Kind, str]
-MEASURED: Table = {**get_type_hints(Measure), "split": Literal["all", "tune/report"]}
+
+
+def _share(value: Any) -> Any:
+    """A share that is given as a text in percent.
+
+    Raises ValueError: a text that is no percentage.
+    """
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"\d+(\.\d+)?\s*%", value):
+        raise ValueError('must be a share, as 0.03 or "3%"')
+    return float(value.removesuffix("%")) / 100
+
+
+MEASURED: Table = {
+    **get_type_hints(Measure),
+    "split": Literal["all", "tune/report"],
+    "precision": Annotated[float, BeforeValidator(_share)],
+}
 
 
 def typed(value: Any, kind: Any, key: str) -> Any:
@@ -117,14 +136,16 @@ def _reference(name: str) -> str:
 
 def _measure(table: Table) -> Table:
     only_plugins(table, ["dataset"], MEASURED)
-    for key, value in table.items():
-        if key in MEASURED:
-            typed(value, MEASURED[key], key)
-            continue
-        only(typed(value, Table, key), MEASURED)
-        for inner, of_one in value.items():
-            typed(of_one, MEASURED[inner], f"{key}.{inner}")
-    return table
+    return {
+        key: typed(value, MEASURED[key], key) if key in MEASURED else _of_one(typed(value, Table, key), key)
+        for key, value in table.items()
+    }
+
+
+def _of_one(table: Table, dataset: str) -> Table:
+    """The amounts of measurement for one data set."""
+    only(table, MEASURED)
+    return {key: typed(value, MEASURED[key], f"{dataset}.{key}") for key, value in table.items()}
 
 
 def _of_datasets(tables: dict[str, Table]) -> dict[str, Table]:

@@ -193,7 +193,7 @@ COLUMNS = (
     DISK,
     SERVER_MEMORY,
     *_numbers("floor_ms", "floor_percent"),
-    *_integers("database_items", "queries"),
+    *_integers("database_items", "queries", "replicates"),
     *_texts("status", "machine", "host", TRAINER.name, "key", "dataset_plugin", "dataset_fingerprint"),
     *_numbers("reference_map", "reference_precision_at_10", "reference_seconds", "reference_ms"),
     *_numbers("reference_bytes_per_item"),

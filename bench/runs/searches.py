@@ -9,10 +9,11 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.grids.cells import KeyedCell
 from bench.interfaces import Float, Int
@@ -20,13 +21,13 @@ from bench.quality.neighbours import check_neighbours
 from bench.records import book, rows
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
-from bench.store.entries import Entry, Store
+from bench.store.entries import Arrays, Entry, Store
 from bench.system.machines import here, named
 from bench.timing import indexes, statistics
 from bench.timing.load import LOADED, UNSTABLE
 from bench.timing.machine import Rates, machine_rates
 from bench.timing.places import Arm, IndexWorker, Place, Places
-from bench.timing.replicates import THREADS, Replicate, Times, take
+from bench.timing.replicates import KINDS, THREADS, Replicate, Times, take
 from bench.workers.limits import Failure
 
 TIMES = tuple(field.name for field in dataclasses.fields(Times))
@@ -45,16 +46,19 @@ class Searches:
 
         Those of another host are missing here, and taken again: no comparison has times of two hosts.
 
-        Yields each cell once: with its failure as soon as it fails, or with None at the end.
+        Yields each cell once: with its failure as soon as it fails, or with None when it has its replicates.
         """
         corpora, measure = Corpora(self.pipeline), self.pipeline.grid.measure
         arms = {
             cell: Arm(cell, indexes.build_key(cell.cell, corpora.key(cell.cell)))
             for cell in dict.fromkeys([reference, *cells])
         }
-        lost = set[KeyedCell]()
+        lost, precise = set[KeyedCell](), set[KeyedCell]()
         for number in self.pipeline.context.track(range(measure.replicates), "timed replicates", measure.replicates):
-            missing = [cell for cell in cells if cell not in lost and not self._kept(cell, number)]
+            now_precise = self._precise([cell for cell in cells if cell not in lost | precise], reference, number)
+            yield from ((cell, None) for cell in now_precise)
+            precise.update(now_precise)
+            missing = [cell for cell in cells if cell not in lost | precise and not self._kept(cell, number)]
             if not missing:
                 continue
             asked = [arms[cell] for cell in dict.fromkeys([reference, *missing]) if cell not in lost]
@@ -68,7 +72,26 @@ class Searches:
                     yield cell, failure
             if isinstance(taken.get(arms[reference]), Failure):
                 lost.add(reference)
-        yield from ((cell, None) for cell in cells if cell not in lost)
+        yield from ((cell, None) for cell in cells if cell not in lost | precise)
+
+    def _precise(self, cells: Sequence[KeyedCell], reference: KeyedCell, count: int) -> list[KeyedCell]:
+        """The cells whose ratios are as precise as asked, by their first ``count`` replicates. The reference, whose
+        ratios are one, is so with the last of the others.
+        """
+        measure = self.pipeline.grid.measure
+        if not measure.precision or count < measure.least_replicates:
+            return []
+        reached = [cell for cell in cells if self._reach(cell) <= measure.precision]
+        return reached if len(reached) == len(cells) else [cell for cell in reached if cell != reference]
+
+    def _reach(self, cell: KeyedCell) -> float:
+        """The share by which the widest interval of the cell's ratios of query times reaches to one side."""
+        ratios = _ratios(self._replicates(cell), self._confidence)
+        return max(ratios[kind].reach for kind in KINDS)
+
+    @property
+    def _confidence(self) -> float:
+        return statistics.STOPPED if self.pipeline.grid.measure.precision else statistics.CONFIDENCE
 
     def _replicate(self, arms: Sequence[Arm], number: int) -> dict[Arm, Replicate | Failure]:
         """Replicate ``number`` of all arms.
@@ -129,8 +152,9 @@ class Searches:
             **_machine_of(entries),
             **costs,
             **_building(entries),
-            **_times(times, all_queries),
-            **_against_reference(entries),
+            **_times(times, all_queries, self._confidence),
+            **_against_reference(entries, self._confidence),
+            "replicates": len(entries),
             "cpu_per_wall": max(entry.meta["cpu_per_wall"] for entry in entries),
             "unstable": max(entry.meta["sentinel_drift"] for entry in entries) > UNSTABLE,
             "loaded": max(entry.meta["others"] for entry in entries) > LOADED,
@@ -200,8 +224,19 @@ class Searches:
         return None
 
     def _replicates(self, cell: KeyedCell) -> list[Entry]:
-        numbers = range(self.pipeline.grid.measure.replicates)
-        return [self.results.read("replicates", f"{cell.search}-{number}") for number in numbers]
+        """All replicates of a cell; where a precision is asked for, the least and those that its machine took next.
+
+        Raises FileNotFoundError: one is missing.
+        """
+        measure = self.pipeline.grid.measure
+        least = measure.least_replicates if measure.precision else measure.replicates
+        entries = [self.results.read("replicates", f"{cell.search}-{number}") for number in range(least)]
+        for number in range(least, measure.replicates):
+            entry = self.results.find("replicates", f"{cell.search}-{number}")
+            if entry is None or named(entry.meta) != named(entries[0].meta):
+                break
+            entries.append(self.results.read("replicates", f"{cell.search}-{number}"))
+        return entries
 
 
 def _machine_of(entries: list[Entry]) -> dict[str, Any]:
@@ -217,15 +252,15 @@ def _machine_of(entries: list[Entry]) -> dict[str, Any]:
     return dict(first)
 
 
-def _times(times: dict[str, Float], queries_in_set: int) -> dict[str, float]:
+def _times(times: dict[str, Float], queries_in_set: int, confidence: float) -> dict[str, float]:
     """The columns of a search's times (see `Times`, with replicates as the first axis), with intervals over replicates.
 
     They are latencies of single queries on one thread as percentiles, the time that all queries of the set would take
     one by one, queries a second in batches, on all threads and on one, and the seconds to build.
     """
-    latency = times["latency_ms"]
+    typical, latency = partial(statistics.typical, confidence=confidence), times["latency_ms"]
     p50, p95, p99 = np.percentile(latency, [50, 95, 99])
-    middle, one_by_one = statistics.typical(latency), statistics.typical(latency.mean(axis=(1, 2), dtype=np.float64))
+    middle, one_by_one = typical(latency), typical(latency.mean(axis=(1, 2), dtype=np.float64))
     return {
         "latency_ms_p50": float(p50),
         "latency_ms_low": min(middle.low, float(p50)),
@@ -234,11 +269,11 @@ def _times(times: dict[str, Float], queries_in_set: int) -> dict[str, float]:
         "latency_ms_p99": float(p99),
         "latency_ms_mean": one_by_one.value,
         **statistics.with_interval("seconds_all_queries", one_by_one.times(queries_in_set / 1e3)),
-        **statistics.with_interval("throughput_qps", statistics.rate(statistics.typical(times["batch_ms"]), 1e3)),
+        **statistics.with_interval("throughput_qps", statistics.rate(typical(times["batch_ms"]), 1e3)),
         **statistics.with_interval(
-            "throughput_one_thread_qps", statistics.rate(statistics.typical(times["batch_one_thread_ms"]), 1e3)
+            "throughput_one_thread_qps", statistics.rate(typical(times["batch_one_thread_ms"]), 1e3)
         ),
-        **statistics.with_interval("build_seconds", statistics.typical(times["build_seconds"])),
+        **statistics.with_interval("build_seconds", typical(times["build_seconds"])),
     }
 
 
@@ -249,20 +284,29 @@ def _building(entries: list[Entry]) -> dict[str, float | None]:
     return {name: None if None in values else float(np.median(values)) for name, values in noted.items()}
 
 
-def _against_reference(entries: list[Entry]) -> dict[str, Any]:
-    """The ratios of times and rates to those of the reference (``ratio_to``), over the replicates that were timed
-    against the same reference as the last replicate.
-    """
-    reference = entries[-1].meta["reference"]
-    paired = [entry.arrays for entry in entries if entry.meta["reference"] == reference]
-    ratios = {
-        name: statistics.ratio(*(np.stack([arrays[f"{of}{name}"] for arrays in paired]) for of in ("", "reference_")))
-        for name in TIMES
-    }
+def _against_reference(entries: list[Entry], confidence: float) -> dict[str, Any]:
+    """The ratios of times and rates to those of the reference (``ratio_to``), see `_ratios`."""
+    ratios = _ratios(entries, confidence)
     return {
         **statistics.with_interval("ratio", ratios["latency_ms"]),
         **statistics.with_interval("throughput_ratio", statistics.rate(ratios["batch_ms"], 1)),
         **statistics.with_interval("throughput_one_thread_ratio", statistics.rate(ratios["batch_one_thread_ms"], 1)),
         **statistics.with_interval("build_ratio", ratios["build_seconds"]),
-        "ratio_to": reference[1],
+        "ratio_to": entries[-1].meta["reference"][1],
     }
+
+
+def _ratios(entries: list[Entry], confidence: float) -> dict[str, statistics.Estimate]:
+    """The ratio of each of `Times` to that of the reference, over the replicates that were timed against the same
+    reference as the last replicate.
+    """
+    reference = entries[-1].meta["reference"]
+    paired = [entry.arrays for entry in entries if entry.meta["reference"] == reference]
+    return {
+        name: statistics.ratio(_stacked(paired, name), _stacked(paired, f"reference_{name}"), confidence)
+        for name in TIMES
+    }
+
+
+def _stacked(replicates: Sequence[Arrays], name: str) -> NDArray[Any]:
+    return np.stack([arrays[name] for arrays in replicates])

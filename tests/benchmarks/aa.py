@@ -30,7 +30,7 @@ from bench.runs.searches import TIMES
 from bench.stages.encoding import SHARED
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Arrays, Store
-from bench.timing.statistics import CONFIDENCE, Estimate, difference, ratio
+from bench.timing.statistics import CONFIDENCE, STOPPED, Estimate, Samples, difference, ratio
 from bench.workers.forkserver import Forkserver
 from bench.workers.process import Child
 
@@ -123,6 +123,7 @@ dataset = "vectors"
 recipe = "none"
 [measure]
 replicates = {replicates}
+precision = {precision}
 [[cells]]
 embedder = "identity"
 index = ["twin_a", "twin_b", "slower"]
@@ -152,10 +153,10 @@ def data(folder: Path) -> None:
         np.save(folder / f"{name}_labels.npy", rng.integers(0, 10, count))
 
 
-def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Estimate, Estimate]]:
+def experiment(folder: Path, number: int, replicates: int, precision: float) -> dict[str, tuple[Estimate, Estimate]]:
     """One run from nothing: of each time, the ratios of a twin and of the slower one to the other twin."""
     path = folder / "twins.toml"
-    path.write_text(GRID.format(replicates=replicates), "utf-8")
+    path.write_text(GRID.format(replicates=replicates, precision=precision), "utf-8")
     plan = grid_file.load(str(path), grid_file.Options(dataset="vectors", data_dir=folder))
     results, cache = Store(folder / f"results-{number}"), folder / f"cache-{number}"
     pipeline = Pipeline(plan, Store(cache), Context(cache=cache), lambda line: None)
@@ -164,8 +165,18 @@ def experiment(folder: Path, number: int, replicates: int) -> dict[str, tuple[Es
     if failed:
         raise RuntimeError(f"the experiment failed: {failed}")
     first, twin, slower, *coders = [results.read(KIND, key(pipeline, cell)).arrays for cell in plan.cells]
-    found = {name: (ratio(twin[name], first[name]), ratio(slower[name], first[name])) for name in TIMES}
+    confidence = STOPPED if precision else CONFIDENCE
+    found = {
+        name: (_paired(twin[name], first[name], confidence), _paired(slower[name], first[name], confidence))
+        for name in TIMES
+    }
+    print(f"replicates of the twin: {len(twin['latency_ms'])}, of the slower one: {len(slower['latency_ms'])}")
     return found | {ENCODING: (_unpaired(coders[1], coders[0]), _unpaired(coders[2], coders[0]))}
+
+
+def _paired(ours: Samples, others: Samples, confidence: float) -> Estimate:
+    """The ratio of two arms, over the replicates that both have."""
+    return ratio(ours, others[: len(ours)], confidence)
 
 
 def _unpaired(ours: Arrays, others: Arrays) -> Estimate:
@@ -180,6 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=20)
     parser.add_argument("--replicates", type=int, default=Measure.replicates)
+    parser.add_argument("--precision", type=float, default=Measure.precision)
     parser.add_argument("--csv", type=Path, help="where the ratios of all experiments go")
     chosen = parser.parse_args()
     rows = []
@@ -188,7 +200,7 @@ def main() -> None:
         install(folder)
         data(folder)
         for number in range(chosen.experiments):
-            for time, arms in experiment(folder, number, chosen.replicates).items():
+            for time, arms in experiment(folder, number, chosen.replicates, chosen.precision).items():
                 for arm, one in zip(("twin", "slower"), arms, strict=True):
                     rows.append({"experiment": number, "time": time, "arm": arm, **vars(one)})
             table = pd.DataFrame(rows)

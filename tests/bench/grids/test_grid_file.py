@@ -75,6 +75,11 @@ def test_a_recipe_has_a_table_for_a_kind_of_plugins_that_each_takes_its_own_keys
         grid_file.load(file(FILE, ('"resnet18"', '"resnet18"\n[recipes.quick.hasher]\nsmaples = 50')))
 
 
+def test_a_precision_is_a_share_or_its_text_in_percent(file):
+    for value in ("0.025", '"2.5%"', '"2.5 %"'):
+        assert grid_file.load(file(), Options(settings=[f"measure.precision={value}"])).measure.precision == 0.025
+
+
 def test_measure_has_a_table_for_one_data_set(file, vectors_dir):
     assert grid_file.load(file()).measure.queries == 7
     other = grid_file.load(file(), Options(dataset="vectors", data_dir=vectors_dir))
@@ -100,6 +105,18 @@ def test_options_stand_over_the_file(file):
         ("recipe =", "x = 1\nrecipe =", r"unknown key 'x'"),
         ('"quick"', '"qick"', r"unknown recipe 'qick'; did you mean 'quick'.*paper"),
         ("rounds = 2", "rounds = 0", r"g\.toml: \[measure\] rounds = 0 must be at least 1"),
+        ("rounds = 2", "precision = '3'", r"precision = '3': must be a share, as 0\.03 or \"3%\""),
+        (
+            "rounds = 2",
+            "precision = '300%'",
+            r"precision = 3\.0 must be at least 0 and less than 1, as 0\.03 or \"3%\"",
+        ),
+        (
+            "rounds = 2",
+            "precision = 0.1\nleast_replicates = 4",
+            r"least_replicates = 4 must be from 5 to replicates = 10",
+        ),
+        ("rounds = 2", "precision = 0.1\nreplicates = 4", r"least_replicates = 5 must be from 5 to replicates = 4"),
         ("rounds = 2", "runds = 2", r"\[measure\]: unknown key 'runds'; did you mean 'rounds'"),
         ("quick.triplet]", "quick.tripled]", r"\[recipes.quick\]: unknown key 'tripled'; did you mean 'triplet'"),
         ("measure.synth", "measure.sinth", r"\[measure\]: unknown key 'sinthetic_food101'; did you mean 'synthetic"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -680,6 +681,36 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
     assert cells["throughput_qps"].tolist() == pytest.approx([1e5, 5e4, 5e4, 5e4, 5e4, 1e5 / 3])
     assert cells["throughput_one_thread_qps"].tolist() == pytest.approx([5e4, 25e3, 25e3, 25e3, 25e3, 5e4 / 3])
     assert (cells["build_ratio_low"] <= cells["build_ratio"]).all() and cells["build_ratio"].iloc[0] == 1
+
+
+@pytest.mark.parametrize("precision", ["3%", 0])
+def test_a_search_that_is_precise_has_no_more_replicates_and_the_reference_as_many_as_the_last(
+    make_run, monkeypatch, precision
+):
+    """The scan of the third party takes 1, 2, 3 … times as long as the linear scan in its replicates, the tables 2."""
+    built = Counter()
+    one_by_one, search_of = latency.one_by_one, {}
+
+    def factor(index):
+        name = type(index).__name__
+        if id(index) not in search_of:
+            built[name] += 1
+            search_of[id(index)] = index, built[name]
+        return {"LinearScan": 1, "Scan": search_of[id(index)][1]}.get(name, 2)
+
+    def slower(index, queries, others, rows, k):
+        times = [factor(index) * 0.1 * (1 + row % 10) for row in rows]
+        return dataclasses.replace(one_by_one(index, queries, others, rows, k), latency_ms=times)
+
+    monkeypatch.setattr(latency, "one_by_one", slower)
+    monkeypatch.setattr(latency, "batch_ms", lambda index, *_, alone: factor(index) / 100)
+    settings = ["measure.replicates=7", f"measure.precision={precision}"]
+    run = make_run('[[cells]]\nembedder = "identity"\nindex = "toy_scan"', settings=settings)
+    assert run.finish() == {}
+    cells = frame(run).set_index("index")
+    assert cells.loc[["linear_scan", "toy_scan"], "replicates"].tolist() == [7, 7]
+    assert set(cells.loc["hash_tables", "replicates"]) == ({5} if precision else {7})
+    assert cells.loc["hash_tables", "ratio"].tolist() == pytest.approx([2] * 4)
 
 
 @pytest.mark.long

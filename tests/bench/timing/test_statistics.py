@@ -6,8 +6,10 @@ import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bench.grids.measure import LEAST_REPLICATES
 from bench.timing.statistics import (
     CONFIDENCE,
+    STOPPED,
     Estimate,
     Shift,
     difference,
@@ -36,6 +38,28 @@ def test_the_interval_over_replicates_holds_the_truth_as_often_as_it_says(replic
     samples = np.random.default_rng(0).normal(7, 2, (EXPERIMENTS, replicates))
     held = share_that_holds(7, [over_replicates(list(sample)) for sample in samples])
     assert CONFIDENCE - 0.015 < held < CONFIDENCE + 0.02
+
+
+def stopped(samples, reach, confidence):
+    """The intervals of those that look after each replicate from the fifth on and stop at that reach or at the end."""
+    for sample in samples:
+        for count in range(LEAST_REPLICATES, len(sample) + 1):
+            estimate = over_replicates(list(sample[:count]), confidence=confidence)
+            if estimate.high - estimate.low <= 2 * reach:
+                break
+        yield estimate
+
+
+@pytest.mark.parametrize("reach", [0.5, 0.7, 1.0])
+def test_an_interval_that_ends_the_measurement_holds_the_truth_as_often_as_it_says(reach):
+    samples = np.random.default_rng(2).normal(0, 1, (EXPERIMENTS // 3, 20))
+    assert share_that_holds(0, stopped(samples, reach, STOPPED)) > CONFIDENCE - 0.015
+
+
+def test_the_reach_is_the_share_to_the_wider_side():
+    assert Estimate(2.0, 1.0, 3.0).reach == pytest.approx(1.0)
+    assert Estimate(2.0, 1.9, 3.0).reach == pytest.approx(0.5)
+    assert Estimate(2.0, 0.0, 3.0).reach == math.inf
 
 
 def times(rng, replicates, factor=1.0, noise=0.05):
