@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,12 +51,18 @@ def over_replicates(values: Sequence[float], shared: float = 0.0, confidence: fl
     middle = float(np.median(values))
     if count == 1:
         return Estimate(middle, -math.inf, math.inf)
-    from scipy.stats import t
-
-    reach = float(t.ppf((1 + confidence) / 2, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
-    reach = math.hypot(reach, float(t.ppf((1 + confidence) / 2, math.inf)) * shared)
+    reach = _quantile(confidence, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    reach = math.hypot(reach, _quantile(confidence, math.inf) * shared)
     mean = float(np.mean(values))
     return Estimate(middle, min(mean - reach, middle), max(mean + reach, middle))
+
+
+@cache
+def _quantile(confidence: float, freedom: float) -> float:
+    """Student's quantile of a two-sided interval."""
+    from scipy.stats import t
+
+    return float(t.ppf((1 + confidence) / 2, freedom))
 
 
 def typical(times: Samples, shared: float = 0.0, confidence: float = CONFIDENCE) -> Estimate:
