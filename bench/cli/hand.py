@@ -38,6 +38,9 @@ PATIENCE = 30.0
 IDLE = 900.0
 """Seconds without a request after which the process ends. It is started again when it is needed."""
 
+INTERRUPTED = 5.0
+"""Seconds between two interrupts of what goes on when nobody asks any more."""
+
 STEP_SECONDS = 0.2
 """The least seconds between two events of one stage's progress."""
 
@@ -183,7 +186,9 @@ def _answered(jobber: Jobber, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input ends. Then the request after the last is None, for who waits for one, and whatever else
+    goes on is interrupted, again and again, since an interrupt just before a wait does not end it.
+    """
     telling = Telling(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)  # what others print is no event
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -192,15 +197,19 @@ def main() -> None:
     def read() -> None:
         for line in sys.stdin:
             requests.put(json.loads(line))
-        os.kill(os.getpid(), signal.SIGINT)  # whatever is made is given up, and its children end
+        requests.put(None)
+        while True:  # whatever is made is given up, and its children end
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(INTERRUPTED)
 
     threading.Thread(target=read, daemon=True).start()
     try:
-        opening = requests.get()
-        assert opening is not None
-        serve(opening, requests, telling)
+        if (opening := requests.get()) is not None:
+            serve(opening, requests, telling)
     except KeyboardInterrupt:
         return
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
