@@ -76,7 +76,7 @@ class Scene:
 class Shared:
     """Workers on one shared folder."""
 
-    waited = ("worker",)
+    waited, shared = ("worker",), True
 
     def start(self, scene: Scene) -> None:
         """Start a worker on each host."""
@@ -106,6 +106,8 @@ class Cluster(Shared):
 
 class Objects(Shared):
     """Workers with folders of their own before one S3 server."""
+
+    shared = False
 
     def start(self, scene: Scene) -> None:
         """Start the server, and a worker on each host."""
@@ -241,7 +243,7 @@ def main() -> None:
                 happened = one(way, harms[number // len(WAYS) % len(harms)], scene, chance)
                 for place in way.folders(scene):
                     assert work.figures(place) == expected, f"{happened}: other figures in {place}"
-                    assert not (wrong := work.faults(place)), f"{happened}: {wrong}"
+                    assert not (wrong := work.faults(place, way.shared)), f"{happened}: {wrong}"
                 clear(scene)
                 said = happened
             except AssertionError as fault:

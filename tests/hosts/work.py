@@ -109,9 +109,10 @@ def figures(folder: Path) -> dict[str, dict[str, Any]]:
     return {key: {name: meta["row"].get(name) for name in ("status", *meta["quality"])} for key, meta in metas.items()}
 
 
-def faults(folder: Path) -> list[str]:
-    """What is wrong with a finished store: entries that are not as they were written, replicates of one cell on several
-    hosts, and times on a host that overlap.
+def faults(folder: Path, shared: bool = True) -> list[str]:
+    """What is wrong with a finished store: entries that are not as they were written, times on a host that overlap, and
+    where hosts have ``shared`` the folder, replicates of one cell on several hosts. Where each has its own, it may fetch
+    replicates of one cell from two that timed it at once; a record is made of those of one host alone.
     """
     found, store = list[str](), Store(folder / "out")
     for name in ("out", "cache"):
@@ -126,7 +127,7 @@ def faults(folder: Path) -> list[str]:
         begun = spans[meta["host"]]
         begun[meta["began"]] = max(meta["ended"], begun.get(meta["began"], ""))
         hosts[key.rpartition("-")[0]].add(meta["host"])
-    found += [f"{key} was timed on {sorted(names)}" for key, names in hosts.items() if len(names) > 1]
+    found += [f"{key} was timed on {sorted(names)}" for key, names in hosts.items() if shared and len(names) > 1]
     for host, begun in spans.items():
         apart = all(ended <= began for (_, ended), (began, _) in pairwise(sorted(begun.items())))
         found += [] if apart else [f"times on {host} overlap"]
