@@ -186,8 +186,8 @@ def _answered(jobber: Jobber, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until standard input ends. Then the request after the last is None, for who waits for one, and whatever else
-    goes on is interrupted, again and again, since an interrupt just before a wait does not end it.
+    """Serve until standard input ends. Then the next request is None, for who waits for one, and whatever else goes on
+    is interrupted, again and again, since an interrupt just before a wait does not end it.
     """
     telling = Telling(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)  # what others print is no event

@@ -111,8 +111,8 @@ def figures(folder: Path) -> dict[str, dict[str, Any]]:
 
 def faults(folder: Path, shared: bool = True) -> list[str]:
     """What is wrong with a finished store: entries that are not as they were written, times on a host that overlap, and
-    where hosts have ``shared`` the folder, replicates of one cell on several hosts. Where each has its own, it may fetch
-    replicates of one cell from two that timed it at once; a record is made of those of one host alone.
+    where hosts have ``shared`` the folder, replicates of one cell on several hosts. Where each has its own, it may
+    fetch replicates of one cell from two that timed it at once; a record is made of those of one host alone.
     """
     found, store = list[str](), Store(folder / "out")
     for name in ("out", "cache"):
