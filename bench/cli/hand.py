@@ -38,6 +38,9 @@ PATIENCE = 30.0
 IDLE = 900.0
 """Seconds without a request after which the process ends. It is started again when it is needed."""
 
+UNASKED = 0.5
+"""Seconds in which a process that waits for a request sees that there are no more, and ends by itself."""
+
 INTERRUPTED = 5.0
 """Seconds between two interrupts of what goes on when nobody asks any more."""
 
@@ -198,12 +201,13 @@ def main() -> None:
         for line in sys.stdin:
             requests.put(json.loads(line))
         requests.put(None)
+        time.sleep(UNASKED)
         while True:  # whatever is made is given up, and its children end
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(INTERRUPTED)
 
-    threading.Thread(target=read, daemon=True).start()
     try:
+        threading.Thread(target=read, daemon=True).start()
         if (opening := requests.get()) is not None:
             serve(opening, requests, telling)
     except KeyboardInterrupt:
