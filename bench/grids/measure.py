@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 MOST_SECONDS = 3600
 
@@ -57,3 +58,15 @@ class Measure:
 
 QuerySplit = Literal["all", "tune/report", "tune"]
 """The queries that are searched: all, or one half of them, drawn by seed (see `bench.runs.tuning`)."""
+
+
+def from_percent(value: Any) -> Any:
+    """A share that is given as a text in percent.
+
+    Raises ValueError: a text that is no percentage.
+    """
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"\d+(\.\d+)?\s*%", value):
+        raise ValueError('must be a share, as 0.03 or "3%"')
+    return float(value.removesuffix("%")) / 100

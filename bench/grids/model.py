@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, get_type_hints
@@ -25,7 +24,7 @@ from pydantic_core import ErrorDetails
 from bench.grids import expressions, published, sizes
 from bench.grids.cells import DatabaseCodes, Layout
 from bench.grids.files import built_in
-from bench.grids.measure import Measure
+from bench.grids.measure import Measure, from_percent
 from bench.grids.naming import given_name
 from bench.grids.protocols import ProtocolName, UnseenChoice, class_numbers
 from bench.interfaces import Model
@@ -42,24 +41,10 @@ LARGEST_K = 10**6
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Table = dict[str, Any]
 Plugin = tuple[registry.Kind, str]
-
-
-def _share(value: Any) -> Any:
-    """A share that is given as a text in percent.
-
-    Raises ValueError: a text that is no percentage.
-    """
-    if not isinstance(value, str):
-        return value
-    if not re.fullmatch(r"\d+(\.\d+)?\s*%", value):
-        raise ValueError('must be a share, as 0.03 or "3%"')
-    return float(value.removesuffix("%")) / 100
-
-
 MEASURED: Table = {
     **get_type_hints(Measure),
     "split": Literal["all", "tune/report"],
-    "precision": Annotated[float, BeforeValidator(_share)],
+    "precision": Annotated[float, BeforeValidator(from_percent)],
 }
 
 

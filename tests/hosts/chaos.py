@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
+from tests.bench.runs.test_work import figures
 from tests.hosts import cluster, work
 from tests.hosts.machines import NET, Host, hosts, kill
 
@@ -230,7 +231,7 @@ def main() -> None:
     alone = folder / "alone"
     alone.mkdir()
     subprocess.run(work.command("run", grid, alone), check=True, env={**os.environ, **variables}, capture_output=True)
-    expected, faulty = work.figures(alone), 0
+    expected, faulty = figures(alone), 0
     assert len(expected) == TRAININGS + 5 * GROUPS
     for number in range(chosen.first, chosen.first + chosen.runs):
         chance = random.Random(number)
@@ -242,7 +243,7 @@ def main() -> None:
             try:
                 happened = one(way, harms[number // len(WAYS) % len(harms)], scene, chance)
                 for place in way.folders(scene):
-                    assert work.figures(place) == expected, f"{happened}: other figures in {place}"
+                    assert figures(place) == expected, f"{happened}: other figures in {place}"
                     assert not (wrong := work.faults(place, way.shared)), f"{happened}: {wrong}"
                 clear(scene)
                 said = happened

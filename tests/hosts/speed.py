@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from tests.bench.runs.test_work import figures
 from tests.hosts import work
 from tests.hosts.cluster import clustered
 from tests.hosts.machines import Host, hosts
@@ -38,7 +39,7 @@ def main() -> None:
         for name, (make, count) in ways.items():
             began = time.monotonic()
             make(machines[:count], grid, folder / name, variables)
-            taken[name], made[name] = time.monotonic() - began, work.figures(folder / name)
+            taken[name], made[name] = time.monotonic() - began, figures(folder / name)
             assert len(made[name]) == TRAININGS + 5 * GROUPS, f"{name}: {len(made[name])} records"
             assert made[name] == made["alone"], f"{name}: other figures than alone"
             assert not (wrong := work.faults(folder / name)), wrong

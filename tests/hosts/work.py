@@ -7,9 +7,7 @@ import sys
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from bench.records import book
 from bench.store.entries import Store
 
 CHECKOUT = Path(__file__).parents[2]
@@ -100,13 +98,6 @@ def command(name: str, grid: Path, folder: Path, *more: str) -> list[str]:
     """``python -m bench NAME`` on the grid and the two folders in ``folder``."""
     where = ["--grid", str(grid), "--out", str(folder / "out"), "--cache-dir", str(folder / "cache")]
     return [sys.executable, "-m", "bench", name, *where, *more]
-
-
-def figures(folder: Path) -> dict[str, dict[str, Any]]:
-    """The qualities of all records to the last digit."""
-    store = Store(folder / "out")
-    metas = {key: store.meta(book.KIND, key) for key in store.keys(book.KIND)}
-    return {key: {name: meta["row"].get(name) for name in ("status", *meta["quality"])} for key, meta in metas.items()}
 
 
 def faults(folder: Path, shared: bool = True) -> list[str]:
