@@ -20,7 +20,7 @@ from bench.quality import kernels
 BLOCK_QUERIES, BLOCK_ROWS, BLOCK_VALUES = 1024, 4096, 2**22
 """The most queries and rows of one product, and the most values of either."""
 
-SAMPLE_ROWS = 1024
+SAMPLE_ROWS = 256
 """Rows by which the middle of the database and the usual distance of a row from it are estimated."""
 
 MOST_IN_DOUBT = 1 / 64
@@ -46,13 +46,16 @@ def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..
     ids = np.full((len(queries), k), -1, dtype=np.int64)
     distances = np.full((len(queries), k), np.inf)
     screen = Screen.of(database)
+    most = min(BLOCK_ROWS, len(database)) * min(BLOCK_QUERIES, len(queries))
+    products = np.empty(most, dtype=screen.dtype)
     for rows in track(_parts(database, BLOCK_ROWS), "exact neighbours"):
         features = np.ascontiguousarray(database[rows])
         shifted = screen.shifted("database", rows, features)
         for some in _parts(queries, BLOCK_QUERIES):
             asked = np.ascontiguousarray(queries[some])
             vectors, lowered = screen.shifted("queries", some, asked)
-            scores = vectors @ shifted[0].T
+            scores = products[: len(asked) * len(features)].reshape(len(asked), len(features))
+            np.matmul(vectors, shifted[0].T, out=scores)
             limits = screen.slack - lowered
             best = distances[some], ids[some]
             measured = kernels.offer_rows(
@@ -60,6 +63,7 @@ def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..
             )
             if screen.dtype == np.float32 and measured > MOST_IN_DOUBT * scores.size:
                 screen = replace(screen, dtype=np.dtype(np.float64))
+                products = products.astype(np.float64)
                 shifted = screen.shifted("database", rows, features)
     return np.take_along_axis(ids, np.lexsort((ids, distances)), axis=1)
 
@@ -121,14 +125,14 @@ class Screen:
 
         Raises ValueError: a value of ``features``, the rows ``part`` of the array called ``name``, is not finite.
         """
-        centred = (features - self.origin) * self.scale
-        norms = np.einsum("ij,ij->i", centred, centred)
+        shifted, norms = np.empty(features.shape, dtype=self.dtype), np.empty(len(features))
+        kernels.shift_rows(features, self.origin, self.scale, shifted, norms)
         if not np.isfinite(norms).all():
             row = part.start + int(np.flatnonzero(~np.isfinite(norms))[0])
             raise ValueError(f"{name}: row {row} holds a value that is not finite; exact neighbours need finite ones")
         outside = norms > np.finfo(self.dtype).max / 2**28
-        centred[outside] = 0
-        return centred.astype(self.dtype), np.where(outside, -np.inf, (1 - self.error) * norms)
+        shifted[outside] = 0
+        return shifted, np.where(outside, -np.inf, (1 - self.error) * norms)
 
 
 def _parts(array: NDArray[Any], most: int) -> list[slice]:
