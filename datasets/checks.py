@@ -39,7 +39,8 @@ def needed_folder(data_dir: Path | None, holding: str) -> Path:
     if data_dir is None:
         raise ValueError(f"--data-dir is needed: a folder holding {holding}")
     if not data_dir.is_dir():
-        raise ValueError(f"--data-dir {data_dir}: no such folder; it must hold {holding}")
+        wrong = "a file; give the folder that it is in, which" if data_dir.is_file() else "no such folder; it"
+        raise ValueError(f"--data-dir {data_dir}: {wrong} must hold {holding}")
     return data_dir
 
 

@@ -2,7 +2,7 @@
 
 They stand in folders ``pixels/KEY`` of the cache as entries of the store do: arrays with their checksums, written under
 another name, renamed when they are whole, and verified before they are used. The key is of all that decides the pixels.
-One process makes an entry, and others wait for it.
+One process of all hosts makes an entry, and others wait for it, by a lease.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from bench.interfaces import Context, Images, Int, Items, Subset
+from bench.store.leases import Leases
 from bench.system.files import DiskFull, checksum, publish, room_for, temporary_folder, write_array, write_text
 from methods.batches import in_order, read_each, read_images
 from methods.pixels import Pixels, shrunk
@@ -94,8 +94,7 @@ class KeptImages:
 
     def _made(self, path: Path, meta: dict[str, Any], make: Callable[[Int], list[Pixels]]) -> Kept | None:
         lock = self.folder / "locks" / f"{KIND}-{path.name}"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):
+        with Leases().hold(lock, "the resized images", wait=True, say=self.context.say):
             if (there := _opened(path)) is not None:
                 return there
             if path.exists():

@@ -55,3 +55,6 @@ def test_missing_data_folder_is_named(tmp_path):
         needed_folder(None, "THIS")
     with pytest.raises(ValueError, match=r"gone: no such folder; it must hold THIS"):
         needed_folder(tmp_path / "gone", "THIS")
+    (tmp_path / "sift.hdf5").touch()
+    with pytest.raises(ValueError, match=r"sift.hdf5: a file; give the folder that it is in, which must hold THIS"):
+        needed_folder(tmp_path / "sift.hdf5", "THIS")
