@@ -27,12 +27,13 @@ class Machine:
 
     ``deaths``: by (what, cell), how many requests are answered before one ends the process; ``refusals`` likewise, of
     which the process survives. ``others``: the load in the rounds, one after another; none when they are used up.
-    ``build_load``: that of all builds.
+    ``build_load``: that of all builds. ``spins``: the number of first turns in which another thread is busy.
     """
 
-    def __init__(self, room=100, deaths=None, refusals=None, others=(), build_load=0.0):
+    def __init__(self, room=100, deaths=None, refusals=None, others=(), build_load=0.0, spins=0):
         self.asked, self.children, self.build_load = [], [], build_load
         self.room, self.deaths, self.refusals, self.others = room, deaths or {}, refusals or {}, list(others)
+        self.spins = spins
 
     def start(self):
         self.children.append(Fake(self, len(self.children)))
@@ -85,7 +86,8 @@ class Fake:
         self.ask("one_by_one", keyed.cell, [others, rows])
         times = [1.0 + keyed.cell + row / 1000 for row in rows]
         sentinel = 1.0 + len(self.machine.turns()) / 100
-        return Singles(times, sentinel, cpu_ns=UNEVEN // TURNS + 1100 + 100 * keyed.cell, wall_ns=1000)
+        threads = 1100 + 100 * keyed.cell + 1000 * (len(self.machine.turns()) <= self.machine.spins)
+        return Singles(times, sentinel, cpu_ns=UNEVEN // TURNS + threads, wall_ns=1000)
 
     def batch(self, keyed, size, seed, alone):
         self.ask("batch_one_thread_ms" if alone else "batch_ms", keyed.cell, [size, *seed])
@@ -231,6 +233,12 @@ def test_a_replicate_holds_the_times_by_round_and_those_of_the_first_arm_in_the_
     assert done[1].reference == done[0].reference == 0
     assert done[1].reference_times is done[0].times
     assert done[1].cpu_per_wall == pytest.approx(1.2) and done[1].others == 0.2
+
+
+@pytest.mark.parametrize(("rounds_with", "told"), [(0, 1.1), (1, 1.1), (3, 2.1), (4, 2.1)])
+def test_the_use_of_the_cpu_is_that_of_most_rounds(replicate, rounds_with, told):
+    done = replicate(Machine(spins=rounds_with * TURNS), arms("a"), rounds=4)
+    assert done[0].cpu_per_wall == pytest.approx(told)
 
 
 def test_the_drift_is_that_of_the_least_sentinels_of_the_rounds(replicate):
