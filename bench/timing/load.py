@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ with shorter batches does not wait for so long.
 SENTINEL_VALUES, SENTINEL_REPEATS = 2**18, 7
 
 
-REST, RESTS, IDLE = 0.005, 200, 0.1
+REST, RESTS, IDLE = 0.005, 400, 0.1
 """Seconds between two checks that this process is idle, the most checks, and the processors that it may use."""
 
 
@@ -82,12 +84,26 @@ def quiet() -> Iterator[None]:
 
 
 def rest() -> None:
-    """Wait until this process is idle: threads of an earlier batch spin for some time before they sleep."""
+    """Wait until this process is idle: threads of an earlier batch spin for some time before they sleep.
+
+    On a busy machine such a thread waits for a core and uses none, and would go on spinning during a query.
+    """
     for _ in range(RESTS):
         busy = time.process_time()
         time.sleep(REST)
-        if time.process_time() - busy < IDLE * REST:
+        if time.process_time() - busy < IDLE * REST and not _others_are_ready():
             return
+
+
+def _others_are_ready() -> bool:
+    """Whether other threads of this process run or wait for a core. False where the system does not say (not Linux)."""
+    own, tasks = str(threading.get_native_id()), Path("/proc/self/task")
+    for thread in tasks.iterdir() if tasks.is_dir() else ():
+        with suppress(OSError):  # it has ended
+            state = (thread / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+            if thread.name != own and state == "R":
+                return True
+    return False
 
 
 def sentinel() -> float:

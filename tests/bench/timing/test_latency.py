@@ -1,11 +1,14 @@
 import gc
+import hashlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -254,6 +257,24 @@ def test_a_turn_waits_for_the_threads_of_an_earlier_batch_to_rest(monkeypatch):
     monkeypatch.setattr(load, "time", clock)
     load.rest()
     assert len(slept) == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the system does not say what threads do")
+def test_a_thread_that_waits_for_a_core_is_waited_for_though_it_uses_none(monkeypatch):
+    ended = []
+
+    def spin():
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 400_000)
+        ended.append(time.perf_counter())
+
+    monkeypatch.setattr(load, "time", SimpleNamespace(process_time=lambda: 0.0, sleep=time.sleep))
+    monkeypatch.setattr(load, "RESTS", 10**6)
+    spinning = threading.Thread(target=spin)
+    spinning.start()
+    load.rest()
+    rested = time.perf_counter()
+    spinning.join()
+    assert rested > ended[0] - 10 * load.REST
 
 
 @contextmanager
