@@ -146,8 +146,8 @@ def _data(file: h5py.File, name: str) -> h5py.Dataset:
 
 def _array(path: Path, file: h5py.File, name: str) -> Array:
     data = _data(file, name)
-    # HDF5 has texts of any length, which numpy calls objects. Those of labels are read as bytes.
-    texts = name in LABELS and data.dtype.kind == "O"
+    # Labels that are texts of any length are read as bytes.
+    texts = name in LABELS and data.dtype.kind == "O" and _is_text(data.dtype)
     return Array(f"{path}: {name}", Rows(path, name, np.dtype("S") if texts else data.dtype, data.shape))
 
 
@@ -166,7 +166,7 @@ def _where(data: h5py.Dataset) -> str:
 
 def _distance(file: h5py.File) -> str:
     """The attribute ``distance``; a missing one, or one whose order is not Euclidean, is refused."""
-    value: Any = file.attrs.get("distance")
+    value = _attribute(file, "distance")
     plain = value.item() if isinstance(value, np.generic) else value
     distance = plain.decode(errors="replace") if isinstance(plain, bytes) else plain
     if not isinstance(distance, str) or distance not in SERVED:
@@ -174,6 +174,23 @@ def _distance(file: h5py.File) -> str:
         why = REFUSED[distance] if known else f"must be {', '.join(map(repr, SERVED))}"
         raise ValueError(f"{file.filename}: attribute distance = {distance!r}{' ' if known else ', '}{why}")
     return distance
+
+
+def _attribute(file: h5py.File, name: str) -> Any:
+    """The value of an attribute, a number or a text; None if it is missing. HDF5 crashes on other damaged ones."""
+    if name not in file.attrs:
+        return None
+    kind = file.attrs.get_id(name).dtype
+    if kind.kind not in "biufSU" and not _is_text(kind):
+        raise ValueError(f"{file.filename}: attribute {name} is neither a text nor a number")
+    return file.attrs[name]
+
+
+def _is_text(kind: np.dtype[Any]) -> bool:
+    """Whether it is HDF5's text of any length, which numpy calls an object."""
+    import h5py
+
+    return h5py.check_string_dtype(kind) is not None
 
 
 def _by_angle(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:

@@ -226,6 +226,17 @@ def test_missing_array_is_named_with_those_there_are(tmp_path, arrays, name):
         load(tmp_path, {other: array for other, array in every.items() if other != name})
 
 
+def test_lists_are_refused_by_their_type_since_damaged_ones_end_the_process(tmp_path, arrays, monkeypatch):
+    path, lists = tmp_path / "small.hdf5", np.empty(1, dtype=object)
+    lists[0] = np.arange(2, dtype=np.int32)
+    save(path, arrays)
+    monkeypatch.setattr(h5py.AttributeManager, "__getitem__", lambda *name: pytest.fail("it is read"))
+    with h5py.File(path, "r+") as file:
+        file.attrs.create("distance", lists, dtype=h5py.vlen_dtype(np.int32))
+    with pytest.raises(ValueError, match=r"small\.hdf5: attribute distance is neither a text nor a number"):
+        HDF5(data_dir=tmp_path).fingerprint()
+
+
 def test_a_group_is_no_data_set(tmp_path, arrays):
     save(tmp_path / "small.hdf5", {"test": arrays["test"], "train/vectors": arrays["train"]})
     with pytest.raises(ValueError, match=r"small\.hdf5: no data set train; there are: test, train"):
