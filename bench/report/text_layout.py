@@ -72,6 +72,21 @@ def wrapped(text: str, width: int, hanging: int = 0) -> list[str]:
     return [*lines, line]
 
 
+def flowing(line: str, width: int) -> list[str]:
+    """A line of words in lines of at most ``width`` columns, all but the first indented by INDENT more than the line.
+
+    No word is broken: a longer one, such as a path that is to be copied, stays whole in a longer line.
+    """
+    indent = " " * (len(line) - len(line.lstrip(" ")) + INDENT)
+    lines, begun = [], ""
+    for word in re.split(r"(?<=[^ ])(?= )", _bound(line)):
+        if begun.strip() and cell_len(begun) + cell_len(word) > width:
+            lines.append(begun)
+            begun, word = indent, word.lstrip(" ")
+        begun += word
+    return [one.replace("\0", " ") for one in [*lines, begun]]
+
+
 def fitted(table: Table, width: int) -> list[str]:
     """The table in lines of at most ``width`` columns (LEAST_WIDTH at least), without any part cut off.
 
@@ -139,8 +154,12 @@ def _longest_word(text: str) -> int:
 
 def _words(text: str) -> list[str]:
     """The parts of a text that are not broken: words, short names with values, as in ``L = 16``, and percentages."""
-    kept = re.sub(r"(?<=\d) %", "\0%", re.sub(r"(?<!\S)(\S{1,9}) = (\S{1,9})(?!\S)", "\\1\0=\0\\2", cleaned(text)))
-    return [word.replace("\0", " ") for word in kept.split()]
+    return [word.replace("\0", " ") for word in _bound(text).split()]
+
+
+def _bound(text: str) -> str:
+    """The text, cleaned, with a null character in place of each space at which no line ends."""
+    return re.sub(r"(?<=\d) %", "\0%", re.sub(r"(?<!\S)(\S{1,9}) = (\S{1,9})(?!\S)", "\\1\0=\0\\2", cleaned(text)))
 
 
 def _shrunk(table: Table, widths: list[int], width: int) -> list[int] | None:
