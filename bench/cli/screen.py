@@ -35,7 +35,10 @@ class Screen(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         stream = sys.stderr if stderr else sys.stdout
         width = None if stream is not None and stream.isatty() else WIDTH_OF_A_FILE
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True, width=width)
+        plain: Any = {"color_system": None} if os.environ.get("NO_COLOR") else {}  # rich alone keeps what is bold
+        super().__init__(
+            stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True, width=width, **plain
+        )
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text, with escapes for characters that can't be printed, and plainer signs if the encoding lacks some."""

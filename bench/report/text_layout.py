@@ -25,7 +25,8 @@ LEAST_TEXT = 18
 class Row:
     """A row: a label, and a text below each heading. ``depth`` indents the label.
 
-    Without values it is the heading of the rows below it. A single value in a table of several columns is for all.
+    Without values it is the heading of the rows below it. A single value in a table of several columns is for all,
+    and stands between arrows to both ends.
     """
 
     label: str
@@ -195,8 +196,7 @@ def _row(table: Table, row: Row, widths: Sequence[int], width: int) -> list[str]
     labels = [" " * indent + line for line in wrapped(row.label, widths[0] - indent, INDENT)]
     if len(row.values) != len(table.heads):
         room = _total(widths[1:])
-        lines = wrapped(row.values[0], room)
-        beside = [" " * ((room - cell_len(line)) // 2) + line for line in lines]
+        beside = [_spanning(line, room) for line in wrapped(row.values[0], room)]
         return _beside(labels, beside, widths[0])
     broken = [
         wrapped(value, column, INDENT) if at in table.texts else [value]
@@ -205,6 +205,15 @@ def _row(table: Table, row: Row, widths: Sequence[int], width: int) -> list[str]
     height = max(map(len, [labels, *broken]))
     parts = [texts + [""] * (height - len(texts)) for texts in [labels, *broken]]
     return [_line(table, [texts[at] for texts in parts], widths) for at in range(height)]
+
+
+def _spanning(text: str, room: int) -> str:
+    """A text in the middle of a line between its ends, so that it does not seem to stand below one heading."""
+    left, right = divmod(room - cell_len(text), 2)
+    left, right = left - 2, left + right - 2
+    if not text or left < 1:
+        return " " * (left + 2) + text
+    return f"<{'-' * left} {text} {'-' * right}>"
 
 
 def _beside(left: list[str], right: list[str], width: int) -> list[str]:

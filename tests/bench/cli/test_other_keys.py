@@ -32,7 +32,7 @@ def finished(tmp_path_factory, vectors_dir):
 def moved(finished, tmp_path, vectors_dir):
     """Moves so many records of a copy to other keys, as if other versions had made them. Returns the options."""
 
-    def move(number=2, known=True):
+    def move(number=2):
         out = tmp_path / "out"
         shutil.copytree(finished / "out", out)
         store = Store(out)
@@ -41,7 +41,8 @@ def moved(finished, tmp_path, vectors_dir):
             origin = json.loads(json.dumps(entry.meta["origin"]))
             origin["rooms"]["searching"] = 0
             origin["libraries"]["numba"] = "0.1"
-            store.write(KIND, f"other{at}", {**entry.meta, "origin": origin} if known else entry.meta, entry.arrays)
+            meta = {**entry.meta, "search": f"search{at}", "origin": origin}
+            store.write(KIND, f"other{at}", meta, entry.arrays)
             shutil.rmtree(store.path(KIND, key))
         return finished / "g.toml", "--data-dir", vectors_dir, "--out", out, "--cache-dir", finished / "cache"
 
