@@ -175,11 +175,16 @@ def table(
         plans = chosen.plans()
         pictured, results = _pictured(gallery), chosen.results()
         chosen.check_folders(plans)
-        pipelines = chosen.pipelines(plans, results, Context(), console.print)
-        _tell_of_sizes(pipelines)
-        for pipeline in pipelines:
-            mark(pipeline, results)
-        written = _write_unless_less(pipelines, results, pictured)
+        from bench.plans.schedule import writing
+
+        with reporting(chosen.cache) as reporter:
+            reporter.say(f"write the tables, the figures and the page of {plans[0].name}")
+            with reporter.doing(writing(plans).unit):
+                pipelines = chosen.pipelines(plans, results, Context(track=reporter.track), reporter.say)
+                _tell_of_sizes(pipelines)
+                for pipeline in pipelines:
+                    mark(pipeline, results)
+                written = _write_unless_less(pipelines, results, pictured)
         print_grid(pipelines, results, cell_by_cell, failures=True, making=chosen.command("run"))
         print_written(written)
         _end_if_earlier(chosen, pipelines, results)
