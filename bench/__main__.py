@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -41,6 +42,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # its encoding may lack printed characters
             stream.reconfigure(errors="backslashreplace")
+    # With colours in its messages numba writes an escape to the screen when it ends, on any terminal.
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
     try:
         guard()
         guard_entry_points()

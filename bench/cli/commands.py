@@ -32,8 +32,8 @@ from bench.cli.options import (
     Verbose,
 )
 from bench.cli.progress import reporting
-from bench.cli.results import print_grid, print_written
-from bench.cli.screen import console
+from bench.cli.results import print_earlier, print_grid, print_written, shows_results, stored_report
+from bench.cli.screen import console, errors
 from bench.cli.working import work
 from bench.interfaces import Context
 from bench.records.naming import settled
@@ -50,6 +50,7 @@ app = typer.Typer(
 )
 MOST_PICTURED = 200
 """The most queries in a page's gallery. With more the page would be too large to use."""
+KEPT = "they show results that the records of today's keys do not have"
 
 
 @app.command()
@@ -118,11 +119,12 @@ def recompute(
                     left, reasons = Run(pipeline, results, reporter.say).recompute()
                     missing += len(left)
                     failed |= reasons
-                written = _write(pipelines, results)
+                written = _write_unless_less(pipelines, results)
             print_written(written)
             cells = sum(len(pipeline.grid.cells) for pipeline in pipelines)
             if missing:
                 console.print(f"bench: {missing} of {cells} cells lack something that only a run makes")
+            _end_if_earlier(chosen, pipelines, results)
 
 
 @app.command()
@@ -139,7 +141,9 @@ def show(
         _tell_of_sizes(pipelines)
         for pipeline in pipelines:
             mark(pipeline, results)
-        print_grid(pipelines, results, cell_by_cell, failures=True)
+        print_grid(pipelines, results, cell_by_cell, failures=True, making=chosen.command("run"))
+        print_written(stored_report(pipelines, results))
+        _end_if_earlier(chosen, pipelines, results)
 
 
 def _tell_of_sizes(pipelines: Sequence[Pipeline]) -> None:
@@ -171,13 +175,19 @@ def table(
         plans = chosen.plans()
         pictured, results = _pictured(gallery), chosen.results()
         chosen.check_folders(plans)
-        pipelines = chosen.pipelines(plans, results, Context(), console.print)
-        _tell_of_sizes(pipelines)
-        for pipeline in pipelines:
-            mark(pipeline, results)
-        written = _write(pipelines, results, pictured)
-        print_grid(pipelines, results, cell_by_cell, failures=True)
+        from bench.plans.schedule import writing
+
+        with reporting(chosen.cache) as reporter:
+            reporter.say(f"write the tables, the figures and the page of {plans[0].name}")
+            with reporter.doing(writing(plans).unit):
+                pipelines = chosen.pipelines(plans, results, Context(track=reporter.track), reporter.say)
+                _tell_of_sizes(pipelines)
+                for pipeline in pipelines:
+                    mark(pipeline, results)
+                written = _write_unless_less(pipelines, results, pictured)
+        print_grid(pipelines, results, cell_by_cell, failures=True, making=chosen.command("run"))
         print_written(written)
+        _end_if_earlier(chosen, pipelines, results)
 
 
 @app.command()
@@ -222,6 +232,35 @@ def _pictured(gallery: int | None) -> int | None:
     if gallery is not None and not 0 <= gallery <= MOST_PICTURED:
         raise ValueError(f"--gallery {gallery}: expected a number of queries, 0 (none) to {MOST_PICTURED:,}")
     return gallery
+
+
+def _write_unless_less(pipelines: Sequence[Pipeline], results: Store, pictured: int | None = None) -> list[Path]:
+    """Write the reports, except in place of one with results that are not found any more: it is kept, as a line says.
+
+    That is where cells without a record have one under another key, or where no cell has a record. Returns the paths
+    of the reports that are there.
+    """
+    from bench.records.book import status
+    from bench.records.keys import keyed
+    from bench.records.origin import earlier
+
+    there = stored_report(pipelines, results)
+    begun = any(status(results, one.record) is not None for pipeline in pipelines for one in keyed(pipeline))
+    if shows_results(there) and (not begun or earlier(pipelines, results).cells):
+        errors.print(f"bench: the page, the tables and the figures in {there[0].parent} stay as they were: {KEPT}")
+        return there
+    return _write(pipelines, results, pictured)
+
+
+def _end_if_earlier(chosen: Chosen, pipelines: Sequence[Pipeline], results: Store) -> None:
+    """Print which records stand under other keys, if any, and what makes them anew. Raises typer.Exit(1) then."""
+    from bench.records.origin import earlier
+
+    found = earlier(pipelines, results)
+    if found.cells:
+        cells = sum(len(pipeline.grid.cells) for pipeline in pipelines)
+        print_earlier(found, cells, results.root, chosen.command("run"))
+        raise typer.Exit(1)
 
 
 def _write(pipelines: Sequence[Pipeline], results: Store, pictured: int | None = None) -> list[Path]:

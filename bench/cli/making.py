@@ -13,7 +13,7 @@ import typer
 from bench.cli.chosen import Chosen
 from bench.cli.progress import Reporter, reporting
 from bench.cli.results import print_failures
-from bench.cli.screen import errors
+from bench.cli.screen import console, errors
 from bench.grids.cells import Grid
 from bench.interfaces import Context
 from bench.plans.units import Watch
@@ -82,6 +82,7 @@ class Making:
         from bench.cli import afar
 
         shares = self._shares
+        console.print(f"bench: {plans[0].name}: the data and what is stored of them are read")  # the rest takes seconds
         with ExitStack() as leaving:
             engine = None
             if self.cluster is not None:

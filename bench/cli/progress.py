@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -190,15 +192,18 @@ class Reporter:
     def bars(self) -> Table:
         """The bar of the run and the bar of the present work, as wide as the terminal."""
         now, width = self._clock(), self._console.width
-        narrow = width < NARROW
-        columns = _columns(width)
+        every = self._doing(now)
+        longest = max(cell_len(printable(doing.name)) for doing in every)
+        wide, short = (_room(width, narrow) - LEAST_BAR for narrow in (False, True))
+        narrow = width < NARROW or wide < longest <= short  # the name of a stage is whole where that makes it so
+        columns = _columns(width, narrow, longest)
         table = Table.grid(*columns, padding=(0, 1, 0, 0))
         bar = columns[1].width
         if self._forecast.planned:
             share, left = self._forecast.share(now), self._forecast.told(now)
             cells = f"{self._done}/{self._cells}" if narrow else f"{self._done:,} of {self._cells:,} cells"
             table.add_row(f"run, {_clock(now - self._start)}", _bar(share, bar), cells, _left(left, narrow))
-        for doing in self._doing(now):
+        for doing in every:
             if doing.name:
                 known = "" if doing.left is None else _left(Left(doing.left), narrow)
                 steps = _steps(doing, "{}/{}" if narrow else "{} of {}", "{}")
@@ -292,11 +297,19 @@ def _stamp(seconds: float) -> str:
     return f"[{seconds:6.1f} s] "
 
 
-def _columns(width: int) -> list[Column]:
-    """The columns of a bar: its name, the bar, the steps, and the time left."""
-    steps, left = (9, 8) if width < NARROW else (20, 21)
-    room = max(2, width - steps - left - 4)
-    bar = min(max(LEAST_BAR, room // 3), room // 2)
+FIGURES = {True: (9, 8), False: (20, 21)}
+"""The columns of the steps and of the time left of a bar, if they are short and if not."""
+
+
+def _room(width: int, narrow: bool) -> int:
+    """The columns of a terminal that are left for the name and the bar."""
+    return max(2, width - sum(FIGURES[narrow]) - 4)
+
+
+def _columns(width: int, narrow: bool, longest: int) -> list[Column]:
+    """The columns of a bar: its name, the bar, the steps, and the time left. A bar is short beside a long name."""
+    (steps, left), room = FIGURES[narrow], _room(width, narrow)
+    bar = min(max(LEAST_BAR, min(room // 3, room - longest)), room // 2)
     return [
         Column(width=room - bar, no_wrap=True, overflow="ellipsis"),
         Column(width=bar, no_wrap=True, overflow="crop"),
@@ -324,10 +337,12 @@ def _beforehand(left: Left, here: bool) -> str:
     if left.seconds < LEAST:
         return f"how long that takes is not known yet: {new}"
     if not left.learned:
-        return f"more than {about(left.seconds)}, how much more is not known yet: {new}"
+        return f"more than {about(left.seconds, down=True)}, how much more is not known yet: {new}"
     some, more = ", ".join(left.unknown[:2]), len(left.unknown) - 2
     others = f" and {more} more" if more > 0 else ""
-    return f"more than {about(left.seconds)}, {known_by}; new here: {some}{others}"
+    if not here:  # that machine may be slower than this one, so its times are no bound
+        return f"about {about(left.seconds)}, {known_by}, and what is new here: {some}{others}"
+    return f"more than {about(left.seconds, down=True)}, {known_by}; new here: {some}{others}"
 
 
 def _left(left: Left, narrow: bool = False) -> str:
@@ -335,19 +350,20 @@ def _left(left: Left, narrow: bool = False) -> str:
     if not left.known and not left.learned and left.seconds < LEAST:
         return "?" if narrow else "time left not known"
     if narrow:
-        return f"{'' if left.known else '>'}{about(left.seconds)}"
+        return f"{'' if left.known else '>'}{about(left.seconds, down=not left.known)}"
     bound = "more than" if not left.known else "at most" if left.at_most else "about"
-    return f"{bound} {about(left.seconds)} left"
+    return f"{bound} {about(left.seconds, down=not left.known)} left"
 
 
-def about(seconds: float) -> str:
-    """A time as people say it, no more exact than it is known."""
+def about(seconds: float, down: bool = False) -> str:
+    """A time as people say it, no more exact than it is known. With ``down`` it is no more than the time."""
+    to_whole = math.floor if down else round
     if seconds < 10:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 90:
-        return f"{round(seconds, -1):.0f} s"
+        return f"{max(1, to_whole(seconds))} s"
+    if seconds < (120 if down else 90):
+        return f"{10 * to_whole(seconds / 10)} s"
     if seconds < 5400:
-        return f"{round(seconds / 60)} min"
+        return f"{to_whole(seconds / 60)} min"
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{round(seconds / 86400)} days"

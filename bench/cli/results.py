@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from bench.cli.screen import Screen, console, print_lines, print_reasons
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.records.origin import Earlier
     from bench.report.words import GridInfo
     from bench.stages.pipeline import Pipeline
     from bench.store.entries import Store
@@ -20,17 +22,24 @@ RECORDS = "records"
 """The kinds of written files by their endings, and the kind of all others."""
 
 
-def print_grid(pipelines: Sequence[Pipeline], results: Store, cell_by_cell: bool, failures: bool = False) -> None:
-    """Print a grid's title, its finished cells and findings, and the reasons of skipped and, if asked, failed cells."""
+def print_grid(
+    pipelines: Sequence[Pipeline], results: Store, cell_by_cell: bool, failures: bool = False, making: str = ""
+) -> None:
+    """Print a grid's title, its finished cells and findings, and the reasons of skipped and, if asked, failed cells.
+
+    Where nothing is done, ``making``, the command that makes it, stands in place of a table.
+    """
     from bench.report.tables import complete
+    from bench.report.text_layout import flowing
     from bench.report.tidy import gathered
 
     grids = [pipeline.grid for pipeline in pipelines]
     _print_title(f"{grids[0].name}: {grids[0].title}")
     for one in grids:
-        console.print(f"data set {one.dataset_name}: {one.dataset.describe()}, recipe {one.recipe}")
+        told = f"data set {one.dataset_name}: {one.dataset.describe()}, recipe {one.recipe}"
+        print_lines(flowing(told, console.table_width))
     cells, info = gathered(pipelines, results)
-    _print_results(complete(cells, info), info, cell_by_cell)
+    _print_results(complete(cells, info), info, cell_by_cell, making)
     _print_left_out(cells)
     if failures:
         print_failures(console, cells)
@@ -44,10 +53,10 @@ def _print_title(title: str) -> None:
         console.print(line, style="bold")
 
 
-def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool) -> None:
+def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool, making: str) -> None:
     """Print the number of cells done, the grid's table so far, and its findings; with ``cell_by_cell`` each cell too.
 
-    ``tidy`` as ``report.tables.complete`` returns it.
+    ``tidy`` as ``report.tables.complete`` returns it; ``making`` as `print_grid` takes it.
     """
     from bench.report.findings import counts, findings, sizes
     from bench.report.text_cells import cell_lines
@@ -56,12 +65,17 @@ def _print_results(tidy: pd.DataFrame, grid: GridInfo, cell_by_cell: bool) -> No
 
     width = console.table_width
     print_lines(wrapped("; ".join(filter(None, [counts(tidy), sizes(tidy)])), width))
-    parts = [table_lines(tidy, grid, width)]
+    begun = bool((tidy["status"].fillna("") != "").any())
+    parts = [table_lines(tidy, grid, width)] if begun else []
     if cell_by_cell:
         parts.append(cell_lines(tidy, grid, width))
-    parts.append([line for sentence in findings(tidy, grid) for line in wrapped(sentence, width)])
+    if begun or not making:
+        parts.append([line for sentence in findings(tidy, grid) for line in wrapped(sentence, width)])
     for lines in filter(None, parts):
         print_lines(["", *lines])
+    if making and not begun:
+        print_lines(["", "Nothing of it is done. This command makes it:"])
+        console.print_whole(f"  {making}")
 
 
 def _print_left_out(cells: pd.DataFrame) -> None:
@@ -95,13 +109,12 @@ def print_failures(where: Screen, cells: pd.DataFrame) -> None:
 
 
 def print_written(paths: Sequence[Path]) -> None:
-    """Print the paths of the page, the tables, the figures and the records, a line for each kind.
+    """Print the paths of the page, the tables, the figures and the records, each in a line, as it can be copied.
 
     Files of equal names in several folders, one for each data set, share a line.
     """
-    from bench.report.text_layout import cleaned
-
-    console.print()
+    if paths:
+        console.print()
     for kind in (*dict.fromkeys(KINDS.values()), RECORDS):
         folders: dict[Path, list[str]] = {}
         for path in paths:
@@ -109,17 +122,48 @@ def print_written(paths: Sequence[Path]) -> None:
                 folders.setdefault(path.parent, []).append(path.name)
         alike: dict[tuple[str, ...], list[Path]] = {}
         for folder, names in folders.items():
-            alike.setdefault(_without_doubles(names), []).append(folder)
-        for (first, *others), places in alike.items():
-            beginning = str(places[0] / first) if len(places) == 1 else first
-            places_said = "" if len(places) == 1 else f" in each of {', '.join(map(str, places))}"
-            console.print(cleaned(f"{kind:<9}{', '.join([beginning, *others])}{places_said}"))
+            alike.setdefault(tuple(names), []).append(folder)
+        told = [
+            line
+            for names, places in alike.items()
+            for line in ([str(places[0] / name) for name in names] if len(places) == 1 else [_in_each(names, places)])
+        ]
+        for line, head in zip(told, [kind, *[""] * len(told)], strict=False):
+            console.print_whole(f"{head:<9}{line}")
 
 
-def _without_doubles(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, joined if they differ only in endings: ``curve.png`` and ``curve.pdf`` to ``curve.png/pdf``."""
-    endings: dict[str, list[str]] = {}
-    for name in names:
-        stem, ending = name.rsplit(".", 1)
-        endings.setdefault(stem, []).append(ending)
-    return tuple(f"{stem}.{'/'.join(found)}" for stem, found in endings.items())
+def _in_each(names: Sequence[str], places: Sequence[Path]) -> str:
+    return f"{', '.join(names)} in each of {', '.join(map(str, places))}"
+
+
+def stored_report(pipelines: Sequence[Pipeline], results: Store) -> list[Path]:
+    """The paths of the page, the tables, the figures and the records of a grid that are there, by kind."""
+    above = results.root / pipelines[0].grid.name
+    folders = [*(above / one.grid.dataset_name for one in pipelines), *([above] if len(pipelines) > 1 else [])]
+    files = [path for folder in folders for path in sorted(folder.glob("*")) if path.suffix in KINDS and path.is_file()]
+    return [*files, *(path for path in sorted(results.root.glob("*.parquet")) if files)]
+
+
+def shows_results(report: Sequence[Path]) -> bool:
+    """Whether a stored report has a finished cell. One whose cells can't be read has none."""
+    import pandas as pd
+
+    for path in report:
+        with suppress(ValueError, OSError):
+            if path.name == "cells.csv" and (pd.read_csv(path, usecols=["status"])["status"] == "ok").any():
+                return True
+    return False
+
+
+def print_earlier(found: Earlier, cells: int, folder: Path, making: str) -> None:
+    """Print that records of a grid stand under other keys than those of today, what differs, and what makes them anew.
+
+    ``cells``: the number of cells of the grid. ``folder``: that of the results. ``making``: a command.
+    """
+    from bench.report.text_layout import flowing
+
+    made = f", made with {', '.join(found.differing)}" if found.differing else "; what differs is not recorded"
+    said = f"bench: {folder} holds records of {found.cells} of {cells} cells under other keys{made}"
+    console.print()
+    print_lines([*flowing(said, console.line_width), "This command makes these cells anew:"])
+    console.print_whole(f"  {making}")

@@ -35,7 +35,10 @@ class Screen(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         stream = sys.stderr if stderr else sys.stdout
         width = None if stream is not None and stream.isatty() else WIDTH_OF_A_FILE
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True, width=width)
+        plain: Any = {"color_system": None} if os.environ.get("NO_COLOR") else {}  # rich alone keeps what is bold
+        super().__init__(
+            stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True, width=width, **plain
+        )
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text, with escapes for characters that can't be printed, and plainer signs if the encoding lacks some."""
@@ -46,15 +49,36 @@ class Screen(Console):
             shown = shown.translate(PLAINER)
         return super().render_str(shown, **options)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects. On a terminal a text that is wider is broken between words, where the terminal would break it
+        inside one.
+        """
+        if len(objects) == 1 and isinstance(objects[0], str) and self.is_terminal and not objects[0].endswith("\n"):
+            from bench.report.text_layout import flowing
+
+            lines = [flowing(line, self.line_width) for line in printable(objects[0]).split("\n")]
+            objects = ("\n".join(part for parts in lines for part in parts),)
+        super().print(*objects, **options)
+
+    def print_whole(self, line: str) -> None:
+        """Print a line that is to be copied, such as a path or a command: a terminal alone may break it."""
+        self.print(self.render_str(line.replace("\n", "\\n")))
+
     @property
     def table_width(self) -> int:
         """The columns that a table may take: the value of COLUMNS, the terminal's width, or WIDTH_OF_A_TABLE."""
+        return self._width_or(WIDTH_OF_A_TABLE)
+
+    @property
+    def line_width(self) -> int:
+        """The columns that a line of words may take: as ``table_width``, but WIDTH_OF_A_FILE where nothing says it."""
+        return self._width_or(WIDTH_OF_A_FILE)
+
+    def _width_or(self, otherwise: int) -> int:
         asked = os.environ.get("COLUMNS", "")
         if asked.isdecimal() and len(asked) < 6 and int(asked) > 0:
-            width = int(asked)
-        else:
-            width = self.width if self.is_terminal else WIDTH_OF_A_TABLE
-        return min(max(width, LEAST_WIDTH), MOST_WIDTH)
+            return min(max(int(asked), LEAST_WIDTH), MOST_WIDTH)
+        return min(max(self.width, LEAST_WIDTH), MOST_WIDTH) if self.is_terminal else otherwise
 
     def on_broken_pipe(self) -> None:
         """End in silence when the reader of the output is gone, with the exit code of a program that SIGPIPE ends."""
@@ -92,11 +116,14 @@ def print_lines(lines: Iterable[str]) -> None:
         console.print(line)
 
 
-def print_reasons(where: Console, title: str, reasons: Iterable[str]) -> None:
-    """Print the reasons below their title, a line each."""
+def print_reasons(where: Screen, title: str, reasons: Iterable[str]) -> None:
+    """Print the reasons below their title, each in a line, or in as many as the width of lines takes."""
+    from bench.report.text_layout import flowing
+
     where.print(title)
-    for line in reasons:
-        where.print(f"  {one_line(line)}")
+    for reason in reasons:
+        for line in flowing(f"  {one_line(reason)}", where.line_width):
+            where.print(line)
 
 
 def print_names(title: str, described: dict[str, str]) -> None:

@@ -93,12 +93,15 @@ def _taken_here(store: Store, kind: str, key_of_entry: str) -> bool:
     return False
 
 
-def judged_again(store: Store, record_key: str, quality: dict[str, Any]) -> tuple[Meta, Arrays]:
-    """A finished record with other quality columns. Its times and their machine stay as they were."""
+def judged_again(store: Store, record_key: str, quality: dict[str, Any], origin: dict[str, Any]) -> tuple[Meta, Arrays]:
+    """A finished record with other quality columns. Its times and their machine stay as they were.
+
+    ``origin``: that of today, see `bench.records.origin`.
+    """
     earlier = store.read(KIND, record_key)
     kept = {name: value for name, value in earlier.meta["row"].items() if name not in earlier.meta["quality"]}
-    meta = {**earlier.meta, "row": {**kept, **quality}, "quality": list(quality), "judged": now()}
-    return meta, earlier.arrays
+    meta = {**earlier.meta, "row": {**kept, **quality}, "quality": list(quality)}
+    return {**meta, "judged": now(), "origin": origin}, earlier.arrays
 
 
 def mark(pipeline: Pipeline, results: Store) -> None:

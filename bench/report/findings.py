@@ -245,7 +245,7 @@ def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
             if found:
                 runs = _runs({level: _index(point, shown) for level, point in found.items()})
                 said = [f"{index} {_span(of)} ({_times(found, of, time, unit)})" for index, of in runs]
-                nobody = [f"none reaches {level:g}" for level in levels if level not in found][:1]
+                nobody = [f"none reaches {_level(level)} %" for level in levels if level not in found][:1]
                 words = f"{start}Fastest {kind} by {name}: {', '.join([*said, *nobody])}"
                 yield f"{words}{_not_told_apart(found, points, quality, time, shown)}."
 
@@ -262,7 +262,7 @@ def _by_layer(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
                 where = systems.LAYERS.get(layer, layer)
                 said.append(f"{significant(best[front.LATENCY])} ms {where} ({_name(best, shown)})")
             if said:
-                yield f"{start} recall@{grid.k} of {level:g} or more a query takes {_and(said)}."
+                yield f"{start} recall@{grid.k} of {_level(level)} % or more a query takes {_and(said)}."
 
 
 def _index(point: pd.Series, shown: pd.DataFrame) -> str:
@@ -276,7 +276,13 @@ def _runs(named: dict[float, str]) -> list[tuple[str, list[float]]]:
 
 
 def _span(levels: Sequence[float]) -> str:
-    return f"at {levels[0]:g}" if len(levels) == 1 else f"from {levels[0]:g} to {levels[-1]:g}"
+    """The first and the last of some levels, in percent as in the table."""
+    first, last = _level(levels[0]), _level(levels[-1])
+    return f"at {last} %" if len(levels) == 1 else f"from {first} to {last} %"
+
+
+def _level(level: float) -> str:
+    return f"{100 * level:g}"
 
 
 def _times(found: dict[float, pd.Series], levels: Sequence[float], time: str, unit: str) -> str:
@@ -295,8 +301,8 @@ def _not_told_apart(
             return "; without intervals, so that others may be as fast"
         for name in dict.fromkeys(_index(point, shown) for _, point in alike.iterrows()):
             if name != _index(best, shown):
-                others.setdefault(name, []).append(f"{level:g}")
-    texts = [f"{name} at {_and(levels)}" for name, levels in others.items()]
+                others.setdefault(name, []).append(_level(level))
+    texts = [f"{name} at {_and(levels)} %" for name, levels in others.items()]
     return f"; not told apart from {_and(texts)}" if texts else ""
 
 

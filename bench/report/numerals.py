@@ -38,10 +38,10 @@ def difference(value: float, beside: float) -> str:
 
 
 def deviation(value: float, beside: float) -> str:
-    """A spread, to the last shown digit of the number ``beside`` it, or to its own first digit if that is smaller."""
+    """A spread, to the last shown digit of the number ``beside`` it. One that is smaller is "<0.1", and not 0.0."""
     decimals = _decimals(Context(prec=DIGITS).create_decimal(repr(float(beside))))
     shown = f"{value:,.{decimals}f}"
-    return shown if value == 0 or float(shown.replace(",", "")) else significant(value)
+    return shown if value == 0 or float(shown.replace(",", "")) else f"<{10.0**-decimals:.{decimals}f}"
 
 
 def _decimals(number: Decimal) -> int:

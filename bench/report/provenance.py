@@ -17,11 +17,15 @@ SHORTEST_HOME = 3
 
 
 def machine_in_words(environment: Mapping[str, Any]) -> str:
-    """The processor, its cores, the memory in GB (10^9 bytes) and the GPU of a record's environment, if known."""
+    """The processor, its cores (of which those that the process may use, if these are fewer), the memory in GB (10^9
+    bytes) and the GPU of a record's environment, if known.
+    """
     cores, memory = environment.get("cores"), environment.get("memory_bytes")
+    usable = environment.get("usable_cores", cores)
+    of = f"{usable} of " if usable != cores else ""
     parts = [
         environment.get("cpu"),
-        f"{cores} {'core' if cores == 1 else 'cores'}" if cores else None,
+        f"{of}{cores} {'core' if cores == 1 else 'cores'}" if cores else None,
         f"{memory / 1e9:.0f} GB" if memory else None,
         environment.get("gpu"),
     ]

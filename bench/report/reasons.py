@@ -4,6 +4,7 @@ plugin behind it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -27,8 +28,18 @@ def remarks(cells: pd.DataFrame) -> list[str]:
     if "remarks" not in cells:
         return []
     said = cells[cells["remarks"].notna()]
-    each = said.assign(remarks=said["remarks"].astype(object).map(lambda text: str(text).split(BETWEEN_REMARKS)))
+    parted = pd.Series([_parted(cell) for _, cell in said.iterrows()], said.index, dtype=object)
+    each = said.assign(remarks=parted)
     return _grouped(cells, each.explode("remarks"), "remarks")
+
+
+def _parted(cell: pd.Series) -> list[str]:
+    """The remarks on a cell. Each begins with the plugin that made it or with ``candidates``, and may hold any text
+    behind that, so that the text between two remarks alone does not part them.
+    """
+    makers = [str(cell[role]) for role in ROLES if role in cell and pd.notna(cell[role])]
+    beginning = "|".join([*(f"{re.escape(name)}: " for name in makers), "candidates = "])
+    return re.split(f"{re.escape(BETWEEN_REMARKS)}(?={beginning})", str(cell["remarks"]))
 
 
 def collapses(cells: pd.DataFrame) -> list[str]:

@@ -25,7 +25,8 @@ LEAST_TEXT = 18
 class Row:
     """A row: a label, and a text below each heading. ``depth`` indents the label.
 
-    Without values it is the heading of the rows below it. A single value in a table of several columns is for all.
+    Without values it is the heading of the rows below it. A single value in a table of several columns is for all,
+    and stands between arrows to both ends.
     """
 
     label: str
@@ -70,6 +71,21 @@ def wrapped(text: str, width: int, hanging: int = 0) -> list[str]:
             line, word = " " * hanging, word[len(first) :]
         line, empty = f"{line}{word}" if empty else f"{line} {word}", False
     return [*lines, line]
+
+
+def flowing(line: str, width: int) -> list[str]:
+    """A line of words in lines of at most ``width`` columns, all but the first indented by INDENT more than the line.
+
+    No word is broken: a longer one, such as a path that is to be copied, stays whole in a longer line.
+    """
+    indent = " " * (len(line) - len(line.lstrip(" ")) + INDENT)
+    lines, begun = [], ""
+    for word in re.split(r"(?<=[^ ])(?= )", _bound(line)):
+        if begun.strip() and cell_len(begun) + cell_len(word) > width:
+            lines.append(begun)
+            begun, word = indent, word.lstrip(" ")
+        begun += word
+    return [one.replace("\0", " ") for one in [*lines, begun]]
 
 
 def fitted(table: Table, width: int) -> list[str]:
@@ -139,8 +155,12 @@ def _longest_word(text: str) -> int:
 
 def _words(text: str) -> list[str]:
     """The parts of a text that are not broken: words, short names with values, as in ``L = 16``, and percentages."""
-    kept = re.sub(r"(?<=\d) %", "\0%", re.sub(r"(?<!\S)(\S{1,9}) = (\S{1,9})(?!\S)", "\\1\0=\0\\2", cleaned(text)))
-    return [word.replace("\0", " ") for word in kept.split()]
+    return [word.replace("\0", " ") for word in _bound(text).split()]
+
+
+def _bound(text: str) -> str:
+    """The text, cleaned, with a null character in place of each space at which no line ends."""
+    return re.sub(r"(?<=\d) %", "\0%", re.sub(r"(?<!\S)(\S{1,9}) = (\S{1,9})(?!\S)", "\\1\0=\0\\2", cleaned(text)))
 
 
 def _shrunk(table: Table, widths: list[int], width: int) -> list[int] | None:
@@ -176,8 +196,7 @@ def _row(table: Table, row: Row, widths: Sequence[int], width: int) -> list[str]
     labels = [" " * indent + line for line in wrapped(row.label, widths[0] - indent, INDENT)]
     if len(row.values) != len(table.heads):
         room = _total(widths[1:])
-        lines = wrapped(row.values[0], room)
-        beside = [" " * ((room - cell_len(line)) // 2) + line for line in lines]
+        beside = [_spanning(line, room) for line in wrapped(row.values[0], room)]
         return _beside(labels, beside, widths[0])
     broken = [
         wrapped(value, column, INDENT) if at in table.texts else [value]
@@ -186,6 +205,15 @@ def _row(table: Table, row: Row, widths: Sequence[int], width: int) -> list[str]
     height = max(map(len, [labels, *broken]))
     parts = [texts + [""] * (height - len(texts)) for texts in [labels, *broken]]
     return [_line(table, [texts[at] for texts in parts], widths) for at in range(height)]
+
+
+def _spanning(text: str, room: int) -> str:
+    """A text in the middle of a line between its ends, so that it does not seem to stand below one heading."""
+    left, right = divmod(room - cell_len(text), 2)
+    left, right = left - 2, left + right - 2
+    if not text or left < 1:
+        return " " * (left + 2) + text
+    return f"<{'-' * left} {text} {'-' * right}>"
 
 
 def _beside(left: list[str], right: list[str], width: int) -> list[str]:

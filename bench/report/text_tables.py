@@ -242,7 +242,7 @@ def _systems(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
                 for _, one in of_layer.iterrows():
                     rows.append(Row(label(one, searches, ["setting"]), tuple(_cost(one, each) for each in columns), 1))
             name = section_name(keys, searches)
-            title = f"{name}: the fastest search of each index at recall@{k} of {level:g} or more"
+            title = f"{name}: the fastest search of each index at recall@{k} of {100 * level:g} % or more"
             if rows:
                 yield [Table(tuple(column.heading for column in columns), tuple(rows), title=title)]
 

@@ -10,6 +10,7 @@ from bench.interfaces import Corpus
 from bench.plans.schedule import Schedule
 from bench.plans.units import Watch
 from bench.records import book, rows
+from bench.records.origin import origin
 from bench.runs.recording import Recorder
 from bench.runs.searches import Searches
 from bench.stages.corpora import Corpora
@@ -42,7 +43,8 @@ class Judging:
         results = self.recorder.results
         with self.watch.doing(self.schedule.judge(cell)):
             quality = self._quality(cell, *self.corpora.of(cell.cell))
-            results.write(book.KIND, cell.record, *book.judged_again(results, earlier, quality))
+            made_by = origin(self.pipeline, cell.cell)
+            results.write(book.KIND, cell.record, *book.judged_again(results, earlier, quality, made_by))
         self.watch.ended(cell.record)
 
     def _ranked(self, cell: Cell) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from bench.grids.cells import KeyedCell
 from bench.plans.units import Watch
 from bench.records import book, rows
+from bench.records.origin import origin
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.environment import environment
@@ -59,6 +60,7 @@ class Recorder:
             "finished": now,
             "judged": now,
             "libraries": self._libraries(cell),
+            "origin": origin(self.pipeline, cell.cell),
             "environment": environment(),
             "load_at_end": os.getloadavg(),
         }

@@ -36,6 +36,7 @@ from bench.store.entries import Entry, Made, Meta, Store
 from bench.store.identity import digest, room_identity, source_identity
 from bench.store.parts import Part, whole
 from bench.system.environment import libraries
+from bench.system.files import room_for
 from bench.system.machines import here
 
 
@@ -352,7 +353,8 @@ class Pipeline:
             self.say(remarks[-1])
 
         start = time.perf_counter()
-        plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle, say=say))
+        with room_for(folder):  # a plugin writes its checkpoints and its log itself
+            plugin.fit(train, dataclasses.replace(self.context, seed=cell.seed, folder=folder, oracle=oracle, say=say))
         return {"fit_seconds": None if resumed else time.perf_counter() - start, "remarks": remarks}
 
     def _made_by(self, choice: Choice) -> Meta:

@@ -16,6 +16,7 @@ import psutil
 from threadpoolctl import threadpool_info
 
 from bench.system.places import CHECKOUT
+from bench.system.processors import processors
 from bench.system.wording import shown
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -28,6 +29,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
+        "usable_cores": len(processors()),
         "caches": _caches(),
         "governor": _text(PROCESSOR / "cpufreq" / "scaling_governor"),
         "gpu": _output("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),

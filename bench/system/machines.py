@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from bench.system.environment import machine
 from bench.system.files import host_name
+from bench.system.processors import processors
 from bench.system.wording import one_line
 
 NOT_RECORDED = "not recorded"
@@ -33,11 +33,6 @@ def machine_class() -> str:
     counted = f"{number} {'core' if number == 1 else 'cores'}"
     parts = [facts["cpu"], counted, f"{memory} GiB", *_gpus(facts["gpu"])]
     return ", ".join(filter(None, (_plain(part or "") for part in parts)))
-
-
-def processors() -> list[int]:
-    """The numbers of the processors that this process may run on."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
 
 
 def cores() -> int:

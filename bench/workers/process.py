@@ -170,7 +170,7 @@ class Child:
         if deadline is not None and self._looked > deadline:
             self._process.send_signal(signal.SIGABRT)  # makes it print its stack
             tail = self._last_words()[1]
-            raise Failure("timeout", f"not finished after {self._seconds:g} s", tail)
+            raise Failure("timeout", f"not finished after the {self._seconds:g} s of --timeout", tail)
         if self.resident_bytes() > self._bytes and (used := self._taken_bytes()) > self._bytes:
             self.end()
             raise Failure("memory", f"took {used / 1e9:.3g} GB, more than the {self._bytes / 1e9:.3g} GB that it may")

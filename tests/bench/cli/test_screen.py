@@ -30,6 +30,19 @@ def test_no_text_is_read_as_markup_and_none_is_cut(text):
     assert shown(text) == text + "\n"
 
 
+def test_on_a_terminal_a_long_line_ends_between_words_and_a_path_stays_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    screen = Screen()
+    screen.file, screen._force_terminal = io.StringIO(), True
+    screen.print("bench: no space is left to write /a/path/that/is/longer/than/thirty/columns there")
+    assert screen.file.getvalue().splitlines() == [
+        "bench: no space is left to",
+        "  write",
+        "  /a/path/that/is/longer/than/thirty/columns",
+        "  there",
+    ]
+
+
 def test_what_a_terminal_would_obey_is_shown_as_an_escape():
     assert shown("a\x1b[31mb\udcffc\x07") == "a\\x1b[31mb\\udcffc\\x07\n"
 

@@ -120,8 +120,8 @@ def test_levels_that_nothing_reaches_and_others_as_fast_are_named():
     rows = [search("a", 0.92, 1.0), search("b", 0.91, 1.05), search("c", 0.85, 3.0)]
     said = findings(cells(PARETO, *rows), PARETO)[0]
     assert said == (
-        "Fastest single queries by recall@10: a from 0.5 to 0.9 (1.00 ms), none reaches 0.95; "
-        "not told apart from b at 0.5, 0.6, 0.7, 0.8 and 0.9."
+        "Fastest single queries by recall@10: a from 50 to 90 % (1.00 ms), none reaches 95 %; "
+        "not told apart from b at 50, 60, 70, 80 and 90 %."
     )
     one = {"latency_ms_low": None, "latency_ms_high": None}
     said = findings(cells(PARETO, *(row | one for row in rows)), PARETO)[0]

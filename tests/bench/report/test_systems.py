@@ -69,7 +69,7 @@ def test_the_table_has_a_row_an_index_and_the_costs_in_their_units():
 
 def test_the_screen_shows_layers_with_their_indexes_below():
     lines = table_lines(TIDY, INFO, 160)
-    start = lines.index("512-d features: the fastest search of each index at recall@10 of 0.9 or more")
+    start = lines.index("512-d features: the fastest search of each index at recall@10 of 90 % or more")
     labels = [line.strip().split("  ")[0] for line in lines[start : lines.index("", start)]]
     expected = ["faiss (nprobe = 2)", "Linear scan", "embedded", "sqlite-vec", "server", "pgvector (ef = 40)"]
     assert labels[labels.index("library") + 1 :] == expected
@@ -78,10 +78,10 @@ def test_the_screen_shows_layers_with_their_indexes_below():
 def test_a_sentence_says_what_a_query_takes_in_each_layer():
     said = findings(TIDY, INFO)
     assert said[0] == (
-        "At recall@10 of 0.9 or more a query takes 0.200 ms in a library (faiss (nprobe = 2)), 40.0 ms in an embedded "
+        "At recall@10 of 90 % or more a query takes 0.200 ms in a library (faiss (nprobe = 2)), 40.0 ms in an embedded "
         "engine (sqlite-vec) and 2.00 ms in a server (pgvector (ef = 40))."
     )
-    assert said[1].startswith("At recall@10 of 0.99 or more a query takes 10.0 ms in a library (Linear scan)")
+    assert said[1].startswith("At recall@10 of 99 % or more a query takes 10.0 ms in a library (Linear scan)")
     assert said[-1] == "This is about 8 of 9 cells: 8 done, 1 failed."
 
 

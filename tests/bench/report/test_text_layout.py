@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bench.report.text_layout import Row, Table, fitted, needs, wrapped
+from bench.report.text_layout import Row, Table, fitted, flowing, needs, wrapped
+from bench.system.wording import printable
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=30)
 names = st.one_of(
@@ -24,6 +25,21 @@ def any_table(draw):
     rows = draw(st.lists(st.builds(Row, names, values.map(tuple), st.integers(0, 3)), max_size=6))
     texts = draw(st.sets(st.integers(0, len(heads) - 1)))
     return Table(tuple(heads), tuple(rows), draw(names), draw(names), tuple(texts))
+
+
+@given(names, st.integers(20, 90))
+def test_no_word_of_a_flowing_line_is_broken(text, width):
+    lines = flowing(f"  {text}", width)
+    assert [word for line in lines for word in line.split()] == printable(text).replace("\n", "\\n").split()
+    assert all(cell_len(line) <= width or len(line.split(maxsplit=1)) == 1 for line in lines if "=" not in line)
+
+
+def test_a_flowing_line_keeps_its_own_spaces_and_hangs_below_its_indent():
+    assert flowing("[   1.7 s] error: no room in /a/long/path/of/a/file.npy there", 30) == [
+        "[   1.7 s] error: no room in",
+        "  /a/long/path/of/a/file.npy",
+        "  there",
+    ]
 
 
 def squeezed(text):
@@ -68,7 +84,7 @@ def test_numbers_stand_on_the_right_below_their_heading_and_one_for_all_in_the_m
     assert fitted(TABLE, 80) == [
         "P@10, %                 1000  2000",
         "512-d features",
-        "  Linear scan              79.0",
+        "  Linear scan           <- 79.0 ->",
         "  Hash tables (L = 16)  73.2  75.1",
     ]
     assert needs(TABLE) == 34

@@ -47,7 +47,7 @@ REASONS = {
     "crash": ("error", "ended by SIGSEGV"),
     "leave": ("error", "ended by itself, with exit code 0, before it had answered"),
     "refuse": ("error", "RuntimeError: chaos on purpose"),
-    "hang": ("timeout", "not finished after 12 s"),
+    "hang": ("timeout", "not finished after the 12 s of --timeout"),
     "eat": ("memory", "GB, more than the 1 GB that it may"),
     "be_killed": ("error", "ended by SIGKILL"),
     "nan": ("error", "search returned float64 [36, 10], expected int64 [36, 10]"),

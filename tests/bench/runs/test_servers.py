@@ -47,7 +47,7 @@ index = {index}
 """
 ENDS = {
     "die": ("error", "ConnectionError: the server closed the connection"),
-    "hang": ("timeout", "not finished after 8 s"),
+    "hang": ("timeout", "not finished after the 8 s of --timeout"),
     "crash": ("error", "ended by SIGABRT"),
     "refuse": ("error", "No such file or directory: '/no/such/server'"),
 }

@@ -1,3 +1,4 @@
+import errno
 from dataclasses import replace
 
 import numpy as np
@@ -6,11 +7,13 @@ import pytest
 from bench.grids import grid_file
 from bench.grids.grid_file import Options
 from bench.interfaces import Codes, Context
+from bench.plugins import registry
 from bench.quality.neighbours import radius_of
 from bench.quality.ranking import mean_average_precision
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
+from bench.system.files import DiskFull
 
 pytestmark = pytest.mark.usefixtures("third_party")
 
@@ -35,6 +38,18 @@ def trained_labels(pipeline, cell):
 
 def oracle_scores(pipeline, cell):
     return np.load(pipeline.store.root / "work" / pipeline.codes_key(cell) / "scores.npy")
+
+
+def test_a_training_that_fills_the_disk_names_its_folder(make, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    pipeline = make('hasher = "toy_guesses"')
+    (cell,) = pipeline.grid.cells
+    monkeypatch.setattr(registry.load("hasher", "toy_guesses"), "fit", full)
+    folder = pipeline.store.work(pipeline.codes_key(cell))
+    with pytest.raises(DiskFull, match=f"no space is left to write {folder}: "):
+        pipeline.codes(cell)
 
 
 def test_classes_that_are_asked_for_as_unseen_are_never_trained_on(make):

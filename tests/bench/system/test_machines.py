@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.system import files, machines
+from bench.system import environment, files, machines
 from bench.system.machines import NOT_RECORDED, here, host, is_here, machine_class, named
 
 FACTS = {"cpu": "Some CPU @ 2.50GHz", "memory_bytes": 16 * 2**30, "gpu": None}
@@ -53,8 +53,11 @@ def test_the_cores_are_those_that_the_process_may_use():
     try:
         os.sched_setaffinity(0, {min(before)})
         assert ", 1 core, " in machine_class()
+        environment.machine.cache_clear()
+        assert environment.machine()["usable_cores"] == 1 <= environment.machine()["cores"]
     finally:
         os.sched_setaffinity(0, before)
+        environment.machine.cache_clear()
     assert f", {len(before)} core" in machine_class()
 
 

@@ -198,7 +198,7 @@ def test_a_child_that_was_killed_while_it_had_nothing_to_do_is_missed_at_the_nex
 def test_a_child_that_hangs_is_ended_and_says_where_it_stood_if_it_can(start, does, heard):
     child = start(limits=Limits(seconds=4), at_build=does)
     found = failure(child, "build", cell=child.cell)
-    assert (found.status, found.reason) == ("timeout", "not finished after 4 s")
+    assert (found.status, found.reason) == ("timeout", "not finished after the 4 s of --timeout")
     assert ("in hang" in "\n".join(found.tail)) == heard and child.gone
 
 

@@ -50,10 +50,11 @@ function machine(rows) {
   return texts.length ? `${texts[0]}.` : '';
 }
 
-function machineText({ cpu, cores, memory_bytes: bytes }) {
+function machineText({ cpu, cores, usable_cores: usable = cores, memory_bytes: bytes }) {
+  const of = usable === cores ? '' : `${usable} of `;
   const parts = [
     cpu,
-    isNumber(cores) && plural(cores, 'core', 'cores'),
+    isNumber(cores) && of + plural(cores, 'core', 'cores'),
     isNumber(bytes) && `${number(bytes / 1e9)} GB`,
   ];
   return parts.filter(Boolean).join(', ');
