@@ -23,7 +23,7 @@ FORMAT = 1
 STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
     *("dom", "files", "state", "theme", "charts", "labels", "choose", "panels"),
-    *("headline", "slice", "frame", "marks", "scatter", "columns", "table", "details", "export"),
+    *("headline", "slice", "frame", "hover", "marks", "scatter", "columns", "table", "details", "export"),
     *("parts", "ecdf", "difficulty", "curves", "rankings", "training", "codes", "pictures", "gallery"),
     "main",
 )

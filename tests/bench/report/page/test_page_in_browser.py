@@ -36,6 +36,23 @@ const at = heads.findIndex((head) => head.textContent.startsWith(arguments[0]));
 const rows = [...document.querySelectorAll('#table tbody tr')].filter((row) => !row.className);
 return rows.map((row) => row.cells[at].textContent);
 """
+HOVERED = """
+const [scatter, labels] = [document.getElementById('scatter'), []];
+for (const [curveNumber, { meta, text }] of scatter.data.entries()) {
+  for (const pointNumber of (text || []).keys()) {
+    Plotly.Fx.unhover('scatter');
+    Plotly.Fx.hover('scatter', [{ curveNumber, pointNumber }]);
+    const found = [...scatter.querySelectorAll('.hoverlayer .hovertext')].map((label) => {
+      const { left, right } = label.getBoundingClientRect();
+      const lines = [...label.querySelectorAll('.nums tspan.line')].map((line) => line.textContent);
+      return { lines, isInside: left >= 0 && right <= innerWidth };
+    });
+    labels.push([meta, found]);
+  }
+}
+return labels;
+"""
+"""The label that plotly shows over each point of the scatter chart."""
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +261,22 @@ def test_hostile_names_stay_text_in_the_page_and_in_the_chart(browser, tmp_path)
     hover = page.text("#scatter .hoverlayer")
     assert "<b>&amp;</b>" in hover
     assert page.errors() == []
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_every_point_has_a_short_label_that_fits(browser, two_features, width):
+    page = browser.open(two_features, width=width)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    names = dict(page.evaluate("return currentSet().methods.map(({ id, name }) => [id, name])"))
+    labels = page.evaluate(HOVERED)
+    assert len(labels) > 50
+    for method, found in labels:
+        (label,) = found
+        assert label["isInside"] and len(label["lines"]) <= 8
+        text = " ".join(label["lines"])
+        assert text.startswith(names[method]) and "recall@10" in text and "ms a query (" in text
+        assert "option_" not in text
+        assert ("depth = " in text) == names[method].startswith(("ScaNN", "faiss", "Hash", "Hamming", "Annoy", "PyNN"))
 
 
 @pytest.mark.long
