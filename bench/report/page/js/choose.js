@@ -264,18 +264,3 @@ function frontOf(rows, costs) {
     return better;
   });
 }
-
-// A method's look: hue and symbol are its family, the shade is its plugin, hollow and dotted is a variant of it.
-const SYMBOLS = ['x', 'circle', 'square', 'triangle-up', 'diamond', 'star', 'hexagon', 'triangle-down'];
-
-const inkName = (method) => `hue-${method.hue}-${method.shade}`;
-const inkVariable = (method) => `var(--${inkName(method)})`;
-const inkOf = (method) => colour(inkName(method));
-const symbolOf = (method) => `${SYMBOLS[method.hue]}${method.open ? '-open' : ''}`;
-const dashOf = (method) => (method.open ? 'dot' : 'solid');
-const dot = (method) =>
-  el('span', {
-    class: `dot${method.open ? ' open' : ''}`,
-    style: { '--c': inkVariable(method) },
-    'aria-hidden': 'true',
-  });

@@ -6,8 +6,13 @@ const byId = (id) => document.getElementById(id);
  * An element. Attributes that are null, undefined or false are left out; `onclick` and the like are functions; `style`
  * is a table of properties. Children are elements or texts, and a text is never read as HTML.
  */
-function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
+const el = (tag, attributes, ...children) => filledWith(document.createElement(tag), attributes, children);
+
+/** The like in a drawing. */
+const svg = (tag, attributes, ...children) =>
+  filledWith(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
+
+function filledWith(node, attributes = {}, children = []) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);

@@ -13,7 +13,6 @@ function linesOf(rows, frame) {
 function tracesOf({ method, line, others }) {
   const chosen = isSelected(method.id);
   const ink = chosen ? inkOf(method) : colour('faint');
-  const marker = { symbol: symbolOf(method), color: ink, line: { color: ink, width: 1.5 } };
   const base = {
     meta: method.id,
     type: 'scatter',
@@ -26,13 +25,18 @@ function tracesOf({ method, line, others }) {
     text: rows.map(hoverText),
   });
   return [
-    { ...base, ...points(others), mode: 'markers', marker: { ...marker, size: 4, opacity: chosen ? 0.55 : 0.35 } },
+    {
+      ...base,
+      ...points(others),
+      mode: 'markers',
+      marker: { ...markerOf(method, ink, 4), opacity: chosen ? 0.55 : 0.35 },
+    },
     {
       ...base,
       ...points(line),
       mode: 'lines+markers',
       line: { color: ink, width: chosen ? 1.8 : 1, dash: dashOf(method) },
-      marker: { ...marker, size: 8 },
+      marker: markerOf(method, ink, method.dotted ? 10 : 8),
       error_x: errorBars(line, chosen, ink),
       error_y: spreadBars(line, chosen, ink),
     },

@@ -1,5 +1,6 @@
 """The page as a reader meets it: opened from a file by a headless Chromium without a network."""
 
+import itertools
 from urllib.parse import urlencode
 
 import numpy as np
@@ -53,6 +54,12 @@ for (const [curveNumber, { meta, text }] of scatter.data.entries()) {
 return labels;
 """
 """The label that plotly shows over each point of the scatter chart."""
+WRITTEN = """
+return [...document.querySelectorAll('#scatter .annotation-text')].map((text) => {
+  const { left, right, top, bottom } = text.getBoundingClientRect();
+  return [text.textContent, left, right, top, bottom];
+});
+"""
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +284,36 @@ def test_every_point_has_a_short_label_that_fits(browser, two_features, width):
         assert text.startswith(names[method]) and "recall@10" in text and "ms a query (" in text
         assert "option_" not in text
         assert ("depth = " in text) == names[method].startswith(("ScaNN", "faiss", "Hash", "Hamming", "Annoy", "PyNN"))
+
+
+def test_no_name_in_a_crowded_chart_stands_on_another_and_a_key_has_them_all(browser, tmp_path):
+    page = browser.open(made.write(made.searches(builds=6), tmp_path), width=1400)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    boxes = page.evaluate(WRITTEN)
+    assert len(boxes) > 6
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one[1] >= other[2] or other[1] >= one[2] or one[3] + 2 >= other[4] or other[3] + 2 >= one[4]
+        assert apart, (one, other)
+    assert len(page.texts("#key button")) == 43
+    assert page.evaluate("return document.getElementById('key').offsetHeight") > 50
+
+
+def test_where_all_names_stand_in_the_chart_there_is_no_key(browser, tmp_path):
+    page = browser.open(made.write(made.searches(methods=("linear_scan", "annoy")), tmp_path), width=1400)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    assert page.evaluate("return document.getElementById('key').offsetHeight") <= 1
+
+
+@pytest.mark.parametrize(
+    "low, high", [(0.0165, 0.0745), (3.1, 3.4), (0.9, 1.05), (0.02, 70), (0.001, 4000), (1, 1.001)]
+)
+def test_a_logarithmic_axis_has_some_ticks_and_not_many(browser, two_features, low, high):
+    page = browser.open(two_features)
+    ticks = page.evaluate("return logTicks(arguments[0], arguments[1])", low, high)
+    values = ticks["tickvals"]
+    assert 4 <= len(values) <= 9 and values == sorted(set(values))
+    assert all(low <= value <= high for value in values)
+    assert len(set(ticks["ticktext"])) == len(values)
 
 
 @pytest.mark.long
