@@ -27,6 +27,8 @@ function filledWith(node, attributes = {}, children = []) {
 const distinct = (values) =>
   [...new Set(values)].filter((value) => value !== undefined && value !== null && value !== '');
 
+const GIBIBYTE = 2 ** 30; // memory of machines is in GiB, what an index takes of it in MB
+
 const isNumber = (x) => typeof x === 'number' && Number.isFinite(x);
 
 const threeDigits = new Intl.NumberFormat('en', { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
@@ -55,6 +57,9 @@ function difference(x) {
   if (Number(text) === 0) return '0.000';
   return `${x < 0 ? '−' : '+'}${text}`;
 }
+
+/** A text in which no line is broken within a short setting, as "L = 16". */
+const unbroken = (text) => String(text).replace(/\b(\w{1,8}) = (\S{1,8})(?!\S)/g, '$1\u00a0=\u00a0$2');
 
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

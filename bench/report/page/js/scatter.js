@@ -45,7 +45,7 @@ function drawKey(rows) {
             onclick: () => select(method.id),
           },
           dot(method),
-          el('span', { class: 'name' }, method.name),
+          el('span', { class: 'name' }, unbroken(method.name)),
         ),
       ),
     ),
