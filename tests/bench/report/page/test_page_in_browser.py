@@ -273,6 +273,14 @@ def test_at_400_pixels_names_have_room_beside_reasons_and_no_short_setting_is_br
     assert page.evaluate("return document.documentElement.scrollWidth") <= 400
 
 
+@pytest.mark.parametrize("width", [700, 970, 1130])
+def test_the_table_is_no_wider_than_the_page(browser, two_features, width):
+    page = browser.open(two_features, "all=yes", width=width)
+    ends = "return ['table', 'main'].map((id) => document.getElementById(id).getBoundingClientRect().right)"
+    table, main = page.evaluate(ends)
+    assert table <= main + 1
+
+
 @pytest.mark.parametrize("width", [1280, 400])
 def test_where_nothing_has_a_result_the_head_of_the_table_is_as_wide_as_its_rows(browser, tmp_path, width):
     skipped = made.failures().assign(status="skipped", query_setting=None, setting=None)
