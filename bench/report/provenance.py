@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench.system.machines import GIBIBYTE
+
 QUOTED_PATH = re.compile(r"""(['"])(?:[A-Za-z]:)?[/\\](?:[^'"\n]*[/\\])?([^'"\n/\\]+)[/\\]?\1""")
 PLAIN_PATH = re.compile(r"""(?<![\w.])(?<!:/)(?:/[^\s/'",;:()<>|]+)+/([^\s/'",;:()<>|]*)""")
 DRIVE_PATH = re.compile(r"""\b[A-Za-z]:(?:\\[^\s\\'",;:()<>|]+)+\\([^\s\\'",;:()<>|]*)""")
@@ -17,8 +19,8 @@ SHORTEST_HOME = 3
 
 
 def machine_in_words(environment: Mapping[str, Any]) -> str:
-    """The processor, its cores (of which those that the process may use, if these are fewer), the memory in GB (10^9
-    bytes) and the GPU of a record's environment, if known.
+    """The processor, its cores (of which those that the process may use, if these are fewer), the memory in GiB and the
+    GPU of a record's environment, if known.
     """
     cores, memory = environment.get("cores"), environment.get("memory_bytes")
     usable = environment.get("usable_cores", cores)
@@ -26,7 +28,7 @@ def machine_in_words(environment: Mapping[str, Any]) -> str:
     parts = [
         environment.get("cpu"),
         f"{of}{cores} {'core' if cores == 1 else 'cores'}" if cores else None,
-        f"{memory / 1e9:.0f} GB" if memory else None,
+        f"{memory / GIBIBYTE:.0f} GiB" if memory else None,
         environment.get("gpu"),
     ]
     return ", ".join(str(part) for part in parts if part) or "unknown machine"

@@ -39,7 +39,7 @@ def side(store: Store) -> Side:
             continue
         environment = meta.get("environment") or {}
         times.append(meta.get("finished"))
-        machines.add(machine_in_words(environment))
+        machines.add(meta.get("machine") or machine_in_words(environment))
         revisions.add(str(environment.get("revision") or "")[:REVISION_LETTERS])
     name = store.root.name if store.root.name not in ("", "..") else store.root.resolve().name
     return Side(printable(name), days_in_words(times), tuple(sorted(machines)), tuple(sorted(revisions - {""})))

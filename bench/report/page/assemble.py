@@ -22,8 +22,8 @@ from bench.system.files import replace_file
 FORMAT = 1
 STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
-    *("dom", "files", "state", "theme", "charts", "labels", "choose", "panels"),
-    *("headline", "slice", "frame", "marks", "scatter", "columns", "table", "details", "export"),
+    *("dom", "files", "state", "theme", "charts", "labels", "choose", "looks", "panels"),
+    *("headline", "slice", "frame", "hover", "marks", "scatter", "columns", "table", "details", "export"),
     *("parts", "ecdf", "difficulty", "curves", "rankings", "training", "codes", "pictures", "gallery"),
     "main",
 )

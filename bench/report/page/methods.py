@@ -6,7 +6,9 @@ a ranking is the maker of its codes, for all lengths.
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,11 +26,16 @@ RANKINGS = [*CODES_ROW, "model", "database_codes"]
 HUES = {"exact": 0, "hash tables": 1, "inverted file": 2, "graph": 3, "tree": 4, "code scan": 5}
 """The hues of families that most grids have. Another family gets the next free hue."""
 HUE_COUNT, SHADES = 8, 3
+SHAPES, FILLS = 2, 2
+"""The shapes of a family's marks, and the ways in which each is filled: plain, or with a dot."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method as the page shows it. ``id`` is its name in addresses; hue, shade and ``open`` are its look."""
+    """A method as the page shows it. ``id`` is its name in addresses.
+
+    Its look is a hue, a shade, a mark (``shape``; ``dotted``), and whether the mark is hollow (``open``).
+    """
 
     id: str
     name: str
@@ -38,6 +45,8 @@ class Method:
     family: str
     hue: int
     shade: int
+    shape: int
+    dotted: bool
     open: bool
 
 
@@ -90,21 +99,43 @@ def _ids(names: list[str]) -> Iterator[str]:
         yield slug
 
 
-def _looks(methods: list[tuple[str, pd.Series]]) -> list[tuple[int, int, bool]]:
-    """The hue, shade and openness of each method: a hue a family, a shade a plugin, every other variant open."""
+def _looks(methods: list[tuple[str, pd.Series]]) -> list[tuple[int, int, int, bool, bool]]:
+    """The hue, shade, shape, dot and openness of each method: a hue a family, a shade a plugin where there are enough.
+
+    Hollow are codes that are shorter than the longest of their plugin. No two methods look alike while their family has
+    another look; what differs by the length of the code alone has one shape where that is free.
+    """
     hues = _hues([family for family, _ in methods])
-    plugins: dict[str, list[str]] = {}
-    variants: dict[tuple[str, str], int] = {}
+    plugins: dict[str, dict[str, list[str]]] = {}
+    longest: dict[str, int] = {}
+    for family, cell in methods:
+        plugins.setdefault(family, {}).setdefault(_plugin(cell), [])
+        longest[_plugin(cell)] = max(longest.get(_plugin(cell), 0), _bits(cell) or 0)
+    taken: Counter[tuple[str, bool, tuple[int, int, int]]] = Counter()
     looks = []
     for family, cell in methods:
-        plugin = str(cell["index"] if pd.notna(cell["index"]) else cell["hasher"])
-        known = plugins.setdefault(family, [])
-        if plugin not in known:
-            known.append(plugin)
-        variant = variants.get((family, plugin), 0)
-        variants[family, plugin] = variant + 1
-        looks.append((hues[family], (known.index(plugin) + variant // 2) % SHADES + 1, variant % 2 == 1))
+        plugin, variant = _plugin(cell), str(cell[[name for name in SEARCHES if name != "bits"]].tolist())
+        variants = plugins[family][plugin]
+        if variant not in variants:
+            variants.append(variant)
+        place, among = variants.index(variant), list(plugins[family])
+        shade, shape = (among.index(plugin) if len(among) > 1 else place) % SHADES, place % SHAPES
+        is_open = (_bits(cell) or 0) < longest[plugin]
+        free = min(_marks(shade, shape), key=lambda mark: taken[family, is_open, mark])
+        taken[family, is_open, free] += 1
+        looks.append((hues[family], free[0] + 1, free[1], bool(free[2]), is_open))
     return looks
+
+
+def _marks(shade: int, shape: int) -> list[tuple[int, int, int]]:
+    """All marks of a family as (shade, shape, dot), those of its own shade and shape first."""
+    every = itertools.product(range(SHADES), range(SHAPES), range(FILLS))
+    return sorted(every, key=lambda mark: ((mark[0] - shade) % SHADES, mark[1] != shape, mark[2]))
+
+
+def _plugin(cell: pd.Series) -> str:
+    """The plugin by which a method is known: its index, or the hasher whose codes are ranked."""
+    return str(cell["index"] if pd.notna(cell["index"]) else cell["hasher"])
 
 
 def _hues(families: list[str]) -> dict[str, int]:

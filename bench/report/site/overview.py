@@ -15,6 +15,7 @@ from bench.report.site.collect import CELLS, Report
 from bench.report.site.model import Payload, Row
 from bench.report.tables import complete
 from bench.report.words import GridInfo, machine_word
+from bench.system.machines import NOT_RECORDED
 from bench.system.wording import one_line
 
 ENDINGS = {
@@ -67,9 +68,10 @@ def machines(payload: Payload, rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def machines_of(payload: Payload, rows: Sequence[Row]) -> list[str]:
-    """The machine behind each row, in words; empty if it is not known. Of several classes it is the row's class."""
+    """The machine behind each row: its class, or else what its environment says. Empty if neither is known."""
     several = len({row.machine for row in rows} - {""}) > 1
-    return [machine_word(row.machine) if several and row.machine else _described(payload, row) for row in rows]
+    unknown = {""} if several else {"", NOT_RECORDED}
+    return [_described(payload, row) if row.machine in unknown else machine_word(row.machine) for row in rows]
 
 
 def _described(payload: Payload, row: Row) -> str:

@@ -66,11 +66,11 @@ class BallTree(_Tree):
     """Ball tree on PCA features, exact in the reduced space (scikit-learn)."""
 
     name = "ball_tree"
-    label = "BallTree"
+    label = "Ball tree"
 
 
 class KDTree(_Tree):
     """k-d tree on PCA features, exact in the reduced space (scikit-learn)."""
 
     name = "kd_tree"
-    label = "KDTree"
+    label = "k-d tree"

@@ -49,8 +49,8 @@ def test_days_are_said_once(times, words):
 
 
 def test_of_a_machine_only_what_is_known_is_said():
-    known = {"cpu": "Some processor", "cores": 1, "memory_bytes": 25_300_000_000, "gpu": "Some GPU, 570.1"}
-    assert machine_in_words(known) == "Some processor, 1 core, 25 GB, Some GPU, 570.1"
+    known = {"cpu": "Some processor", "cores": 1, "memory_bytes": 25 * 2**30, "gpu": "Some GPU, 570.1"}
+    assert machine_in_words(known) == "Some processor, 1 core, 25 GiB, Some GPU, 570.1"
     assert machine_in_words({"cores": 4, "usable_cores": 1}) == "1 of 4 cores"
     assert machine_in_words({"cores": 2, "usable_cores": 2}) == "2 cores"
     assert machine_in_words({}) == "unknown machine"

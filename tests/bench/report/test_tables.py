@@ -176,13 +176,13 @@ def test_another_k_has_its_own_columns_and_no_published_figures(tmp_path):
 def test_methods_show_speed_up_over_our_scan_and_both_memories(tmp_path):
     ball = {"index": "ball_tree", "status": "timeout"}
     table = printed(frame(ball, TABLES, SCAN), METHODS, tmp_path).set_index("row")
-    assert list(table.index) == ["Linear scan", "BallTree", "Hash tables (N = 3000, L = 16)"]
+    assert list(table.index) == ["Linear scan", "Ball tree", "Hash tables (N = 3000, L = 16)"]
     ours = table.iloc[2]
     assert ours["Speed-up"] == "7.91 (233.85)"
     assert ours["Memory as the paper counts, bytes an item"] == "4.0 (4.0, +0.0)"
     assert "counts 101,000 items" in (tmp_path / "table.tex").read_text()
     assert ours["Memory needed, MB"] == "160.000"
-    assert table.loc["BallTree", "P@10, %"] == "timeout (77.22)"
+    assert table.loc["Ball tree", "P@10, %"] == "timeout (77.22)"
     assert table.loc["Linear scan", "Speed-up"] == "1.00 (1.00)"
 
 

@@ -3,6 +3,8 @@
 const CHART_FONT = { family: 'system-ui, sans-serif', size: 12.5 };
 const CHART_CONFIG = { displayModeBar: false, responsive: true };
 const NARROW_PIXELS = 672;
+const TICK_STEPS = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]];
+const LEAST_TICKS = 4;
 
 const isNarrow = () => innerWidth < NARROW_PIXELS;
 const hasPlotly = () => typeof window.Plotly === 'object';
@@ -56,18 +58,27 @@ function baseLayout(extra = {}) {
   };
 }
 
-/** Ticks at 1, 2 and 5 times each power of ten between two values; at 1 alone where that is many. */
+/** Ticks between two values of a logarithmic axis: the roundest of which there are enough to read others between. */
 function logTicks(low, high) {
-  const decades = Math.log10(high / low);
-  const steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 0.7 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
-  const tickvals = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
-    steps
-      .map((step) => Number((step * 10 ** power).toPrecision(2)))
-      .filter((value) => value >= low && value <= high)
-      .forEach((value) => tickvals.push(value));
-  }
+  const least = Math.floor(Math.log10(low));
+  const powers = Array.from({ length: Math.ceil(Math.log10(high)) - least + 1 }, (_, more) => least + more);
+  const at = (steps) =>
+    powers
+      .flatMap((power) => steps.map((step) => Number((step * 10 ** power).toPrecision(2))))
+      .filter((value) => value >= low && value <= high);
+  const tickvals = TICK_STEPS.map(at).find((ticks) => ticks.length >= LEAST_TICKS) || evenTicks(low, high);
   return { tickvals, ticktext: tickvals.map((value) => value.toLocaleString('en', { maximumFractionDigits: 9 })) };
+}
+
+/** Ticks at equal steps of 1, 2 or 5 times a power of ten. */
+function evenTicks(low, high) {
+  const rough = (high - low) / LEAST_TICKS;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [5, 2, 1].find((one) => one * power <= rough);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, at) =>
+    Number(((first + at) * step).toPrecision(6)),
+  );
 }
 
 /** Draw a chart in an element, where plotly is there and the element can be seen. */

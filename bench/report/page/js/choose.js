@@ -87,17 +87,22 @@ const COSTS = {
 };
 const SMALL = 1e-9;
 
+/** Whether some row, or something else of a set, is so. */
+const inSome = (kind, isMeant) => DATA.sets.some((set) => set[kind].some(isMeant));
+const isLength = (value) => inSome('rows', ({ bits }) => isNumber(bits) && String(bits) === value);
+const isLevel = (value) => value !== '' && Number(value) >= 0 && Number(value) <= 1;
+
 Object.assign(STATE_FIELDS, {
   set: textField('', (value) => DATA.sets.some((set) => set.id === value)),
-  protocol: textField(''),
-  features: textField(''),
-  machine: textField(''),
-  family: listField(),
-  bits: listField((value) => /^\d+$/.test(value)),
-  quality: textField(''),
-  level: textField('', (value) => value !== '' && Number.isFinite(Number(value))),
+  protocol: textField('', (value) => inSome('protocols', ({ id }) => id === value)),
+  features: textField('', (value) => inSome('features', ({ id }) => id === value)),
+  machine: textField('', (value) => inSome('rows', (row) => row.machine === value)),
+  family: listField((value) => inSome('methods', ({ family }) => family === value)),
+  bits: listField(isLength),
+  quality: textField('', (value) => inSome('measures', ({ id }) => id === value)),
+  level: textField('', isLevel),
   cost: textField('', (value) => Object.hasOwn(COSTS, value)),
-  selected: listField((value) => DATA.sets.some((set) => set.methods.some((method) => method.id === value))),
+  selected: listField((value) => inSome('methods', ({ id }) => id === value)),
 });
 
 /** A function of the state alone, computed once for each state. */
@@ -226,6 +231,13 @@ const slice = once(() => {
   return { reached: reached.sort(byCost(costOf)), short: short.sort((a, b) => quality(b) - quality(a)) };
 });
 
+/** The search that a row was timed beside, by the name that it has here. */
+function referenceName(row) {
+  const own = comparedRows().find((one) => one.ratio_to === row.ratio_to && one.ratio === 1);
+  if (!own) return row.ratio_to;
+  return own.setting ? `${methodOf(own).name} with ${own.setting}` : methodOf(own).name;
+}
+
 /** The ends of the interval of a row's cost; null where it has none. */
 function interval(row) {
   const [low, high] = [row[cost().low], row[cost().high]];
@@ -264,18 +276,3 @@ function frontOf(rows, costs) {
     return better;
   });
 }
-
-// A method's look: hue and symbol are its family, the shade is its plugin, hollow and dotted is a variant of it.
-const SYMBOLS = ['x', 'circle', 'square', 'triangle-up', 'diamond', 'star', 'hexagon', 'triangle-down'];
-
-const inkName = (method) => `hue-${method.hue}-${method.shade}`;
-const inkVariable = (method) => `var(--${inkName(method)})`;
-const inkOf = (method) => colour(inkName(method));
-const symbolOf = (method) => `${SYMBOLS[method.hue]}${method.open ? '-open' : ''}`;
-const dashOf = (method) => (method.open ? 'dot' : 'solid');
-const dot = (method) =>
-  el('span', {
-    class: `dot${method.open ? ' open' : ''}`,
-    style: { '--c': inkVariable(method) },
-    'aria-hidden': 'true',
-  });

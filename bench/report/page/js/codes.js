@@ -7,7 +7,9 @@ const PAIRS = {
   all: { name: 'of a query and an item', ink: 'accent', dash: 'solid' },
 };
 
-STATE_FIELDS.codes = textField('');
+const isOfCodes = ({ panels: { codes } }, key) => Boolean(codes) && Object.hasOwn(codes.sets, key);
+
+STATE_FIELDS.codes = textField('', (value) => DATA.sets.some((set) => isOfCodes(set, value)));
 
 function drawCodes() {
   const part = partOfSet('codes');

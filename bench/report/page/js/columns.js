@@ -2,11 +2,16 @@
 
 /** The published column beside each quality and each time. */
 const PUBLISHED_COLUMNS = { map: 'reference_map', [`precision_at_${DATA.grid.k}`]: 'reference_precision_at_10' };
-const publishedColumn = () => PUBLISHED_COLUMNS[measure().id];
 const compares = (row) => row.reference_compares === true;
 const offBy = (row, own, published) =>
   compares(row) && isNumber(row[own]) && isNumber(row[published]) ? row[own] - row[published] : undefined;
 const hasSome = (column) => chosenRows().some((row) => isNumber(row[column]));
+
+/** Whether something was timed beside another search: a search over itself is 1. */
+const isAgainstOther = () => finishedRows().some((row) => isNumber(row.ratio) && row.ratio !== 1);
+
+const references = () => distinct(finishedRows().filter((row) => row.ratio_to).map(referenceName));
+const referenceHead = () => (references().every((name) => / scan$/.test(name)) ? 'the scan' : 'the reference');
 
 const column = (id, head, unit, name, more = {}) => ({
   id,
@@ -30,34 +35,46 @@ const TABLE_COLUMNS = [
     part: 'mid',
     when: () => chosenRows().some((row) => row.setting),
   },
+  {
+    id: 'ending',
+    head: 'Without a result',
+    text: true,
+    of: (row) => endingOf(row),
+    when: () => finishedRows().length === 0 && chosenRows().length > 0,
+  },
   column('bits', 'Length', 'bits', 'bits', { show: count, when: () => RANKS_CODES && hasSome('bits') }),
   { id: 'quality', head: () => measure().brief, of: quality, show: shareAndSpread, when: () => hasSome(measure().id) },
   {
     id: 'published',
     head: 'Published',
-    of: (row) => row[publishedColumn()],
+    of: (row) => row[PUBLISHED_COLUMNS[measure().id]],
     show: printed,
     part: 'mid',
-    when: () => hasSome(publishedColumn()),
+    when: () => hasSome(PUBLISHED_COLUMNS[measure().id]),
   },
   {
     id: 'off',
     head: 'Ours minus it',
-    of: (row) => offBy(row, measure().id, publishedColumn()),
+    of: (row) => offBy(row, measure().id, PUBLISHED_COLUMNS[measure().id]),
     show: difference,
     part: 'wide',
-    when: () => chosenRows().some((row) => isNumber(offBy(row, measure().id, publishedColumn()))),
+    when: () => chosenRows().some((row) => isNumber(offBy(row, measure().id, PUBLISHED_COLUMNS[measure().id]))),
   },
   ...DATA.sets
     .flatMap((set) => set.measures)
     .filter((one, at, every) => every.findIndex(({ id }) => id === one.id) === at)
-    .map((one) =>
-      column(one.id, one.brief, null, one.id, {
-        show: share,
-        part: 'wide',
-        when: () => hasSome(one.id) && one.id !== measure().id,
-      }),
-    ),
+    .flatMap((one) => {
+      const also = (name) => hasSome(name) && one.id !== measure().id;
+      const published = PUBLISHED_COLUMNS[one.id];
+      return [
+        column(one.id, one.brief, null, one.id, { show: share, part: 'wide', when: () => also(one.id) }),
+        column(`published-${one.id}`, 'Published', one.brief, published, {
+          show: printed,
+          part: 'wide',
+          when: () => also(published),
+        }),
+      ];
+    }),
   column('time', 'Time', 'ms, median', 'latency_ms_p50', { rising: true }),
   column('published-time', 'Published', 'ms, mean', 'reference_ms', { rising: true, part: 'wide' }),
   {
@@ -72,12 +89,12 @@ const TABLE_COLUMNS = [
   column('p99', 'Slow query', 'ms, 99 %', 'latency_ms_p99', { rising: true, part: 'wide' }),
   {
     id: 'speed',
-    head: 'Against the scan',
+    head: () => `Against ${referenceHead()}`,
     unit: 'times as fast',
     of: (row) => (row.ratio ? 1 / row.ratio : undefined),
     show: number,
     part: 'mid',
-    when: () => hasSome('ratio'),
+    when: isAgainstOther,
   },
   {
     id: 'speed-range',
@@ -86,7 +103,7 @@ const TABLE_COLUMNS = [
     of: (row) => (row.ratio_high ? 1 / row.ratio_high : undefined),
     show: speedRange,
     part: 'wide',
-    when: () => hasSome('ratio_low'),
+    when: () => isAgainstOther() && hasSome('ratio_low'),
   },
   column('qps', 'Batch', 'queries/s', 'throughput_qps', { part: 'wide' }),
   column('build', 'Build', 's', 'build_seconds', { rising: true, part: 'wide' }),

@@ -2,7 +2,7 @@
 
 const CURVE_NUMBERS = [1, 10, 100, 1000];
 
-STATE_FIELDS.length = textField('', (value) => /^\d+$/.test(value));
+STATE_FIELDS.length = textField('', isLength);
 
 /** `part`: that of the rankings; `section`: the one that is seen. */
 function drawCurves(part, section) {

@@ -13,6 +13,13 @@ function range(row, name, unit) {
   return `${number(value)} ${unit}${isNumber(low) && low < high ? ` (${number(low)}–${number(high)})` : ''}`.trim();
 }
 
+/** A moment to the minute, in which no line is broken; as it is where it is no moment. */
+function dateText(text) {
+  const date = new Date(text || '');
+  if (Number.isNaN(date.getTime())) return text;
+  return `${date.toISOString().slice(0, 16).replace('T', '\u00a0')}\u00a0UTC`.replace(/-/g, '\u2011');
+}
+
 /** A list of names and values under a heading; null where no value is known. */
 function detailsGroup(title, pairs) {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
@@ -55,7 +62,7 @@ function resultGroup(row) {
     ['published of', row.reference_name ? `${row.reference_name}${compares(row) ? '' : ', other data'}` : ''],
     ['model', row.model],
     ['database codes', row.database_codes],
-    ['finished', row.finished],
+    ['finished', dateText(row.finished)],
   ]);
 }
 
@@ -69,7 +76,7 @@ function timeGroup(row) {
     ['99 %', withUnit(row.latency_ms_p99, 'ms')],
     ['mean', withUnit(row.latency_ms_mean, 'ms')],
     ['published, mean', withUnit(row.reference_ms, 'ms')],
-    [`over ${row.ratio_to || 'the reference'}`, range(row, 'ratio', '')],
+    [`over ${row.ratio_to ? referenceName(row) : 'the reference'}`, range(row, 'ratio', '')],
     ['all queries one by one', withUnit(row.seconds_all_queries, 's')],
     ['batch, all threads', range(row, 'throughput_qps', 'queries/s')],
     ['batch, one thread', range(row, 'throughput_one_thread_qps', 'queries/s')],
@@ -104,6 +111,14 @@ function settingsGroups(row) {
   );
 }
 
+const ENVIRONMENT_NAMES = { memory_bytes: 'memory', cores: 'cores in all', dirty: 'edited since' };
+
+function environmentText(name, value) {
+  if (name === 'memory_bytes') return `${count(value / GIBIBYTE)} GiB`;
+  if (name === 'dirty') return value ? 'yes' : 'no';
+  return name === 'revision' ? String(value).slice(0, 10) : value;
+}
+
 function environmentGroup(row) {
   const known = DATA.environments[row.environment];
   if (!known) return null;
@@ -111,14 +126,7 @@ function environmentGroup(row) {
     'Environment',
     Object.entries(known)
       .filter(([name]) => name !== 'libraries')
-      .map(([name, value]) => [
-        name === 'memory_bytes' ? 'memory' : name.replace(/_/g, ' '),
-        name === 'memory_bytes'
-          ? withUnit(value / 1e9, 'GB')
-          : name === 'revision'
-            ? String(value).slice(0, 10)
-            : value,
-      ]),
+      .map(([name, value]) => [ENVIRONMENT_NAMES[name] || name, environmentText(name, value)]),
   );
 }
 

@@ -57,7 +57,7 @@ function difficultyTrace([row, { recall }]) {
     y: recall,
     mode: 'lines+markers',
     line: { color: inkOf(method), width: 2, dash: dashOf(method) },
-    marker: { color: inkOf(method), size: 8, symbol: symbolOf(method) },
+    marker: markerOf(method, inkOf(method), 8),
     hovertemplate: `recall %{y:.3f} on tenth %{x} of the queries<extra>${plotText(method.name)}</extra>`,
   };
 }

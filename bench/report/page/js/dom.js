@@ -6,8 +6,13 @@ const byId = (id) => document.getElementById(id);
  * An element. Attributes that are null, undefined or false are left out; `onclick` and the like are functions; `style`
  * is a table of properties. Children are elements or texts, and a text is never read as HTML.
  */
-function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
+const el = (tag, attributes, ...children) => filledWith(document.createElement(tag), attributes, children);
+
+/** The like in a drawing. */
+const svg = (tag, attributes, ...children) =>
+  filledWith(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
+
+function filledWith(node, attributes = {}, children = []) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
@@ -21,6 +26,8 @@ function el(tag, attributes = {}, ...children) {
 /** The values that there are, each once, in the order in which they come first. */
 const distinct = (values) =>
   [...new Set(values)].filter((value) => value !== undefined && value !== null && value !== '');
+
+const GIBIBYTE = 2 ** 30; // memory of machines is in GiB, what an index takes of it in MB
 
 const isNumber = (x) => typeof x === 'number' && Number.isFinite(x);
 
@@ -50,6 +57,9 @@ function difference(x) {
   if (Number(text) === 0) return '0.000';
   return `${x < 0 ? '−' : '+'}${text}`;
 }
+
+/** A text in which no line is broken within a short setting, as "L = 16". */
+const unbroken = (text) => String(text).replace(/\b(\w{1,8}) = (\S{1,8})(?!\S)/g, '$1\u00a0=\u00a0$2');
 
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

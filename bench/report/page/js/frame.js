@@ -12,19 +12,32 @@ const FAR_APART = 2.5;
 
 /** Against the throughput time goes across as well: milliseconds of a batch over its queries. */
 const ACROSS = {
-  latency: { title: 'ms per query, median, log scale', words: 'time, one query at a time', of: costOf, ends: interval },
+  latency: {
+    title: 'ms per query, median, log scale',
+    words: 'time, one query at a time',
+    unit: 'ms a query',
+    of: costOf,
+    ends: interval,
+  },
   throughput: {
     title: 'ms per query of a batch, log scale',
     words: 'time, all queries in a batch',
+    unit: 'ms a query of a batch',
     of: (row) => 1e3 / costOf(row),
     ends: (row) => {
       const ends = interval(row);
       return ends && [1e3 / ends[1], 1e3 / ends[0]];
     },
   },
-  memory: { title: 'MB, log scale', words: 'memory', of: costOf, ends: () => null },
-  build: { title: 's to build, log scale', words: 'the time to build', of: costOf, ends: interval },
-  training: { title: 's to train, log scale', words: 'the time to train', of: costOf, ends: () => null },
+  memory: { title: 'MB, log scale', words: 'memory', unit: 'MB', of: costOf, ends: () => null },
+  build: { title: 's to build, log scale', words: 'the time to build', unit: 's to build', of: costOf, ends: interval },
+  training: {
+    title: 's to train, log scale',
+    words: 'the time to train',
+    unit: 's to train',
+    of: costOf,
+    ends: () => null,
+  },
 };
 const across = () => ACROSS[costName()];
 
@@ -57,11 +70,12 @@ function frameOf(rows) {
   const heights = [...inside.map(quality), level()].map(height);
   const [low, high] = [Math.min(...heights), Math.max(...heights)];
   const room = Math.max(0.06 * (high - low), 0.004);
-  const least = Math.min(...inside.map(across().of));
+  const ends = inside.flatMap((row) => across().ends(row) || [across().of(row)]).filter((value) => value > 0);
+  const [least, most] = [Math.min(...ends), Math.max(...ends)];
   return {
     inside,
     outside: rows.filter((row) => !isInside(row)),
-    x: [Math.log10(0.85 * least), Math.log10(widest() * (isNarrow() ? 1.15 : 1.45))],
+    x: [Math.log10(0.85 * least), Math.log10(Math.max(1.05 * most, widest() * (isNarrow() ? 1.15 : 1.45)))],
     y: [low - room, high + room],
   };
 }

@@ -1,5 +1,6 @@
 // The head of the page: whose data, what the slice says in a sentence and how sure that is, and the filters.
 
+const NOT_RECORDED = 'not recorded'; // the class of what was timed before classes were kept
 const MOVED = 'the speed of the machine itself moved by more than 10 %';
 
 function drawHead() {
@@ -42,12 +43,18 @@ function facts(set) {
   return [`${[set.name, ...counts].join(', ')}.`, machine(rows), lastDay(rows)].filter(Boolean).join(' ');
 }
 
-/** The machines that the rows were measured on, in words. */
+/** The machines that the rows were measured on: their classes, or else as the environments say. */
 function machine(rows) {
-  const known = distinct(rows.map((row) => row.environment)).map((at) => machineText(DATA.environments[at]));
-  const texts = distinct(known);
+  const texts = distinct(rows.flatMap(classesOf));
   if (texts.length > 1) return `${count(texts.length)} machines.`;
   return texts.length ? `${texts[0]}.` : '';
+}
+
+/** The machine classes of a row, whose cores are those that it could use; of a failed row as its environment says. */
+function classesOf(row) {
+  const classes = distinct([row.machine, ...(row.trainers || [])]).filter((name) => name !== NOT_RECORDED);
+  if (classes.length) return row.machine ? classes.slice(0, 1) : classes;
+  return isNumber(row.environment) ? [machineText(DATA.environments[row.environment])] : [];
 }
 
 function machineText({ cpu, cores, usable_cores: usable = cores, memory_bytes: bytes }) {
@@ -55,7 +62,7 @@ function machineText({ cpu, cores, usable_cores: usable = cores, memory_bytes: b
   const parts = [
     cpu,
     isNumber(cores) && of + plural(cores, 'core', 'cores'),
-    isNumber(bytes) && `${number(bytes / 1e9)} GB`,
+    isNumber(bytes) && `${count(bytes / GIBIBYTE)} GiB`,
   ];
   return parts.filter(Boolean).join(', ');
 }
@@ -68,11 +75,12 @@ function lastDay(rows) {
     .at(-1);
   const date = new Date(last || '');
   if (Number.isNaN(date.getTime())) return '';
-  return `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}.`;
+  const form = { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' };
+  return `${date.toLocaleDateString('en-GB', form).replace(/ /g, '\u00a0')}.`;
 }
 
 /** A name that no line is broken in. */
-const whole = (text) => el('span', { class: 'nobreak' }, text);
+const whole = (text) => el('span', { class: 'nobreak' }, unbroken(text));
 
 function answerOfSearches() {
   const [first, ...others] = slice().reached;
@@ -81,7 +89,7 @@ function answerOfSearches() {
   return [
     `At ${levelPhrase()} the ${cost().best} here is `,
     whole(methodOf(first).name),
-    first.setting ? ` with ${first.setting}: ${value}` : `: ${value}`,
+    first.setting ? ` with ${unbroken(first.setting)}: ${value}` : `: ${value}`,
     againstReference(first),
     '.',
     el('small', {}, [doubt(first, others), unsteady()].filter(Boolean).join(' ')),
@@ -104,8 +112,8 @@ function againstReference(row) {
   if (costName() !== 'latency' || !isNumber(row.ratio) || row.ratio === 1 || !row.ratio_to) return '';
   const times = 1 / row.ratio;
   return times >= 1.05
-    ? `, ${times >= 10 ? Math.round(times) : times.toPrecision(2)} times as fast as ${row.ratio_to}`
-    : `, no faster than ${row.ratio_to}`;
+    ? `, ${times >= 10 ? Math.round(times) : times.toPrecision(2)} times as fast as ${referenceName(row)}`
+    : `, no faster than ${referenceName(row)}`;
 }
 
 /** What keeps the first of the slice from being surely the best. */
@@ -134,11 +142,12 @@ function unsteady() {
   const timed = finishedRows().filter((row) => typeof row.unstable === 'boolean');
   const moved = timed.filter((row) => row.unstable).length;
   const busy = timed.filter((row) => row.loaded).length;
-  const all = plural(timed.length, 'timing', 'timings');
-  return [
-    moved && `During ${moved} of ${all} ${MOVED}.`,
-    busy && `During ${busy} of ${all} other programs kept the machine busy.`,
-  ]
+  const during = (some) => {
+    if (timed.length === 1) return 'During the timing';
+    if (some === timed.length) return some === 2 ? 'During both timings' : `During all ${count(some)} timings`;
+    return `During ${count(some)} of ${count(timed.length)} timings`;
+  };
+  return [moved && `${during(moved)} ${MOVED}.`, busy && `${during(busy)} other programs kept the machine busy.`]
     .filter(Boolean)
     .join(' ');
 }

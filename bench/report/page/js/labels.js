@@ -4,26 +4,44 @@ const LETTER = 7; // pixels
 const LINE_HEIGHT = 16;
 const STEP = 6; // pixels between the spots by which a line is known to be covered
 const LAST_POINTS = 4; // of a line, beside which its name may stand, and beside its first
-const COSTS_OF_PLACE = { covered: 10, strange: 70, middle: 30, outside: 10000 };
+const MOST_COVERED = 5; // spots behind a name that can still be read: a line that crosses it
+const COSTS_OF_PLACE = { covered: 10, strange: 70, middle: 30 };
 
 /**
- * A place for each name. `names`: { text, points: [[x, y]] } in pixels, in order of importance; `lines`: the points of
- * all lines; `marks`: single points. Returns { point, dx, dy } for each name: which of its points it stands beside, and
- * how far to the right and below it its left middle is.
+ * A place for each name, null where there is none that leaves it legible. `names`: { text, points: [[x, y]] } in
+ * pixels, in order of importance; `lines`: the points of all lines; `marks`: single points; `written`: { x, y, size }
+ * of other texts, by their left middle. Returns { point, dx, dy } for each name: which of its points it stands beside,
+ * and how far to the right and below it its left middle is.
  */
-function placeNames(names, lines, marks, width, tall) {
+function placeNames(names, { lines, marks, written }, width, tall) {
   const taken = byHeight([...marks, ...lines.flatMap(spotsAlong)]);
+  const texts = [...written];
   return names.map(({ text, points }) => {
     const size = text.length * LETTER;
     const strangers = byHeight(lines.filter((line) => !samePoints(line, points)).flat());
     const near = points.map((_, point) => point).filter((point) => point === 0 || point >= points.length - LAST_POINTS);
-    const places = near.flatMap((point) => placesBeside(points, point, size));
-    const costs = places.map((place) => costOfPlace(place, size, points, strangers, taken, width, tall));
-    const best = places[costs.indexOf(Math.min(...costs))];
-    for (let x = best.x; x <= best.x + size; x += STEP)
-      for (let weight = 0; weight < 3; weight += 1) put(taken, [x, best.y]);
+    const costed = near
+      .flatMap((point) => placesBeside(points, point, size))
+      .filter((place) => isLegible(place, size, taken, texts, width, tall))
+      .map((place) => [costOfPlace(place, size, points, strangers, taken), place]);
+    if (!costed.length) return null;
+    const [, best] = costed.reduce((one, other) => (other[0] < one[0] ? other : one));
+    texts.push({ x: best.x, y: best.y, size });
     return best;
   });
+}
+
+/** Whether a name would stand inside the chart, over no other text and over little else. */
+function isLegible({ x, y }, size, taken, texts, width, tall) {
+  const isOver = (text) => Math.abs(text.y - y) < LINE_HEIGHT && text.x < x + size + 3 && x < text.x + text.size + 3;
+  const isInside = x >= 0 && x + size <= width + 10 && y >= 6 && y <= tall - 6;
+  return isInside && !texts.some(isOver) && covered(taken, x, y, size) <= MOST_COVERED;
+}
+
+/** How many spots lie behind a name. */
+function covered(taken, x, y, size) {
+  const isBehind = (spot) => spot[0] > x - 3 && spot[0] < x + size + 3 && Math.abs(spot[1] - y) < LINE_HEIGHT / 2 + 2;
+  return about(taken, y).filter(isBehind).length;
 }
 
 const samePoints = (one, other) =>
@@ -73,18 +91,15 @@ function placesBeside(points, point, size) {
   return shifts.map(([dx, dy], rank) => ({ point, dx, dy, rank, x: x + dx, y: y + dy }));
 }
 
-function costOfPlace({ point, rank, x, y }, size, points, strangers, taken, width, tall) {
-  const isCovered = (spot) => spot[0] > x - 3 && spot[0] < x + size + 3 && Math.abs(spot[1] - y) < LINE_HEIGHT / 2 + 2;
+function costOfPlace({ point, rank, x, y }, size, points, strangers, taken) {
   const away = (spot) => Math.hypot(Math.max(x - spot[0], 0, spot[0] - x - size), spot[1] - y);
   const own = away(points[point]) + 6;
   const isMiddle = point > 0 && point < points.length - 1;
-  const isOutside = x < 0 || x + size > width + 10 || y < 6 || y > tall - 6;
   return (
-    about(taken, y).filter(isCovered).length * COSTS_OF_PLACE.covered +
+    covered(taken, x, y, size) * COSTS_OF_PLACE.covered +
     rank +
     (points.length - 1 - point) +
     (about(strangers, y).some((spot) => away(spot) < own) ? COSTS_OF_PLACE.strange : 0) +
-    (isMiddle ? COSTS_OF_PLACE.middle : 0) +
-    (isOutside ? COSTS_OF_PLACE.outside : 0)
+    (isMiddle ? COSTS_OF_PLACE.middle : 0)
   );
 }

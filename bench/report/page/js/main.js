@@ -34,6 +34,7 @@ function wirePage() {
 /** Once plotly is there: the charts, and what is done with them. */
 function wireCharts() {
   isReady = true;
+  document.documentElement.classList.toggle('without-charts', !hasPlotly());
   drawAll();
   wireExport();
   let waiting = null;

@@ -1,7 +1,4 @@
-// The marks of the scatter chart: points, lines, intervals, the front, the slice, and what a hover says.
-
-const MOST_SETTINGS = 24; // in a hover
-const MOST_LETTERS = 80;
+// The marks of the scatter chart: points, lines, intervals, the front and the slice.
 
 /** Each method's points: those of its own front make its line, its others are small. */
 function linesOf(rows, frame) {
@@ -16,7 +13,6 @@ function linesOf(rows, frame) {
 function tracesOf({ method, line, others }) {
   const chosen = isSelected(method.id);
   const ink = chosen ? inkOf(method) : colour('faint');
-  const marker = { symbol: symbolOf(method), color: ink, line: { color: ink, width: 1.5 } };
   const base = {
     meta: method.id,
     type: 'scatter',
@@ -29,13 +25,18 @@ function tracesOf({ method, line, others }) {
     text: rows.map(hoverText),
   });
   return [
-    { ...base, ...points(others), mode: 'markers', marker: { ...marker, size: 4, opacity: chosen ? 0.55 : 0.35 } },
+    {
+      ...base,
+      ...points(others),
+      mode: 'markers',
+      marker: { ...markerOf(method, ink, 4), opacity: chosen ? 0.55 : 0.35 },
+    },
     {
       ...base,
       ...points(line),
       mode: 'lines+markers',
       line: { color: ink, width: chosen ? 1.8 : 1, dash: dashOf(method) },
-      marker: { ...marker, size: 8 },
+      marker: markerOf(method, ink, method.dotted ? 10 : 8),
       error_x: errorBars(line, chosen, ink),
       error_y: spreadBars(line, chosen, ink),
     },
@@ -96,28 +97,3 @@ function sliceTrace(frame) {
     line: { width: 1, dash: 'dot', color: colour('soft') },
   };
 }
-
-/** All that is known of a row, in the lines of a hover. */
-function hoverText(row) {
-  const method = methodOf(row);
-  const ends = interval(row);
-  const settings = Object.entries(row.settings || {}).flatMap(([role, values]) =>
-    Object.entries(values).map(([name, value]) => `${role} ${name}: ${value}`),
-  );
-  const lines = [
-    row.setting,
-    `${qualityText()} ${share(quality(row))}`,
-    `${costText(costOf(row))} ${cost().unit}${ends ? ` (${costText(ends[0])}–${costText(ends[1])})` : ''}`,
-    isNumber(row.latency_ms_p99) && `${number(row.latency_ms_p50)} ms median, ${number(row.latency_ms_p99)} ms at 99 %`,
-    isNumber(row.throughput_qps) && `${number(row.throughput_qps)} queries/s in a batch`,
-    isNumber(row.index_bytes) && `${number(row.index_bytes / 1e6)} MB`,
-    isNumber(row.build_seconds) && `built in ${number(row.build_seconds)} s`,
-    ...settings.slice(0, MOST_SETTINGS),
-    settings.length > MOST_SETTINGS && `and ${settings.length - MOST_SETTINGS} more, in the table`,
-  ];
-  return [`<b>${plotText(method.name)}</b>`, ...lines.filter(Boolean).map((line) => plotText(shorten(line)))].join(
-    '<br>',
-  );
-}
-
-const shorten = (text) => (text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text);

@@ -39,8 +39,8 @@ function methodHead(row) {
     'th',
     { scope: 'row' },
     dot(methodOf(row)),
-    methodOf(row).name,
-    row.setting ? el('span', { class: 'unit' }, row.setting) : null,
+    unbroken(methodOf(row).name),
+    row.setting ? el('span', { class: 'unit' }, unbroken(row.setting)) : null,
   );
 }
 

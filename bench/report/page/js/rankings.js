@@ -3,7 +3,9 @@
 const SERIES_SYMBOLS = ['circle', 'square', 'diamond', 'triangle-up', 'x', 'star', 'hexagon', 'triangle-down'];
 const SERIES_DASHES = ['solid', 'dash', 'dot', 'dashdot', 'longdash'];
 
-STATE_FIELDS.ranking = textField('', (value) => /^\d+$/.test(value));
+const isPlaceIn = (part, value) => Boolean(part) && part.sections.some((_, at) => String(at) === value);
+
+STATE_FIELDS.ranking = textField('', (value) => DATA.sets.some(({ panels }) => isPlaceIn(panels.rankings, value)));
 
 function drawRankings() {
   const part = partOfSet('rankings');

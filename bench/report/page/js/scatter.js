@@ -16,20 +16,23 @@ function drawScatter() {
   byId('scatter-missing').hidden = hasPlotly() || !isReady;
   const frame = frameOf(rows);
   const lines = linesOf(rows, frame);
+  const names = [...edgeNames(frame), ...namesOf(lines, frame)];
+  byId('key').classList.toggle('needed', new Set(names.map(({ name }) => name)).size < methodsOf(rows).length);
   chart(
     'scatter',
     [frontTrace(rows, frame), ...lines.flatMap(tracesOf), sliceTrace(frame)],
-    scatterLayout(frame, lines),
+    scatterLayout(frame, names),
   );
   wireClicks(byId('scatter'));
   return true;
 }
 
-/** The methods as buttons: for the keyboard, and where there is no room for names in the chart. */
+const methodsOf = (rows) => currentSet().methods.filter(({ id }) => rows.some((row) => row.method === id));
+
+/** The methods as buttons: for the keyboard, and where there is no room for all names in the chart. */
 function drawKey(rows) {
-  const methods = currentSet().methods.filter(({ id }) => rows.some((row) => row.method === id));
   byId('key').replaceChildren(
-    ...methods.map((method) =>
+    ...methodsOf(rows).map((method) =>
       el(
         'li',
         {},
@@ -42,23 +45,21 @@ function drawKey(rows) {
             onclick: () => select(method.id),
           },
           dot(method),
-          el('span', { class: 'name' }, method.name),
+          el('span', { class: 'name' }, unbroken(method.name)),
         ),
       ),
     ),
   );
 }
 
-function scatterLayout(frame, lines) {
+function scatterLayout(frame, names) {
   const ticks = logTicks(10 ** frame.x[0], 10 ** frame.x[1]);
-  const few = isNarrow() ? ticks.tickvals.filter((value) => /^0*\.?0*[135]/.test(String(value))) : ticks.tickvals;
   return baseLayout({
     margin: { l: 56, r: 14, t: 26, b: 48 },
     xaxis: {
       type: 'log',
       range: frame.x,
-      tickvals: few,
-      ticktext: few.map((value) => value.toLocaleString('en', { maximumFractionDigits: 9 })),
+      ...ticks,
       title: axisTitle(across().title),
     },
     yaxis: { range: frame.y, ...qualityTicks(frame) },
@@ -86,8 +87,7 @@ function scatterLayout(frame, lines) {
         text: isNarrow() ? levelText(level()) : `the slice: ${levelText(level())}`,
         font: { size: 11.5, color: colour('soft') },
       },
-      ...edgeNames(frame),
-      ...namesOf(lines, frame),
+      ...names,
     ],
   });
 }
@@ -123,22 +123,24 @@ function pixelsOf(frame, width, tall) {
   return { x, y, of: (row) => [x(across().of(row)), y(quality(row))] };
 }
 
-/** What a name must not cover beside lines and points: the intervals, and what is written at the slice. */
-function besideLines(named, pixels, width) {
+/** What a name must not cover: lines and points, intervals, and what is written at the slice and at the edge. */
+function obstacles(lines, named, frame, pixels, width) {
   const intervals = named
     .flatMap(({ line }) => line)
     .flatMap((row) => spotsAlong((across().ends(row) || []).map((value) => [pixels.x(value), pixels.y(quality(row))])));
-  const above = pixels.y(level()) - SLICE_NAME.above;
-  return [
-    ...intervals,
-    ...spotsAlong([
-      [width - SLICE_NAME.width, above],
-      [width, above],
-    ]),
-  ];
+  const edges = edgeNames(frame).map(({ text, yshift }) => ({
+    size: text.length * LETTER,
+    y: LINE_HEIGHT / 2 - yshift,
+  }));
+  const atSlice = { size: SLICE_NAME.width, y: pixels.y(level()) - SLICE_NAME.above };
+  return {
+    lines: [...lines.map(({ line }) => line.map(pixels.of)), [0, width].map((x) => [x, pixels.y(level())])],
+    marks: [...lines.flatMap(({ others }) => others.map(pixels.of)), ...intervals],
+    written: [...edges, atSlice].map(({ size, y }) => ({ x: width - size, y, size })),
+  };
 }
 
-/** The names beside their lines: of the selected methods, or of those that the slice ranks first. */
+/** The names beside their lines: of the selected methods, or of those that the slice ranks first, where they fit. */
 function namesOf(lines, frame) {
   const element = byId('scatter');
   const [width, tall] = [element.clientWidth - 70, element.clientHeight - 74];
@@ -151,12 +153,13 @@ function namesOf(lines, frame) {
   const pixels = pixelsOf(frame, width, tall);
   const placed = placeNames(
     named.map(({ method, line }) => ({ text: method.name, points: line.map(pixels.of) })),
-    [...lines.map(({ line }) => line.map(pixels.of)), [0, width].map((x) => [x, pixels.y(level())])],
-    [...lines.flatMap(({ others }) => others.map(pixels.of)), ...besideLines(named, pixels, width)],
+    obstacles(lines, named, frame, pixels, width),
     width,
     tall,
   );
-  return placed.map(({ point, dx, dy }, at) => {
+  return placed.flatMap((place, at) => {
+    if (!place) return [];
+    const { point, dx, dy } = place;
     const { method, line } = named[at];
     return {
       x: Math.log10(across().of(line[point])),

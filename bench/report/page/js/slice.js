@@ -103,7 +103,7 @@ function bar(row, end) {
       'data-key': rowId(row),
       onclick: () => select(method.id),
     },
-    el('span', { class: 'name' }, method.name),
+    el('span', { class: 'name' }, unbroken(method.name)),
     el(
       'span',
       { class: 'track', 'aria-hidden': 'true' },
@@ -113,7 +113,7 @@ function bar(row, end) {
     el('span', { class: 'value' }, costText(costOf(row)), el('span', { class: 'hidden' }, ` ${cost().short}`)),
     el('span', { class: 'range' }, ends ? `${costText(ends[0])}–${costText(ends[1])}` : ''),
     el('span', { class: 'got' }, share(quality(row))),
-    el('span', { class: 'setting' }, row.setting || (RANKS_CODES ? '' : 'nothing to set')),
+    el('span', { class: 'setting' }, unbroken(row.setting) || (RANKS_CODES ? '' : 'nothing to set')),
   );
 }
 
@@ -130,7 +130,7 @@ function shortOf(rows) {
         'aria-pressed': String(state.selected.includes(row.method)),
         onclick: () => select(row.method),
       },
-      methodOf(row).name,
+      unbroken(methodOf(row).name),
     ),
     ` (at most ${share(quality(row))})`,
   ]);

@@ -12,7 +12,7 @@ const oneOf =
 
 let state = {};
 
-/** Read the state from the address. What makes no sense there was typed or cut by somebody, and is passed over. */
+/** Read the state from the address. What makes no sense there was typed or cut by somebody, and is dropped from it. */
 function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
   state = {};
@@ -21,6 +21,7 @@ function readAddress() {
     if (field.list) state[name] = [...new Set(values)];
     else state[name] = values.length ? values[0] : field.initial;
   }
+  if (!byId(location.hash.slice(1))) writeAddress(); // what leads to a place of the page is no state
 }
 
 /** The state as the part of an address after '#': what differs from the initial values. */
@@ -36,9 +37,14 @@ function addressOf(values) {
 /** Set some fields, write the address and draw the page anew. */
 function change(part) {
   state = { ...state, ...part };
-  const query = addressOf(state);
-  history.replaceState(null, '', query ? `#${query}` : location.pathname + location.search);
+  writeAddress();
   drawAll();
+}
+
+function writeAddress() {
+  const query = addressOf(state);
+  if (location.hash.slice(1) === query) return;
+  history.replaceState(null, '', query ? `#${query}` : location.pathname + location.search);
 }
 
 /** The list with the item, or without it if it was there. */

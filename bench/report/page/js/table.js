@@ -4,12 +4,12 @@ const SHORT_TABLE = 12;
 const SLACK = 3; // rows that are shown rather than hidden behind a button
 
 Object.assign(STATE_FIELDS, {
-  sort: textField(''),
+  sort: textField('', (value) => TABLE_COLUMNS.some(({ id, head }) => id === value && head)),
   dir: textField('', oneOf('up', 'down')),
   find: textField(''),
   reach: textField('', oneOf('yes')),
   all: textField('', oneOf('yes')),
-  open: listField(),
+  open: listField((value) => inSome('rows', (row) => rowId(row) === value)),
 });
 
 const sortColumn = once(
@@ -49,7 +49,9 @@ const cutTo = (rows) => (state.all || rows.length <= SHORT_TABLE + SLACK ? rows 
 function drawTable() {
   const { done, undone } = tableRows();
   const [word, words] = RANKS_CODES ? ['ranking', 'rankings'] : ['search', 'searches'];
-  byId('table-heading').textContent = `Every ${word}`;
+  const [shown, all] = [chosenRows().length, currentSet().rows.length];
+  byId('table-heading').textContent =
+    shown === all ? `Every ${word}` : `${count(shown)} of ${plural(all, word, words)}: those chosen above`;
   if (byId('find').value !== state.find) byId('find').value = state.find;
   byId('reach').checked = Boolean(state.reach);
   byId('reach-text').textContent = `only what reaches ${levelText(level())}`;
@@ -59,9 +61,7 @@ function drawTable() {
   const hidden = done.length + undone.length - cutTo(done).length - cutTo(undone).length;
   byId('more').hidden = !hidden && !(state.all && done.length + undone.length > SHORT_TABLE + SLACK);
   byId('more').textContent = state.all ? 'Show fewer' : `Show all ${count(done.length + undone.length)}`;
-  byId('table-note').textContent = [aboutPublished(), ...(RANKS_CODES ? [] : [aboutReference()])]
-    .filter(Boolean)
-    .join(' ');
+  byId('table-note').replaceChildren(...noteOf('published', aboutPublished()), ...noteOf('speed', aboutReference()));
   byId('table').tHead.replaceChildren(el('tr', {}, ...shownColumns().map(headCell)));
   byId('table').tBodies[0].replaceChildren(...cutTo(done).flatMap(doneRow), ...cutTo(undone).flatMap(undoneRow));
   return true;
@@ -111,8 +111,8 @@ function nameCell(row) {
         onclick: () => change({ open: toggled(state.open, rowId(row)) }),
       },
       dot(methodOf(row)),
-      methodOf(row).name,
-      row.setting ? el('span', { class: 'unit narrow' }, row.setting) : null,
+      unbroken(methodOf(row).name),
+      row.setting ? el('span', { class: 'unit narrow' }, unbroken(row.setting)) : null,
     ),
   );
 }
@@ -136,10 +136,12 @@ function doneRow(row) {
   return [el('tr', { class: chosen }, nameCell(row), ...cells), ...opened(row)];
 }
 
+/** How a row ended that has no result. */
+const endingOf = (row) => (row.status ? `${row.status}: ${row.reason || 'no reason was kept'}` : 'not run yet');
+
 /** A row without a result, with its reason. */
 function undoneRow(row) {
   const hasSetting = shownColumns().some(({ id }) => id === 'setting');
-  const reason = row.status ? `${row.status}: ${row.reason || 'no reason was kept'}` : 'not run yet';
   const setting =
     RANKS_CODES && isNumber(row.bits) ? [row.setting, `${row.bits} bits`].filter(Boolean).join(', ') : row.setting;
   return [
@@ -151,7 +153,7 @@ function undoneRow(row) {
       el(
         'td',
         { class: 'text', colspan: shownColumns().length - (hasSetting ? 2 : 1) },
-        hasSetting || !setting ? reason : `${setting}; ${reason}`,
+        hasSetting || !setting ? endingOf(row) : `${setting}; ${endingOf(row)}`,
       ),
     ),
     ...opened(row),
@@ -169,9 +171,20 @@ function opened(row) {
   ];
 }
 
+/** What is said of some columns, which leaves a narrow page together with the last of them. */
+function noteOf(id, text) {
+  const parts = shownColumns()
+    .filter((one) => one.id.startsWith(id))
+    .map(({ part }) => part);
+  if (!parts.length || !text) return [];
+  return [el('span', { class: parts.includes('mid') ? 'mid' : 'wide' }, `${text} `)];
+}
+
 /** Whose the published figures are. */
 function aboutPublished() {
-  const rows = chosenRows().filter((row) => isNumber(row[publishedColumn()]) || isNumber(row.reference_ms));
+  const rows = chosenRows().filter((row) =>
+    [...Object.values(PUBLISHED_COLUMNS), 'reference_ms'].some((name) => isNumber(row[name])),
+  );
   if (!rows.length) return '';
   const others = rows.filter((row) => !compares(row));
   if (!others.length) return "Published: the paper's values, of the same data.";
@@ -180,9 +193,9 @@ function aboutPublished() {
 }
 
 function aboutReference() {
-  const names = distinct(finishedRows().map((row) => row.ratio_to)).join(' or ');
-  if (!names || !hasSome('ratio')) return '';
-  return `Against the scan: that of ${names} over a method’s own time in the same rounds.`;
+  const names = references().join(' or ');
+  if (!names) return '';
+  return `Against ${referenceHead()}: the time of ${names} over a method’s own in the same rounds.`;
 }
 
 function wireTable() {

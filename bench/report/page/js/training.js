@@ -1,6 +1,6 @@
 // mAP over the training: the models that were judged on the test queries, step by step.
 
-STATE_FIELDS.trained = textField('', (value) => /^\d+$/.test(value));
+STATE_FIELDS.trained = textField('', isLength);
 
 function drawTraining() {
   const part = partOfSet('training');

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.grids.cells import Cell
 from bench.interfaces import Codes, Corpus, Float, Int
 from bench.quality.neighbours import items_by_distance, recall_at, recall_at_by_codes
-from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
+from bench.report.page.panels.stored import PRINTED_DIGITS, Finished, Stored, by_key, drawn, rounded
 
 PARTS = 10
 MOST_QUERIES, MOST_ROWS = 2000, 300
@@ -66,7 +66,7 @@ def panel(stored: Stored) -> dict[str, Any] | None:
         if group is None:
             return None
         found = recall_of_parts(group, stored.neighbours(one.cell), stored.pipeline.grid.k)
-        return {"group": numbers[key], "recall": rounded(found)}
+        return {"group": numbers[key], "recall": rounded(found, PRINTED_DIGITS)}
 
     found, missing = by_key(searches, recall)
     if not found and not missing:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.page.panels.stored import Stored, by_key, rounded
+from bench.report.page.panels.stored import PRINTED_DIGITS, Stored, by_key, rounded
 
 SHARES = np.concatenate(
     [
@@ -39,7 +39,7 @@ def distribution(latency_ms: NDArray[Any]) -> dict[str, Any]:
     times = np.asarray(latency_ms, dtype=np.float64).reshape(-1)
     if not len(times) or not np.isfinite(times).all():
         raise ValueError("no times of single queries are stored" if not len(times) else "a stored time is no number")
-    p50, p95, p99, slowest = rounded(np.quantile(times, [0.5, 0.95, 0.99, 1.0]))
+    p50, p95, p99, slowest = rounded(np.quantile(times, [0.5, 0.95, 0.99, 1.0]), PRINTED_DIGITS)
     return {
         "ms": rounded(np.quantile(times, SHARES)),
         "p50": p50,

@@ -12,7 +12,7 @@ from bench.grids.cells import RANKED
 from bench.interfaces import Codes, Labels
 from bench.quality.ranking import HammingRanking
 from bench.report.code_tables import code_sections
-from bench.report.page.panels.stored import Finished, Stored, by_key, drawn, rounded
+from bench.report.page.panels.stored import PRINTED_DIGITS, Finished, Stored, by_key, drawn, rounded
 from bench.report.words import papers_data
 
 MOST_QUERIES = 500
@@ -47,7 +47,7 @@ def curves(queries: Codes, database: Codes, query_labels: Labels, database_label
     numbers = np.union1d(np.geomspace(1, len(database), NUMBERS).round().astype(np.int64), TOLD)
     numbers = numbers[numbers <= len(database)]
     precision, recall = ranking.precision_recall_curve(numbers)
-    return {"numbers": numbers.tolist(), "precision": rounded(precision), "recall": rounded(recall)}
+    return {"numbers": numbers.tolist(), "precision": rounded(precision, PRINTED_DIGITS), "recall": rounded(recall)}
 
 
 def _curves(stored: Stored, one: Finished) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from bench.stages.pipeline import Pipeline
 from bench.store.entries import Damaged, Entry, Made, Meta, Store
 from bench.system.wording import one_line
 
-DIGITS = 4
-"""The significant digits of a number on the page."""
+DRAWN_DIGITS, PRINTED_DIGITS = 4, 9
+"""The significant digits of a number that is drawn alone, and of one that the page rounds and prints."""
 
 
 class Kept(Store):
@@ -115,9 +115,9 @@ def reason(fault: Exception) -> str:
     return one_line(getattr(fault, "strerror", None) or str(fault) or type(fault).__name__)
 
 
-def rounded(values: NDArray[Any] | Iterable[float]) -> list[float | None]:
-    """The numbers to DIGITS significant digits. None for a number that is not finite."""
-    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in np.asarray(values).tolist()]
+def rounded(values: NDArray[Any] | Iterable[float], digits: int = DRAWN_DIGITS) -> list[float | None]:
+    """The numbers to so many significant digits. None for a number that is not finite."""
+    return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in np.asarray(values).tolist()]
 
 
 def drawn(count: int, most: int, seed: int) -> Int:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.records import book
 from bench.report.code_tables import CODES_ROW, label
-from bench.report.page.panels.stored import Finished, Stored, by_key, rounded
+from bench.report.page.panels.stored import PRINTED_DIGITS, Finished, Stored, by_key, rounded
 
 SAME = ["protocol", *CODES_ROW, "bits", "database_codes"]
 """The columns of one curve: the models of a training share it, and of several seeds the first is shown."""
@@ -34,7 +34,7 @@ def _curve(stored: Stored, one: Finished) -> dict[str, Any]:
     arrays = stored.results.read(book.KIND, one.key).arrays
     if "curve_steps" not in arrays:
         raise ValueError("no curve of the training is stored")
-    return {"steps": arrays["curve_steps"].tolist(), "map": rounded(arrays["curve_map"])}
+    return {"steps": arrays["curve_steps"].tolist(), "map": rounded(arrays["curve_map"], PRINTED_DIGITS)}
 
 
 def _series(shown: pd.DataFrame, rankings: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -89,7 +89,7 @@ def test_both_sides_are_named_with_their_day_machine_and_revision(folders, tmp_p
     data = page_of(folders, tmp_path / "x.html").data
     assert data["before"]["name"] == "old results" and data["after"]["name"] == "new results"
     assert data["after"]["days"] == "1 to 2 January 2026"
-    assert data["before"]["machines"] == ["Some processor, 2 cores, 25 GB", "unknown machine"]
+    assert data["before"]["machines"] == ["Some processor, 2 cores, 23 GiB", "unknown machine"]
     assert data["before"]["revisions"] == ["0123456789"]
 
 

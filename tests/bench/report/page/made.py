@@ -163,7 +163,9 @@ def about(cells):
 def _facts(row):
     index, hasher = row.get("index"), row.get("hasher")
     family = INDEXES.get(index) or HASHERS.get(hasher) or "other"
-    settings = {"index": {"plugin": index, "effort": 8}} if isinstance(index, str) else {}
+    settings = {"embedder": {"plugin": "triplet"} | {f"option_{number}": number for number in range(24)}}
+    if isinstance(index, str):
+        settings["index"] = {"plugin": index, "effort": 8, "depth": len(str(row["build_setting"]))}
     libraries = {"numpy": "2.0", "scipy": "1.13"}
     return Facts(settings, family, MACHINE | {"libraries": libraries}, "2026-11-25T10:00:00.000+00:00")
 

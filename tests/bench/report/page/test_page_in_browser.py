@@ -1,5 +1,6 @@
 """The page as a reader meets it: opened from a file by a headless Chromium without a network."""
 
+import itertools
 from urllib.parse import urlencode
 
 import numpy as np
@@ -36,6 +37,29 @@ const at = heads.findIndex((head) => head.textContent.startsWith(arguments[0]));
 const rows = [...document.querySelectorAll('#table tbody tr')].filter((row) => !row.className);
 return rows.map((row) => row.cells[at].textContent);
 """
+HOVERED = """
+const [scatter, labels] = [document.getElementById('scatter'), []];
+for (const [curveNumber, { meta, text }] of scatter.data.entries()) {
+  for (const pointNumber of (text || []).keys()) {
+    Plotly.Fx.unhover('scatter');
+    Plotly.Fx.hover('scatter', [{ curveNumber, pointNumber }]);
+    const found = [...scatter.querySelectorAll('.hoverlayer .hovertext')].map((label) => {
+      const { left, right } = label.getBoundingClientRect();
+      const lines = [...label.querySelectorAll('.nums tspan.line')].map((line) => line.textContent);
+      return { lines, isInside: left >= 0 && right <= innerWidth };
+    });
+    labels.push([meta, found]);
+  }
+}
+return labels;
+"""
+"""The label that plotly shows over each point of the scatter chart."""
+WRITTEN = """
+return [...document.querySelectorAll('#scatter .annotation-text')].map((text) => {
+  const { left, right, top, bottom } = text.getBoundingClientRect();
+  return [text.textContent, left, right, top, bottom];
+});
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +73,12 @@ def two_features(tmp_path_factory):
 @pytest.fixture(scope="module")
 def codes(tmp_path_factory):
     return made.write(made.rankings(), tmp_path_factory.mktemp("codes"), made.CODES)
+
+
+def published(folder):
+    """The page of a search of which a paper says the precision and the time."""
+    cells = made.searches(settings=1, methods=("hash_tables",)).assign(bits=32, key_bits=8, candidates=1000)
+    return made.write(cells, folder, made.TABLE)
 
 
 def ranked_by_pandas(path, cost, quality, level, keep=lambda cells: cells, method=METHOD):
@@ -225,6 +255,93 @@ def test_junk_in_the_address_is_passed_over(browser, two_features, address):
     assert page.errors() == []
 
 
+def test_what_makes_no_sense_in_the_address_leaves_it_and_the_rest_stays(browser, two_features):
+    page = browser.open(two_features, "family=nobody&level=0.9&open=1&sort=shoe&features=7&level=9&codes=x&cost=memory")
+    assert page.address() == "#level=0.9&cost=memory"
+    page.go("family=graph&family=furniture&bits=7")
+    assert page.address() == "#family=graph"
+    page.go("main")
+    assert page.address() == "#main"  # a place of the page, to which the skip link leads
+
+
+def test_at_400_pixels_names_have_room_beside_reasons_and_no_short_setting_is_broken(browser, two_features):
+    page = browser.open(two_features, "all=yes", width=400)
+    width = "return document.querySelector('#table tbody th').getBoundingClientRect().width"
+    assert page.is_shown("tr.undone") and page.evaluate(width) >= 130
+    names = page.evaluate("return [...document.querySelectorAll('#table tbody th')].map((n) => n.textContent)")
+    assert any("M\u00a0=\u00a016" in name for name in names)
+    assert page.evaluate("return document.documentElement.scrollWidth") <= 400
+
+
+@pytest.mark.parametrize("width", [700, 970, 1130])
+def test_the_table_is_no_wider_than_the_page(browser, two_features, width):
+    page = browser.open(two_features, "all=yes", width=width)
+    ends = "return ['table', 'main'].map((id) => document.getElementById(id).getBoundingClientRect().right)"
+    table, main = page.evaluate(ends)
+    assert table <= main + 1
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_where_nothing_has_a_result_the_head_of_the_table_is_as_wide_as_its_rows(browser, tmp_path, width):
+    skipped = made.failures().assign(status="skipped", query_setting=None, setting=None)
+    page = browser.open(made.write(skipped, tmp_path), width=width)
+    heads = "return [...document.querySelectorAll('#table thead th')].map((n) => n.getBoundingClientRect().width)"
+    full = page.evaluate("return document.getElementById('table').getBoundingClientRect().width")
+    assert sum(page.evaluate(heads)) == pytest.approx(full, abs=1)
+    assert "Without a result" in page.text("#table thead")
+
+
+def test_bars_are_printed_and_a_note_stands_only_beside_its_column(browser, tmp_path):
+    page = browser.open(published(tmp_path), "quality=recall_at_10")
+    assert page.is_shown("#table-note .wide")
+    assert "Published" in page.text("#table-note") and "Published" in page.text("#table thead")
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        adjusted = "return getComputedStyle(document.querySelector('#slice .track i')).printColorAdjust"
+        assert page.evaluate(adjusted) == "exact"
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    page = browser.open(tmp_path / "report.html", "quality=recall_at_10", width=800)
+    assert not page.is_shown("#table-note .wide")
+
+
+def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(browser, tmp_path):
+    cells = made.searches(1, methods=("faiss",)).assign(ratio=1.0, ratio_low=1.0, ratio_high=1.0, ratio_to="faiss()")
+    cells = cells.assign(loaded=True, latency_ms_low=0.001, latency_ms_high=9.0)
+    page = browser.open(made.write(cells, tmp_path))
+    assert "Against" not in page.text("#table-section")
+    assert "During the timing other programs kept the machine busy." in page.text("#answer")
+    page.until("return !!document.querySelector('#scatter .points path')")
+    low, high = page.evaluate("return document.getElementById('scatter').layout.xaxis.range")
+    assert 10**low < 0.001 and 10**high > 9.0
+
+
+def test_the_heading_of_the_table_says_how_many_of_all_it_shows(browser, two_features):
+    page = browser.open(two_features)
+    shown, every = (len(page.evaluate(f"return {rows}")) for rows in ("chosenRows()", "currentSet().rows"))
+    assert 0 < shown < every
+    assert page.text("#table-heading") == f"{shown} of {every} searches: those chosen above"
+
+
+def test_published_values_stand_beside_each_quality_whichever_is_chosen(browser, tmp_path):
+    page = browser.open(published(tmp_path))
+    (value,) = pd.read_csv(tmp_path / "cells.csv")["reference_precision_at_10"]
+    for chosen in ("recall_at_10", "precision_at_10"):
+        page.go(f"quality={chosen}")
+        assert page.evaluate(COLUMN, "Published") == [f"{value:.3f}"]
+
+
+def test_one_machine_is_said_in_one_way_and_a_moment_in_one_line(browser, tmp_path):
+    cells = made.searches().assign(machine="Some processor, 1 core, 23 GiB")
+    page = browser.open(made.write(cells, tmp_path))
+    assert "Some processor, 1 core, 23 GiB." in page.text("#facts")
+    page.click("#table tbody th button")
+    details = page.evaluate("return document.querySelector('#table .details').textContent")
+    assert "timed onSome processor, 1 core, 23 GiB" in details
+    assert "cores in all2" in details and "memory23 GiB" in details and " GB" not in details
+    assert "2026‑11‑25\u00a010:00\u00a0UTC" in details
+
+
 def test_hostile_names_stay_text_in_the_page_and_in_the_chart(browser, tmp_path):
     cells = pd.concat([made.searches(settings=2), made.failures()], ignore_index=True)
     cells["dataset"] = HOSTILE
@@ -244,6 +361,52 @@ def test_hostile_names_stay_text_in_the_page_and_in_the_chart(browser, tmp_path)
     hover = page.text("#scatter .hoverlayer")
     assert "<b>&amp;</b>" in hover
     assert page.errors() == []
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_every_point_has_a_short_label_that_fits(browser, two_features, width):
+    page = browser.open(two_features, width=width)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    names = dict(page.evaluate("return currentSet().methods.map(({ id, name }) => [id, name])"))
+    labels = page.evaluate(HOVERED)
+    assert len(labels) > 50
+    for method, found in labels:
+        (label,) = found
+        assert label["isInside"] and len(label["lines"]) <= 8
+        text = " ".join(label["lines"])
+        assert text.startswith(names[method]) and "recall@10" in text and "ms a query (" in text
+        assert "option_" not in text
+        assert ("depth = " in text) == names[method].startswith(("ScaNN", "faiss", "Hash", "Hamming", "Annoy", "PyNN"))
+
+
+def test_no_name_in_a_crowded_chart_stands_on_another_and_a_key_has_them_all(browser, tmp_path):
+    page = browser.open(made.write(made.searches(builds=6), tmp_path), width=1400)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    boxes = page.evaluate(WRITTEN)
+    assert len(boxes) > 6
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one[1] >= other[2] or other[1] >= one[2] or one[3] + 2 >= other[4] or other[3] + 2 >= one[4]
+        assert apart, (one, other)
+    assert len(page.texts("#key button")) == 43
+    assert page.evaluate("return document.getElementById('key').offsetHeight") > 50
+
+
+def test_where_all_names_stand_in_the_chart_there_is_no_key(browser, tmp_path):
+    page = browser.open(made.write(made.searches(methods=("linear_scan", "annoy")), tmp_path), width=1400)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    assert page.evaluate("return document.getElementById('key').offsetHeight") <= 1
+
+
+@pytest.mark.parametrize(
+    "low, high", [(0.0165, 0.0745), (3.1, 3.4), (0.9, 1.05), (0.02, 70), (0.001, 4000), (1, 1.001)]
+)
+def test_a_logarithmic_axis_has_some_ticks_and_not_many(browser, two_features, low, high):
+    page = browser.open(two_features)
+    ticks = page.evaluate("return logTicks(arguments[0], arguments[1])", low, high)
+    values = ticks["tickvals"]
+    assert 4 <= len(values) <= 9 and values == sorted(set(values))
+    assert all(low <= value <= high for value in values)
+    assert len(set(ticks["ticktext"])) == len(values)
 
 
 @pytest.mark.long
@@ -357,6 +520,7 @@ def test_without_plotly_all_but_the_charts_is_there(browser, tmp_path):
     path.write_text(page_text(made.data_of(made.searches()), Shared("s.css", "s.js", "")))
     page = browser.open(path)
     assert page.is_shown("#scatter-missing")
+    assert not any(page.is_shown(css) for css in ("#scatter", "#ecdf", "#stretch-label", "#key"))
     assert len(page.evaluate(RANKED)) > 3
     assert page.errors() == []
 

@@ -76,6 +76,33 @@ def test_methods_of_a_family_share_a_hue_and_no_other_has_it():
     assert len({int(found[0]) for found in hues}) == len(hues)
 
 
+LOOK = ["hue", "shade", "shape", "dotted", "open"]
+
+
+def coded_searches():
+    """Scans of the codes of two hashers in three lengths, beside many variants of all indexes."""
+    scans = [
+        made.searches(1, ("hamming_scan",)).assign(hasher=hasher, bits=bits)
+        for hasher in ("itq", "sdh")
+        for bits in (32, 48, 96)
+    ]
+    cells = pd.concat([*scans, made.searches(2, builds=6)], ignore_index=True)
+    return cells.assign(key=[f"{place:032x}" for place in range(len(cells))])
+
+
+def test_no_two_methods_look_alike():
+    methods = pd.DataFrame(only_set(made.data_of(coded_searches()))["methods"])
+    assert len(methods) > 45
+    assert not methods.duplicated(LOOK).any()
+
+
+def test_hollow_are_codes_shorter_than_the_longest_of_their_index_and_nothing_else():
+    methods = pd.DataFrame(only_set(made.data_of(coded_searches()))["methods"])
+    longest = methods.groupby("index")["bits"].transform("max")
+    assert methods["open"].tolist() == (methods["bits"] < longest).tolist()
+    assert 0 < methods["open"].sum() < methods["bits"].notna().sum()
+
+
 def test_a_level_that_nobody_chose_is_one_of_the_grid_s_own_quality():
     searched = only_set(made.data_of(made.searches()))["measures"]
     assert [(one["id"], one["level"]) for one in searched[:1]] == [("recall_at_10", 0.95)]

@@ -102,7 +102,7 @@ def test_the_index_counts_cells_as_pandas_does(built, results):
         assert f"{(cells['status'] == 'ok').sum()} of {len(cells)} finished" in shown
     endings = "1 failed; 1 left out as dominated; 1 not yet run; 1 ran out of memory; 1 ran out of time; 1 skipped"
     assert endings in shown
-    assert "25 November 2026." in shown and "Some processor, 2 cores, 25 GB." in shown
+    assert "25 November 2026." in shown and "Some processor, 2 cores, 23 GiB." in shown
 
 
 @pytest.mark.parametrize(("cells", "grid"), [

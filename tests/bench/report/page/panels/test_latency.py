@@ -46,7 +46,7 @@ def test_each_search_has_the_percentiles_of_its_record(finish, vectors_dir):
     for _, row in run.cells.iterrows():
         own = found["searches"][row["key"]]
         for mine, column in (("p50", "latency_ms_p50"), ("p95", "latency_ms_p95"), ("p99", "latency_ms_p99")):
-            assert own[mine] == pytest.approx(row[column], rel=5.1e-4)
+            assert own[mine] == pytest.approx(row[column], rel=1e-6)  # so that both are printed alike
 
 
 @pytest.mark.long
