@@ -25,6 +25,12 @@ def significant(value: float, down: bool = False, digits: int = DIGITS) -> str:
     return f"{kept:,.{_decimals(kept, digits)}f}"
 
 
+def fraction(share: float) -> str:
+    """A quality or a share as the page prints it, with three decimals: .9996 is 0.999, never 1.000, and 1 is 1.000."""
+    plain = Context(prec=NOISE, rounding=ROUND_HALF_EVEN).create_decimal(repr(float(share)))
+    return f"{plain.quantize(Decimal('0.001'), rounding=ROUND_FLOOR):.{DIGITS}f}"
+
+
 def percent(share: float) -> str:
     """A quality or a share in percent, without the percent sign: .9496 is 94.9 and never 95.0."""
     return significant(100 * share, down=True)
