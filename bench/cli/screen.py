@@ -93,21 +93,49 @@ errors = Screen(stderr=True)
 
 def print_changes(changes: list[Change]) -> None:
     """Print the moved changes, the worst losses first, then those that can't be compared, and a summary."""
-    from bench.records.compare import ordered, summary
-    from bench.report.text_layout import Row, Table, fitted
+    from bench.records.compare import ordered, share_in_words, summary
+    from bench.report.text_layout import Row, Table, fitted, wrapped
 
-    rows = []
-    for one in (change for change in ordered(changes) if change.verdict != "same"):
-        figures = ("", "", "", "")
-        if one.has_moved:
-            interval = f"{one.low:+.1%} to {one.high:+.1%}"
-            figures = (f"{one.before:.4g}", f"{one.after:.4g}", f"{one.change:+.1%}", interval)
-        note = f" ({one.note})" if one.note else ""
-        rows.append(Row(one.dataset, (one.cell, one.figure, *figures, one.verdict + note)))
-    if rows:
-        heads = ("cell", "figure", "before", "after", "change", "interval", "verdict")
-        print_lines(fitted(Table(heads, tuple(rows), "data set", texts=(0, 1, 6)), console.table_width))
-    console.print(summary(changes))
+    shown = [change for change in ordered(changes) if change.verdict != "same"]
+    several = len({one.dataset for one in changes}) > 1
+    columns = {
+        "data set": [one.dataset if several else "" for one in shown],
+        "cell": [one.cell for one in shown],
+        "figure": [_figure_name(one.figure) for one in shown],
+        "before": [_figure(one.figure, one.before) if one.has_moved else "" for one in shown],
+        "after": [_figure(one.figure, one.after) if one.has_moved else "" for one in shown],
+        "change": [share_in_words(one.change) if one.has_moved else "" for one in shown],
+        "interval": [one.interval if one.has_moved else "" for one in shown],
+        "verdict": [f"{one.verdict} ({one.note})" if one.note else one.verdict for one in shown],
+    }
+    corner, *heads = [head for head, texts in columns.items() if any(texts)] or [""]
+    if shown:
+        rows = [
+            Row(label, tuple(values))
+            for label, *values in zip(*(columns[head] for head in (corner, *heads)), strict=True)
+        ]
+        texts = tuple(at for at, head in enumerate(heads) if head in ("cell", "figure", "verdict"))
+        print_lines(fitted(Table(tuple(heads), tuple(rows), corner, texts=texts), console.table_width))
+    print_lines(wrapped(summary(changes), console.table_width))
+
+
+def _figure_name(figure: str) -> str:
+    """The name of a figure that is compared, with its unit, as in tables. Empty for a whole cell."""
+    from bench.records.columns import compared
+
+    if not figure:
+        return ""
+    column = compared(figure)
+    return f"{column.said}, {'%' if column.judged else column.unit}"
+
+
+def _figure(figure: str, value: float) -> str:
+    """A figure that is compared with four digits, a quality in percent and never rounded up."""
+    from bench.records.columns import compared
+    from bench.report.numerals import significant
+
+    column = compared(figure)
+    return significant(column.scale * value, down=column.judged, digits=4)
 
 
 def print_lines(lines: Iterable[str]) -> None:

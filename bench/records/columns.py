@@ -6,6 +6,7 @@ The frame of cells, tables, screen, figures, page, site and ``compare`` read it.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -162,12 +163,15 @@ COLUMNS = (
     *_texts("setting", "build_setting", "query_setting", "expressions"),
     *_integers("k", "seed"),
     MAP,
-    *(Column(f"map_{name}", better="more", judged=True) for name in ("best", "worst", "by_index")),
+    *(
+        Column(f"map_{name}", said=f"mAP, {said}", scale=100, better="more", judged=True)
+        for name, said in (("best", "ties at best"), ("worst", "ties at worst"), ("by_index", "ties by index"))
+    ),
     *_numbers("map_peak"),
     *_integers("map_peak_step"),
     PRECISION,
-    Column("ndcg_at_{k}", better="more", judged=True),
-    Column("precision_within_2", better="more", judged=True),
+    Column("ndcg_at_{k}", said="NDCG@{k}", scale=100, better="more", judged=True),
+    Column("precision_within_2", said="precision within radius 2", scale=100, better="more", judged=True),
     RECALL,
     *_numbers("complete_share"),
     LATENCY,
@@ -227,3 +231,15 @@ PAPER_MEMORY = Column(
 
 COMPARED = tuple(column for column in (*COLUMNS, ONE_THREAD) if column.better)
 """The columns of a record that ``compare`` compares."""
+
+
+def compared(name: str) -> Column:
+    """The column of COMPARED that has this name for some number of neighbours, for that number.
+
+    Raises ValueError: there is none.
+    """
+    for column in COMPARED:
+        beginning, _, end = column.name.partition("{k}")
+        if found := re.fullmatch(f"{re.escape(beginning)}(\\d*){re.escape(end)}", name):
+            return column.at(int(found[1] or 0))
+    raise ValueError(f"{name!r} is no figure that is compared: expected one of {[one.name for one in COMPARED]}")

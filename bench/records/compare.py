@@ -5,6 +5,11 @@ by their content and, if a record does not know it, by their name. Cells are mat
 not by key, which holds the versions that differ. Seeds of a cell are its repetitions. Times are compared only if
 machines of one class took them on both sides; of other seeds and cells, the qualities are.
 
+Before and after are the figures of the records, as the tables of the two runs have them, and means where a cell has
+several seeds. The change is their ratio less 1. The interval is that of what is judged, the difference of the means of
+seeds or, as logarithms, of replicates; where the ratio of the shown figures lies outside, the interval is widened to
+it, and a figure whose interval so comes to hold no change has not moved.
+
 Many figures are judged at once, so some unchanged ones would look moved by chance, one in forty for the worse.
 Benjamini and Hochberg's procedure over all figures keeps the share of unchanged ones among the moved ones below 5 %.
 All intervals are widened to the level at which it judges (see ``statistics.judging_level``). The quality of a single
@@ -23,10 +28,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bench.records import book
-from bench.records.columns import COMPARED, ENCODING, TRAINER, Column
+from bench.records.columns import COMPARED, ENCODING, TRAINER, Column, compared
+from bench.records.labels import labels, natural
 from bench.store.entries import Entry, Store
 from bench.system.machines import NOT_RECORDED
 from bench.timing.statistics import Shift, difference, judging_level, mean_gain
@@ -45,18 +50,18 @@ QUALITY = tuple(column.name.partition("{")[0] for column in COMPARED if column.j
 NOISE = 1e-9
 """The largest difference of quality that rounding may make. Otherwise quality is exact for the same seed."""
 COUNTS = ("database_items", "queries")
-CODED = ("k", "protocol", "unseen_classes", "embedder", "dim", "input", "hasher", "bits", "model", "database_codes")
-"""The columns that are added to the description of a cell if other cells are described alike and differ in them."""
 OTHER_MACHINE = "other machine"
 MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after", OTHER_MACHINE)
 LOST = (*MISSING, "other data", *(f"{status} after" for status in book.FAILED))
 JUDGED = ("same", "better", "worse")
 """The verdicts on a figure that both sides have."""
+LIMIT = 10.0
+"""The share, +1,000 %, beyond which the interval of an unmoved figure says nothing of it."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of one cell: its means, and the change from before to after as a share, with its interval.
+    """One figure of one cell, as the records have it, and its change from before to after as a share with an interval.
 
     ``verdict``: "same", "better" or "worse"; "new after" if it was unknown or failed before; one of LOST if a cell, a
     seed (both without a figure) or a figure can't be compared. ``note`` gives details of these.
@@ -83,23 +88,44 @@ class Change:
         """The least loss, as a share of the earlier figure. It is below 0 if there may be no loss."""
         return self.low if self.figure in TIMES and self.figure not in RATES else -self.high
 
+    @property
+    def is_vague(self) -> bool:
+        """Whether the interval is too wide to say that the figure is the same: it reaches beyond LIMIT."""
+        return self.verdict == "same" and max(-self.low, self.high) > LIMIT
+
+    @property
+    def interval(self) -> str:
+        """The interval in words. That of a vague change says what there is too little of."""
+        if self.is_vague:
+            return f"too few {'replicates' if self.figure in TIMES else 'seeds'}"
+        return "exact" if self.low == self.high else f"{share_in_words(self.low)} to {share_in_words(self.high)}"
+
     def describe(self) -> str:
         """The change in one line."""
-        figure = f"{self.figure} " if self.figure else ""
-        shares = f", {self.change:+.1%} ({self.low:+.1%} to {self.high:+.1%})" if self.verdict == "worse" else ""
+        figure = f"{compared(self.figure).said} " if self.figure else ""
+        shares = f", {share_in_words(self.change)} ({self.interval})" if self.verdict == "worse" else ""
         note = f" ({self.note})" if self.note else ""
         return f"{self.dataset}, {self.cell}: {figure}{self.verdict}{shares}{note}"
 
 
+def share_in_words(share: float) -> str:
+    """A change as a share, in percent and with its sign: "+10.2%"."""
+    return f"{share:+,.1%}"
+
+
 @dataclass(frozen=True)
 class Pair:
-    """A figure of both sides that is not judged yet. ``share``: turns a change in the shift's unit into a share."""
+    """A figure of both sides that is not judged yet, with its change as a share of the shown figures.
+
+    ``share``: turns a change in the shift's unit into a share.
+    """
 
     dataset: str
     cell: str
     figure: str
     before: float
     after: float
+    change: float
     shift: Shift
     share: Callable[[float], float]
 
@@ -108,10 +134,13 @@ class Pair:
         low, high = self.shift.interval(level)
         lower_is_better = self.figure in TIMES and self.figure not in RATES
         risen, fallen = ("worse", "better") if lower_is_better else ("better", "worse")
-        verdict = risen if low > NOISE else fallen if high < -NOISE else "same"
-        change, low, high = (self.share(one) for one in (self.shift.value, low, high))
-        where = self.dataset, self.cell, self.figure
-        return Change(*where, self.before, self.after, change, low, high, verdict)
+        verdict = "same"
+        if low > NOISE and self.change > 0:
+            verdict = risen
+        elif high < -NOISE and self.change < 0:
+            verdict = fallen
+        low, high = min(self.share(low), self.change), max(self.share(high), self.change)
+        return Change(self.dataset, self.cell, self.figure, self.before, self.after, self.change, low, high, verdict)
 
 
 @dataclass
@@ -162,11 +191,12 @@ def summary(changes: list[Change]) -> str:
     """The numbers of figures that moved and of changes that can't be compared, in a sentence."""
     judged = sum(one.verdict in JUDGED for one in changes)
     moved = sum(one.has_moved for one in changes)
-    others = len(changes) - judged
+    vague, others = sum(one.is_vague for one in changes), len(changes) - judged
     what = "cell, seed or figure" if others == 1 else "cells, seeds or figures"
+    few = f"of {vague} there are too few replicates or seeds to tell (the interval reaches beyond {LIMIT:+,.0%}); "
     return (
         f"{moved} of {judged} figures moved (judged together: 5 % of these by chance, at most); "
-        f"{others} {what} can't be compared"
+        f"{few if vague else ''}{others} {what} can't be compared"
     )
 
 
@@ -230,28 +260,9 @@ def _compared(before: Data | None, after: Data | None, across_machines: bool) ->
         yield Change(before.name, "all cells", verdict="other data", note=f"{contents}: nothing of them is compared")
         return
     old, new = (data.cells if data else {} for data in (before, after))
-    labels = _labels({name: next(iter(seeds.values())) for name, seeds in {**new, **old}.items()})
-    for name, label in sorted(labels.items()):
+    named = labels({name: next(iter(seeds.values())) for name, seeds in sorted({**new, **old}.items())})
+    for name, label in sorted(named.items(), key=lambda one: (natural(one[1]), one[0])):
         yield from _of_cell(known.name, label, old.get(name, {}), new.get(name, {}), across_machines)
-
-
-def _labels(cells: dict[Name, Entry]) -> dict[Name, str]:
-    """The label of each cell. Cells that are described alike are also labelled by the differences of their coding."""
-    alike: dict[str, dict[Name, Row]] = {}
-    for name, entry in cells.items():
-        alike.setdefault(entry.meta["described"], {})[name] = entry.meta["row"]
-    return {name: label for words, rows in alike.items() for name, label in _told_apart(words, rows).items()}
-
-
-def _told_apart(words: str, rows: dict[Name, Row]) -> dict[Name, str]:
-    """The labels of cells that are described alike."""
-    if len(rows) == 1:
-        return dict.fromkeys(rows, words)
-    differing = [column for column in CODED if len({row.get(column) for row in rows.values()}) > 1] or CODED
-    return {
-        name: ", ".join([words, *(f"{column} {row[column]}" for column in differing if row.get(column) is not None)])
-        for name, row in rows.items()
-    }
 
 
 def _of_cell(
@@ -296,7 +307,7 @@ def _other_counts(before: Entry, after: Entry) -> str:
     """The difference of the numbers of items and queries in words. Empty if they are equal or not known."""
     pairs = [(name, before.meta["row"].get(name), after.meta["row"].get(name)) for name in COUNTS]
     other = [pair for pair in pairs if None not in pair and pair[1] != pair[2]]
-    return "; ".join(f"{name} {old} before, {new} after" for name, old, new in other)
+    return "; ".join(f"{name.replace('_', ' ')} {old} before, {new} after" for name, old, new in other)
 
 
 def _qualities(dataset: str, cell: str, rows: Sequence[tuple[Row, Row]]) -> Iterator[Pair | Change]:
@@ -311,7 +322,8 @@ def _qualities(dataset: str, cell: str, rows: Sequence[tuple[Row, Row]]) -> Iter
         if known := [(old, new) for old, new in values if old is not None and new is not None]:
             base, now = np.mean(known, axis=0).tolist()
             shift = mean_gain([new - old for old, new in known], NOISE)
-            yield Pair(dataset, cell, name, base, now, shift, partial(_share_of, base))
+            share = partial(_share_of, base)
+            yield Pair(dataset, cell, name, base, now, share(shift.value), shift, share)
 
 
 def _known(value: Any) -> float | None:
@@ -341,26 +353,32 @@ def _by_machine(column: Column, seeds: Sequence[Seed]) -> tuple[list[Seed], set[
 
 
 def _times(dataset: str, cell: str, column: Column, seeds: Sequence[Seed]) -> Iterator[Pair | Change]:
-    """A time or rate of a cell. The medians of replicates are compared as logarithms, which gives a factor.
+    """A time or rate of a cell. Shown are the figures of the records; the medians of replicates are compared as
+    logarithms, which gives a factor.
 
     Assumption: the machine was as fast before as after, and replicates are independent, but for those that share a
     process (``shared``).
     """
-    known = [[one.arrays.get(column.array) for one in seed] for seed in seeds]
-    sides = [[times for seed in known if (times := seed[place]) is not None] for place in (0, 1)]
-    old, new = (_logarithms(column, times) for times in sides)
+    known = [[one for one in (seed[place] for seed in seeds) if column.array in one.arrays] for place in (0, 1)]
+    old, new = (_logarithms(column, entries) for entries in known)
     if len(old) and len(new):
-        base, now = (math.exp(float(np.median(logs))) for logs in (old, new))
-        shared = column.shared * math.sqrt(sum(1 / len(times) for times in sides))
+        base, now = (float(np.mean([_figure(column, one) for one in entries])) for entries in known)
+        shared = column.shared * math.sqrt(sum(1 / len(entries) for entries in known))
         shift = difference(old, new).with_error(shared) if shared else difference(old, new)
-        yield Pair(dataset, cell, column.name, base, now, shift, _factor_less_one)
+        yield Pair(dataset, cell, column.name, base, now, now / base - 1, shift, _factor_less_one)
     elif len(old) or len(new):
         yield Change(dataset, cell, column.name, verdict="gone after" if len(old) else "new after")
 
 
-def _logarithms(column: Column, times: Sequence[NDArray[np.floating]]) -> list[float]:
+def _figure(column: Column, entry: Entry) -> float:
+    """The time or rate of a record as its tables have it; of one without that figure, the median over replicates."""
+    stated = _known(entry.meta["row"].get(column.name))
+    return math.exp(float(np.median(_logarithms(column, [entry])))) if stated is None else stated
+
+
+def _logarithms(column: Column, entries: Sequence[Entry]) -> list[float]:
     """The logarithm of each replicate's figure, which is its median time or the rate for that time."""
-    medians = [float(np.median(replicate)) for one in times for replicate in one]
+    medians = [float(np.median(replicate)) for one in entries for replicate in one.arrays[column.array]]
     return [math.log(1e3 / time if column.name in RATES else time) for time in medians if time > 0]
 
 

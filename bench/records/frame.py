@@ -35,7 +35,7 @@ def frame_of(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     """
     cells = pipeline.grid.cells
     rows = []
-    for cell, variant, setting in zip(cells, _variants(cells), _settings(cells), strict=True):
+    for cell, variant, setting in zip(cells, variants(cells), settings_of(cells), strict=True):
         record_key = key(pipeline, cell)
         entry = store.find(KIND, record_key)
         row = {**base_row(pipeline, cell), "status": None} if entry is None else entry.meta["row"]
@@ -44,14 +44,14 @@ def frame_of(pipeline: Pipeline, store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _variants(cells: Sequence[Cell]) -> list[str | None]:
+def variants(cells: Sequence[Cell]) -> list[str | None]:
     """For each cell, the parameters of its embedder, input and hasher that differ between cells with the plugin."""
     coding = [{place: value for place, value in _values(cell) if place[0] not in SEARCH_ROLES} for cell in cells]
     differing = _differing(coding)
     return [_joined(f"{place[2]}={value}" for place, value in one.items() if place in differing) for one in coding]
 
 
-def _settings(cells: Sequence[Cell]) -> list[dict[str, str | None]]:
+def settings_of(cells: Sequence[Cell]) -> list[dict[str, str | None]]:
     """For each cell, the parameters of its index and reranker that differ between cells with the plugin."""
     searching = [{place: value for place, value in _values(cell) if place[0] in SEARCH_ROLES} for cell in cells]
     differing = _differing(searching)

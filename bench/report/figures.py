@@ -81,7 +81,7 @@ def write_figures(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Pat
     for name, kind in product(set(NAMES) - set(figures), KINDS):
         (folder / f"{name}.{kind}").unlink(missing_ok=True)
     return [
-        replace_file(folder / f"{name}.{kind}", partial(_save, figure, kind))
+        replace_file(folder / f"{name}.{kind}", partial(save, figure, kind))
         for (name, figure), kind in product(figures.items(), KINDS)
     ]
 
@@ -122,7 +122,8 @@ def _fronts(done: pd.DataFrame, k: int) -> dict[str, Panel]:
     }
 
 
-def _save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
+def save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
+    """Write a figure as "png" or "pdf". The same figure gives the same file."""
     metadata = {"CreationDate": None} if kind == "pdf" else None
     figure.savefig(path, format=kind, dpi=160, metadata=metadata)
 
@@ -156,14 +157,18 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
     for axes in every[:, 0]:
         axes.set_ylabel(panel.heading)
     ordered = sorted(entries, key=lambda label: (styles[label], label))
-    columns = _legend_columns(ordered, figure.get_figwidth())
-    handles = [entries[label] for label in ordered]
-    legend = figure.legend(handles, ordered, loc="outside lower center", ncols=columns, fontsize="small")
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    add_legend(figure, {label: entries[label] for label in ordered})
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
     figure.suptitle(f"{grid.name}: {datasets}, recipe {grid.recipe}", fontsize="medium", parse_math=False)
     return figure
+
+
+def add_legend(figure: matplotlib.figure.Figure, entries: dict[str, Any]) -> None:
+    """One legend below a figure, of the handles by their labels."""
+    columns = _legend_columns([*entries], figure.get_figwidth())
+    legend = figure.legend([*entries.values()], [*entries], loc="outside lower center", ncols=columns, fontsize="small")
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _legend_columns(labels: list[str], inches: float) -> int:

@@ -12,17 +12,23 @@ NOISE = 9
 """The significant digits that count. The others are rounding of the machine (0.29 * 100 is 28.999999999999996)."""
 
 
-def significant(value: float, down: bool = False) -> str:
-    """The value with three significant digits. With ``down`` it is rounded towards zero."""
+def significant(value: float, down: bool = False, digits: int = DIGITS) -> str:
+    """The value with three significant digits, or ``digits``. With ``down`` it is rounded towards zero."""
     if not math.isfinite(value):
         return "inf" if value > 0 else "-inf" if value < 0 else "unknown"
     plain = Context(prec=NOISE, rounding=ROUND_HALF_EVEN).create_decimal(repr(float(value)))
-    kept = Context(prec=DIGITS, rounding=ROUND_FLOOR if down else ROUND_HALF_EVEN).plus(plain)
+    kept = Context(prec=digits, rounding=ROUND_FLOOR if down else ROUND_HALF_EVEN).plus(plain)
     if kept == 0:
         return "0"
     if abs(kept) < Decimal(repr(SMALLEST)):
-        return f"{kept:.{DIGITS - 1}e}"
-    return f"{kept:,.{_decimals(kept)}f}"
+        return f"{kept:.{digits - 1}e}"
+    return f"{kept:,.{_decimals(kept, digits)}f}"
+
+
+def fraction(share: float) -> str:
+    """A quality or a share as the page prints it, with three decimals: .9996 is 0.999, never 1.000, and 1 is 1.000."""
+    plain = Context(prec=NOISE, rounding=ROUND_HALF_EVEN).create_decimal(repr(float(share)))
+    return f"{plain.quantize(Decimal('0.001'), rounding=ROUND_FLOOR):.{DIGITS}f}"
 
 
 def percent(share: float) -> str:
@@ -44,6 +50,6 @@ def deviation(value: float, beside: float) -> str:
     return shown if value == 0 or float(shown.replace(",", "")) else f"<{10.0**-decimals:.{decimals}f}"
 
 
-def _decimals(number: Decimal) -> int:
-    """The decimals of a number with DIGITS significant digits."""
-    return max(0, DIGITS - 1 - number.adjusted()) if number else DIGITS - 1
+def _decimals(number: Decimal, digits: int = DIGITS) -> int:
+    """The decimals of a number with so many significant digits."""
+    return max(0, digits - 1 - number.adjusted()) if number else digits - 1

@@ -29,10 +29,21 @@ from bench.report import pareto, systems
 from bench.report.captions import caption
 from bench.report.code_tables import ranked_rows
 from bench.report.latex import to_latex
-from bench.report.words import PROTOCOL_NAMES, GridInfo, papers_row, papers_text, text, timed_on, word
+from bench.report.words import (
+    PROTOCOL_NAMES,
+    GridInfo,
+    interval,
+    interval_of,
+    papers_row,
+    papers_text,
+    text,
+    timed_on,
+    word,
+)
 from bench.system.files import replace_file
 
 SETTINGS = ["build_setting", "query_setting"]
+INTERVAL = "95 % interval"
 
 
 def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path]:
@@ -164,6 +175,8 @@ def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: in
             for column in (column.at(k) for column in shown if not (single and column.name == SHARE.name)):
                 head = {"section": f"{name}: {block}", "row": label, "figure": column.heading}
                 rows.append(head | {place: text(group, column) for place, group in cells.items()})
+                ends = {place: interval(group, column) for place, group in cells.items()}
+                rows += [head | {"figure": f"{column.heading}, {INTERVAL}"} | ends] if any(ends.values()) else []
                 rows += papers_row(head, series, {place: papers_text(group, column) for place, group in cells.items()})
     return rows
 
@@ -174,7 +187,12 @@ def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
     rows = []
     for label, series in split_series(section, tidy, ["index", "rerank", "setting", *VARIANT]):
         head = {"section": name, "row": label}
-        rows.append(head | {column.heading: text(series, column) for column in columns})
+        row = dict(head)
+        for column in columns:
+            row[column.heading] = text(series, column)
+            if column.bounds and tidy[column.bounds[0]].notna().any():
+                row[f"{column.heading}, {INTERVAL}"] = interval(series, column)
+        rows.append(row)
         rows += papers_row(head, series, {column.heading: papers_text(series, column) for column in columns})
     return rows
 
@@ -208,6 +226,8 @@ def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
             for column in (column.at(k) for column in systems.COLUMNS):
                 value = best[column.name]
                 row[column.heading] = "" if pd.isna(value) else f"{value * column.scale:.{column.digits}f}"
+                if column.bounds:
+                    row[f"{column.heading}, {INTERVAL}"] = interval_of(best, column)
             rows.append(row)
     return rows
 

@@ -133,6 +133,18 @@ def text(group: pd.DataFrame, column: Column) -> str:
     return f"{shown} ({beside})"
 
 
+def interval(group: pd.DataFrame, column: Column) -> str:
+    """The interval of one field of a table, in its column's unit. Of several seeds, or where none is known, empty."""
+    done = group[group["status"] == "ok"]
+    return interval_of(done.iloc[0], column) if len(done) == 1 else ""
+
+
+def interval_of(cell: pd.Series, column: Column) -> str:
+    """The interval of a finished cell, in the unit of its column. Empty where none is known."""
+    ends = [float(cell[name]) * column.scale for name in column.bounds if name in cell and pd.notna(cell[name])]
+    return " to ".join(_number(end, column.digits) for end in ends) if len(ends) == 2 else ""
+
+
 def papers_data(group: pd.DataFrame) -> str | None:
     """The data of the published figures of some cells, as in "paper, Food101". None if these are our data."""
     others = group.loc[~group["reference_compares"].astype(bool), "reference_dataset"].dropna()

@@ -12,6 +12,7 @@ from bench.report.page.assemble import write_page
 from bench.report.page.facts import About, facts
 from bench.report.page.panels import parts
 from bench.report.page.payload import payload
+from bench.report.panel_figures import write_panel_figures
 from bench.report.tables import complete, write_tables
 from bench.report.tidy import gathered
 from bench.stages.pipeline import Pipeline
@@ -61,6 +62,9 @@ def write_report(
         name: About(facts(one, results), some, panels(one))
         for one, (name, some) in zip(pipelines, told.items(), strict=True)
     }
+    if len(pipelines) == 1:  # panels are of one data set, and stand in its own folder
+        [(name, one)] = about.items()
+        written += write_panel_figures(one.panels, f"{info.name}: {name}, recipe {info.recipe}", folder)
     return [*written, write_page(payload(info, complete(cells, info), about), folder, results.say)]
 
 

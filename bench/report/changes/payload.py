@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.records import book
-from bench.records.columns import COMPARED
+from bench.records.columns import compared
 from bench.records.compare import JUDGED, RATES, TIMES, Change, ordered
 from bench.report.provenance import days_in_words, machine_in_words, without_paths
 from bench.store.entries import Damaged, Store
 from bench.system.wording import printable
 
-FORMAT = 1
-TIME_NAMES = {column.name: (column.said, column.unit) for column in COMPARED if column.array}
+FORMAT = 2
 REVISION_LETTERS = 10
 
 
@@ -29,8 +29,12 @@ class Side:
     revisions: tuple[str, ...]
 
 
-def side(store: Store) -> Side:
-    """The origin of the records of a store. Damaged records are ignored."""
+def sides(before: Store, after: Store) -> tuple[Side, Side]:
+    """The origins of the records of two stores, by names that tell the folders apart. Damaged records are ignored."""
+    return _side(before, after.root), _side(after, before.root)
+
+
+def _side(store: Store, other: Path) -> Side:
     times, machines, revisions = [], set(), set()
     for key in store.keys(book.KIND):
         try:
@@ -41,8 +45,16 @@ def side(store: Store) -> Side:
         times.append(meta.get("finished"))
         machines.add(meta.get("machine") or machine_in_words(environment))
         revisions.add(str(environment.get("revision") or "")[:REVISION_LETTERS])
-    name = store.root.name if store.root.name not in ("", "..") else store.root.resolve().name
+    name = _told_from(store.root, other)
     return Side(printable(name), days_in_words(times), tuple(sorted(machines)), tuple(sorted(revisions - {""})))
+
+
+def _told_from(folder: Path, other: Path) -> str:
+    """The end of a folder's path, with as many names as tell it from the other: "results", or "old/results"."""
+    own, others = ((one.resolve() if ".." in one.parts else one.absolute()).parts[1:] for one in (folder, other))
+    most = max(len(own), len(others))
+    names = next((count for count in range(1, most + 1) if own[-count:] != others[-count:]), 1)
+    return "/".join(own[-names:])
 
 
 def payload(changes: list[Change], before: Side, after: Side, lost: Collection[Change]) -> dict[str, Any]:
@@ -60,6 +72,8 @@ def payload(changes: list[Change], before: Side, after: Side, lost: Collection[C
             **{name: _finite(getattr(one, name)) for name in ("before", "after", "change", "low", "high")},
             "verdict": one.verdict,
             "judged": one.verdict in JUDGED,
+            "interval": one.interval if one.verdict in JUDGED else "",
+            "vague": one.is_vague,
             "lost": one in lost,
             "note": without_paths(one.note),
         }
@@ -84,11 +98,9 @@ def _figures(changes: Sequence[Change]) -> list[str]:
 
 def _described(figure: str) -> dict[str, str]:
     """A figure's name and unit as printed, and whether more of it is better ("quality", "rate") or less ("time")."""
-    if figure in TIMES:
-        name, unit = TIME_NAMES[figure]
-        return {"name": name, "unit": unit, "kind": "rate" if figure in RATES else "time"}
-    name = "mAP" if figure == "map" else figure.replace("_at_", "@").replace("map_", "mAP ").replace("_", " ")
-    return {"name": name, "unit": "", "kind": "quality"}
+    column = compared(figure)
+    kind = "quality" if column.judged else "rate" if figure in RATES else "time"
+    return {"name": column.said, "unit": column.unit, "kind": kind}
 
 
 def _finite(value: float) -> float | None:

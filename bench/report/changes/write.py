@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from bench.records.compare import Change, summary
-from bench.report.changes.payload import payload, side
+from bench.report.changes.payload import payload, sides
 from bench.report.page.assemble import embedded, filled, plotly_text, policy_of, script_text, style_text
 from bench.store.entries import Store
 from bench.system.files import replace_file, write_text
@@ -27,16 +27,16 @@ def write_changes(
     Raises ValueError: plotly is missing.
     Raises DiskFull: the page does not fit. An earlier file at ``path`` stays.
     """
-    sides = side(before), side(after)
+    both = sides(before, after)
     script, plotly = scripts(), plotly_text()
     text = filled(
         _own("changes.html"),
         POLICY=policy_of(script, plotly),
-        TITLE=escape(f"What changed from {sides[0].name} to {sides[1].name}"),
+        TITLE=escape(f"What changed from {both[0].name} to {both[1].name}"),
         SUMMARY=escape(f"{summary(changes)}."),
         LOSSES=escape(f"{len(lost)} {'loss' if len(lost) == 1 else 'losses'} ({lost_means})."),
-        STYLE=f"{style_text('base.css', 'page.css')}\n{_own('changes.css')}",
-        DATA=embedded(payload(changes, *sides, lost)),
+        STYLE=f"{style_text('base.css', 'page.css', 'folds.css')}\n{_own('changes.css')}",
+        DATA=embedded(payload(changes, *both, lost)),
         SCRIPT=script,
         PLOTLY=plotly,
     )

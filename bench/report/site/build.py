@@ -120,7 +120,7 @@ def _write(folder: Path, reports: list[Report], broken: dict[str, str], say: Cal
     _put(folder, PLOTLY, plotly_text())
     _put(folder, REPORT_STYLE, f"{style_text()}\n{_own('report.css')}")
     _put(folder, REPORT_SCRIPT, script_text())
-    _put(folder, SITE_STYLE, f"{style_text('base.css', 'page.css')}\n{_own('site.css')}")
+    _put(folder, SITE_STYLE, f"{style_text('base.css', 'page.css', 'folds.css')}\n{_own('site.css')}")
     _put(folder, SITE_SCRIPT, scripts())
     listed = []
     for report in reports:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from bench.plugins import registry
 from bench.records import columns
-from bench.report.numerals import significant
+from bench.report.numerals import fraction, significant
 from bench.report.provenance import days_in_words
 from bench.report.site.addresses import report_address
 from bench.report.site.collect import Report
@@ -19,14 +19,17 @@ from bench.report.words import machine_word, word
 
 COSTS = {column.name: column for column in (columns.LATENCY, columns.THROUGHPUT, columns.BUILD, columns.MEMORY)}
 UNFINISHED = "–"
+MOST_SERIES = 18
+"""The most variants of a method that its chart tells apart."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A field of a table: its text, and the number by which it is sorted, if it is a number."""
+    """A field of a table: its text, the number by which it is sorted, if it is one, and the interval, if it has one."""
 
     text: str
     number: float | None = None
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,18 +98,23 @@ class MethodPage:
 
 
 def chart_data(page: MethodPage) -> dict[str, Any]:
-    """The data of a method's chart, in JSON's types: its qualities, and the points of each report.
+    """The data of a method's chart, in JSON's types: its qualities, and its points in series.
 
-    Points of several machine classes in one report are apart, as what is in one series was measured side by side.
+    A series is a variant of the method in one report, as long as there are at most MOST_SERIES of them, or else all of
+    the report. Points of several machine classes in one report are apart, as what is in one series was measured side by
+    side.
     """
     points = [point for part in page.parts for point in part.points]
+    by_report = {name: found for part in page.parts for name, found in _side_by_side(part).items()}
+    by_variant = {
+        ": ".join([name] * (len(by_report) > 1) + [variant]): [point for point in found if point.name == variant]
+        for name, found in by_report.items()
+        for variant in dict.fromkeys(point.name for point in found)
+    }
+    series = by_variant if len(by_report) < len(by_variant) <= MOST_SERIES else by_report
     return {
         "measures": list(dict.fromkeys(name for point in points for name in point.qualities)),
-        "series": [
-            {"name": name, "points": [vars(point) for point in found]}
-            for part in page.parts
-            for name, found in _side_by_side(part).items()
-        ],
+        "series": [{"name": name, "points": [vars(point) for point in found]} for name, found in series.items()],
     }
 
 
@@ -186,13 +194,21 @@ def _name(method: Method, dataset: DataSet, row: Row) -> str:
 
 def _values(row: Row, names: Iterable[str]) -> tuple[Value, ...]:
     """The row's figures in some columns. Qualities are rounded down, so none is more than was measured."""
-    found = []
-    for name in names:
-        figure = row.figure(name)
-        number = figure * COSTS[name].scale if figure is not None and name in COSTS else figure
-        text = UNFINISHED if number is None else significant(number, down=name not in COSTS)
-        found.append(Value(text, number))
-    return tuple(found)
+    return tuple(_cost(row, COSTS[name]) if name in COSTS else _quality(row.figure(name)) for name in names)
+
+
+def _quality(figure: float | None) -> Value:
+    return Value(UNFINISHED) if figure is None else Value(fraction(figure), figure)
+
+
+def _cost(row: Row, column: columns.Column) -> Value:
+    """A cost, with its interval if the row has one."""
+    figure = row.figure(column.name)
+    if figure is None:
+        return Value(UNFINISHED)
+    ends = [end for name in column.bounds if (end := row.figure(name)) is not None]
+    interval = " to ".join(significant(end * column.scale) for end in ends) if len(ends) == 2 else ""
+    return Value(significant(figure * column.scale), figure * column.scale, interval)
 
 
 def _why_none(row: Row) -> str:

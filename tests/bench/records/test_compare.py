@@ -5,9 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.cli.screen import print_changes
 from bench.grids.cells import Cell
-from bench.records.compare import TIMES, compare, losses
+from bench.plugins.choices import ROLES, Choice
+from bench.records.compare import TIMES, Change, compare, losses, summary
 from bench.store.entries import Store
+from bench.store.identity import digest
 from tests.bench.recorded import write
 from tests.conftest import bench
 
@@ -147,7 +150,7 @@ def test_what_was_skipped_afterwards_is_a_loss_unless_that_is_allowed(folders, s
 def test_a_figure_that_is_gone_is_a_loss_and_one_that_is_new_is_none(folders, value):
     write(folders[0], recall_at_10=0.9)
     write(folders[1], recall_at_10=value)
-    assert lost(folders) == ["d, Cell(a, seed=0): recall_at_10 gone after"]
+    assert lost(folders) == ["d, Cell(a, seed=0): recall@10 gone after"]
     assert lost(folders, allow_missing=True) == []
     assert verdicts(folders[::-1])["Cell(a, seed=0)", "recall_at_10"] == "new after" and lost(folders[::-1]) == []
 
@@ -155,7 +158,7 @@ def test_a_figure_that_is_gone_is_a_loss_and_one_that_is_new_is_none(folders, va
 def test_times_that_are_gone_are_a_loss(folders):
     write(folders[0])
     write(folders[1], timed=False)
-    assert lost(folders) == ["d, Cell(a, seed=0): latency_ms_p50 gone after"]
+    assert lost(folders) == ["d, Cell(a, seed=0): time of a query gone after"]
 
 
 def test_seeds_of_one_side_are_losses_and_the_others_are_compared(folders):
@@ -208,11 +211,11 @@ def test_two_contents_in_one_folder_are_two(folders):
     assert found == {("d-a", 0.2, 0.2), ("d-b", 0.8, 0.8)}
 
 
-@pytest.mark.parametrize("name", ["queries", "database_items"])
-def test_other_numbers_of_queries_or_items_are_other_data(folders, name):
+@pytest.mark.parametrize(("name", "said"), [("queries", "queries"), ("database_items", "database items")])
+def test_other_numbers_of_queries_or_items_are_other_data(folders, name, said):
     write(folders[0], **{name: 100})
     write(folders[1], **{name: 200})
-    assert lost(folders, allow_missing=True) == [f"d, Cell(a, seed=0): other data ({name} 100 before, 200 after)"]
+    assert lost(folders, allow_missing=True) == [f"d, Cell(a, seed=0): other data ({said} 100 before, 200 after)"]
 
 
 @pytest.mark.parametrize(("figure", "array"), [(name, column.array) for name, column in TIMES.items()])
@@ -228,9 +231,12 @@ def test_every_kind_of_time_is_compared_the_same_way(folders, figure, array, fac
     [change] = compare(*map(Store, folders))
     rate = "qps" in figure
     medians = [np.median(values.reshape(5, -1), axis=1) for values in times]
-    oracle = np.exp(np.diff([np.log(one.astype(float)).mean() for one in medians])[0])
+    oracle = np.median(medians[1]) / np.median(medians[0])
+    means = np.exp(np.diff([np.log(one.astype(float)).mean() for one in medians])[0])
     assert change.figure == figure and change.change == pytest.approx((1 / oracle if rate else oracle) - 1, rel=1e-5)
     assert change.before == pytest.approx(1e3 if rate else 1, rel=0.05)
+    assert change.low < (1 / means if rate else means) - 1 < change.high and change.low <= change.change <= change.high
+    assert change.after / change.before - 1 == pytest.approx(change.change)
     assert change.verdict == ("worse" if factor > 1 else "better")
     assert len(losses([change], 0.1)) == (factor > 1)
 
@@ -254,7 +260,7 @@ def test_cells_that_are_described_alike_are_told_apart_by_what_differs_in_how_th
         meta = {"row": row, "cell": f"Cell({bits}, seed=0)", "described": "scan()", "judged": "1"}
         for folder in folders if bits == 16 else folders[:1]:
             Store(folder).write("records", str(bits), meta, {})
-    assert lost(folders) == ["d, scan(), bits 32: only before"]
+    assert lost(folders) == ["d, scan(), 32 bits: only before"]
 
 
 ONE, OTHER = "One CPU, 2 cores, 16 GiB", "Other CPU, 8 cores, 64 GiB"
@@ -268,7 +274,7 @@ def test_a_cell_on_other_held_out_classes_is_another_cell(folders):
     write(after, protocol="unseen", unseen_classes="share 0.25", timed=False, day=2)
     found = compare(*map(Store, folders))
     assert sorted(one.verdict for one in found) == ["only after", "same"]
-    assert {one.cell for one in found} == {f"Cell(a, seed=0), unseen_classes share {share}" for share in (0.25, 0.5)}
+    assert {one.cell for one in found} == {f"Cell(a, seed=0), unseen classes: share {share}" for share in (0.25, 0.5)}
 
 
 def test_times_of_another_machine_class_are_not_compared_which_one_line_says_and_qualities_are(folders):
@@ -316,3 +322,112 @@ def test_encoding_is_of_the_machine_that_trained(folders):
         ("a", "encode_ms"): "same",
         ("times of a", ""): "other machine",
     }
+
+
+def record(folder, replicates, name="a", **row):
+    """A finished record with the medians of its replicates, and with figures of its tables."""
+    row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok", **row}
+    meta = {"row": row, "cell": f"Cell({name}, seed={row['seed']})", "described": name, "judged": "1"}
+    times = np.tile(np.asarray(replicates, np.float32)[:, None, None], (1, 2, 5))
+    Store(folder).write("records", f"{name}{row['seed']}", meta, {"latency_ms": times})
+
+
+def test_before_and_after_are_the_figures_of_the_records_and_the_change_is_their_ratio(folders):
+    record(folders[0], [1.0, 1.01, 1.02, 0.99], latency_ms_p50=1.005)
+    record(folders[1], [1.5, 1.51, 1.7, 1.49], latency_ms_p50=1.6)
+    [change] = compare(*map(Store, folders))
+    assert (change.before, change.after) == (1.005, 1.6) and change.change == pytest.approx(1.6 / 1.005 - 1)
+    assert change.low <= change.change <= change.high and change.verdict == "worse"
+
+
+def test_several_seeds_show_the_mean_of_their_figures(folders):
+    for seed, figure in ((0, 1.0), (1, 3.0)):
+        record(folders[0], [figure, 1.01 * figure], seed=seed, latency_ms_p50=figure)
+        record(folders[1], [figure, 1.01 * figure], seed=seed, latency_ms_p50=figure)
+    [change] = compare(*map(Store, folders))
+    assert (change.before, change.after, change.verdict) == (2.0, 2.0, "same")
+
+
+def test_a_change_of_the_shown_figures_that_contradicts_the_interval_has_not_moved_and_stands_inside(folders):
+    record(folders[0], [1.0, 1.01, 1.0, 1.01], latency_ms_p50=1.3)
+    record(folders[1], [1.2, 1.21, 1.2, 1.21], latency_ms_p50=1.2)
+    [change] = compare(*map(Store, folders))
+    assert change.verdict == "same" and change.change < 0 and change.low <= change.change <= change.high
+    assert change.low <= 0 <= change.high
+
+
+def test_an_interval_that_says_nothing_is_said_in_words_and_counted(folders):
+    record(folders[0], [1.0, 2.0, 0.5])
+    record(folders[1], [3.0, 0.2, 1.1])
+    record(folders[0], [1.0, 1.1, 0.9, 1.0, 1.1], name="b", precision_at_10=0.5)
+    record(folders[1], [1.0, 1.0, 0.9, 1.0, 1.1], name="b", precision_at_10=0.4)
+    changes = compare(*map(Store, folders))
+    vague, told, exact = (
+        next(one for one in changes if (one.cell, one.figure) == place)
+        for place in (("a", "latency_ms_p50"), ("b", "latency_ms_p50"), ("b", "precision_at_10"))
+    )
+    assert vague.is_vague and vague.interval == "too few replicates" and vague.high > 10
+    assert not told.is_vague and told.interval == f"{told.low:+,.1%} to {told.high:+,.1%}"
+    assert exact.interval == "exact" and exact.describe() == "d, b: P@10 worse, -20.0% (exact)"
+    assert "of 1 there are too few replicates or seeds to tell" in summary(changes)
+    assert "too few" not in summary([told, exact])
+
+
+def choice(name, **parameters):
+    return Choice(name, parameters)
+
+
+def written(folder, **fields):
+    """The record of a cell as a run writes it, with all that names it."""
+    cell = Cell(
+        "seen",
+        **{**dict.fromkeys(ROLES), "model": None, "database_codes": None, "candidates": None, "seed": 0, **fields},
+    )
+    row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok", "map": 0.5}
+    row |= {role: one.name for role, one in cell.choices()}
+    row |= {
+        "dim": cell.embedder and cell.embedder.parameters["dim"],
+        "bits": cell.hasher and cell.hasher.parameters["bits"],
+    }
+    meta = {"row": row, "cell": repr(cell), "described": cell.describe(), "judged": "1"}
+    Store(folder).write("records", digest(repr(cell)), meta, {})
+
+
+def test_cells_are_named_as_the_tables_name_them_and_sorted_by_their_numbers(folders):
+    for folder in folders:
+        for dim in (1024, 512):
+            triplet = choice("triplet", dim=dim)
+            written(folder, embedder=triplet, index=choice("linear_scan"))
+            for candidates in (5000, 1000):
+                tables = choice("hash_tables", key_bits=16, mode="tables")
+                written(folder, embedder=triplet, index=tables, rerank=choice("float32"), candidates=candidates)
+        for bits in (64, 32):
+            written(folder, hasher=choice("itq", bits=bits), database_codes="encoded", model="last")
+    assert [one.cell for one in compare(*map(Store, folders))] == [
+        "Hash tables (N = 1000, L = 16), 512-d features",
+        "Hash tables (N = 1000, L = 16), 1024-d features",
+        "Hash tables (N = 5000, L = 16), 512-d features",
+        "Hash tables (N = 5000, L = 16), 1024-d features",
+        "ITQ, 32 bits",
+        "ITQ, 64 bits",
+        "Linear scan, 512-d features",
+        "Linear scan, 1024-d features",
+    ]
+
+
+def test_a_cell_whose_plugin_is_not_installed_goes_by_its_short_line(folders):
+    for folder in folders:
+        written(folder, index=choice("no_such_index", lists=3))
+    assert [one.cell for one in compare(*map(Store, folders))] == ["no_such_index(lists=3)"]
+
+
+def test_the_screen_has_the_names_and_units_of_tables_and_no_empty_columns(folders, capsys):
+    record(folders[0], [1.0, 1.01, 1.02, 0.99], latency_ms_p50=12345.6, precision_at_10=0.69958)
+    record(folders[1], [2.0, 2.01, 2.02, 1.99], latency_ms_p50=24691.2, precision_at_10=0.6)
+    print_changes(compare(*map(Store, folders)))
+    shown = capsys.readouterr().out
+    for words in ("P@10, %", "69.95", "60.00", "-14.2%", "time of a query, ms", "12,350", "+100.0%"):
+        assert words in shown, shown
+    assert "data set" not in shown and "latency_ms_p50" not in shown
+    print_changes([Change("d", "one cell", verdict="only after")])
+    assert capsys.readouterr().out.splitlines()[0].split() == ["cell", "verdict"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.report.numerals import deviation, difference, percent, significant
+from bench.report.numerals import deviation, difference, fraction, percent, significant
 
 ordinary = st.floats(1e-5, 1e9)
 
@@ -52,3 +52,14 @@ def test_a_difference_and_a_spread_end_where_the_number_beside_them_does():
         difference(-1.69, 76.0) == "−1.7" and difference(0.0123, 1.234) == "+0.01" and difference(-1e-9, 5) == "+0.00"
     )
     assert deviation(0.1234, 76.0) == "0.1" and deviation(0.0123, 76.0) == "<0.1" and deviation(0.0, 76.0) == "0.0"
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (1.0, "1.000"), (0.9996, "0.999"), (0.29, "0.290"), (0.0004, "0.000"), (1.0213, "1.021"), (0.7, "0.700"),
+])  # fmt: skip
+def test_a_fraction_has_three_decimals_and_is_never_rounded_up(value, text):
+    assert fraction(value) == text
+
+
+def test_more_digits_are_printed_where_they_are_asked_for():
+    assert significant(12345.6, digits=4) == "12,350" and significant(69.958, down=True, digits=4) == "69.95"

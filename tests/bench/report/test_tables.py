@@ -15,6 +15,7 @@ from bench.report.figures import write_figures
 from bench.report.latex import escape
 from bench.report.tables import SETTINGS, write_tables
 from bench.report.words import GridInfo
+from tests.bench.report.page import made
 
 CANDIDATES = GridInfo("supp_table1", "Look-up & re-ranking", "candidates", "supp_table1", "quick", ("64 x 64 pixels",))
 METHODS = GridInfo("paper_table1", "Methods", "methods", "paper_table1", "paper", ())
@@ -575,3 +576,28 @@ def test_the_time_beside_published_means_is_a_mean_and_else_the_median_that_spee
         row for _, row in table.iterrows() if row["row"].startswith("Hash tables") and "paper" not in row["row"]
     )
     assert shown["Time of a query, ms"] == "1.900" and float(shown["Speed-up"]) == pytest.approx(1 / 0.2375, rel=1e-3)
+
+
+@pytest.mark.parametrize("layout", ["methods", "candidates", "systems"])
+def test_a_time_has_its_interval_beside_it_in_every_table(layout, tmp_path):
+    info = dataclasses.replace(made.PARETO, layout=layout)
+    cells = made.searches()
+    write_tables(cells, info, tmp_path)
+    table = pd.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
+    digits = 2 if layout == "systems" else 3
+    known = {
+        f"{low:.{digits}f} to {high:.{digits}f}"
+        for low, high in cells[["latency_ms_low", "latency_ms_high"]].to_numpy()
+    }
+    if layout == "candidates":
+        rows = table[table["figure"] == "Time of a query, ms, 95 % interval"]
+        found = set(rows.drop(columns=["section", "row", "figure"]).to_numpy().ravel()) - {""}
+    else:
+        [head] = [
+            name
+            for name in table
+            if name.endswith("ms a query, 95 % interval" if layout == "systems" else "ms, 95 % interval")
+        ]
+        found = set(table[head]) - {""}
+    assert found and found <= known
+    assert "95 \\% interval" in (tmp_path / "table.tex").read_text()

@@ -13,22 +13,57 @@ function hoverText(point) {
   return [`<b>${plotText(point.name)}</b>`, ...lines.map(plotText)].join('<br>');
 }
 
-/** The error bars of points along one axis; what is exact, or not known, has none. */
-function barsOf(shown, axis, ink) {
-  const reach = (one, length) => (one[axis].high > one[axis].low ? length : null);
+/** The ends of a bar on its axis, cut where the chart ends; what is exact, or not known, has no bar. */
+function barEnds(one, { range, type }) {
+  if (!(one.high > one.low)) return null;
+  const [first, last] = type === 'log' ? range.map((end) => 10 ** end) : range;
+  return { low: Math.max(one.low, first), high: Math.min(one.high, last), first, last };
+}
+
+/** The error bars of points along one axis. */
+function barsOf(shown, axis, scale, ink) {
+  const ends = shown.map((one) => barEnds(one[axis], scale));
+  const reach = (length) => shown.map((one, at) => (ends[at] ? Math.max(0, length(ends[at], one[axis].now)) : null));
   return {
     type: 'data',
     symmetric: false,
     thickness: 1.3,
     width: 4,
     color: ink,
-    array: shown.map((one) => reach(one, one[axis].high - one[axis].now)),
-    arrayminus: shown.map((one) => reach(one, one[axis].now - one[axis].low)),
+    array: reach((end, now) => end.high - now),
+    arrayminus: reach((end, now) => now - end.low),
+  };
+}
+
+/** An arrow at each end of the chart behind which a bar goes on. */
+function cutTrace(all, axes) {
+  const arrows = [];
+  const add = (point, axis, value, symbol) => {
+    const at = { x: point.x.now, y: point.y.now };
+    arrows.push({ ...at, [axis]: value, symbol, ink: colour(MARKS[point.mark].ink) });
+  };
+  for (const point of all) {
+    for (const [axis, scale, before, behind] of [
+      ['x', axes.xaxis, 'triangle-left', 'triangle-right'],
+      ['y', axes.yaxis, 'triangle-down', 'triangle-up'],
+    ]) {
+      const ends = barEnds(point[axis], scale);
+      if (ends && point[axis].low < ends.first) add(point, axis, ends.first, before);
+      if (ends && point[axis].high > ends.last) add(point, axis, ends.last, behind);
+    }
+  }
+  return {
+    x: arrows.map(({ x }) => x),
+    y: arrows.map(({ y }) => y),
+    mode: 'markers',
+    hoverinfo: 'skip',
+    cliponaxis: false,
+    marker: { symbol: arrows.map(({ symbol }) => symbol), size: 9, color: arrows.map(({ ink }) => ink) },
   };
 }
 
 /** The new figures of the points with one mark. */
-function newTrace(mark, shown) {
+function newTrace(mark, shown, { xaxis, yaxis }) {
   const { symbol, size } = MARKS[mark];
   const ink = colour(MARKS[mark].ink);
   return {
@@ -40,8 +75,8 @@ function newTrace(mark, shown) {
     mode: 'markers',
     cliponaxis: false,
     marker: { symbol, size, color: ink, line: { width: 1, color: colour('paper') } },
-    error_x: barsOf(shown, 'x', ink),
-    error_y: barsOf(shown, 'y', ink),
+    error_x: barsOf(shown, 'x', xaxis, ink),
+    error_y: barsOf(shown, 'y', yaxis, ink),
   };
 }
 
@@ -147,6 +182,10 @@ function drawPointsText(all) {
   byId('points-note').textContent = across
     ? `A line leads from the old figures to the new ones. ${BAR}: where a figure moved it leaves that out.`
     : `On the thin line nothing has changed. ${BAR}: where the figure moved it does not meet the line.`;
+  const vague = all.filter((one) => one.shown.some((change) => change.vague)).length;
+  byId('points-note').textContent +=
+    ' It is cut, with an arrow, where the chart ends.' +
+    (vague ? ` ${plural(vague, 'cell has', 'cells have')} too few replicates or seeds for any interval, and no bar.` : '');
   const cells = new Set(DATA.changes.map((one) => one.cell).filter((cell) => DATA.cells[cell].set === currentSet()));
   const left = cells.size - all.length;
   byId('points-left-out').hidden = left === 0;
@@ -177,11 +216,12 @@ function drawPoints() {
       newTrace(
         mark,
         all.filter((one) => one.mark === mark),
+        axes,
       ),
     );
   chart(
     'points',
-    [...(across ? oldTraces(all) : []), ...traces],
+    [...(across ? oldTraces(all) : []), ...traces, cutTrace(all, axes)],
     baseLayout({
       ...axes,
       shapes: across ? [] : [unchangedLine(axes.xaxis)],

@@ -31,18 +31,18 @@ function figuresOf(set) {
 
 /** A number as the command prints it: with four significant digits. */
 const fourDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
+const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const figureText = (x) => (isNumber(x) ? fourDigits.format(x) : '');
 
 /** A change as a share, in percent and with its sign. */
 function percent(x) {
   if (!isNumber(x)) return '';
-  const text = Math.abs(100 * x).toFixed(1);
+  const text = oneDecimal.format(Math.abs(100 * x));
   return `${Number(text) === 0 ? '' : x < 0 ? '−' : '+'}${text} %`;
 }
 
-/** The interval of a change in words. A quality of one seed has none, and of one replicate nothing is known. */
+/** The interval of a change: its ends, or else in words why it has none. */
 function intervalText(one) {
-  if (!isNumber(one.change)) return '';
-  if (!isNumber(one.low) || !isNumber(one.high)) return 'unknown';
-  return one.low === one.high ? 'exact' : `${percent(one.low)} to ${percent(one.high)}`;
+  const isTold = isNumber(one.low) && isNumber(one.high) && one.low < one.high && !one.vague;
+  return isTold ? `${percent(one.low)} to ${percent(one.high)}` : one.interval;
 }

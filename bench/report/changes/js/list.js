@@ -16,7 +16,8 @@ const FIRST_ROWS = 100;
 
 const cellOf = (one) => DATA.cells[one.cell];
 const figureName = (one) => (one.figure === null ? '' : figureTitle(DATA.figures[one.figure]));
-const verdictText = (one) => (one.note ? `${one.verdict} (${one.note})` : one.verdict);
+const verdictWord = (one) => (one.verdict !== 'same' ? one.verdict : one.vague ? 'not known' : MARKS.same.name);
+const verdictText = (one) => (one.note ? `${verdictWord(one)} (${one.note})` : verdictWord(one));
 
 const LIST_COLUMNS = [
   { id: 'set', head: 'Data set', isText: true, of: (one) => cellOf(one).set, when: () => DATA.sets.length > 1 },
@@ -81,9 +82,10 @@ function listRow(one) {
     ...listColumns().map((column) => {
       const text = shownText(column, one);
       if (column.id === 'cell') return el('th', { scope: 'row' }, text);
-      if (column.id !== 'verdict') return el('td', { class: column.isText ? `text ${column.id}` : null }, text);
+      const of = { class: column.isText ? `text ${column.id}` : null, 'data-head': column.isText ? null : column.head };
+      if (column.id !== 'verdict') return el('td', of, text);
       const sign = moved ? el('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[one.verdict].sign) : null;
-      return el('td', { class: 'text verdict' }, sign, text, one.lost ? ' · loss' : null);
+      return el('td', of, sign, text, one.lost ? ' · loss' : null);
     }),
   );
 }

@@ -32,10 +32,10 @@ function markOf(changes) {
   return moved.size ? [...moved][0] : 'same';
 }
 
-/** Where a change stands on its axis: old, new, and the interval of the change put at the old value. */
+/** Where a change stands on its axis: old, new, and the interval, if it tells anything, put at the old value. */
 function placeOf(one, figure) {
   const onAxis = figure.kind === 'rate' ? (value) => 1000 / value : (value) => value;
-  const ends = [one.low, one.high].map((end) => (isNumber(end) ? onAxis(one.before * (1 + end)) : NaN));
+  const ends = [one.low, one.high].map((end) => (isNumber(end) && !one.vague ? onAxis(one.before * (1 + end)) : NaN));
   const now = onAxis(one.after);
   const known = [...ends, now].filter(Number.isFinite);
   return { old: onAxis(one.before), now, low: Math.min(...known), high: Math.max(...known) };

@@ -6,12 +6,36 @@ const fileName = (ending) => `${DATA.grid.name}-${currentSet().id}`.replace(/[^\
 
 const columnTitle = (one) => [headOf(one), one.unit].filter(Boolean).join(', ');
 
+const between = (low, high) => (row) => (isNumber(row[low]) && isNumber(row[high]) ? [row[low], row[high]] : null);
+/** The interval of the column with each id, as [low, high], where a row has one. */
+const INTERVALS = {
+  time: between('latency_ms_low', 'latency_ms_high'),
+  qps: between('throughput_qps_low', 'throughput_qps_high'),
+  build: between('build_seconds_low', 'build_seconds_high'),
+  encoding: between('encode_ms_low', 'encode_ms_high'),
+  speed: ({ ratio_low: low, ratio_high: high }) => (low && high ? [1 / high, 1 / low] : null),
+};
+
+/** The columns with a name, and behind each the columns that `ofInterval` makes of its interval, if any row has one. */
+function columnsToSave(ofInterval) {
+  const hasInterval = (one) => INTERVALS[one.id] && chosenRows().some(INTERVALS[one.id]);
+  const named = shownColumns().filter(({ head }) => head);
+  return named.flatMap((one) => [
+    { title: columnTitle(one), isText: one.text, of: one.of, text: (row) => textOf(one, row) },
+    ...(hasInterval(one) ? ofInterval(columnTitle(one), INTERVALS[one.id]) : []),
+  ]);
+}
+
 /** The rows of the table as they are sorted and filtered, unrounded, with how each ended and its record's key. */
 function tableAsCsv() {
-  const columns = shownColumns().filter(({ head }) => head);
+  const ends = (title, pair) => [
+    { title: `${title}, low`, of: (row) => (pair(row) || [])[0] },
+    { title: `${title}, high`, of: (row) => (pair(row) || [])[1] },
+  ];
+  const columns = columnsToSave(ends);
   const { done, undone } = tableRows();
   const lines = [
-    [...columns.map(columnTitle), 'status', 'key'],
+    [...columns.map(({ title }) => title), 'status', 'key'],
     ...[...done, ...undone].map((row) => [...columns.map((one) => one.of(row)), row.status, row.keys.join(' ')]),
   ];
   return lines.map((line) => line.map(csvValue).join(',')).join('\r\n') + '\r\n';
@@ -29,17 +53,25 @@ const LATEX_SIGNS = {
 };
 const latex = (text) => String(text).replace(/[\\~^−±–<>&%$#_{}]/g, (sign) => LATEX_SIGNS[sign] || `\\${sign}`);
 
+/** Where the table is from: the page's address, of a file on this machine only its name and what is seen in it. */
+function origin() {
+  const { protocol: scheme, href, pathname, hash } = location;
+  const address = scheme === 'file:' ? pathname.split('/').at(-1) + hash : href;
+  return `${DATA.grid.name} on ${currentSet().id}: ${address}`.replace(/[\r\n]/g, '');
+}
+
 /** The rows of the table as they are shown, for the package booktabs. */
 function tableAsLatex() {
-  const columns = shownColumns().filter(({ head }) => head);
+  const asText = (_, of) => [{ title: 'interval', text: (row) => (of(row) || []).map(number).join('–') }];
+  const columns = columnsToSave(asText);
   const line = (cells) => `${cells.map(latex).join(' & ')} \\\\`;
   return [
-    `% ${location.href.replace(/[\r\n]/g, '')}`,
-    `\\begin{tabular}{${columns.map((one) => (one.text ? 'l' : 'r')).join('')}}`,
+    `% ${origin()}`,
+    `\\begin{tabular}{${columns.map((one) => (one.isText ? 'l' : 'r')).join('')}}`,
     '\\toprule',
-    line(columns.map(columnTitle)),
+    line(columns.map(({ title }) => title)),
     '\\midrule',
-    ...tableRows().done.map((row) => line(columns.map((one) => textOf(one, row)))),
+    ...tableRows().done.map((row) => line(columns.map((one) => one.text(row)))),
     '\\bottomrule',
     '\\end{tabular}',
     '',

@@ -1,13 +1,32 @@
-// The chart of a method: quality against time, or against the length of its codes, a colour for each report.
+// The chart of a method: quality against time, or against the length of its codes, a look for each variant or report.
 
-const SERIES_LOOKS = [
-  { ink: 'hue-1-2', symbol: 'circle', sign: '●' },
-  { ink: 'hue-2-2', symbol: 'square', sign: '■' },
-  { ink: 'hue-3-2', symbol: 'triangle-up', sign: '▲' },
-  { ink: 'hue-4-2', symbol: 'diamond', sign: '◆' },
-  { ink: 'hue-6-2', symbol: 'triangle-down', sign: '▼' },
-  { ink: 'hue-5-2', symbol: 'star', sign: '★' },
+const SERIES_INKS = ['hue-1-2', 'hue-2-2', 'hue-3-2', 'hue-4-2', 'hue-6-2', 'hue-5-2'];
+const SERIES_SIGNS = [
+  { symbol: 'circle', sign: '●' },
+  { symbol: 'square', sign: '■' },
+  { symbol: 'triangle-up', sign: '▲' },
+  { symbol: 'diamond', sign: '◆' },
+  { symbol: 'triangle-down', sign: '▼' },
+  { symbol: 'star', sign: '★' },
 ];
+const MOST_STRETCH = 3;
+const MOST_SHARE = 1;
+const LEAST_SPAN = 0.05; // of an axis of shares
+
+/** The look of a series: after six colours the signs change places. */
+function seriesLook(at) {
+  const round = Math.floor(at / SERIES_INKS.length);
+  return { ink: SERIES_INKS[at % SERIES_INKS.length], ...SERIES_SIGNS[(at + round) % SERIES_SIGNS.length] };
+}
+
+/** An axis of shares. It ends at 1, unless a share is larger: codes learned with labels may pass exact search. */
+function shareAxis(values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = Math.max(0.06 * (high - low), LEAST_SPAN / 2);
+  const top = high > MOST_SHARE ? high + room : Math.min(high + room, MOST_SHARE);
+  return { range: [Math.max(0, Math.min(low - room, top - LEAST_SPAN)), top] };
+}
+
 const ACROSS = {
   time: { name: 'time of a query', title: 'ms per query, median, log scale', isLog: true },
   bits: { name: 'length of the codes', title: 'bits', isLog: false },
@@ -20,7 +39,7 @@ STATE_FIELDS.against = textField('', (name) => Object.hasOwn(ACROSS, name));
 
 const shownMeasure = () => state.measure || methodData.measures[0];
 
-/** The points of a report that have the quality and what it stands against, from left to right. */
+/** The points of a series that have the quality and what it stands against, from left to right. */
 function pointsFor(series, across) {
   const known = series.points.filter((one) => isNumber(one.qualities[shownMeasure()]) && isNumber(one[across]));
   return known.sort((a, b) => a[across] - b[across]);
@@ -35,12 +54,12 @@ function shownAcross() {
 }
 
 function pointText(series, point) {
-  const lines = [series.name, point.setting, `${shownMeasure()} ${share(point.qualities[shownMeasure()])}`];
+  const lines = [series.name === point.name ? null : series.name, point.setting, `${shownMeasure()} ${share(point.qualities[shownMeasure()])}`];
   if (isNumber(point.time)) lines.push(`${number(point.time)} ms a query`);
   return [`<b>${plotText(point.name)}</b>`, ...lines.filter(Boolean).map(plotText)].join('<br>');
 }
 
-/** The points of a report; a time has its interval. */
+/** The points of a series; a time has its interval. */
 function seriesTrace(series, look, across) {
   const shown = pointsFor(series, across);
   const ink = colour(look.ink);
@@ -69,10 +88,14 @@ function seriesTrace(series, look, across) {
   };
 }
 
-/** The reports that have something to show, each with its look, which it keeps whatever is chosen. */
+/** The ends of a time's interval for the axis, which no interval stretches beyond MOST_STRETCH times the time. */
+const timeEnds = ({ time, low, high }) =>
+  isNumber(low) && isNumber(high) ? [Math.max(low, time / MOST_STRETCH), Math.min(high, time * MOST_STRETCH)] : [];
+
+/** The series that have something to show, each with its look, which it keeps whatever is chosen. */
 function shownSeries(across) {
   return methodData.series
-    .map((series, at) => ({ series, look: SERIES_LOOKS[at % SERIES_LOOKS.length] }))
+    .map((series, at) => ({ series, look: seriesLook(at) }))
     .filter(({ series }) => pointsFor(series, across).length);
 }
 
@@ -103,6 +126,8 @@ function drawMethod() {
   drawMethodControls(across);
   const shown = shownSeries(across);
   const values = shown.flatMap(({ series }) => pointsFor(series, across).map((one) => one[across]));
+  const ends = across === 'time' ? shown.flatMap(({ series }) => pointsFor(series, across).flatMap(timeEnds)) : [];
+  const qualities = shown.flatMap(({ series }) => pointsFor(series, across).map((one) => one.qualities[shownMeasure()]));
   byId('chart-key').replaceChildren(...shown.map(seriesKey));
   byId('chart').setAttribute(
     'aria-label',
@@ -113,8 +138,8 @@ function drawMethod() {
     'chart',
     shown.map(({ series, look }) => seriesTrace(series, look, across)),
     baseLayout({
-      xaxis: methodAxis(values, ACROSS[across]),
-      yaxis: { title: axisTitle(shownMeasure()) },
+      xaxis: methodAxis([...values, ...ends], ACROSS[across]),
+      yaxis: { ...shareAxis(qualities), title: axisTitle(shownMeasure()) },
     }),
   );
 }

@@ -67,9 +67,9 @@ def test_the_headings_sort_as_pandas_does(browser, changed):
     page = browser.open(path, "find=latency")
     times = table[(table["figure"] == "latency_ms_p50") & table["change"].notna()]
     page.click("#sort-change")
-    assert column(page, 2)[: len(times)] == times.sort_values("change")["cell"].tolist()
+    assert column(page, 2)[: len(times)] == times.sort_values("change", kind="stable")["cell"].tolist()
     page.click("#sort-change")
-    assert column(page, 2)[: len(times)] == times.sort_values("change", ascending=False)["cell"].tolist()
+    assert column(page, 2)[: len(times)] == times.sort_values("change", ascending=False, kind="stable")["cell"].tolist()
     assert page.evaluate("return document.querySelector('th[aria-sort]').getAttribute('aria-sort')") == "descending"
     assert page.evaluate(FOCUS) == "sort-change"
 
@@ -139,6 +139,49 @@ def test_anybody_can_read_it(browser, changed, width, dark):
 def test_nothing_moves_sideways_on_a_narrow_screen(browser, changed):
     page = browser.open(changed[0], width=400)
     assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.fixture(scope="module")
+def vague(tmp_path_factory):
+    """The page of two cells: one whose interval tells nothing, and one whose interval is wider than the chart."""
+    root = tmp_path_factory.mktemp("vague")
+    changes = [
+        compare.Change("d", "few", "latency_ms_p50", 1.0, 1.1, 0.1, -0.99, 600.0, "same"),
+        compare.Change("d", "wide", "latency_ms_p50", 1.0, 1.2, 0.2, -0.8, 5.0, "same"),
+        compare.Change("d", "narrow", "latency_ms_p50", 1.0, 0.9, -0.1, -0.15, -0.05, "better"),
+    ]
+    return write_changes(root / "x.html", changes, Store(root / "a"), Store(root / "b"), [], "none")
+
+
+def test_an_interval_that_tells_nothing_is_said_in_words_and_has_no_bar(browser, vague):
+    page = browser.open(vague)
+    assert page.errors() == []
+    rows = dict(zip(column(page, 1), zip(column(page, 6), column(page, 7), strict=True), strict=True))
+    assert rows["few"] == ("too few replicates", "not known") and rows["wide"] == ("−80.0 % to +500.0 %", "not moved")
+    assert "1 cell has too few replicates or seeds" in page.text("#points-note")
+    assert page.evaluate("const [p] = points().filter((p) => p.name === 'few'); return p.y.low === p.y.high")
+
+
+def test_a_bar_ends_where_the_chart_does_and_an_arrow_says_so(browser, vague):
+    page = browser.open(vague)
+    page.until(CHARTS)
+    bars = """return byId('points').data.filter((t) => t.error_y).flatMap((t) => t.y.flatMap(
+        (y, at) => [y + (t.error_y.array[at] || 0), y - (t.error_y.arrayminus[at] || 0)]))"""
+    low, high = (10**end for end in page.evaluate("return byId('points').layout.yaxis.range"))
+    ends = page.evaluate(bars)
+    assert min(ends) == pytest.approx(low) and max(ends) == pytest.approx(high) and high < 2
+    assert page.evaluate("return byId('points').data.at(-1).marker.symbol") == ["triangle-down", "triangle-up"]
+    assert page.evaluate("return byId('points').data.at(-1).y") == pytest.approx([low, high])
+
+
+def test_on_a_narrow_screen_every_value_stands_below_its_cell(browser, changed):
+    page = browser.open(changed[0], width=400)
+    page.evaluate("byId('list').scrollIntoView()")
+    assert page.evaluate("const box = byId('list').parentElement; return box.scrollWidth <= box.clientWidth")
+    assert page.evaluate(
+        "return [...document.querySelectorAll('#list tbody td:not(:empty)')].every("
+        "(one) => one.getBoundingClientRect().right <= innerWidth)"
+    )
 
 
 @pytest.mark.long

@@ -5,13 +5,14 @@ import hashlib
 import json
 import math
 from base64 import b64encode
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bench.records import compare
 from bench.report.changes import write as writing
-from bench.report.changes.payload import payload, side
+from bench.report.changes.payload import payload, sides
 from bench.report.changes.write import write_changes
 from bench.store.entries import Store
 from bench.system.files import DiskFull
@@ -93,10 +94,23 @@ def test_both_sides_are_named_with_their_day_machine_and_revision(folders, tmp_p
     assert data["before"]["revisions"] == ["0123456789"]
 
 
+@pytest.mark.parametrize(("before", "after", "names"), [
+    ("a/results", "b/results", ("a/results", "b/results")),
+    ("a/x/results", "b/x/results", ("a/x/results", "b/x/results")),
+    ("results", "results-2", ("results", "results-2")), ("results", "results", ("results", "results")),
+    ("old/results", "results", ("old/results", "new/results")),
+    ("../old", ".", ("old", "new")),
+])  # fmt: skip
+def test_folders_of_one_name_are_told_apart_by_those_that_hold_them(before, after, names, tmp_path, monkeypatch):
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "new")
+    assert tuple(one.name for one in sides(Store(Path(before)), Store(Path(after)))) == names
+
+
 def test_a_side_whose_record_is_damaged_says_what_the_others_do(folders):
     [first, *_] = sorted((folders[0] / "records").iterdir())
     (first / "entry.json").write_text("{")
-    assert side(Store(folders[0])).days == "1 January 2026"
+    assert sides(*map(Store, folders))[0].days == "1 January 2026"
 
 
 def test_names_and_reasons_stay_text_whatever_is_in_them(tmp_path):
@@ -131,8 +145,7 @@ def test_the_page_runs_its_own_scripts_and_loads_nothing(folders, tmp_path):
 
 def test_numbers_that_are_none_or_endless_are_null(tmp_path):
     changes = [compare.Change("d", "c", "map", 0.0, 0.1, math.inf, -math.inf, math.inf, "better")]
-    there = side(Store(tmp_path))
-    [row] = payload(changes, there, there, [])["changes"]
+    [row] = payload(changes, *sides(Store(tmp_path), Store(tmp_path)), [])["changes"]
     assert row["change"] is None and row["low"] is None and row["before"] == 0.0
 
 

@@ -1,6 +1,7 @@
 """The page as a reader meets it: opened from a file by a headless Chromium without a network."""
 
 import itertools
+from io import StringIO
 from urllib.parse import urlencode
 
 import numpy as np
@@ -534,9 +535,15 @@ def test_files_hold_what_is_shown(browser, two_features):
     heads = lines[0].split(",")
     assert [line.rsplit(",", 1)[1] for line in lines[1:]] == own["key"].tolist()
     assert heads[-2:] == ["status", "key"]
+    saved = pd.read_csv(StringIO("\n".join(lines)))
+    ends = ["Time, ms, median, low", "Time, ms, median, high"]
+    assert saved[ends].to_numpy() == pytest.approx(own[["latency_ms_low", "latency_ms_high"]].to_numpy())
     latex = page.evaluate("return tableAsLatex()")
     assert latex.count("\\\\\n") == 1 + len(own)
     assert "\\begin{tabular}{ll" in latex
+    first, *_ = latex.splitlines()
+    assert first.startswith("% ann on ") and str(two_features.parent) not in latex and "file:" not in latex
+    assert "report.html#" in first and "& interval &" in latex
 
 
 @pytest.mark.long

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from bench.report.findings import findings
+from bench.report.numerals import significant
 from bench.report.site import build
 from bench.report.site.addresses import method_address, report_address
 from bench.report.site.build import build_site, check_site
+from bench.report.site.methods import MOST_SERIES, MethodPage, Part, Point, chart_data
 from bench.report.tables import complete
 from bench.system.files import DiskFull
 from bench.system.wording import one_line
@@ -322,3 +324,39 @@ def test_a_run_becomes_a_site_when_its_data_and_cache_are_gone(small_grid, vecto
     assert set(marked) == set(contents(tmp_path / "site")) and all(PurePosixPath(one).parts for one in marked)
     assert str(tmp_path).encode() not in b"".join(contents(tmp_path / "site").values())
     assert Path(tmp_path / "site" / method_address("hasher", "toy_signs")).is_file()
+
+
+def page_of_method(*points, reports=1):
+    parts = [
+        Part(
+            f"set {at}",
+            "grid",
+            "address",
+            "",
+            (),
+            (),
+            (),
+            tuple(Point(name, "", 1.0, None, None, None, "", {}) for name in points),
+        )
+        for at in range(reports)
+    ]
+    return MethodPage("index", "hash_tables", parts)
+
+
+def test_the_chart_tells_variants_of_a_method_apart_and_reports_where_variants_are_too_many():
+    def names(page):
+        return [one["name"] for one in chart_data(page)["series"]]
+
+    assert names(page_of_method("L = 8", "L = 16", "L = 8")) == ["L = 8", "L = 16"]
+    assert names(page_of_method("L = 8")) == ["set 0: grid"]
+    assert names(page_of_method("L = 8", "L = 16", reports=2))[::3] == ["set 0: grid: L = 8", "set 1: grid: L = 16"]
+    assert names(page_of_method(*map(str, range(MOST_SERIES + 1)))) == ["set 0: grid"]
+
+
+def test_a_time_of_a_method_has_its_interval_and_a_quality_three_decimals(built):
+    page = read(built / method_address("index", "linear_scan"))
+    [path] = built.rglob("ann/clusters-cells.csv")
+    cells = pd.read_csv(path)
+    scan = cells[(cells["index"] == "linear_scan") & (cells["status"] == "ok")].iloc[0]
+    low, high = (significant(scan[name]) for name in ("latency_ms_low", "latency_ms_high"))
+    assert f"{low} to {high}" in page.shown and "1.000" in page.shown and "1.00<" not in page.text

@@ -80,3 +80,38 @@ def test_anybody_can_read_it(browser, built, address, width, dark):
     page = browser.open(built / address, width=width, dark=dark)
     assert page.axe() == []
     assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
+
+
+Y_RANGE = "return byId('chart').layout.yaxis.range"
+
+
+def test_an_axis_of_shares_ends_at_one(browser, built):
+    page = browser.open(built / method_address("index", "linear_scan"))
+    page.until("return byId('chart').layout ? 1 : 0")
+    low, high = page.evaluate(Y_RANGE)
+    assert high == 1 and 0 <= low < 1
+    assert page.evaluate("return shareAxis([0.4, 1.02]).range")[1] > 1.02
+    assert page.evaluate("return shareAxis([0.2, 0.4]).range")[1] < 0.5
+
+
+def test_variants_of_a_method_have_looks_of_their_own(browser, built):
+    page = browser.open(built / SCANN)
+    page.until("return byId('chart').data ? 1 : 0")
+    names = page.evaluate("return methodData.series.map((one) => one.name)")
+    looks = page.evaluate("return methodData.series.map((_, at) => JSON.stringify(seriesLook(at)))")
+    assert len(page.texts("#chart-key li")) == len(names) == len(set(looks))
+    assert (
+        len(page.evaluate("return [...new Set([...Array(36).keys()].map((at) => JSON.stringify(seriesLook(at))))]"))
+        == 36
+    )
+
+
+def test_on_a_narrow_screen_every_figure_of_a_method_can_be_seen(browser, built):
+    page = browser.open(built / SCANN, width=400)
+    assert page.evaluate(
+        "return [...document.querySelectorAll('.scroll')].every((one) => one.scrollWidth <= one.clientWidth)"
+    )
+    cell = "td[data-head='ms a query']"
+    assert page.evaluate(f"return getComputedStyle(document.querySelector(\"{cell}\"), '::before').content").startswith(
+        '"ms'
+    )
