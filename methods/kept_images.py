@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Context, Images, Int, Items, Subset
-from bench.store.leases import Leases
 from bench.system.files import DiskFull, checksum, publish, room_for, temporary_folder, write_array, write_text
+from bench.system.leases import Leases
 from methods.batches import in_order, read_each, read_images
 from methods.pixels import Pixels, shrunk
 from methods.reading import Preprocessing

@@ -16,8 +16,8 @@ from bench.cluster.hands import Event
 from bench.records import book
 from bench.runs.crew import LOOK_AGAIN, Crew, Job, Kind, Manner
 from bench.runs.run import Run
-from bench.store.leases import stale_seconds
 from bench.system.files import DiskFull
+from bench.system.leases import stale_seconds
 from bench.workers.limits import Failure
 
 TRIES = 3

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
-from bench.store.leases import Held
+from bench.system.leases import Held
 from bench.workers.limits import Failure, Say
 from bench.workers.shares import Share
 

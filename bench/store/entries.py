@@ -3,7 +3,7 @@
 An entry is a folder ``ROOT/KIND/KEY`` with arrays (``.npy``) and ``entry.json``, which holds the description, a
 checksum of each array and a checksum of itself. The rename of a finished folder is the commit, so no run sees a folder
 that a killed run left half-written. Of several runs that want an entry, on any hosts that share the folder, one makes
-it, under a lease in ``ROOT/locks`` (`bench.store.leases`); the others wait and read it. A damaged entry is never used:
+it, under a lease in ``ROOT/locks`` (`bench.system.leases`); the others wait and read it. A damaged entry is never used:
 it is named and made again.
 
 A store may have an object store behind it (`bench.store.remote`). Then the folder is a cache before it: an entry that
@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.store.identity import digest
-from bench.store.leases import Leases
 from bench.store.parts import Part, write_parts
 from bench.store.remote import ENTRY as ENTRY
 from bench.store.remote import ObjectStore
@@ -38,6 +37,7 @@ from bench.system.files import (
     write_array,
     write_text,
 )
+from bench.system.leases import Leases
 from bench.system.memory import free_bytes
 
 FORMAT = 1
@@ -138,10 +138,10 @@ class Store:
     def hold(self, kind: str, key: str, wait: bool = True) -> Iterator[None]:
         """Inside, this process alone makes the entry and fills the folder of its training.
 
-        It holds a lease among the hosts that share the folder, whose limits `bench.store.leases` states. A line says if
-        it waits. Hosts that share an object store alone do not see each other's leases.
+        It holds a lease among the hosts that share the folder, whose limits `bench.system.leases` states. A line says
+        if it waits. Hosts that share an object store alone do not see each other's leases.
 
-        Raises bench.store.leases.Held: another process holds it, and this one does not ``wait``. Raises DiskFull.
+        Raises bench.system.leases.Held: another process holds it, and this one does not ``wait``. Raises DiskFull.
         """
         lease = self.path(LOCKS, f"{kind}-{key}")
         with self._leases.hold(lease, str(self.path(kind, key)), wait, self.say):

@@ -39,7 +39,7 @@ ROOMS: Mapping[RoomName, Room] = {
     # The data that plugins and harness hand to each other.
     "contracts": Room(1, ("bench.interfaces",)),
     # The writing of whole files, and who of several writes.
-    "files": Room(1, ("bench.system.files", "bench.store.leases")),
+    "files": Room(1, ("bench.system.files", "bench.system.leases")),
     # Codes and labels as users have them: the data sets of codes read them so.
     "given": Room(2, ("bench.given",)),
     # The rows that are trained on, searched, and taken as queries.

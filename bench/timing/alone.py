@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.store.leases import Held
 from bench.system.files import plain_host
+from bench.system.leases import Held
 from bench.system.machines import host
 
 FOLDER = Path("/tmp")

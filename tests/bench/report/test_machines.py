@@ -145,11 +145,11 @@ def test_figures_have_a_panel_for_each_class():
     assert panels(done, info) and done.groupby(SECTION, dropna=False).ngroups == 2
 
 
-def test_a_site_names_classes_only_where_there_are_several():
+def test_a_site_names_the_class_of_a_machine_where_it_is_known():
     about = {"name": "g", "title": "G", "layout": "pareto"}
     payload = Payload(grid=about, environments=[{"cpu": "One CPU"}], sets=[{"id": "d", "name": "d"}])
     first, second, old = (Row(method="m", machine=name, environment=0) for name in (ONE, OTHER, NOT_RECORDED))
-    assert machines_of(payload, [first, first]) == ["One CPU", "One CPU"]
+    assert machines_of(payload, [first, first]) == [ONE, ONE] and machines_of(payload, [old]) == ["One CPU"]
     assert machines_of(payload, [first, second, old]) == [ONE, OTHER, "machine not recorded"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.runs import crew
 from bench.runs.crew import Crew, Job, Manner
-from bench.store.leases import Held
+from bench.system.leases import Held
 from bench.workers.limits import Failure
 
 

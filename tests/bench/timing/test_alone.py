@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bench.store.leases import Held
+from bench.system.leases import Held
 from bench.timing import alone
 from bench.timing.alone import lock_file, timed_alone
 

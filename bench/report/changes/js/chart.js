@@ -182,10 +182,12 @@ function drawPointsText(all) {
   byId('points-note').textContent = across
     ? `A line leads from the old figures to the new ones. ${BAR}: where a figure moved it leaves that out.`
     : `On the thin line nothing has changed. ${BAR}: where the figure moved it does not meet the line.`;
-  const vague = all.filter((one) => one.shown.some((change) => change.vague)).length;
+  const vague = all.filter((one) => one.shown.some((figure) => figure.vague)).length;
   byId('points-note').textContent +=
     ' It is cut, with an arrow, where the chart ends.' +
-    (vague ? ` ${plural(vague, 'cell has', 'cells have')} too few replicates or seeds for any interval, and no bar.` : '');
+    (vague
+      ? ` ${plural(vague, 'cell has', 'cells have')} too few replicates or seeds for any interval, and no bar.`
+      : '');
   const cells = new Set(DATA.changes.map((one) => one.cell).filter((cell) => DATA.cells[cell].set === currentSet()));
   const left = cells.size - all.length;
   byId('points-left-out').hidden = left === 0;

@@ -54,7 +54,8 @@ function shownAcross() {
 }
 
 function pointText(series, point) {
-  const lines = [series.name === point.name ? null : series.name, point.setting, `${shownMeasure()} ${share(point.qualities[shownMeasure()])}`];
+  const quality = `${shownMeasure()} ${share(point.qualities[shownMeasure()])}`;
+  const lines = [series.name === point.name ? null : series.name, point.setting, quality];
   if (isNumber(point.time)) lines.push(`${number(point.time)} ms a query`);
   return [`<b>${plotText(point.name)}</b>`, ...lines.filter(Boolean).map(plotText)].join('<br>');
 }
@@ -125,9 +126,10 @@ function drawMethod() {
   byId('chart-section').hidden = false;
   drawMethodControls(across);
   const shown = shownSeries(across);
-  const values = shown.flatMap(({ series }) => pointsFor(series, across).map((one) => one[across]));
-  const ends = across === 'time' ? shown.flatMap(({ series }) => pointsFor(series, across).flatMap(timeEnds)) : [];
-  const qualities = shown.flatMap(({ series }) => pointsFor(series, across).map((one) => one.qualities[shownMeasure()]));
+  const points = shown.flatMap(({ series }) => pointsFor(series, across));
+  const values = points.map((one) => one[across]);
+  const ends = across === 'time' ? points.flatMap(timeEnds) : [];
+  const qualities = points.map((one) => one.qualities[shownMeasure()]);
   byId('chart-key').replaceChildren(...shown.map(seriesKey));
   byId('chart').setAttribute(
     'aria-label',

@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bench.store import leases
 from bench.store.entries import Store
-from bench.store.leases import BEATS, STALE, Held, stale_seconds
+from bench.system import leases
+from bench.system.leases import BEATS, STALE, Held, stale_seconds
 
 SHORT = 1.2
 """Seconds after which a lease is free in most of these tests."""
