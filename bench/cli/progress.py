@@ -74,7 +74,7 @@ class Reporter:
             self._cells = every - left_out
             self._forecast.plan([*(unit for plan in plans for unit in plan.units), *([last] if last else [])])
             done = {0: "none", self._cells: "all"}.get(self._done, f"{self._done:,}")
-            said = [f"{name}: {every:,} cells", f"{done} done"]
+            said = [f"{name}: {every:,} {'cell' if every == 1 else 'cells'}", f"{done} done"]
             if left_out:
                 said[1:] = [f"{left_out:,} of them left out", f"of the others {done} done"]
             how_long = f"; {_beforehand(self._forecast.told(now), self._forecast.durations.here)}" if self._open else ""
@@ -184,7 +184,7 @@ class Reporter:
         said = [f"{one.name or 'at work'}{_steps(one, ', {} of {}', ', {}')}" for one in doing]
         parts = [f"{part_of}{' | '.join(said)}"]
         if self._cells:
-            parts.append(f"{self._done:,} of {self._cells:,} cells done")
+            parts.append(f"{self._done:,} of {self._cells:,} {'cell' if self._cells == 1 else 'cells'} done")
         if self._forecast.planned:
             parts.append(_left(self._forecast.told(now)))
         return "; ".join(parts)

@@ -17,8 +17,10 @@ from bench.system.wording import one_line, shown
 
 
 def compare(
-    before: Annotated[Path, typer.Argument(**A_PATH, help="The results folder of one run: its --out.")],
-    after: Annotated[Path, typer.Argument(**A_PATH, help="The results folder of the other.")],
+    before: Annotated[
+        Path, typer.Argument(**A_PATH | {"metavar": "BEFORE"}, help="The results folder of one run: its --out.")
+    ],
+    after: Annotated[Path, typer.Argument(**A_PATH | {"metavar": "AFTER"}, help="The results folder of the other.")],
     fail_over: Annotated[
         str | None,
         typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared."),

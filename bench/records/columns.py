@@ -43,6 +43,11 @@ class Column:
     reference: str = ""
     compares: bool = True
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it is shown in percent, and so rounded down."""
+        return self.scale == 100
+
     def at(self, k: int) -> Column:
         """The column for k neighbours."""
         texts = {name: getattr(self, name).format(k=k) for name in ("name", "heading", "brief", "said")}

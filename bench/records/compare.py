@@ -98,7 +98,7 @@ class Change:
         """The interval in words. That of a vague change says what there is too little of."""
         if self.is_vague:
             return f"too few {'replicates' if self.figure in TIMES else 'seeds'}"
-        return "exact" if self.low == self.high else f"{share_in_words(self.low)} to {share_in_words(self.high)}"
+        return "exact" if self.low == self.high else f"{100 * self.low:+,.1f} to {share_in_words(self.high)}"
 
     def describe(self) -> str:
         """The change in one line."""
@@ -109,8 +109,8 @@ class Change:
 
 
 def share_in_words(share: float) -> str:
-    """A change as a share, in percent and with its sign: "+10.2%"."""
-    return f"{share:+,.1%}"
+    """A change as a share, in percent and with its sign: "+10.2 %"."""
+    return f"{100 * share:+,.1f} %"
 
 
 @dataclass(frozen=True)
@@ -192,11 +192,12 @@ def summary(changes: list[Change]) -> str:
     judged = sum(one.verdict in JUDGED for one in changes)
     moved = sum(one.has_moved for one in changes)
     vague, others = sum(one.is_vague for one in changes), len(changes) - judged
-    what = "cell, seed or figure" if others == 1 else "cells, seeds or figures"
-    few = f"of {vague} there are too few replicates or seeds to tell (the interval reaches beyond {LIMIT:+,.0%}); "
+    what = "cells, seeds or figures" if others > 1 else "cell, seed or figure"
+    limit = f"{100 * LIMIT:+,.0f} %"
+    few = f"of {vague} there are too few replicates or seeds to tell (the interval reaches beyond {limit}); "
     return (
         f"{moved} of {judged} figures moved (judged together: 5 % of these by chance, at most); "
-        f"{few if vague else ''}{others} {what} can't be compared"
+        f"{few if vague else ''}{others or 'no'} {what} can't be compared"
     )
 
 

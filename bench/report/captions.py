@@ -9,9 +9,9 @@ import pandas as pd
 from bench.grids.cells import RANKED
 from bench.grids.protocols import HELD_OUT
 from bench.grids.published import DATA, load_reference
-from bench.records.columns import TRAINER
+from bench.records.columns import MEAN_LATENCY, TRAINER
 from bench.records.frame import SEARCH, SECTION, VARIANT
-from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, span, word
+from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, query_time, span, word
 
 
 def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
@@ -136,7 +136,8 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         *_about_recall(tidy[tidy["index"].notna()]),
     ]
     if grid.layout in ("candidates", "methods"):
-        sentences.append("The time of a query is the mean of single queries, one after another on one thread.")
+        mean = "mean" if query_time(tidy) is MEAN_LATENCY else "median"
+        sentences.append(f"The time of a query is the {mean} of single queries, one after another on one thread.")
     published = None if grid.reference is None else load_reference(grid.reference)
     if published is not None and "seconds" in published:
         queries = span(published["queries"])

@@ -27,8 +27,13 @@ def significant(value: float, down: bool = False, digits: int = DIGITS) -> str:
 
 def fraction(share: float) -> str:
     """A quality or a share as the page prints it, with three decimals: .9996 is 0.999, never 1.000, and 1 is 1.000."""
-    plain = Context(prec=NOISE, rounding=ROUND_HALF_EVEN).create_decimal(repr(float(share)))
-    return f"{plain.quantize(Decimal('0.001'), rounding=ROUND_FLOOR):.{DIGITS}f}"
+    return floored(share, DIGITS)
+
+
+def floored(value: float, decimals: int) -> str:
+    """The value rounded down to so many decimals, so that none shows more than was measured."""
+    plain = Context(prec=NOISE, rounding=ROUND_HALF_EVEN).create_decimal(repr(float(value)))
+    return f"{plain.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_FLOOR):.{decimals}f}"
 
 
 def percent(share: float) -> str:

@@ -13,8 +13,6 @@ from bench.plugins.names import is_baseline
 from bench.records import front
 from bench.records.columns import (
     COLUMNS,
-    MEAN_LATENCY,
-    MEDIAN_LATENCY,
     MEMORY,
     PAPER_MEMORY,
     PRECISION,
@@ -36,6 +34,7 @@ from bench.report.words import (
     interval_of,
     papers_row,
     papers_text,
+    query_time,
     text,
     timed_on,
     word,
@@ -146,14 +145,6 @@ def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
             for row in build(section, section_name(keys, searches), searches, grid.k)
         ]
     return pd.DataFrame(rows, columns=None if rows else ["section", "row"]).fillna("")
-
-
-def query_time(searches: pd.DataFrame) -> Column:
-    """The time that a table shows: the median, or where a published time of the same data stands beside it the mean, as
-    that is one.
-    """
-    published = MEAN_LATENCY.reference in searches and searches[MEAN_LATENCY.reference].notna()
-    return MEAN_LATENCY if (published & searches["reference_compares"].astype(bool)).any() else MEDIAN_LATENCY
 
 
 def method_columns(searches: pd.DataFrame) -> list[Column]:

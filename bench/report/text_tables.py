@@ -26,9 +26,9 @@ from bench.records.machines import TRAINED_ON
 from bench.report import pareto, systems
 from bench.report.code_tables import BY_LENGTH, TRAINED_BY, code_sections, trainings, with_kinds
 from bench.report.numerals import deviation, difference, percent, significant
-from bench.report.tables import SETTINGS, label, method_columns, query_time, section_name, split_series
+from bench.report.tables import SETTINGS, label, method_columns, section_name, split_series
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
-from bench.report.words import NOT_RUN, GridInfo, Value, value_of
+from bench.report.words import NOT_RUN, GridInfo, Value, query_time, value_of
 
 SEVERAL = "several"
 NOTES = {
@@ -181,8 +181,7 @@ def said(value: Value, column: Column, beside: bool = True) -> str:
     """
     if value.several:
         return SEVERAL
-    is_quality = column.scale == 100
-    shown = NOT_RUN if value.mean is None else significant(value.mean, down=is_quality)
+    shown = NOT_RUN if value.mean is None else significant(value.mean, down=column.is_share)
     if value.mean is not None and value.spread is not None:
         shown += f" ± {deviation(value.spread, value.mean)}"
     if value.failed:

@@ -11,7 +11,8 @@ import pandas as pd
 from bench.grids.cells import Layout
 from bench.plugins import names
 from bench.plugins.registry import Kind
-from bench.records.columns import Column
+from bench.records.columns import MEAN_LATENCY, MEDIAN_LATENCY, Column
+from bench.report.numerals import floored
 from bench.system.machines import NOT_RECORDED
 
 NOT_RUN = "–"
@@ -111,6 +112,14 @@ def value_of(group: pd.DataFrame, column: Column) -> Value:
     return Value(mean, spread, len(done), len(failed), "/".join(sorted(failed.unique())), theirs)
 
 
+def query_time(searches: pd.DataFrame) -> Column:
+    """The time that a table shows: the median, or where a published time of the same data stands beside it the mean, as
+    that is one.
+    """
+    published = MEAN_LATENCY.reference in searches and searches[MEAN_LATENCY.reference].notna()
+    return MEAN_LATENCY if (published & searches["reference_compares"].astype(bool)).any() else MEDIAN_LATENCY
+
+
 def text(group: pd.DataFrame, column: Column) -> str:
     """One field of a table from the cells that differ only by seed: ``ours (published, difference)``.
 
@@ -120,7 +129,7 @@ def text(group: pd.DataFrame, column: Column) -> str:
     value = value_of(group, column)
     if value.several:
         return "several, see cells.csv"
-    shown = NOT_RUN if value.mean is None else _number(value.mean, column.digits)
+    shown = NOT_RUN if value.mean is None else _number(value.mean, column.digits, down=column.is_share)
     if value.spread is not None:
         shown += f" ± {_number(value.spread, column.digits)}"
     if value.failed:
@@ -169,7 +178,10 @@ def _published(group: pd.DataFrame, column: Column, of_our_data: bool) -> pd.Ser
     return group.loc[group["reference_compares"].astype(bool) == of_our_data, column.reference].dropna()
 
 
-def _number(value: float, digits: int) -> str:
+def _number(value: float, digits: int, down: bool = False) -> str:
+    """The value with so many decimals; ``down``: rounded down, as on the screen and the page."""
+    if down:
+        return floored(value, digits)
     small = 0 < abs(value) < 0.5 * 10**-digits
     return f"{value:.2g}" if small else f"{value:.{digits}f}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -60,16 +61,30 @@ def payload(grid: GridInfo, tidy: pd.DataFrame, about: Mapping[str, About]) -> d
     ``tidy``: the cells as ``bench.report.tables.complete`` returns them, with the key of each record. ``about``: the
     facts of the data sets beside their figures, by name.
     """
-    environments: dict[str, int] = {}
+    shared = Shared()
     sets = [
-        _set(grid, str(name), cells, about.get(str(name), About()), environments)
+        _set(grid, str(name), cells, about.get(str(name), About()), shared)
         for name, cells in tidy.groupby("dataset", sort=False, dropna=False)
     ]
     head = {name: getattr(grid, name) for name in ("name", "title", "layout", "k", "recipe", "reference")}
-    return {"format": FORMAT, "grid": head, "environments": [json.loads(one) for one in environments], "sets": sets}
+    once = {name: [json.loads(one) for one in numbers] for name, numbers in vars(shared).items()}
+    return {"format": FORMAT, "grid": head, **once, "sets": sets}
 
 
-def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environments: dict[str, int]) -> dict[str, Any]:
+@dataclass
+class Shared:
+    """What many rows have in common, as JSON, with its number: environments, and the settings of one plugin."""
+
+    environments: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, int] = field(default_factory=dict)
+
+
+def _number(numbers: dict[str, int], value: Any) -> int:
+    """The number of a value among those that are kept once."""
+    return numbers.setdefault(json.dumps(value), len(numbers))
+
+
+def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, shared: Shared) -> dict[str, Any]:
     """The data of a data set: its methods, and a row for each search or ranking."""
     numbers = number_methods(cells)
     methods = describe_methods(cells, numbers, {key: one.family for key, one in about.cells.items()})
@@ -87,7 +102,7 @@ def _set(grid: GridInfo, name: str, cells: pd.DataFrame, about: About, environme
         "protocols": [{"id": one, "name": PROTOCOL_NAMES.get(one, one)} for one in cells["protocol"].unique()],
         "features": [{"id": one, "name": one} for one in cells["features"].unique()],
         "methods": methods,
-        "rows": _rows(cells, about.cells, environments),
+        "rows": _rows(cells, about.cells, shared),
         "panels": dict(about.panels),
     }
 
@@ -127,7 +142,7 @@ def _features(cell: pd.Series) -> str:
     return str(cell["embedder"]) if pd.isna(cell["dim"]) else f"{cell['dim']}-d {cell['embedder']}"
 
 
-def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], environments: dict[str, int]) -> list[dict[str, Any]]:
+def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], shared: Shared) -> list[dict[str, Any]]:
     """A row for each search or ranking, in the order of their first cells."""
     number = cells.groupby(ROW, dropna=False, sort=False).ngroup()
     finished = cells["status"] == "ok"
@@ -145,7 +160,7 @@ def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], environments: dict[st
         one, numbers = shown.iloc[place], _numbers(means.iloc[place])
         counts = {"keys": keys[place], "seeds": [int(seed) for seed in seeds[place]], "failed": int(failed[place])}
         counts |= {"hosts": hosts.get(place, []), "trainers": trainers.get(place, [])}
-        described = _described(one, facts.get(one["key"], Facts()), environments)
+        described = _described(one, facts.get(one["key"], Facts()), shared)
         rows.append(numbers | described | counts | _spread(numbers, spreads.iloc[place]))
     return rows
 
@@ -156,13 +171,13 @@ def _distinct(texts: pd.Series, number: pd.Series) -> dict[int, list[str]]:
     return {int(row): list(dict.fromkeys(found)) for row, found in known.groupby(number[known.index])}
 
 
-def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> dict[str, Any]:
+def _described(cell: pd.Series, facts: Facts, shared: Shared) -> dict[str, Any]:
     """The description of a row, its status, its facts and its environment. Unknown ones are left out."""
     known: dict[str, Any] = {name: str(cell[name]) for name in WORDS if _is_known(cell, name)}
     known |= {name: bool(cell[name]) for name in FLAGS if _is_known(cell, name)}
     known |= {name: int(cell[name]) for name in ("bits", "candidates") if _is_known(cell, name)}
     if facts.environment is not None:
-        known["environment"] = environments.setdefault(json.dumps(facts.environment), len(environments))
+        known["environment"] = _number(shared.environments, facts.environment)
     if facts.finished is not None:
         known["finished"] = facts.finished
     if collapsed := collapse(cell):
@@ -179,7 +194,7 @@ def _described(cell: pd.Series, facts: Facts, environments: dict[str, int]) -> d
         "machine": cell["machine"],
         "setting": _setting(cell),
         "status": str(cell["status"]) if _is_known(cell, "status") else "",
-        "settings": facts.settings,
+        "settings": {role: _number(shared.settings, one) for role, one in facts.settings.items()},
         "reference_compares": bool(cell["reference_compares"]),
         **known,
     }

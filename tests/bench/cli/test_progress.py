@@ -358,7 +358,8 @@ def run_in(command, **variables):
 def test_through_a_pipe_a_run_says_how_far_it_is_while_a_build_is_silent(command, tmp_path):
     done = run_in(command(0.25))
     assert done.returncode == 0, done.stderr
-    first, *lines = [line for line in done.stdout.splitlines() if not line.endswith("at work")]
+    beginning, first, *lines = [line for line in done.stdout.splitlines() if not line.endswith("at work")]
+    assert beginning == "bench: slow: the data and what is stored of them are read"
     assert re.fullmatch(rf"\[ +\d+\.\d s\] slow on vectors: 2 cells, none done; {NOT_KNOWN}", first)
     silent = [line for line in lines if "build toy_silent" in line]
     assert silent, done.stdout

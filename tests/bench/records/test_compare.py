@@ -367,8 +367,8 @@ def test_an_interval_that_says_nothing_is_said_in_words_and_counted(folders):
         for place in (("a", "latency_ms_p50"), ("b", "latency_ms_p50"), ("b", "precision_at_10"))
     )
     assert vague.is_vague and vague.interval == "too few replicates" and vague.high > 10
-    assert not told.is_vague and told.interval == f"{told.low:+,.1%} to {told.high:+,.1%}"
-    assert exact.interval == "exact" and exact.describe() == "d, b: P@10 worse, -20.0% (exact)"
+    assert not told.is_vague and told.interval == f"{100 * told.low:+,.1f} to {100 * told.high:+,.1f} %"
+    assert exact.interval == "exact" and exact.describe() == "d, b: P@10 worse, -20.0 % (exact)"
     assert "of 1 there are too few replicates or seeds to tell" in summary(changes)
     assert "too few" not in summary([told, exact])
 
@@ -426,7 +426,7 @@ def test_the_screen_has_the_names_and_units_of_tables_and_no_empty_columns(folde
     record(folders[1], [2.0, 2.01, 2.02, 1.99], latency_ms_p50=24691.2, precision_at_10=0.6)
     print_changes(compare(*map(Store, folders)))
     shown = capsys.readouterr().out
-    for words in ("P@10, %", "69.95", "60.00", "-14.2%", "time of a query, ms", "12,350", "+100.0%"):
+    for words in ("P@10, %", "69.95", "60.00", "-14.2 %", "time of a query, ms", "12,350", "+100.0 %"):
         assert words in shown, shown
     assert "data set" not in shown and "latency_ms_p50" not in shown
     print_changes([Change("d", "one cell", verdict="only after")])

@@ -105,9 +105,9 @@ def test_the_fastest_at_each_level_is_that_of_pandas(points):
     said = findings(tidy, PARETO)
     assert [sentence.split(" by ")[0] for sentence in said] == ["Fastest single queries", "Fastest batches"]
     named = {}
-    for name, first, last in re.findall(r"(a|b|c|Linear scan) (?:from|at) ([\d.]+)(?: to ([\d.]+))? \(", said[0]):
+    for name, first, last in re.findall(r"(a|b|c|Linear scan) (?:from|at) ([\d.]+)(?: to ([\d.]+))? % \(", said[0]):
         for level in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99):
-            if float(first) <= level <= float(last or first):
+            if float(first) <= 100 * level <= float(last or first):
                 named[level] = name.replace("Linear scan", "linear_scan")
     expected = {
         level: tidy.loc[tidy.loc[tidy["recall_at_10"] >= level - 1e-12, "latency_ms_p50"].idxmin(), "index"]

@@ -571,11 +571,21 @@ def test_the_time_beside_published_means_is_a_mean_and_else_the_median_that_spee
     rows = SCAN | {"latency_ms_mean": 16.0, "latency_ms_p50": 8.0, "ratio": 1.0}, TABLES | {"ratio": 0.2375}
     table = printed(frame(*rows), METHODS, tmp_path)
     assert "Mean time of a query, ms" in table and "Time of a query, ms" not in table
+    assert "is the mean of single queries" in (tmp_path / "table.tex").read_text(encoding="utf-8")
     table = printed(frame(*(row | BIRDS for row in rows)), METHODS, tmp_path)
     (shown,) = (
         row for _, row in table.iterrows() if row["row"].startswith("Hash tables") and "paper" not in row["row"]
     )
     assert shown["Time of a query, ms"] == "1.900" and float(shown["Speed-up"]) == pytest.approx(1 / 0.2375, rel=1e-3)
+    assert "is the median of single queries" in (tmp_path / "table.tex").read_text(encoding="utf-8")
+
+
+def test_a_quality_is_never_rounded_up_in_a_file(tmp_path):
+    rows = SCAN | {"precision_at_10": 1.0}, TABLES | {"precision_at_10": 0.98769}
+    table = printed(frame(*rows), METHODS, tmp_path)
+    shown = table[table["row"].str.startswith("Hash tables") & ~table["row"].str.contains("paper")]
+    (quality,) = {text.split(" ")[0] for text in shown.filter(like="P@10").iloc[0] if text}
+    assert quality == "98.76"
 
 
 @pytest.mark.parametrize("layout", ["methods", "candidates", "systems"])

@@ -1,6 +1,11 @@
 // What is chosen of the data: the set, the filters, quality, level and cost, and the ranking that follows from them.
 
 const DATA = JSON.parse(byId('data').textContent);
+/** The settings of each plugin of a row, [role, settings]; the page has those that are equal once. */
+function settingsOf(row) {
+  return Object.entries(row.settings || {}).map(([role, place]) => [role, DATA.settings[place]]);
+}
+
 const RANKS_CODES = ['codes', 'models'].includes(DATA.grid.layout);
 
 /** What a search costs. `more`: whether more of it is better. `low` and `high` are the columns of the interval. */

@@ -106,7 +106,7 @@ function memoryGroup(row) {
 }
 
 function settingsGroups(row) {
-  return Object.entries(row.settings || {}).map(([role, { plugin, ...values }]) =>
+  return settingsOf(row).map(([role, { plugin, ...values }]) =>
     detailsGroup(`${capital(role)} ${plugin || ''}`, Object.entries(values)),
   );
 }

@@ -14,7 +14,7 @@ const settingsThatDiffer = once(() => {
 
 /** The settings of a row: [what it is of, its value]. */
 function namedSettings(row) {
-  return Object.entries(row.settings || {}).flatMap(([role, { plugin, ...values }]) =>
+  return settingsOf(row).flatMap(([role, { plugin, ...values }]) =>
     Object.entries(values).map(([name, value]) => [`${role} ${plugin} ${name}`, String(value)]),
   );
 }

@@ -66,7 +66,8 @@ def test_the_page_knows_settings_machine_and_why_a_cell_failed(run):
     _, path = run
     data = read_payload(path)
     rows = data["sets"][0]["rows"]
-    assert rows[1]["settings"]["index"] | {"plugin": "hash_tables", "key_bits": 8} == rows[1]["settings"]["index"]
+    index = data["settings"][rows[1]["settings"]["index"]]
+    assert index | {"plugin": "hash_tables", "key_bits": 8} == index
     assert data["environments"][rows[0]["environment"]]["cores"] > 0
     (failed,) = [row for row in rows if row["status"] != "ok"]
     assert failed["reason"] == "search returned ids from 400 to 400, expected -1 .. 399"
