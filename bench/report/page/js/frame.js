@@ -81,8 +81,8 @@ function frameOf(rows) {
 }
 
 function qualityTicks(frame) {
-  if (!isStretched()) return { tickformat: '.2~f', nticks: 8 };
   const [low, high] = frame.y;
+  if (!isStretched()) return { tickformat: `.${Math.max(2, Math.ceil(1 - Math.log10(high - low)))}~f`, nticks: 8 };
   const shown = [];
   for (const value of QUALITY_TICKS.filter((one) => height(one) >= low && height(one) <= high).reverse()) {
     const last = shown.length ? height(shown.at(-1)) : Infinity;

@@ -5,6 +5,7 @@ const MOST_PRESETS = 5;
 const MOST_RANKED = 20;
 const MOST_SHORT = 12;
 const FAR = 4; // times the median: what costs more is cut at the edge, with its number beside it
+const WIDEST = 2; // times the longest bar: where the scale ends at most, for an interval beyond it
 
 STATE_FIELDS.ranked = textField('', oneOf('all'));
 
@@ -20,7 +21,8 @@ function drawSlice() {
   byId('ranked').hidden = reached.length <= MOST_RANKED;
   byId('ranked').textContent = state.ranked ? 'Show fewer' : `Show all ${count(reached.length)} methods`;
   byId('short').replaceChildren(...shortOf(short));
-  const fading = shown.some((row) => costOf(row) > end) ? ' What fades at its end goes on beyond the page.' : '';
+  const isCut = shown.some((row) => Math.max(costOf(row), upperEnd(row)) > end);
+  const fading = isCut ? ' What fades at its end goes on beyond the page.' : '';
   const split = isSplit() ? ' Settings were chosen on one half of the queries; the figures are of the other.' : '';
   byId('slice-note').textContent = cost().note + fading + split;
   return true;
@@ -60,12 +62,19 @@ function drawControls() {
   );
 }
 
-/** Where the scale ends, which starts at zero: at the largest, or where the largest would hide the rest. */
+/** Where the scale ends, which starts at zero: at the largest, or where the largest would hide the rest. Intervals are
+ * inside, unless one is longer than all bars. */
 function scaleEnd(rows) {
   const values = rows.map(costOf).sort((a, b) => a - b);
-  if (cost().more) return 1.05 * values.at(-1);
-  const near = values.filter((value) => value <= FAR * values[Math.floor((values.length - 1) / 2)]);
-  return near.length === values.length ? 1.02 * values.at(-1) : 1.25 * near.at(-1);
+  const middle = values[Math.floor((values.length - 1) / 2)];
+  const near = cost().more ? rows : rows.filter((row) => costOf(row) <= FAR * middle);
+  const longest = Math.max(...near.map(costOf));
+  const room = near.length === rows.length ? 1.02 : 1.25;
+  return Math.max(room * longest, Math.min(1.02 * Math.max(...near.map(upperEnd)), WIDEST * longest));
+}
+
+function upperEnd(row) {
+  return (interval(row) || [0, 0])[1];
 }
 
 function sliceHead() {

@@ -317,6 +317,26 @@ def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(bro
     assert 10**low < 0.001 and 10**high > 9.0
 
 
+@pytest.mark.parametrize(("times", "is_cut"), [(1.7, False), (30, True)])
+def test_the_interval_of_a_bar_is_in_its_track_or_fades_and_is_said_to_go_on(browser, tmp_path, times, is_cut):
+    cells = made.searches(1, methods=("faiss",))
+    cells["latency_ms_high"] = times * cells["latency_ms_p50"]
+    page = browser.open(made.write(cells, tmp_path))
+    left, width, cut = page.evaluate(
+        "const one = document.querySelector('#slice .track b');"
+        "return [parseFloat(one.style.left), parseFloat(one.style.width), one.classList.contains('cut')]"
+    )
+    assert cut == is_cut and (left + width == pytest.approx(100) if is_cut else left + width < 100)
+    assert ("What fades" in page.text("#slice-note")) == is_cut
+
+
+def test_no_two_ticks_of_the_quality_are_alike(browser, tmp_path):
+    page = browser.open(made.write(made.searches(1, methods=("faiss",)), tmp_path), "stretch=no")
+    page.until("return !!document.querySelector('#scatter .points path')")
+    ticks = page.evaluate("return [...document.querySelectorAll('#scatter .ytick text')].map((one) => one.textContent)")
+    assert len(ticks) == len(set(ticks)) > 1
+
+
 def test_the_heading_of_the_table_says_how_many_of_all_it_shows(browser, two_features):
     page = browser.open(two_features)
     shown, every = (len(page.evaluate(f"return {rows}")) for rows in ("chosenRows()", "currentSet().rows"))
