@@ -357,10 +357,7 @@ def _offer(distances: Array, ids: Array, distance: float, identity: int) -> None
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
 def shift_rows(features: Array, origin: Array, scale: float, shifted: Array, norms: Array) -> None:
-    """Fill ``shifted`` [n, d] with the features less the origin, times the scale; ``norms``: squared, before rounding.
-
-    On one thread: it reads as fast as memory gives, and the threads of the product that follows find the cores free.
-    """
+    """Fill ``shifted`` [n, d] with the features less the origin, times the scale; ``norms``: squared, not rounded."""
     for row in range(features.shape[0]):
         total = 0.0
         for j in range(features.shape[1]):

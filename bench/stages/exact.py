@@ -126,6 +126,7 @@ class Screen:
         Raises ValueError: a value of ``features``, the rows ``part`` of the array called ``name``, is not finite.
         """
         shifted, norms = np.empty(features.shape, dtype=self.dtype), np.empty(len(features))
+        # It takes one thread: those of the product that follows find the cores free.
         kernels.shift_rows(features, self.origin, self.scale, shifted, norms)
         if not np.isfinite(norms).all():
             row = part.start + int(np.flatnonzero(~np.isfinite(norms))[0])

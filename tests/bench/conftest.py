@@ -1,8 +1,20 @@
-"""What several tests of the harness share: a disk that can be filled."""
+"""What several tests of the harness share: a store and what it says, and a disk that can be filled."""
 
 import subprocess
 
 import pytest
+
+from bench.store.entries import Store
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def store(tmp_path, said):
+    return Store(tmp_path / "store", said.append)
 
 
 @pytest.fixture

@@ -17,16 +17,6 @@ from bench.system.files import DiskFull
 from tests.conftest import CHECKOUT
 
 
-@pytest.fixture
-def said():
-    return []
-
-
-@pytest.fixture
-def store(tmp_path, said):
-    return Store(tmp_path / "store", said.append)
-
-
 def change(path, **values):
     """The description of an entry with other values, and a checksum that fits them where they give none."""
     entry = json.loads(path.read_text()) | values

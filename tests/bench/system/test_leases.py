@@ -36,16 +36,6 @@ def hold(root, host, seconds, lines):
 
 
 @pytest.fixture
-def said():
-    return []
-
-
-@pytest.fixture
-def store(tmp_path, said):
-    return Store(tmp_path / "store", said.append)
-
-
-@pytest.fixture
 def start():
     """Starts a function in a process of its own, which is killed in the end."""
     started = []
