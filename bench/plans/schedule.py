@@ -13,6 +13,7 @@ from bench.plans.units import Gathered, Planned, Unit
 from bench.plugins.choices import Choice, Role
 from bench.plugins.names import is_baseline
 from bench.records import book
+from bench.stages import nearest
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline, Stage, judged_by
 from bench.store.entries import Store
@@ -81,7 +82,8 @@ class Schedule:
         if cells and not sound("labels", self.pipeline.labels_key):
             gathered.need(self.labels(), [cell.record for cell in cells])
         for cell in cells:
-            for stage in self.pipeline.stages(cell.cell):
+            counted = nearest.stages if self._items else Pipeline.stages
+            for stage in counted(self.pipeline, cell.cell):
                 if not has(stage):
                     gathered.need(self.stage(cell, stage), [cell.record])
             if cell.cell.index is None:
@@ -113,7 +115,7 @@ class Schedule:
 
     def _judge(self, gathered: Gathered, cell: KeyedCell, sound: Callable[[str, str], bool]) -> None:
         """Add the units that a measured search needs for its record."""
-        if cell.cell.embedder is not None and not sound("exact", self.pipeline.exact_key(cell.cell)):
+        if cell.cell.embedder is not None and not sound("exact", nearest.exact_key(self.pipeline, cell.cell)):
             gathered.need(self.exact(cell), [cell.record])
         if cell.cell.hasher is not None:
             gathered.need(self.map(cell), [cell.record])
@@ -132,6 +134,8 @@ class Schedule:
 
     def stage(self, keyed: KeyedCell, stage: Stage) -> Unit:
         """Make one of a cell's stages."""
+        if stage.kind == "exact":
+            return self._exact_part(keyed, stage)
         cell = keyed.cell
         roles: list[Role] = [role for role in CODING if getattr(cell, role) is not None]
         role = next(role for role, one in zip(roles, self.pipeline.stages(cell), strict=True) if one.key == stage.key)
@@ -212,10 +216,24 @@ class Schedule:
 
     def exact(self, keyed: KeyedCell) -> Unit:
         """Find the exact neighbours by which cells with these features are judged."""
-        cell = keyed.cell
-        key, title = self.pipeline.exact_key(cell), self._titled(cell, "embedder")
-        settings = self._data() | {"embedder": _named(cell.embedder), "k": self.pipeline.grid.k}
-        return Unit(f"exact {key}", "exact", settings, self._size(self._queries()), title)
+        key, title = nearest.exact_key(self.pipeline, keyed.cell), self._titled(keyed.cell, "embedder")
+        size = self._size(self._queries())
+        if self._items and (parts := nearest.exact_parts(self.pipeline, keyed.cell)):
+            return Unit(f"exact {key}", "exact, merged", self._exactly(keyed.cell), len(parts), title, minor=True)
+        return Unit(f"exact {key}", "exact", self._exactly(keyed.cell), size, title)
+
+    def _exact_part(self, keyed: KeyedCell, stage: Stage) -> Unit:
+        """Find the exact neighbours in a part of the database."""
+        parts = nearest.exact_parts(self.pipeline, keyed.cell)
+        number = 1 + [part.key for part in parts].index(stage.key)
+        title = f"exact neighbours by {self._titled(keyed.cell, 'embedder')}, part {number} of {len(parts)}"
+        size = self._size(self._queries())
+        settings, each = self._exactly(keyed.cell), size and size / len(parts)
+        return Unit(f"exact {stage.key}", "exact", settings, each, title, beside=True)
+
+    def _exactly(self, cell: Cell) -> dict[str, Any]:
+        """The settings of exact neighbours."""
+        return self._data() | {"embedder": _named(cell.embedder), "k": self.pipeline.grid.k}
 
     def map(self, keyed: KeyedCell) -> Unit:
         """Compute the mAP of the codes that a cell searches, over all queries."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.grids.cells import KeyedCell
 from bench.records.keys import key, search_key
+from bench.stages import nearest
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Arrays, Damaged, Entry, Meta, Store
 from bench.system.machines import is_here
@@ -120,7 +121,7 @@ def _referred(pipeline: Pipeline, results: Store) -> Iterator[tuple[Store, str, 
         for stage in pipeline.stages(cell):
             yield pipeline.store, stage.kind, stage.key
         if cell.index is not None and cell.embedder is not None:
-            yield pipeline.store, "exact", pipeline.exact_key(cell)
+            yield pipeline.store, "exact", nearest.exact_key(pipeline, cell)
         yield results, KIND, key(pipeline, cell)
         search = search_key(pipeline, cell)
         yield results, "neighbours", search

@@ -15,6 +15,7 @@ from bench.runs.judging import Judging
 from bench.runs.preparation import Preparation
 from bench.runs.recording import Recorder
 from bench.runs.searches import Searches
+from bench.stages import nearest
 from bench.stages.pipeline import Pipeline, Stage
 from bench.store.entries import Store
 from bench.store.remote import Unreachable
@@ -65,7 +66,7 @@ class Jobs:
         wanted: dict[str, list[tuple[KeyedCell, Stage]]] = {}
         jobs, judging = list[Job](), self.judging()
         for cell in cells:
-            for stage in self.pipeline.stages(cell.cell):
+            for stage in nearest.stages(self.pipeline, cell.cell):
                 if stage.key not in wanted:
                     wanted[stage.key] = []
                     jobs.append(self._stage(wanted[stage.key], cell, stage))
@@ -102,9 +103,10 @@ class Jobs:
 
     def _has_input(self, cell: KeyedCell, stage: Stage) -> bool:
         """Whether the features are stored that a stage is made from, if any."""
-        if stage.kind != "codes" or cell.cell.input is None:
+        made_from = {"features": None, "codes": cell.cell.input, "exact": cell.cell.embedder}[stage.kind]
+        if made_from is None:
             return True
-        return self.preparation.sound("features", self.pipeline.features_key(cell.cell, cell.cell.input))
+        return self.preparation.sound("features", self.pipeline.features_key(cell.cell, made_from))
 
     def _ranking(self, cell: KeyedCell, judging: Judging) -> Job:
         return self._of_cell("ranking", cell, partial(judging.rank, cell))
@@ -131,7 +133,7 @@ class Jobs:
             "group",
             hold=partial(self._alone, self.schedule.group_key(group)),
             over=lambda: not unsettled(),
-            ready=lambda: all(map(self.preparation.has_all, unsettled())),
+            ready=lambda: all(map(self.preparation.can_judge, unsettled())),
             make=lambda _: self._time(unsettled()),
             settle=partial(self._settle, group),
             name=f"group {self.schedule.group_key(group)}",

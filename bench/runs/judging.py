@@ -13,6 +13,7 @@ from bench.records import book, rows
 from bench.records.origin import origin
 from bench.runs.recording import Recorder
 from bench.runs.searches import Searches
+from bench.stages import nearest
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 
@@ -100,7 +101,7 @@ class Judging:
         neighbours, exact, radius = self.searches.neighbours(cell), None, None
         if cell.cell.embedder is not None:
             with self.watch.doing(self.schedule.exact(cell)):
-                exact = self.pipeline.exact(cell.cell)
+                exact = nearest.exact(self.pipeline, cell.cell)
         else:
             radius = self.corpora.radius(cell.cell)
         labels = self.corpora.labels(cell.cell)

@@ -13,6 +13,7 @@ from bench.grids.checks import ask_index
 from bench.plans.schedule import Schedule
 from bench.plans.units import Watch
 from bench.runs.remote import Remote
+from bench.stages import nearest
 from bench.stages.pipeline import Pipeline, Stage
 from bench.system.files import DiskFull
 from bench.workers.limits import Failure, Say
@@ -94,21 +95,30 @@ class Preparation:
         return (kind, key) in self._verified
 
     def has(self, stage: Stage) -> bool:
-        """Whether the cache has a stage as it was written, with all arrays that the cell reads."""
+        """Whether the cache has a stage as it was written, with all arrays that the cell reads, or all of which it is a
+        part.
+        """
+        if stage.whole is not None and self.sound(stage.kind, stage.whole):
+            return True
         if not self.sound(stage.kind, stage.key):
             return False
         return stage.holds(self.pipeline.store.meta(stage.kind, stage.key))
 
     def has_all(self, cell: KeyedCell) -> bool:
-        """Whether the cache has all stages of a cell."""
+        """Whether the cache has all features and codes of a cell."""
         return all(map(self.has, self.pipeline.stages(cell.cell)))
+
+    def can_judge(self, cell: KeyedCell) -> bool:
+        """Whether the cache has all stages of a cell."""
+        return all(map(self.has, nearest.stages(self.pipeline, cell.cell)))
 
     def make(self, cell: KeyedCell, stage: Stage, share: Share | None) -> Failure | None:
         """Make a stage of a cell on a share of the machine. Returns the failure, if any."""
         folder = self.pipeline.store.work(stage.key)
         unit, begun = self.schedule.stage(cell, stage), _holds_files(folder)
-        self.say(f"{'go on with' if begun else 'fit'} {unit.title}")
-        self.watch.detail(f"{unit.title}: log in {folder}")
+        self.say(f"{'find' if stage.kind == 'exact' else 'go on with' if begun else 'fit'} {unit.title}")
+        if stage.kind != "exact":
+            self.watch.detail(f"{unit.title}: log in {folder}")
         try:
             with self.watch.doing(unit, counts=not begun), self._worker(share) as worker:
                 worker.make(cell, stage.key)

@@ -13,6 +13,7 @@ import psutil
 from bench.grids.cells import Grid, as_cell, from_json, to_json
 from bench.interfaces import Context, Index
 from bench.plugins import registry
+from bench.stages import nearest
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
@@ -95,7 +96,7 @@ class Worker:
 
     def make(self, cell: dict[str, Any], stage: str) -> None:
         """Make the stage of the cell that has this key."""
-        next(one for one in self._pipeline.stages(as_cell(cell)) if one.key == stage).make()
+        next(one for one in nearest.stages(self._pipeline, as_cell(cell)) if one.key == stage).make()
 
     def build(self, cell: dict[str, Any]) -> Built:
         """Build the cell's index, several times if a build takes little time. Returns the costs of building."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Float, Int, untracked
 from bench.quality import kernels
+
+Distances = NDArray[np.float64]
 
 BLOCK_QUERIES, BLOCK_ROWS, BLOCK_VALUES = 1024, 4096, 2**22
 """The most queries and rows of one product, and the most values of either."""
@@ -32,6 +35,17 @@ VALUE_BYTES = 40
 
 def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..., Iterable[Any]] = untracked) -> Int:
     """Ids of the k nearest by Euclidean distance, int64 [q, k], ties by id, -1 where the database has fewer.
+
+    See `nearest_with_distances`, which returns their distances too.
+    """
+    return nearest_with_distances(queries, database, k, track)[0]
+
+
+def nearest_with_distances(
+    queries: Float, database: Float, k: int, track: Callable[..., Iterable[Any]] = untracked
+) -> tuple[Int, Distances]:
+    """Ids of the k nearest by Euclidean distance, int64 [q, k], ties by id, -1 where the database has fewer, and their
+    squared distances, float64 [q, k], infinite where an id is missing.
 
     Queries float32 [q, d] and database float32 [n, d] may hold any finite values. The exact order is that of (squared
     distance, id). A squared distance is the float64 sum of the squared differences in float64, as in `recall_at`: its
@@ -65,7 +79,28 @@ def exact_neighbours(queries: Float, database: Float, k: int, track: Callable[..
                 screen = replace(screen, dtype=np.dtype(np.float64))
                 products = products.astype(np.float64)
                 shifted = screen.shifted("database", rows, features)
-    return np.take_along_axis(ids, np.lexsort((ids, distances)), axis=1)
+    return _ordered(ids, distances, k)
+
+
+def merged(parts: Iterable[tuple[int, Int, Distances]], k: int) -> Int:
+    """The ids of the k nearest in the whole database, by those in its parts. They are those of `exact_neighbours`.
+
+    A part, of at least one, is its first row, and what `nearest_with_distances` returns for its rows. The parts are
+    read one after another, and k ids and distances a query are kept.
+    """
+    shifted = ((np.where(ids < 0, ids, ids + first), distances) for first, ids, distances in parts)
+    return reduce(partial(_nearer, k), shifted)[0]
+
+
+def _nearer(k: int, one: tuple[Int, Distances], other: tuple[Int, Distances]) -> tuple[Int, Distances]:
+    ids, distances = (np.hstack(pair) for pair in zip(one, other, strict=True))
+    return _ordered(ids, distances, k)
+
+
+def _ordered(ids: Int, distances: Distances, k: int) -> tuple[Int, Distances]:
+    """The first k by (distance, id) of each row."""
+    order = np.lexsort((ids, distances))[:, :k]
+    return np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)
 
 
 @dataclass(frozen=True)

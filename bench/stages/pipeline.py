@@ -44,13 +44,15 @@ from bench.system.machines import here
 class Stage:
     """An entry of the store that a cell needs: its kind, its key, its maker, and the arrays that the cell reads.
 
-    Codes are made array by array as cells read them. Features are made whole, so their ``arrays`` is empty.
+    Codes are made array by array as cells read them. Others are made whole, so their ``arrays`` is empty. A part of
+    exact neighbours is not needed where the ``whole`` is stored, which is the key of an entry of the same kind.
     """
 
-    kind: Literal["features", "codes"]
+    kind: Literal["features", "codes", "exact"]
     key: str
     make: Callable[[], Entry]
     arrays: frozenset[str] = frozenset()
+    whole: str | None = None
 
     def holds(self, meta: Meta) -> bool:
         """Whether the entry, by its description, holds the arrays that the cell reads."""
@@ -309,30 +311,6 @@ class Pipeline:
                 if protocol == judged_by(cell.protocol):
                     raise
         return Judge(items["database"], items["query"], rows, self._trained_database(cell), folder)
-
-    def exact(self, cell: Cell) -> Int:
-        """The exact nearest neighbours of the cell's queries in its database, by its features.
-
-        They are positions in ``database_rows``, int64 [q, k], ties by position.
-        """
-        return self.store.once("exact", self.exact_key(cell), partial(self._search_exactly, cell)).arrays["ids"]
-
-    def exact_key(self, cell: Cell) -> str:
-        """The key of the exact neighbours that a cell's answers are judged by."""
-        assert cell.embedder is not None
-        measure = self.grid.measure
-        rows = [cell.protocol, measure.queries, measure.split, cell.seed]
-        rooms = room_identity("exact", "protocols", "metrics")
-        return digest([self.features_key(cell, cell.embedder), self.grid.k, rows, rooms])
-
-    def _search_exactly(self, cell: Cell) -> Made:
-        from bench.stages.exact import exact_neighbours
-
-        assert cell.embedder is not None
-        arrays = self.features(cell, cell.embedder).arrays
-        queries = arrays["query"][self.query_rows(cell)]
-        database = protocols.select(arrays["database"], self.database_rows(cell))
-        return {}, {"ids": exact_neighbours(queries, database, self.grid.k, self.context.track)}
 
     def _fit(
         self, plugin: Any, choice: Choice, cell: Cell, key: str, split: Splits, oracle: Oracle | None = None

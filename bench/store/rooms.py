@@ -48,7 +48,7 @@ ROOMS: Mapping[RoomName, Room] = {
     "adapters": Room(1, ("bench.plugins.estimators",)),
     # Labels, features and codes, and the time of encoding.
     "artifacts": Room(1, ("bench.stages",)),
-    "exact": Room(1, ("bench.stages.exact",)),
+    "exact": Room(1, ("bench.stages.exact", "bench.stages.nearest")),
     # The rows of features and codes that a cell ranks or searches, and their costs.
     "corpora": Room(2, ("bench.stages.corpora",)),
     # The building, searching and timing of indexes, and the columns of times.

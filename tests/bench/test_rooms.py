@@ -16,6 +16,7 @@ from bench.grids.grid_file import Options
 from bench.interfaces import Context
 from bench.plugins import registry
 from bench.records.keys import key, search_key
+from bench.stages import nearest
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.store.identity import digest, imports, room_modules
@@ -144,7 +145,7 @@ def keys(tmp_path, third_party):
             "codes": pipeline.codes_key(seen),
             "codes of an estimator": pipeline.codes_key(estimator),
             "codes without the unseen classes": pipeline.codes_key(unseen),
-            "exact neighbours": pipeline.exact_key(seen),
+            "exact neighbours": nearest.exact_key(pipeline, seen),
             "search": search_key(pipeline, seen),
             "record": key(pipeline, seen),
         }

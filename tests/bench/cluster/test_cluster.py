@@ -8,11 +8,13 @@ from collections import defaultdict
 from contextlib import contextmanager
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 pytest.importorskip("distributed")
 
 from bench.records import book
+from bench.stages.nearest import PART_ROWS
 from bench.store.entries import Store
 from tests import warm
 from tests.bench.runs.test_work import ALONE, CELLS, FITS, GRID, figures, finish, fits, start
@@ -104,6 +106,36 @@ def test_a_grid_on_three_machines_of_which_one_dies_is_that_of_one_run(tmp_path)
 def metas(folder):
     store = Store(folder / "out")
     return [store.meta(book.KIND, key) for key in store.keys(book.KIND)]
+
+
+LARGE = """
+title = "Exact neighbours in parts"
+dataset = "vectors"
+recipe = "r"
+[measure]
+replicates = 1
+rounds = 1
+queries_per_round = 2
+batch_seconds = 0.01
+[[cells]]
+embedder = "identity"
+index = "linear_scan"
+[recipes.r]
+"""
+
+
+def test_exact_neighbours_in_a_large_database_are_found_in_parts_by_the_workers(tmp_path):
+    rng, data, folder = np.random.default_rng(0), tmp_path / "data", tmp_path / "shared"
+    data.mkdir()
+    for name, rows in {"database": PART_ROWS + 999, "query": 5}.items():
+        np.save(data / f"{name}.npy", rng.standard_normal((rows, 2), dtype=np.float32))
+    hosts = [f"part-{number}-{os.getpid()}" for number in range(2)]
+    with cluster(tmp_path, hosts) as (address, _):
+        said = finish(*start("run", written(tmp_path, LARGE), folder, "--data-dir", data, "--cluster", address))
+    assert [meta["row"]["recall_at_10"] for meta in metas(folder)] == [1.0]
+    for number in (1, 2):
+        assert any(f"{host}: find exact neighbours by identity, part {number} of 2" in said for host in hosts), said
+    assert said.count(": find ") == 2
 
 
 POISON = """

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.quality.neighbours import recall_at
 from bench.stages import exact
-from bench.stages.exact import Screen, exact_neighbours
+from bench.stages.exact import Screen, exact_neighbours, merged, nearest_with_distances
 from tests.vectors import check_nearest, squared_distances, vectors
 
 BLOCKS = {"one block": (1024, 4096, 2**22), "many": (3, 7, 2**22), "by values": (1024, 4096, 40)}
@@ -52,6 +53,15 @@ def test_whole_numbers_far_from_the_origin_and_of_any_scale_tie_by_id(size, k, d
     rows = (rng.integers(0, 4, (size + 5, dim)) + rng.choice([0, 2**20, -(2**23)], dim)) * 2.0**power
     database, queries = rows[:size].astype(np.float32), rows[size:].astype(np.float32)
     np.testing.assert_array_equal(check(queries, database, k), by_differences(queries, database, k))
+
+
+@few
+@given(vectors(), st.sampled_from([1, 3, 70]), st.lists(st.integers(0, 40), max_size=3))
+def test_the_neighbours_in_parts_of_a_database_merge_to_those_in_all_of_it(pair, k, cuts):
+    queries, database = pair
+    edges = sorted({0, len(database), *(cut % len(database) for cut in cuts)})
+    found = [(start, *nearest_with_distances(queries, database[start:stop], k)) for start, stop in pairwise(edges)]
+    np.testing.assert_array_equal(merged(found, k), exact_neighbours(queries, database, k))
 
 
 @few

@@ -10,6 +10,7 @@ from bench.interfaces import Codes, Context
 from bench.plugins import registry
 from bench.quality.neighbours import radius_of
 from bench.quality.ranking import mean_average_precision
+from bench.stages import nearest
 from bench.stages.corpora import Corpora
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
@@ -276,7 +277,7 @@ def test_exact_neighbours_are_those_of_the_protocol(make):
         queries = pipeline.dataset.split("query").vectors[pipeline.query_rows(cell)].astype(np.float64)
         database = pipeline.dataset.split("database").vectors[pipeline.database_rows(cell)].astype(np.float64)
         distances = ((queries[:, None] - database) ** 2).sum(axis=2)
-        assert np.array_equal(pipeline.exact(cell), np.argsort(distances, axis=1)[:, :3])
+        assert np.array_equal(nearest.exact(pipeline, cell), np.argsort(distances, axis=1)[:, :3])
 
 
 @pytest.mark.long

@@ -19,6 +19,7 @@ from bench.grids.cells import Cell
 from bench.interfaces import Codes, Corpus, Float, Int
 from bench.quality.neighbours import items_by_distance, recall_at, recall_at_by_codes
 from bench.report.page.panels.stored import PRINTED_DIGITS, Finished, Stored, by_key, drawn, rounded
+from bench.stages import nearest
 
 PARTS = 10
 MOST_QUERIES, MOST_ROWS = 2000, 300
@@ -142,7 +143,7 @@ def _group(stored: Stored, cell: Cell) -> Group | None:
     rows = drawn(len(queries), MOST_QUERIES if by_features else MOST_CODED, cell.seed)
     if len(rows) < PARTS:
         raise ValueError(f"{len(rows)} queries are too few for tenths of them")
-    exact = stored.pipeline.exact(cell) if by_features else None
+    exact = nearest.exact(stored.pipeline, cell) if by_features else None
     contrast = _contrast(stored, cell, database, queries.take(rows), None if exact is None else exact[rows])
     if np.isinf(contrast).sum() > len(contrast) // 2:
         return None

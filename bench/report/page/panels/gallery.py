@@ -14,6 +14,7 @@ from bench.report.page.panels import choices, pictures
 from bench.report.page.panels.choices import Right
 from bench.report.page.panels.pictures import SECONDS, Deadline, Split
 from bench.report.page.panels.stored import Finished, Stored, by_key, reason
+from bench.stages import nearest
 
 MOST_SHOWN = 10
 """The most neighbours of a query and method that are shown."""
@@ -110,7 +111,7 @@ def _judged(stored: Stored, searches: list[Finished], neighbours: list[Int]) -> 
         right = [right_by_label(one, of_queries, of_database) for one in neighbours]
         return make(right, "label")
     if all(one.cell.embedder is not None for one in searches):
-        exact = [pipeline.exact(one.cell) for one in searches]
+        exact = [nearest.exact(pipeline, one.cell) for one in searches]
         right = [choices.right_by_id(one, of_cell) for one, of_cell in zip(neighbours, exact, strict=True)]
         return make(right, "exact")
     return make(None, None)

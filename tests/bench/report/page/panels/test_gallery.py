@@ -10,6 +10,7 @@ from PIL import Image
 from bench.interfaces import Items
 from bench.records import keys
 from bench.report.page.panels import gallery, parts
+from bench.stages import nearest
 from tests.finished import IMAGE_CELLS, damage
 
 HOSTILE = "<script>alert(1)</script>"
@@ -172,7 +173,7 @@ def test_without_labels_right_is_what_exact_search_finds(third_party, unlabelled
     run = finish(IMAGE_CELLS, dataset="toy_clusters")
     found = gallery.panel(run.stored, 24)
     assert found["judged_by"] == "exact" and found["labels"] is None
-    exact = run.pipeline.exact(run.pipeline.grid.cells[0])
+    exact = nearest.exact(run.pipeline, run.pipeline.grid.cells[0])
     for row, lines in shown(found):
         for line in lines:
             assert [right for _, right in line] == [item in exact[row] for item, _ in line]
