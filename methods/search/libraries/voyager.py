@@ -18,6 +18,7 @@ class Voyager(LibraryIndex):
     """HNSW by Voyager: ``m`` links a node, ``ef`` nodes kept while searching.
 
     ``ef`` below k counts as k. Several threads build the graph in varying order: the seed alone decides it on one CPU.
+    Of 600 builds by two threads on a busy machine, of 640 clustered items, up to 8 had a recall of .70 to .95.
     """
 
     name = "voyager"
