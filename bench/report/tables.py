@@ -27,6 +27,7 @@ from bench.report import pareto, systems
 from bench.report.captions import caption
 from bench.report.code_tables import ranked_rows
 from bench.report.latex import to_latex
+from bench.report.numerals import percent, significant
 from bench.report.words import (
     PROTOCOL_NAMES,
     GridInfo,
@@ -189,13 +190,21 @@ def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
 
 
 def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
-    """Rows are levels of quality. Columns are the fastest searches that reach them, for single queries and batches."""
+    """Rows are levels of quality. Columns are the fastest searches that reach them, for single queries and batches.
+
+    Where no search reaches a level, one row says how near the best one comes.
+    """
     columns = {front.LATENCY: ("Fastest single queries", "ms"), front.THROUGHPUT: ("Fastest batch", "queries/s")}
-    qualities = {RECALL.at(k).name: f"recall@{k}", SHARE.name: f"P@{k} over that of exact search"}
+    known = pareto.qualities(k)
+    short = shortfalls(pareto.means(section[section["status"] == "ok"], k), tidy, k)
     rows: dict[tuple[str, float], dict[str, str]] = {}
     for _, best in pareto.levels(section, k).iterrows():
-        start = {"section": f"{name}: {qualities[best['quality']]}", "row": f"{best['level']:.2f} or more"}
-        row = rows.setdefault((best["quality"], best["level"]), start)
+        quality, level = best["quality"], best["level"]
+        start = {"section": f"{name}: {known[quality][0]}"}
+        if quality in short:
+            rows.setdefault((quality, 0.0), start | {"row": short[quality]})
+            continue
+        row = rows.setdefault((quality, level), start | {"row": f"{level_words(level)} or more"})
         method, time = columns[best["fastest_by"]]
         found = pd.notna(best["index"])
         others = f"; {best['as_fast']} more as fast" if found and pd.notna(best["as_fast"]) and best["as_fast"] else ""
@@ -204,13 +213,34 @@ def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -
     return list(rows.values())
 
 
+def shortfalls(points: pd.DataFrame, tidy: pd.DataFrame, k: int) -> dict[str, str]:
+    """By each quality of which none of the ``pareto.means`` reaches even the lowest level: how near the best comes."""
+    said = {}
+    for quality, (name, wanted) in pareto.qualities(k).items():
+        if (best := pareto.nearest(points, quality, wanted)) is not None:
+            times = [
+                f"{significant(best[time])} {unit}"
+                for time, unit in ((front.LATENCY, "ms"), (front.THROUGHPUT, "queries/s"))
+                if pd.notna(best[time])
+            ]
+            who = label(best, tidy, ["setting"])
+            reached = f"the highest is {percent(best[quality])} %, {', '.join([who, *times])}"
+            said[quality] = f"no search reaches {level_words(min(wanted))} of {name}; {reached}"
+    return said
+
+
+def level_words(level: float) -> str:
+    """A level of quality, as the screen and the files have it."""
+    return f"{100 * level:g} %"
+
+
 def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """Rows are indexes, each by its fastest search that reaches a level of recall, layer by layer."""
     rows = []
     for level in systems.LEVELS:
         for _, best in systems.fastest(section, k, level).iterrows():
             row = {
-                "section": f"{name}: {RECALL.at(k).brief} of {level:g} or more",
+                "section": f"{name}: {RECALL.at(k).brief} of {level_words(level)} or more",
                 "row": label(best, tidy, ["setting"]),
             }
             row["layer"] = best["layer"]

@@ -59,7 +59,7 @@ def test_a_layer_that_is_not_known_comes_last_and_an_older_record_without_one_is
 
 def test_the_table_has_a_row_an_index_and_the_costs_in_their_units():
     table = layout_table(TIDY, INFO)
-    rows = table[table["section"].str.endswith("recall@10 of 0.9 or more")].set_index("row")
+    rows = table[table["section"].str.endswith("recall@10 of 90 % or more")].set_index("row")
     assert rows["layer"].tolist() == ["library", "library", "embedded", "server"]
     server = rows.loc["pgvector (ef = 40)"]
     assert (server["ms a query"], server["empty query, ms"]) == ("2.00", "0.500")

@@ -504,8 +504,8 @@ def test_the_layout_pareto_prints_the_fastest_search_at_each_level(tmp_path):
         "512-d features: P@10 over that of exact search",
     ]
     rows = table[table["section"].str.contains("recall")].set_index("row")
-    assert rows.loc["0.70 or more"].tolist()[1:] == ["Hash tables (N = 3000, L = 16)", "0.5", "Linear scan", "500"]
-    assert rows.loc["0.80 or more"].tolist()[1:] == ["Linear scan", "10", "Linear scan", "500"]
+    assert rows.loc["70 % or more"].tolist()[1:] == ["Hash tables (N = 3000, L = 16)", "0.5", "Linear scan", "500"]
+    assert rows.loc["80 % or more"].tolist()[1:] == ["Linear scan", "10", "Linear scan", "500"]
     assert len(pd.read_csv(tmp_path / "pareto.csv")) == 2 * (8 + 5)
     assert "on all threads" in (tmp_path / "table.tex").read_text()
 
@@ -513,14 +513,24 @@ def test_the_layout_pareto_prints_the_fastest_search_at_each_level(tmp_path):
 def test_the_fastest_stands_with_its_interval_and_with_how_many_are_as_fast(tmp_path):
     times = {"latency_ms_p50": 1.0, "latency_ms_low": 0.9, "latency_ms_high": 1.1, "throughput_qps": 500.0}
     table = printed(frame(SCAN | times, TABLES | {"recall_at_10": 0.9} | times), PARETO, tmp_path)
-    row = table.set_index("row").loc["0.80 or more"].tolist()[1:]
+    row = table.set_index("row").loc["80 % or more"].tolist()[1:]
     assert row[0].endswith("; 1 more as fast") and row[1:] == ["1 (0.9 to 1.1)", "Linear scan", "500"]
 
 
 def test_a_level_that_no_search_reaches_says_none(tmp_path):
     times = {"latency_ms_p50": 0.5, "throughput_qps": 400.0}
     table = printed(frame(TABLES | {"recall_at_10": 0.72} | times), PARETO, tmp_path)
-    assert table.set_index("row").loc["0.99 or more"].tolist()[1:] == ["none", "", "none", ""]
+    assert table.set_index("row").loc["99 % or more"].tolist()[1:] == ["none", "", "none", ""]
+
+
+def test_where_no_search_reaches_any_level_one_row_says_how_near_the_best_comes(tmp_path):
+    times = {"latency_ms_p50": 0.5, "throughput_qps": 400.0}
+    table = printed(frame(TABLES | {"recall_at_10": 0.32} | times), PARETO, tmp_path)
+    assert table["row"].tolist() == [
+        "no search reaches 50 % of recall@10; the highest is 32.0 %, "
+        "Hash tables (N = 3000, L = 16), 0.500 ms, 400 queries/s"
+    ]
+    assert "highest is 32.0" in (tmp_path / "table.tex").read_text(encoding="utf-8")
 
 
 def test_each_layout_prints_its_own_kind_of_cells(tmp_path):
