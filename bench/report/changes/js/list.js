@@ -103,6 +103,7 @@ function drawList() {
   byId('count').textContent = plural(listed.length, 'row', 'rows');
   byId('list').tHead.replaceChildren(el('tr', {}, ...listColumns().map(headCell)));
   byId('list').tBodies[0].replaceChildren(...cut.map(listRow));
+  sayCut('more', listed.length - cut.length, listed.length);
   byId('more').hidden = listed.length <= FIRST_ROWS;
   byId('more').textContent = state.all ? `Show the first ${FIRST_ROWS}` : `Show all ${count(listed.length)}`;
 }

@@ -20,6 +20,7 @@ function drawSlice() {
   byId('slice').replaceChildren(sliceHead(), ...shown.map((row) => el('li', {}, bar(row, end))));
   byId('ranked').hidden = reached.length <= MOST_RANKED;
   byId('ranked').textContent = state.ranked ? 'Show fewer' : `Show all ${count(reached.length)} methods`;
+  sayCut('ranked', reached.length - shown.length, reached.length);
   byId('short').replaceChildren(...shortOf(short));
   const isCut = shown.some((row) => Math.max(costOf(row), upperEnd(row)) > end);
   const fading = isCut ? ' What fades at its end goes on beyond the page.' : '';
