@@ -136,7 +136,7 @@ function doneRow(row) {
               .join(' ') || null,
           title: rangeText(one.id, row) ? `95 % interval: ${rangeText(one.id, row)}` : null,
         },
-        textOf(one, row),
+        one.text ? unbroken(textOf(one, row)) : textOf(one, row),
       ),
     );
   return [el('tr', { class: chosen }, nameCell(row), ...cells), ...opened(row)];
@@ -155,11 +155,11 @@ function undoneRow(row) {
       'tr',
       { class: 'undone' },
       nameCell(row),
-      hasSetting ? el('td', { class: 'text mid' }, setting || '') : null,
+      hasSetting ? el('td', { class: 'text mid' }, unbroken(setting || '')) : null,
       el(
         'td',
         { class: 'text', colspan: shownColumns().length - (hasSetting ? 2 : 1) },
-        hasSetting || !setting ? endingOf(row) : `${setting}; ${endingOf(row)}`,
+        unbroken(hasSetting || !setting ? endingOf(row) : `${setting}; ${endingOf(row)}`),
       ),
     ),
     ...opened(row),

@@ -338,6 +338,15 @@ def test_the_interval_of_a_figure_stands_at_it_on_hovering_and_the_page_says_so(
     assert "Intervals stand at a figure on hovering" in page.text("#table-note")
 
 
+def test_a_setting_is_never_broken_inside_in_a_row_with_or_without_a_result(browser, two_features):
+    page = browser.open(two_features, "all=yes", width=800)
+    texts = page.evaluate("return [...document.querySelectorAll('#table tbody td.text')].map((one) => one.textContent)")
+    assert any("other\u00a0=\u00a00" in text for text in texts) and any(
+        "effort\u00a0=\u00a01" in text for text in texts
+    )
+    assert not any(" = " in text for text in texts)
+
+
 def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(browser, tmp_path):
     cells = made.searches(1, methods=("faiss",)).assign(ratio=1.0, ratio_low=1.0, ratio_high=1.0, ratio_to="faiss()")
     cells = cells.assign(loaded=True, latency_ms_low=0.001, latency_ms_high=9.0)
@@ -426,7 +435,7 @@ def test_every_point_has_a_short_label_that_fits(browser, two_features, width):
     for method, found in labels:
         (label,) = found
         assert label["isInside"] and len(label["lines"]) <= 8
-        text = " ".join(label["lines"])
+        text = " ".join(label["lines"]).replace("\u00a0", " ")
         assert text.startswith(names[method]) and "recall@10" in text and "ms a query (" in text
         assert "option_" not in text
         assert ("depth = " in text) == names[method].startswith(("ScaNN", "faiss", "Hash", "Hamming", "Annoy", "PyNN"))
