@@ -18,7 +18,7 @@ from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report import pareto, systems
 from bench.report.code_tables import code_sections
 from bench.report.numerals import difference, percent, significant
-from bench.report.tables import label, section_name, shortfalls
+from bench.report.tables import label, section_name, shortfall, shortfalls
 from bench.report.words import GridInfo, span
 from bench.timing.statistics import over_replicates
 
@@ -248,14 +248,17 @@ def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
                     words = f"{start}Fastest {kind} by {name}: {', '.join([*said, *nobody])}"
                     yield f"{words}{_not_told_apart(found, points, quality, time, shown)}."
         for short in shortfalls(points, shown, grid.k).values():
-            yield f"{start}{short[0].upper()}{short[1:]}."
+            yield f"{start}{short}." if start else f"{short[0].upper()}{short[1:]}."
 
 
 def _by_layer(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
     """The sentences on the time of a query in each layer: its fastest search that reaches a level of recall."""
     sections = list(done.groupby(SECTION, dropna=False, sort=True))
     for keys, section in sections:
-        start = f"{section_name(keys, shown)}: at" if len(sections) > 1 else "At"
+        several = len(sections) > 1
+        start = f"{section_name(keys, shown)}: at" if several else "At"
+        if short := shortfall(pareto.means(section, grid.k), shown, *systems.judged(grid.k)):
+            yield f"{section_name(keys, shown)}: {short}." if several else f"{short[0].upper()}{short[1:]}."
         for level in systems.LEVELS:
             said = []
             for layer, rows in systems.by_layer(systems.fastest(section, grid.k, level)):

@@ -104,7 +104,7 @@ def nearest(points: pd.DataFrame, quality: str, levels: Sequence[float]) -> pd.S
     judged = points[_deciding(points, quality) + quality]
     if judged.isna().all() or len(reaching(points, quality, min(levels))):
         return None
-    return points.loc[judged.astype("float64").idxmax()]
+    return points.iloc[int(judged.fillna(-1.0).argmax())]
 
 
 def as_fast(points: pd.DataFrame, best: pd.Series, column: str) -> pd.DataFrame | None:

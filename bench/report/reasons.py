@@ -111,7 +111,7 @@ def _apart(cells: pd.DataFrame, group: pd.DataFrame, names: Sequence[str]) -> li
         return []
     told = [name for name in kin if len(set(kin[name]) - {None}) > 1 and own[name].notna().any()]
     alone = [name for name in told if kin[name].isin(set(own[name])).sum() == len(own)]
-    chosen = alone[:1] or told
+    chosen = [str(name) for name in alone[:1] or told]
     if len(chosen) == 1 and chosen[0] in ROLES and set(map(str, own[chosen[0]])) == set(names):
         return []
     words = (

@@ -85,6 +85,13 @@ def test_a_sentence_says_what_a_query_takes_in_each_layer():
     assert said[-1] == "This is about 8 of 9 cells: 8 done, 1 failed."
 
 
+def test_where_no_search_reaches_the_level_the_best_one_is_named_on_the_screen_and_in_the_files():
+    low = cells(INFO, search("a", 0.62, 1.0, layer="server"), search("b", 0.4, 0.5, layer="library"))
+    words = "o search reaches 90 % of recall@10; the highest is 62.0 %, a, 1.00 ms, 1,000 queries/s"
+    assert findings(low, INFO) == [f"N{words}."]
+    assert layout_table(low, INFO)["row"].tolist() == [f"n{words}"]
+
+
 def test_of_nothing_there_are_no_rows():
     assert systems.fastest(TIDY[TIDY["status"] == "error"], 10, 0.9).empty
     assert isinstance(systems.fastest(TIDY, 10, 1.1), pd.DataFrame)
