@@ -347,6 +347,16 @@ def test_a_setting_is_never_broken_inside_in_a_row_with_or_without_a_result(brow
     assert not any(" = " in text for text in texts)
 
 
+def test_a_method_without_the_chosen_cost_is_named_below_the_ranking(browser, codes):
+    page = browser.open(codes, "cost=bits&level=0.6")
+    listed = page.texts("#slice button .name") + page.texts("#short button")
+    assert sorted(listed) == sorted(page.evaluate("return bestRows().map((row) => methodOf(row).name)"))
+    quality = page.evaluate("return bestRows().filter((row) => !isNumber(row.bits)).map((row) => share(quality(row)))")
+    assert len(quality) == 1 and f"Without a figure of this cost: pretrained (64-d) ({quality[0]})." in page.text(
+        "#short"
+    )
+
+
 def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(browser, tmp_path):
     cells = made.searches(1, methods=("faiss",)).assign(ratio=1.0, ratio_low=1.0, ratio_high=1.0, ratio_to="faiss()")
     cells = cells.assign(loaded=True, latency_ms_low=0.001, latency_ms_high=9.0)
