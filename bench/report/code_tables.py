@@ -10,7 +10,7 @@ import pandas as pd
 from bench.grids.cells import Layout
 from bench.records.columns import MAP, TRAINER, TRAINING, Column
 from bench.records.machines import TRAINED_ON
-from bench.report.words import PROTOCOL_NAMES, SHORT_MODEL_NAMES, papers_row, papers_text, text, timed_on, word
+from bench.report.words import PROTOCOL_NAMES, SHORT_MODEL_NAMES, SPANS, papers_row, papers_text, text, timed_on, word
 
 TRAINED_BY = [*TRAINED_ON, TRAINER.name]
 """The columns of a section of trainings, whose times are compared."""
@@ -21,7 +21,7 @@ BY_LENGTH = [*CODES_ROW, "bits"]
 Sections = list[tuple[str, list[tuple[str, pd.DataFrame]]]]
 
 
-def ranked_rows(rankings: pd.DataFrame, layout: Layout) -> list[dict[str, str]]:
+def ranked_rows(rankings: pd.DataFrame, layout: Layout) -> list[dict[str, Any]]:
     """The rows of a table of rankings, in order. Features have one value.
 
     In the layout "codes" columns are code lengths and rows hashers, as in the paper's Table 2. In "models" columns are
@@ -39,14 +39,14 @@ def ranked_rows(rankings: pd.DataFrame, layout: Layout) -> list[dict[str, str]]:
     return [*of_quality, *_rows(TRAINING, trained, "bits", lengths)]
 
 
-def _rows(column: Column, sections: Sections, axis: str, across: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+def _rows(column: Column, sections: Sections, axis: str, across: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of one column of figures over the values of another, ``axis``, by their headings."""
-    first = next(iter(across), "features")
     for name, section in sections:
         for row, series in section:
-            head = {"section": f"{name}: {column.heading}", "row": row}
-            if series["hasher"].isna().all():
-                cells = {first: series}
+            single = bool(series["hasher"].isna().all())
+            head = {"section": f"{name}: {column.heading}", "row": row, SPANS: single}
+            if single:
+                cells = dict.fromkeys([*across] or ["features"], series)
             else:
                 cells = {place: series[(series[axis] == value).fillna(False)] for place, value in across.items()}
             yield head | {place: text(group, column) for place, group in cells.items()}

@@ -18,7 +18,7 @@ from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report import pareto, systems
 from bench.report.code_tables import code_sections
 from bench.report.numerals import difference, percent, significant
-from bench.report.tables import label, section_name
+from bench.report.tables import label, section_name, shortfall, shortfalls
 from bench.report.words import GridInfo, span
 from bench.timing.statistics import over_replicates
 
@@ -230,31 +230,35 @@ def _and(texts: Sequence[str]) -> str:
 
 
 def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
-    """The sentences on the fastest index at each level, for single queries and for batches."""
+    """The sentences on the fastest index at each level, for single queries and for batches, and on a quality of which
+    no search reaches any level.
+    """
     times = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batches", "queries/s")}
     for start, points in _sections(done, shown, grid.k):
-        recall = f"recall_at_{grid.k}"
-        quality, name = recall, f"recall@{grid.k}"
-        levels: Sequence[float] = pareto.RECALL_LEVELS
-        if points[recall].isna().all():
-            quality, name = "share_of_exact", f"P@{grid.k} over that of exact search"
-            levels = pareto.PRECISION_LEVELS
-        for time, (kind, unit) in times.items():
-            best = {level: pareto.fastest(points, quality, level, time) for level in levels}
-            found = {level: point for level, point in best.items() if point is not None}
-            if found:
-                runs = _runs({level: _index(point, shown) for level, point in found.items()})
-                said = [f"{index} {_span(of)} ({_times(found, of, time, unit)})" for index, of in runs]
-                nobody = [f"none reaches {_level(level)} %" for level in levels if level not in found][:1]
-                words = f"{start}Fastest {kind} by {name}: {', '.join([*said, *nobody])}"
-                yield f"{words}{_not_told_apart(found, points, quality, time, shown)}."
+        judged = [quality for quality in pareto.qualities(grid.k) if points[quality].notna().any()]
+        for quality in judged[:1]:
+            name, levels = pareto.qualities(grid.k)[quality]
+            for time, (kind, unit) in times.items():
+                best = {level: pareto.fastest(points, quality, level, time) for level in levels}
+                found = {level: point for level, point in best.items() if point is not None}
+                if found:
+                    runs = _runs({level: _index(point, shown) for level, point in found.items()})
+                    said = [f"{index} {_span(of)} ({_times(found, of, time, unit)})" for index, of in runs]
+                    nobody = [f"none reaches {_level(level)} %" for level in levels if level not in found][:1]
+                    words = f"{start}Fastest {kind} by {name}: {', '.join([*said, *nobody])}"
+                    yield f"{words}{_not_told_apart(found, points, quality, time, shown)}."
+        for short in shortfalls(points, shown, grid.k).values():
+            yield f"{start}{short}." if start else f"{short[0].upper()}{short[1:]}."
 
 
 def _by_layer(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
     """The sentences on the time of a query in each layer: its fastest search that reaches a level of recall."""
     sections = list(done.groupby(SECTION, dropna=False, sort=True))
     for keys, section in sections:
-        start = f"{section_name(keys, shown)}: at" if len(sections) > 1 else "At"
+        several = len(sections) > 1
+        start = f"{section_name(keys, shown)}: at" if several else "At"
+        if short := shortfall(pareto.means(section, grid.k), shown, *systems.judged(grid.k)):
+            yield f"{section_name(keys, shown)}: {short}." if several else f"{short[0].upper()}{short[1:]}."
         for level in systems.LEVELS:
             said = []
             for layer, rows in systems.by_layer(systems.fastest(section, grid.k, level)):

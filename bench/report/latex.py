@@ -7,17 +7,21 @@ import re
 import pandas as pd
 
 
-def to_latex(table: pd.DataFrame, words: str) -> str:
+def to_latex(table: pd.DataFrame, words: str, spans: pd.Series) -> str:
     """A document for ``pdflatex`` with the caption and the rows by section. One pass is enough.
 
-    The page is as high as the rows need, and a table wider than the page is scaled down.
+    The page is as high as the rows need, and a table wider than the page is scaled down. ``spans`` says of each row
+    whether its values, which are all equal, are one that stands once below all headings.
     """
     heads = [name for name in table.columns if name != "section"]
     width, values = len(heads), _values(heads)
     rows = []
     for section, part in table.groupby("section", sort=False):
         rows += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{escape(str(section))}}}}} \\"]
-        rows += [_latex_row([row[name] for name in heads], values) for _, row in part.iterrows()]
+        rows += [
+            _latex_row([row[name] for name in heads], values, is_one)
+            for (_, row), is_one in zip(part.iterrows(), spans[part.index], strict=True)
+        ]
     shown = ["" if name in ("row", "figure") else escape(name) for name in heads]
     height = 70 + 4 * len(rows)
     return "\n".join(
@@ -53,9 +57,11 @@ def _values(heads: list[str]) -> int:
     return sum(name not in ("row", "figure") for name in heads)
 
 
-def _latex_row(fields: list[str], values: int) -> str:
+def _latex_row(fields: list[str], values: int, is_one: bool) -> str:
     shown = [escape(field) for field in fields]
-    if values > 1 and not any(fields[-values + 1 :]):
+    if values and not any(fields[-values:]):
+        shown = [rf"\multicolumn{{{len(fields)}}}{{l}}{{{' '.join(filter(None, shown))}}}"]
+    elif values > 1 and is_one:
         shown = [*shown[:-values], rf"\multicolumn{{{values}}}{{c}}{{{shown[-values]}}}"]
     return rf"{' & '.join(shown)} \\"
 

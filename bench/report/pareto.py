@@ -61,11 +61,19 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
     for keys, section in done.groupby(SECTION, dropna=False):
         points = means(section, k)
         head = dict(zip(SECTION, keys, strict=True))
-        rows += [head | row for row in _levels(points, f"recall_at_{k}", RECALL_LEVELS)]
-        rows += [head | row for row in _levels(points, "share_of_exact", PRECISION_LEVELS)]
+        for quality, (_, wanted) in qualities(k).items():
+            rows += [head | row for row in _levels(points, quality, wanted)]
     times = [LATENCY, *INTERVALS[LATENCY], THROUGHPUT, *INTERVALS[THROUGHPUT]]
     columns = [*SECTION, *LEVEL, *SEARCH, *VARIANT, "reached", *times, "as_fast"]
     return pd.DataFrame(rows, columns=columns).convert_dtypes()
+
+
+def qualities(k: int) -> dict[str, tuple[str, Sequence[float]]]:
+    """The qualities that searches are judged by: the printed name and the levels of each column."""
+    return {
+        columns.RECALL.at(k).name: (f"recall@{k}", RECALL_LEVELS),
+        columns.SHARE.name: (f"P@{k} over that of exact search", PRECISION_LEVELS),
+    }
 
 
 def means(searches: pd.DataFrame, k: int, more: Sequence[str] = ()) -> pd.DataFrame:
@@ -89,6 +97,14 @@ def fastest(points: pd.DataFrame, quality: str, level: float, column: str) -> pd
     cost, tuned = cost_of(found, column), cost_of(found, column, _deciding(points, quality))
     cost = tuned.where(cost.notna()) if tuned[cost.notna()].notna().all() else cost
     return found.iloc[int(cost.argmin())] if cost.notna().any() else None
+
+
+def nearest(points: pd.DataFrame, quality: str, levels: Sequence[float]) -> pd.Series | None:
+    """The best of the ``means`` where none reaches even the lowest level. None if one does, or if none is judged."""
+    judged = points[_deciding(points, quality) + quality]
+    if judged.isna().all() or len(reaching(points, quality, min(levels))):
+        return None
+    return points.iloc[int(judged.fillna(-1.0).argmax())]
 
 
 def as_fast(points: pd.DataFrame, best: pd.Series, column: str) -> pd.DataFrame | None:

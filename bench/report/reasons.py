@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -13,14 +14,19 @@ from bench.records.columns import CLASSES, CONSTANT, DISTINCT
 from bench.records.rows import BETWEEN_REMARKS
 
 ROLES = ("index", "rerank", "hasher", "input", "embedder")
+APART = ("setting", "variant", "bits", "dim", "model", "database_codes", "protocol", "dataset", "seed")
+"""The other columns by which cells are told apart, those first that a reader looks for first."""
+MOST_NAMED = 3
+"""The most cells that a line names."""
 
 
 def reasons(cells: pd.DataFrame, statuses: Sequence[str]) -> list[str]:
-    """The reasons of the cells with these statuses, a line each: the number of cells, the plugin, and the reason.
+    """The reasons of the cells with these statuses, a line each: the number of cells, the plugin, what tells them from
+    its other cells, and the reason.
 
     ``cells``: those of a grid as ``bench.records.frame.frame_of`` has them.
     """
-    return _grouped(cells, cells[cells["status"].isin(statuses)], "reason")
+    return _grouped(cells, cells[cells["status"].isin(statuses)], "reason", told_apart=True)
 
 
 def remarks(cells: pd.DataFrame) -> list[str]:
@@ -71,7 +77,7 @@ def collapse(cell: pd.Series) -> list[str]:
     return said
 
 
-def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str) -> list[str]:
+def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str, told_apart: bool = False) -> list[str]:
     if column not in some:
         return []
     finished = cells[cells["status"] == "ok"]
@@ -79,8 +85,46 @@ def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str) -> list[str]:
     for reason, group in some.groupby(column, sort=False, dropna=False):
         others = finished[~finished.index.isin(group.index)]
         why = "no reason is known" if pd.isna(reason) else str(reason)
-        lines.append(f"{_number(group)} of {', '.join(_due_to(group, others))}: {why}")
+        names = list(_due_to(group, others))
+        which = _listed(_apart(cells, group, names)) if told_apart else ""
+        lines.append(f"{_number(group)} of {', '.join(names)}{which}: {why}")
     return lines
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """The first of some texts in brackets, and how many more there are. Nothing if there are none."""
+    left = len(texts) - MOST_NAMED
+    more = f" and {left} more" if left > 0 else ""
+    return f" ({'; '.join(texts[:MOST_NAMED])}{more})" if texts else ""
+
+
+def _apart(cells: pd.DataFrame, group: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """What tells the cells of a group from the other cells of these plugins, in words, each once.
+
+    One column, if it alone does, or else all that differ. Nothing if the group has all cells of the plugins.
+    """
+    known = cells[[name for name in (*ROLES, *APART) if name in cells]].astype(object)
+    known = known.where(known.notna(), None)
+    kin = known[known[[role for role in ROLES if role in known]].isin(names).any(axis=1)]
+    own = known.loc[group.index]
+    if len(own) == len(kin):
+        return []
+    told = [name for name in kin if len(set(kin[name]) - {None}) > 1 and own[name].notna().any()]
+    alone = [name for name in told if kin[name].isin(set(own[name])).sum() == len(own)]
+    chosen = [str(name) for name in alone[:1] or told]
+    if len(chosen) == 1 and chosen[0] in ROLES and set(map(str, own[chosen[0]])) == set(names):
+        return []
+    words = (
+        ", ".join(_word(name, cell[name]) for name in chosen if cell[name] is not None) for _, cell in own.iterrows()
+    )
+    return [*dict.fromkeys(filter(None, words))]
+
+
+def _word(column: str, value: Any) -> str:
+    """A value as it stands among others: "seed 1", "64 bits", "hnswlib"."""
+    if column in ("dim", "bits", "seed"):
+        return {"dim": "{:g}-d", "bits": "{:g} bits", "seed": "seed {:g}"}[column].format(value)
+    return f"{value} re-ranking" if column == "rerank" else str(value)
 
 
 def _number(group: pd.DataFrame) -> str:

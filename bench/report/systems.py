@@ -23,6 +23,11 @@ BUILT = ["index", "rerank", "build_setting"]
 """The columns that name a built index and what is behind it."""
 
 
+def judged(k: int) -> tuple[str, str, tuple[float, ...]]:
+    """The column of the quality at which the indexes are compared, its printed name, and its levels."""
+    return RECALL.at(k).name, f"recall@{k}", LEVELS
+
+
 def fastest(searches: pd.DataFrame, k: int, level: float) -> pd.DataFrame:
     """For each built index of a section its fastest search, one query at a time, that reaches a level of recall.
 

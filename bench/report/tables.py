@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from bench.report import pareto, systems
 from bench.report.captions import caption
 from bench.report.code_tables import ranked_rows
 from bench.report.latex import to_latex
+from bench.report.numerals import percent, significant
 from bench.report.words import (
     PROTOCOL_NAMES,
+    SPANS,
     GridInfo,
     interval,
     interval_of,
@@ -56,10 +59,12 @@ def write_tables(cells: pd.DataFrame, grid: GridInfo, folder: Path) -> list[Path
     """
     tidy = complete(cells, grid)
     table, recorded = layout_table(tidy, grid), as_recorded(tidy)
+    spans = table.pop(SPANS)
+    tex = to_latex(table, caption(tidy, grid), spans)
     written = [
         replace_file(folder / "cells.csv", lambda path: recorded.to_csv(path, index=False)),
         replace_file(folder / "table.csv", lambda path: table.to_csv(path, index=False)),
-        replace_file(folder / "table.tex", lambda path: path.write_text(to_latex(table, caption(tidy, grid)), "utf-8")),
+        replace_file(folder / "table.tex", lambda path: path.write_text(tex, "utf-8")),
     ]
     if grid.layout == "pareto":
         fastest = pareto.levels(tidy, grid.k)
@@ -126,6 +131,7 @@ def _known(tidy: pd.DataFrame, size: str, plugin: str) -> pd.Series:
 def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
     """The table as it is printed, as strings: a column ``section`` first, then a column for each printed one.
 
+    The column SPANS is last. It says whether the values of a row, which are all equal, are one that is for all columns.
     The layouts "codes" and "models" print the cells without an index, the others those with one. Without such cells it
     has no rows.
     """
@@ -144,7 +150,9 @@ def layout_table(tidy: pd.DataFrame, grid: GridInfo) -> pd.DataFrame:
             for keys, section in searches.groupby(SECTION, dropna=False, sort=True)
             for row in build(section, section_name(keys, searches), searches, grid.k)
         ]
-    return pd.DataFrame(rows, columns=None if rows else ["section", "row"]).fillna("")
+    table = pd.DataFrame(rows, columns=None if rows else ["section", "row"])
+    spans = table.pop(SPANS) if SPANS in table else pd.Series(False, table.index)
+    return table.fillna("").assign(**{SPANS: spans.fillna(False).astype(bool)})
 
 
 def method_columns(searches: pd.DataFrame) -> list[Column]:
@@ -152,7 +160,7 @@ def method_columns(searches: pd.DataFrame) -> list[Column]:
     return [PRECISION, RECALL, query_time(searches), SPEED_UP, PAPER_MEMORY, MEMORY]
 
 
-def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
+def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, Any]]:
     """The rows of the supplementary Table 1: columns are candidates N, rows exact search and each table length L."""
     columns = sorted(tidy["candidates"].dropna().unique())
     rows = []
@@ -161,10 +169,10 @@ def _candidates_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: in
             single = series["candidates"].isna().all()
             cells = {
                 f"N = {candidates}": series if single else series[(series["candidates"] == candidates).fillna(False)]
-                for candidates in (columns[:1] if single else columns)
+                for candidates in columns
             } or {"value": series}
             for column in (column.at(k) for column in shown if not (single and column.name == SHARE.name)):
-                head = {"section": f"{name}: {block}", "row": label, "figure": column.heading}
+                head = {"section": f"{name}: {block}", "row": label, "figure": column.heading, SPANS: single}
                 rows.append(head | {place: text(group, column) for place, group in cells.items()})
                 ends = {place: interval(group, column) for place, group in cells.items()}
                 rows += [head | {"figure": f"{column.heading}, {INTERVAL}"} | ends] if any(ends.values()) else []
@@ -189,13 +197,21 @@ def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
 
 
 def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
-    """Rows are levels of quality. Columns are the fastest searches that reach them, for single queries and batches."""
+    """Rows are levels of quality. Columns are the fastest searches that reach them, for single queries and batches.
+
+    Where no search reaches a level, one row says how near the best one comes.
+    """
     columns = {front.LATENCY: ("Fastest single queries", "ms"), front.THROUGHPUT: ("Fastest batch", "queries/s")}
-    qualities = {RECALL.at(k).name: f"recall@{k}", SHARE.name: f"P@{k} over that of exact search"}
+    known = pareto.qualities(k)
+    short = shortfalls(pareto.means(section[section["status"] == "ok"], k), tidy, k)
     rows: dict[tuple[str, float], dict[str, str]] = {}
     for _, best in pareto.levels(section, k).iterrows():
-        start = {"section": f"{name}: {qualities[best['quality']]}", "row": f"{best['level']:.2f} or more"}
-        row = rows.setdefault((best["quality"], best["level"]), start)
+        quality, level = best["quality"], best["level"]
+        start = {"section": f"{name}: {known[quality][0]}"}
+        if quality in short:
+            rows.setdefault((quality, 0.0), start | {"row": short[quality]})
+            continue
+        row = rows.setdefault((quality, level), start | {"row": f"{level_words(level)} or more"})
         method, time = columns[best["fastest_by"]]
         found = pd.notna(best["index"])
         others = f"; {best['as_fast']} more as fast" if found and pd.notna(best["as_fast"]) and best["as_fast"] else ""
@@ -204,13 +220,38 @@ def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -
     return list(rows.values())
 
 
+def shortfalls(points: pd.DataFrame, tidy: pd.DataFrame, k: int) -> dict[str, str]:
+    """By each quality of which none of the ``pareto.means`` reaches even the lowest level: how near the best comes."""
+    told = {
+        quality: shortfall(points, tidy, quality, name, wanted)
+        for quality, (name, wanted) in pareto.qualities(k).items()
+    }
+    return {quality: words for quality, words in told.items() if words}
+
+
+def shortfall(points: pd.DataFrame, tidy: pd.DataFrame, quality: str, name: str, wanted: Sequence[float]) -> str:
+    """How near the best of the ``pareto.means`` comes to the lowest wanted level of a quality. Empty if one has it."""
+    best = pareto.nearest(points, quality, wanted)
+    if best is None:
+        return ""
+    units = {front.LATENCY: "ms", front.THROUGHPUT: "queries/s"}
+    times = [f"{significant(best[time])} {unit}" for time, unit in units.items() if pd.notna(best[time])]
+    reached = f"{percent(best[quality])} %, {', '.join([label(best, tidy, ['setting']), *times])}"
+    return f"no search reaches {level_words(min(wanted))} of {name}; the highest is {reached}"
+
+
+def level_words(level: float) -> str:
+    """A level of quality, as the screen and the files have it."""
+    return f"{100 * level:g} %"
+
+
 def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """Rows are indexes, each by its fastest search that reaches a level of recall, layer by layer."""
     rows = []
     for level in systems.LEVELS:
         for _, best in systems.fastest(section, k, level).iterrows():
             row = {
-                "section": f"{name}: {RECALL.at(k).brief} of {level:g} or more",
+                "section": f"{name}: {RECALL.at(k).brief} of {level_words(level)} or more",
                 "row": label(best, tidy, ["setting"]),
             }
             row["layer"] = best["layer"]
@@ -220,7 +261,8 @@ def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
                 if column.bounds:
                     row[f"{column.heading}, {INTERVAL}"] = interval_of(best, column)
             rows.append(row)
-    return rows
+    short = shortfall(pareto.means(section[section["status"] == "ok"], k), tidy, *systems.judged(k))
+    return [*rows, {"section": name, "row": short}] if short else rows
 
 
 def _time(best: pd.Series) -> str:

@@ -17,7 +17,6 @@ from bench.records.columns import (
     PAPER_MEMORY,
     PRECISION,
     RECALL,
-    SHARE,
     TRAINING,
     Column,
 )
@@ -202,22 +201,27 @@ def _difference(value: Value, column: Column) -> str:
 
 
 def _fastest(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
-    """For each quality and kind of time, a table with levels down and the fastest search that reaches each."""
+    """For each quality and kind of time, a table with levels down and the fastest search that reaches each.
+
+    A table that would name no search is left out.
+    """
     times = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batches", "queries/s")}
-    qualities = {RECALL.at(k).name: f"recall@{k}", SHARE.name: f"P@{k} over that of exact search"}
+    qualities = pareto.qualities(k)
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
         name = section_name(keys, searches)
         for (quality, by), best in pareto.levels(section, k).groupby(["quality", "fastest_by"], sort=False):
+            if best["index"].isna().all():  # the findings say how near the best search comes
+                continue
             kind, unit = times[str(by)]
             rows = tuple(_level(one, searches) for _, one in best.iterrows())
-            title = f"{name}: the fastest {kind} at each level of {qualities[str(quality)]}"
+            title = f"{name}: the fastest {kind} at each level of {qualities[str(quality)][0]}"
             heads = ("reached, %", unit, "95 % interval", "search")
             yield [Table(heads, rows, corner="level, %", title=title, texts=(3,))]
 
 
 def _level(best: pd.Series, searches: pd.DataFrame) -> Row:
     """A level with the fastest search that reaches it."""
-    level = significant(100 * best["level"])
+    level = f"{100 * best['level']:g}"
     if pd.isna(best["index"]):
         return Row(level, ("", "", "", "none"))
     time = best["fastest_by"]

@@ -16,6 +16,8 @@ from bench.report.numerals import floored
 from bench.system.machines import NOT_RECORDED
 
 NOT_RUN = "–"
+SPANS = "spans"
+"""The key of a printed row that says whether its values, which are all equal, are one that is for all columns."""
 DATASET_NAMES = {
     "food101": "Food101",
     "cub200": "CUB200",
@@ -160,7 +162,7 @@ def papers_data(group: pd.DataFrame) -> str | None:
     return f"paper, {word('dataset', others.iloc[0])}" if len(others) else None
 
 
-def papers_row(head: dict[str, str], group: pd.DataFrame, texts: dict[str, str]) -> list[dict[str, str]]:
+def papers_row(head: dict[str, Any], group: pd.DataFrame, texts: dict[str, str]) -> list[dict[str, Any]]:
     """The line below some cells with their published figures for other data. There is none without such figures."""
     return [head | {"row": f"{head['row']} ({papers_data(group)})"} | texts] if any(texts.values()) else []
 

@@ -116,6 +116,13 @@ def test_the_fastest_at_each_level_is_that_of_pandas(points):
     assert named == expected and len(named) == 8
 
 
+def test_where_no_search_reaches_any_level_the_best_one_is_named_once():
+    rows = [search("a", 0.32, 1.25, "ef = 8", throughput_qps=900.0), search("b", 0.3, 1.0)]
+    assert findings(cells(PARETO, *rows), PARETO) == [
+        "No search reaches 50 % of recall@10; the highest is 32.0 %, a (ef = 8), 1.25 ms, 900 queries/s."
+    ]
+
+
 def test_levels_that_nothing_reaches_and_others_as_fast_are_named():
     rows = [search("a", 0.92, 1.0), search("b", 0.91, 1.05), search("c", 0.85, 3.0)]
     said = findings(cells(PARETO, *rows), PARETO)[0]

@@ -29,6 +29,28 @@ def test_where_no_plugin_explains_it_all_are_named():
     assert reasons(cells(INFO, *rows), FAILED) == ["2 cells of linear_scan, a: not finished in 5 s"]
 
 
+def test_the_cells_that_failed_are_told_from_the_others_of_their_plugin_a_few_by_name():
+    lost = {"status": "timeout", "reason": "too long"}
+    rows = [
+        *(search("hnswlib", 0.9, 1.0, f"ef = {ef}") for ef in (10, 20)),
+        *(search("hnswlib", None, 1.0, f"ef = {ef}", **lost) for ef in range(100, 115)),
+    ]
+    assert reasons(cells(INFO, *rows), FAILED) == [
+        "15 cells of hnswlib (ef = 100; ef = 101; ef = 102 and 12 more): too long"
+    ]
+
+
+def test_one_column_says_which_cells_failed_where_it_tells_them_apart_and_else_all_that_differ():
+    lost = {"status": "memory", "reason": "too much"}
+    rows = [ranking("lsh", bits, 0.1, seed=seed) for bits in (8, 16) for seed in (0, 1)]
+    rows += [ranking("lsh", 64, None, seed=seed, **lost) for seed in (0, 1)]
+    assert reasons(cells(INFO, *rows), FAILED) == ["2 cells of lsh (64 bits): too much"]
+    rows += [ranking("lsh", 128, 0.1, seed=0), ranking("lsh", 128, None, seed=1, **lost)]
+    assert reasons(cells(INFO, *rows), FAILED) == [
+        "3 cells of lsh (64 bits, seed 0; 64 bits, seed 1; 128 bits, seed 1): too much"
+    ]
+
+
 def test_remarks_are_grouped_each_by_itself():
     rows = [
         ranking("itq", 8, 0.1, remarks="itq: 16 dimensions; itq: 40 items"),

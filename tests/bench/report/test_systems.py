@@ -59,7 +59,7 @@ def test_a_layer_that_is_not_known_comes_last_and_an_older_record_without_one_is
 
 def test_the_table_has_a_row_an_index_and_the_costs_in_their_units():
     table = layout_table(TIDY, INFO)
-    rows = table[table["section"].str.endswith("recall@10 of 0.9 or more")].set_index("row")
+    rows = table[table["section"].str.endswith("recall@10 of 90 % or more")].set_index("row")
     assert rows["layer"].tolist() == ["library", "library", "embedded", "server"]
     server = rows.loc["pgvector (ef = 40)"]
     assert (server["ms a query"], server["empty query, ms"]) == ("2.00", "0.500")
@@ -83,6 +83,13 @@ def test_a_sentence_says_what_a_query_takes_in_each_layer():
     )
     assert said[1].startswith("At recall@10 of 99 % or more a query takes 10.0 ms in a library (Linear scan)")
     assert said[-1] == "This is about 8 of 9 cells: 8 done, 1 failed."
+
+
+def test_where_no_search_reaches_the_level_the_best_one_is_named_on_the_screen_and_in_the_files():
+    low = cells(INFO, search("a", 0.62, 1.0, layer="server"), search("b", 0.4, 0.5, layer="library"))
+    words = "o search reaches 90 % of recall@10; the highest is 62.0 %, a, 1.00 ms, 1,000 queries/s"
+    assert findings(low, INFO) == [f"N{words}."]
+    assert layout_table(low, INFO)["row"].tolist() == [f"n{words}"]
 
 
 def test_of_nothing_there_are_no_rows():

@@ -73,16 +73,17 @@ def test_a_cell_shows_ours_the_published_value_and_ours_minus_it(tmp_path):
     assert figure(table, row, "Mean time of a query, ms")["N = 3000"] == "2.000 (1.606, +0.394)"
 
 
-def test_the_linear_scan_stands_on_top_with_one_value(tmp_path):
+def test_the_linear_scan_stands_on_top_with_one_value_that_is_for_every_n(tmp_path):
     table = printed(frame(TABLES, TABLES | {"candidates": 1000}, SCAN), CANDIDATES, tmp_path)
     assert table.iloc[0].to_dict() == {
         "section": "512-d features: quality",
         "row": "Linear scan",
         "figure": "P@10, %",
         "N = 1000": "80.00",
-        "N = 3000": "",
+        "N = 3000": "80.00",
     }
     assert r"\multicolumn{2}{c}{80.00}" in (tmp_path / "table.tex").read_text()
+    assert r"\multicolumn{2}{c}{76.00" not in (tmp_path / "table.tex").read_text()  # equal, and yet one of each N
 
 
 def test_what_failed_and_what_was_not_run_is_visible(tmp_path):
@@ -391,7 +392,7 @@ def test_features_that_are_ranked_by_distance_have_a_line_of_one_value(tmp_path)
         "section": "cub200, features ranked by distance: mAP, %",
         "row": "triplet (512-d)",
         "12 bits": "80.00",
-        "24 bits": "",
+        "24 bits": "80.00",
     }
     alone = printed(rankings(FEATURES), CODES, tmp_path)
     assert alone["features"].tolist() == ["80.00", "7.0"]
@@ -504,8 +505,8 @@ def test_the_layout_pareto_prints_the_fastest_search_at_each_level(tmp_path):
         "512-d features: P@10 over that of exact search",
     ]
     rows = table[table["section"].str.contains("recall")].set_index("row")
-    assert rows.loc["0.70 or more"].tolist()[1:] == ["Hash tables (N = 3000, L = 16)", "0.5", "Linear scan", "500"]
-    assert rows.loc["0.80 or more"].tolist()[1:] == ["Linear scan", "10", "Linear scan", "500"]
+    assert rows.loc["70 % or more"].tolist()[1:] == ["Hash tables (N = 3000, L = 16)", "0.5", "Linear scan", "500"]
+    assert rows.loc["80 % or more"].tolist()[1:] == ["Linear scan", "10", "Linear scan", "500"]
     assert len(pd.read_csv(tmp_path / "pareto.csv")) == 2 * (8 + 5)
     assert "on all threads" in (tmp_path / "table.tex").read_text()
 
@@ -513,14 +514,24 @@ def test_the_layout_pareto_prints_the_fastest_search_at_each_level(tmp_path):
 def test_the_fastest_stands_with_its_interval_and_with_how_many_are_as_fast(tmp_path):
     times = {"latency_ms_p50": 1.0, "latency_ms_low": 0.9, "latency_ms_high": 1.1, "throughput_qps": 500.0}
     table = printed(frame(SCAN | times, TABLES | {"recall_at_10": 0.9} | times), PARETO, tmp_path)
-    row = table.set_index("row").loc["0.80 or more"].tolist()[1:]
+    row = table.set_index("row").loc["80 % or more"].tolist()[1:]
     assert row[0].endswith("; 1 more as fast") and row[1:] == ["1 (0.9 to 1.1)", "Linear scan", "500"]
 
 
 def test_a_level_that_no_search_reaches_says_none(tmp_path):
     times = {"latency_ms_p50": 0.5, "throughput_qps": 400.0}
     table = printed(frame(TABLES | {"recall_at_10": 0.72} | times), PARETO, tmp_path)
-    assert table.set_index("row").loc["0.99 or more"].tolist()[1:] == ["none", "", "none", ""]
+    assert table.set_index("row").loc["99 % or more"].tolist()[1:] == ["none", "", "none", ""]
+
+
+def test_where_no_search_reaches_any_level_one_row_says_how_near_the_best_comes(tmp_path):
+    times = {"latency_ms_p50": 0.5, "throughput_qps": 400.0}
+    table = printed(frame(TABLES | {"recall_at_10": 0.32} | times), PARETO, tmp_path)
+    assert table["row"].tolist() == [
+        "no search reaches 50 % of recall@10; the highest is 32.0 %, "
+        "Hash tables (N = 3000, L = 16), 0.500 ms, 400 queries/s"
+    ]
+    assert "highest is 32.0" in (tmp_path / "table.tex").read_text(encoding="utf-8")
 
 
 def test_each_layout_prints_its_own_kind_of_cells(tmp_path):

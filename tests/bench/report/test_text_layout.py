@@ -73,6 +73,12 @@ def test_a_word_is_broken_only_where_it_is_longer_than_a_line():
     assert wrapped("a nearestneighbour", 8, 2) == ["a", "  neares", "  tneigh", "  bour"]
 
 
+@pytest.mark.parametrize("setting", ["nprobe = 1,", "(ef_construction = 200,", "candidates = 3000"])
+def test_a_setting_is_never_broken_inside(setting):
+    for width in range(len(setting), 60):
+        assert any(setting in line for line in wrapped(f"faiss with factory {setting} and others", width))
+
+
 TABLE = Table(
     ("1000", "2000"),
     (Row("512-d features"), Row("Linear scan", ("79.0",), 1), Row("Hash tables (L = 16)", ("73.2", "75.1"), 1)),

@@ -122,9 +122,18 @@ def test_the_fastest_at_each_level_stand_with_their_intervals():
     assert fits(lines, 80)
     start = lines.index("512-d features: the fastest single queries at each level of recall@10")
     level = {fields(line)[0]: fields(line)[1:] for line in lines[start : lines.index("", start)]}
-    assert level["70.0"] == ["75.0", "1.00", "0.950 to 1.05", "a (ef = 10)"]
-    assert level["95.0"] == ["96.0", "2.00", "1.90 to 2.10", "a (ef = 20); 1 more as fast"]
-    assert level["99.0"] == ["100", "10.0", "9.50 to 10.5", "Linear scan"]
+    assert level["70"] == ["75.0", "1.00", "0.950 to 1.05", "a (ef = 10)"]
+    assert level["95"] == ["96.0", "2.00", "1.90 to 2.10", "a (ef = 20); 1 more as fast"]
+    assert level["99"] == ["100", "10.0", "9.50 to 10.5", "Linear scan"]
+
+
+def test_a_table_in_which_no_search_reaches_a_level_is_left_out():
+    info = grid("pareto")
+    low = cells(info, search("a", 0.32, 1.0))
+    assert table_lines(low, info, 80) == []
+    beside = cells(info, scan(recall_at_10=None), search("a", 0.32, 1.0))
+    titles = [line for line in table_lines(beside, info, 200) if "at each level" in line]
+    assert len(titles) == 2 and all("P@10 over that of exact search" in title for title in titles)
 
 
 def test_lengths_stand_across_and_hashers_down_quality_above_training():

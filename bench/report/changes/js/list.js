@@ -81,7 +81,7 @@ function listRow(one) {
     { class: look },
     ...listColumns().map((column) => {
       const text = shownText(column, one);
-      if (column.id === 'cell') return el('th', { scope: 'row' }, text);
+      if (column.id === 'cell') return el('th', { scope: 'row' }, unbroken(text));
       const of = { class: column.isText ? `text ${column.id}` : null, 'data-head': column.isText ? null : column.head };
       if (column.id !== 'verdict') return el('td', of, text);
       const sign = moved ? el('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[one.verdict].sign) : null;
@@ -103,6 +103,7 @@ function drawList() {
   byId('count').textContent = plural(listed.length, 'row', 'rows');
   byId('list').tHead.replaceChildren(el('tr', {}, ...listColumns().map(headCell)));
   byId('list').tBodies[0].replaceChildren(...cut.map(listRow));
+  sayCut('more', listed.length - cut.length, listed.length);
   byId('more').hidden = listed.length <= FIRST_ROWS;
   byId('more').textContent = state.all ? `Show the first ${FIRST_ROWS}` : `Show all ${count(listed.length)}`;
 }

@@ -24,7 +24,26 @@ const column = (id, head, unit, name, more = {}) => ({
 });
 const scaled = (name, factor) => (row) => (isNumber(row[name]) ? row[name] * factor : undefined);
 
-/** The columns there are; those that no row has anything in are left out. `part`: narrower pages leave it out. */
+const between = (low, high) => (row) => (isNumber(row[low]) && isNumber(row[high]) ? [row[low], row[high]] : null);
+/** The interval of the column with each id, as [low, high], where a row has one. */
+const INTERVALS = {
+  time: between('latency_ms_low', 'latency_ms_high'),
+  qps: between('throughput_qps_low', 'throughput_qps_high'),
+  build: between('build_seconds_low', 'build_seconds_high'),
+  encoding: between('encode_ms_low', 'encode_ms_high'),
+  speed: ({ ratio_low: low, ratio_high: high }) => (low && high ? [1 / high, 1 / low] : null),
+};
+
+/** The interval of a column in words; '' where a row has none. */
+function rangeText(id, row) {
+  const [low, high] = (INTERVALS[id] && INTERVALS[id](row)) || [];
+  return low < high ? `${number(low)}–${number(high)}` : '';
+}
+
+/**
+ * The columns there are; those that no row has anything in are left out. `part`: narrower pages leave it out;
+ * `costs`: the cost that it shows, and stays for longer where that is the chosen one.
+ */
 const TABLE_COLUMNS = [
   { id: 'method', head: 'Method', text: true, of: (row) => methodOf(row).name },
   {
@@ -101,12 +120,12 @@ const TABLE_COLUMNS = [
     head: null,
     unit: 'interval',
     of: (row) => (row.ratio_high ? 1 / row.ratio_high : undefined),
-    show: speedRange,
+    show: (_, row) => rangeText('speed', row),
     part: 'wide',
     when: () => isAgainstOther() && hasSome('ratio_low'),
   },
-  column('qps', 'Batch', 'queries/s', 'throughput_qps', { part: 'wide' }),
-  column('build', 'Build', 's', 'build_seconds', { rising: true, part: 'wide' }),
+  column('qps', 'Batch', 'queries/s', 'throughput_qps', { costs: 'throughput', part: 'wide' }),
+  column('build', 'Build', 's', 'build_seconds', { costs: 'build', rising: true, part: 'wide' }),
   column('memory', 'Memory', 'MB', 'index_bytes', { of: scaled('index_bytes', 1e-6), rising: true, part: 'mid' }),
   column('training', 'Training', 's', 'fit_seconds', {
     rising: true,
@@ -139,12 +158,7 @@ function shareAndSpread(value, row) {
   return share(value) + (isNumber(spread) ? ` ± ${printed(spread)}` : '');
 }
 
-function speedRange(value, row) {
-  return isNumber(row.ratio_low) && row.ratio_low < row.ratio_high
-    ? `${number(1 / row.ratio_high)}–${number(1 / row.ratio_low)}`
-    : '';
-}
-
 const shownColumns = once(() => TABLE_COLUMNS.filter(({ when }) => !when || when()));
 const headOf = ({ head }) => (typeof head === 'function' ? head() : head);
+const partOf = ({ costs, part }) => (part === 'wide' && costs === costName() ? 'mid' : part);
 const textOf = (one, row) => (one.text ? one.of(row) || '' : one.show(one.of(row), row));

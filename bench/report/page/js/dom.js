@@ -59,7 +59,7 @@ function difference(x) {
 }
 
 /** A text in which no line is broken within a short setting, as "L = 16". */
-const unbroken = (text) => String(text).replace(/\b(\w{1,8}) = (\S{1,8})(?!\S)/g, '$1\u00a0=\u00a0$2');
+const unbroken = (text) => String(text).replace(/\b(\w{1,16}) = (\S{1,12})(?!\S)/g, '$1\u00a0=\u00a0$2');
 
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -6,16 +6,6 @@ const fileName = (ending) => `${DATA.grid.name}-${currentSet().id}`.replace(/[^\
 
 const columnTitle = (one) => [headOf(one), one.unit].filter(Boolean).join(', ');
 
-const between = (low, high) => (row) => (isNumber(row[low]) && isNumber(row[high]) ? [row[low], row[high]] : null);
-/** The interval of the column with each id, as [low, high], where a row has one. */
-const INTERVALS = {
-  time: between('latency_ms_low', 'latency_ms_high'),
-  qps: between('throughput_qps_low', 'throughput_qps_high'),
-  build: between('build_seconds_low', 'build_seconds_high'),
-  encoding: between('encode_ms_low', 'encode_ms_high'),
-  speed: ({ ratio_low: low, ratio_high: high }) => (low && high ? [1 / high, 1 / low] : null),
-};
-
 /** The columns with a name, and behind each the columns that `ofInterval` makes of its interval, if any row has one. */
 function columnsToSave(ofInterval) {
   const hasInterval = (one) => INTERVALS[one.id] && chosenRows().some(INTERVALS[one.id]);

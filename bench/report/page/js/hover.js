@@ -56,6 +56,6 @@ const cutOff = (word, most) => (word.length > most ? `${word.slice(0, most - 1)}
 
 function hoverText(row) {
   const bold = folded(methodOf(row).name).map((line) => `<b>${plotText(line)}</b>`);
-  const lines = [row.setting, ...standing(row), apart(row).join(', ')].filter(Boolean).flatMap(folded);
+  const lines = [row.setting, ...standing(row), apart(row).join(', ')].filter(Boolean).map(unbroken).flatMap(folded);
   return [...bold, ...lines.map(plotText)].join('<br>');
 }

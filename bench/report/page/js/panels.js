@@ -18,6 +18,11 @@ function drawPanels() {
   }
 }
 
+/** Say on paper, where the button ID is not, that it holds back so many rows of all. */
+function sayCut(id, left, all) {
+  byId(id).parentElement.dataset.cut = left ? `${count(left)} of ${count(all)} are on the page alone.` : '';
+}
+
 /** Fill a group of radio buttons. Options are [value, name]; a group without a choice is hidden. */
 function drawRadios(id, options, current, choose) {
   const group = byId(id);

@@ -20,6 +20,7 @@ function drawSlice() {
   byId('slice').replaceChildren(sliceHead(), ...shown.map((row) => el('li', {}, bar(row, end))));
   byId('ranked').hidden = reached.length <= MOST_RANKED;
   byId('ranked').textContent = state.ranked ? 'Show fewer' : `Show all ${count(reached.length)} methods`;
+  sayCut('ranked', reached.length - shown.length, reached.length);
   byId('short').replaceChildren(...shortOf(short));
   const isCut = shown.some((row) => Math.max(costOf(row), upperEnd(row)) > end);
   const fading = isCut ? ' What fades at its end goes on beyond the page.' : '';
@@ -126,8 +127,17 @@ function bar(row, end) {
   );
 }
 
-/** Who does not reach the level, with the most that it reached. */
+/** Who does not reach the level, with the most that it reached; and whose cost is not known, with its quality. */
 function shortOf(rows) {
+  const ranked = new Set([...slice().reached, ...rows].map((row) => row.method));
+  const others = bestRows().filter((row) => !ranked.has(row.method));
+  return [
+    ...namedAfter(`Below ${levelText(level())} at every setting: `, rows, 'at most '),
+    ...namedAfter(`${rows.length ? ' ' : ''}Without a figure of this cost: `, others, ''),
+  ];
+}
+
+function namedAfter(words, rows, most) {
   if (!rows.length) return [];
   const named = rows.slice(0, MOST_SHORT).flatMap((row, at) => [
     at ? ', ' : '',
@@ -141,10 +151,10 @@ function shortOf(rows) {
       },
       unbroken(methodOf(row).name),
     ),
-    ` (at most ${share(quality(row))})`,
+    ` (${most}${share(quality(row))})`,
   ]);
   const more = rows.length > MOST_SHORT ? [` and ${plural(rows.length - MOST_SHORT, 'other', 'others')}`] : [];
-  return [`Below ${levelText(level())} at every setting: `, ...named, ...more, '.'];
+  return [words, ...named, ...more, '.'];
 }
 
 function wireSlice() {

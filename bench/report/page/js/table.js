@@ -61,7 +61,12 @@ function drawTable() {
   const hidden = done.length + undone.length - cutTo(done).length - cutTo(undone).length;
   byId('more').hidden = !hidden && !(state.all && done.length + undone.length > SHORT_TABLE + SLACK);
   byId('more').textContent = state.all ? 'Show fewer' : `Show all ${count(done.length + undone.length)}`;
-  byId('table-note').replaceChildren(...noteOf('published', aboutPublished()), ...noteOf('speed', aboutReference()));
+  sayCut('more', hidden, done.length + undone.length);
+  byId('table-note').replaceChildren(
+    ...noteOf('published', aboutPublished()),
+    ...noteOf('speed', aboutReference()),
+    ...aboutIntervals(),
+  );
   byId('table').tHead.replaceChildren(el('tr', {}, ...shownColumns().map(headCell)));
   byId('table').tBodies[0].replaceChildren(...cutTo(done).flatMap(doneRow), ...cutTo(undone).flatMap(undoneRow));
   return true;
@@ -94,7 +99,7 @@ function headCell(one) {
   );
 }
 
-const classOf = (one) => [one.text ? 'text' : '', one.part || ''].filter(Boolean).join(' ') || null;
+const classOf = (one) => [one.text ? 'text' : '', partOf(one) || ''].filter(Boolean).join(' ') || null;
 
 function nameCell(row) {
   const open = state.open.includes(rowId(row));
@@ -129,8 +134,9 @@ function doneRow(row) {
             [classOf(one), /^(published|off)/.test(one.id) && !compares(row) ? 'stranger' : '']
               .filter(Boolean)
               .join(' ') || null,
+          title: rangeText(one.id, row) ? `95 % interval: ${rangeText(one.id, row)}` : null,
         },
-        textOf(one, row),
+        one.text ? unbroken(textOf(one, row)) : textOf(one, row),
       ),
     );
   return [el('tr', { class: chosen }, nameCell(row), ...cells), ...opened(row)];
@@ -149,11 +155,11 @@ function undoneRow(row) {
       'tr',
       { class: 'undone' },
       nameCell(row),
-      hasSetting ? el('td', { class: 'text mid' }, setting || '') : null,
+      hasSetting ? el('td', { class: 'text mid' }, unbroken(setting || '')) : null,
       el(
         'td',
         { class: 'text', colspan: shownColumns().length - (hasSetting ? 2 : 1) },
-        hasSetting || !setting ? endingOf(row) : `${setting}; ${endingOf(row)}`,
+        unbroken(hasSetting || !setting ? endingOf(row) : `${setting}; ${endingOf(row)}`),
       ),
     ),
     ...opened(row),
@@ -175,7 +181,7 @@ function opened(row) {
 function noteOf(id, text) {
   const parts = shownColumns()
     .filter((one) => one.id.startsWith(id))
-    .map(({ part }) => part);
+    .map(partOf);
   if (!parts.length || !text) return [];
   return [el('span', { class: parts.includes('mid') ? 'mid' : 'wide' }, `${text} `)];
 }
@@ -196,6 +202,13 @@ function aboutReference() {
   const names = references().join(' or ');
   if (!names) return '';
   return `Against ${referenceHead()}: the time of ${names} over a method’s own in the same rounds.`;
+}
+
+/** Where intervals are that have no column. */
+function aboutIntervals() {
+  const some = Object.keys(INTERVALS).some((id) => tableRows().done.some((row) => rangeText(id, row)));
+  if (!some) return [];
+  return [el('span', { class: 'hint' }, 'Intervals stand at a figure on hovering, and in what a name opens.')];
 }
 
 function wireTable() {

@@ -174,6 +174,22 @@ def test_a_bar_ends_where_the_chart_does_and_an_arrow_says_so(browser, vague):
     assert page.evaluate("return byId('points').data.at(-1).y") == pytest.approx([low, high])
 
 
+def test_on_paper_stands_how_many_rows_are_left_to_the_page_and_no_word_on_its_controls(browser, tmp_path):
+    changes = [
+        compare.Change("d", f"cell {number}", "map", 1.0, 1.1, 0.1, 0.05, 0.15, "better") for number in range(174)
+    ]
+    stores = [Store(tmp_path / "a"), Store(tmp_path / "b")]
+    page = browser.open(write_changes(tmp_path / "x.html", changes, *stores, [], "none"))
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        said = page.evaluate("return getComputedStyle(byId('more').parentElement, '::after').content")
+        assert said == '"74 of 174 are on the page alone."'
+        hint = "footer .hint"
+        assert "Select a point" in page.text(hint) and not page.is_shown(hint) and page.is_shown("footer .note")
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_on_a_narrow_screen_every_value_stands_below_its_cell(browser, changed):
     page = browser.open(changed[0], width=400)
     page.evaluate("byId('list').scrollIntoView()")

@@ -306,6 +306,57 @@ def test_bars_are_printed_and_a_note_stands_only_beside_its_column(browser, tmp_
     assert not page.is_shown("#table-note .wide")
 
 
+def test_on_paper_stand_all_columns_and_settings_and_how_many_rows_are_left_to_the_page(browser, two_features):
+    page = browser.open(two_features, "cost=build", width=720)
+    assert page.is_shown("#slice .setting") and page.is_shown("#table th:has(#sort-build)")
+    assert not page.is_shown("#table th:has(#sort-qps)")
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert page.is_shown("#slice .setting") and page.is_shown("#table th:has(#sort-qps)")
+        done, undone, every = page.evaluate(
+            "const { done, undone } = tableRows();"
+            "return [cutTo(done).length, cutTo(undone).length, done.length + undone.length]"
+        )
+        said = page.evaluate("return getComputedStyle(byId('more').parentElement, '::after').content")
+        assert said == f'"{every - done - undone} of {every} are on the page alone."'
+        assert page.evaluate("return document.documentElement.scrollWidth") <= 720
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_interval_of_a_figure_stands_at_it_on_hovering_and_the_page_says_so(browser, tmp_path):
+    cells = made.searches(1, methods=("faiss",)).assign(latency_ms_low=0.5, latency_ms_high=1.5)
+    page = browser.open(made.write(cells.assign(build_seconds_low=2.0, build_seconds_high=3.0), tmp_path))
+    row = page.evaluate(
+        "const heads = [...document.querySelectorAll('#table thead th')].map((one) => one.textContent);"
+        "const cells = [...document.querySelectorAll('#table tbody tr > *')];"
+        "return heads.map((head, at) => [head, cells[at].title])"
+    )
+    titles = {name: title for head, title in row for name in ("Method", "Time", "Build", "Memory") if name in head}
+    interval = "95 % interval: "
+    assert titles == {"Method": "", "Time": f"{interval}0.500–1.50", "Build": f"{interval}2.00–3.00", "Memory": ""}
+    assert "Intervals stand at a figure on hovering" in page.text("#table-note")
+
+
+def test_a_setting_is_never_broken_inside_in_a_row_with_or_without_a_result(browser, two_features):
+    page = browser.open(two_features, "all=yes", width=800)
+    texts = page.evaluate("return [...document.querySelectorAll('#table tbody td.text')].map((one) => one.textContent)")
+    assert any("other\u00a0=\u00a00" in text for text in texts) and any(
+        "effort\u00a0=\u00a01" in text for text in texts
+    )
+    assert not any(" = " in text for text in texts)
+
+
+def test_a_method_without_the_chosen_cost_is_named_below_the_ranking(browser, codes):
+    page = browser.open(codes, "cost=bits&level=0.6")
+    listed = page.texts("#slice button .name") + page.texts("#short button")
+    assert sorted(listed) == sorted(page.evaluate("return bestRows().map((row) => methodOf(row).name)"))
+    quality = page.evaluate("return bestRows().filter((row) => !isNumber(row.bits)).map((row) => share(quality(row)))")
+    assert len(quality) == 1 and f"Without a figure of this cost: pretrained (64-d) ({quality[0]})." in page.text(
+        "#short"
+    )
+
+
 def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(browser, tmp_path):
     cells = made.searches(1, methods=("faiss",)).assign(ratio=1.0, ratio_low=1.0, ratio_high=1.0, ratio_to="faiss()")
     cells = cells.assign(loaded=True, latency_ms_low=0.001, latency_ms_high=9.0)
@@ -394,7 +445,7 @@ def test_every_point_has_a_short_label_that_fits(browser, two_features, width):
     for method, found in labels:
         (label,) = found
         assert label["isInside"] and len(label["lines"]) <= 8
-        text = " ".join(label["lines"])
+        text = " ".join(label["lines"]).replace("\u00a0", " ")
         assert text.startswith(names[method]) and "recall@10" in text and "ms a query (" in text
         assert "option_" not in text
         assert ("depth = " in text) == names[method].startswith(("ScaNN", "faiss", "Hash", "Hamming", "Annoy", "PyNN"))
