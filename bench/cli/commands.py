@@ -34,6 +34,7 @@ from bench.cli.options import (
 from bench.cli.progress import reporting
 from bench.cli.results import print_earlier, print_grid, print_written, shows_results, stored_report
 from bench.cli.screen import console, errors
+from bench.cli.usage import Commands
 from bench.cli.working import work
 from bench.interfaces import Context
 from bench.records.naming import settled
@@ -44,7 +45,7 @@ from bench.system.places import default_cache
 
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
-    no_args_is_help=True,
+    cls=Commands,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

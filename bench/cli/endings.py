@@ -11,6 +11,8 @@ from bench.cli.screen import errors
 from bench.system.files import is_full
 from bench.system.wording import one_line
 
+INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from there"
+
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
@@ -21,5 +23,5 @@ def plain_errors() -> Iterator[None]:
         errors.print(f"bench: {one_line(str(fault))}")
         raise typer.Exit(1 if is_full(fault) else 2) from fault
     except KeyboardInterrupt as fault:
-        errors.print("bench: interrupted; what is finished is kept, and the same command goes on from there")
+        errors.print(f"bench: {INTERRUPTED}")
         raise typer.Exit(130) from fault
