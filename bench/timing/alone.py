@@ -20,7 +20,7 @@ FOLDER = Path("/tmp")
 """The folder of the lock, where every user can make a file. TMPDIR may be another one for each user."""
 
 LOCKS = Path("/proc/locks")
-"""The locks of the system: number, FLOCK, ADVISORY, WRITE, the process that holds it, and its file by device and inode."""
+"""The locks of the system: number, FLOCK, ADVISORY, WRITE, the process that holds it, and its file as device:inode."""
 
 
 def lock_file() -> Path:
