@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,6 +34,7 @@ from bench.cli.options import (
 from bench.cli.progress import reporting
 from bench.cli.results import print_earlier, print_grid, print_written, shows_results, stored_report
 from bench.cli.screen import console, errors
+from bench.cli.usage import Commands
 from bench.cli.working import work
 from bench.interfaces import Context
 from bench.records.naming import settled
@@ -42,9 +43,12 @@ from bench.store.entries import Store
 from bench.system.files import room_for
 from bench.system.places import default_cache
 
+if TYPE_CHECKING:
+    from bench.records.origin import Earlier
+
 app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
-    no_args_is_help=True,
+    cls=Commands,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -106,6 +110,7 @@ def recompute(
     with plain_errors():
         plans = chosen.plans()
         chosen.check_folders(plans)
+        from bench.records.origin import earlier
         from bench.runs.run import Run
 
         pipelines: list[Pipeline] = []
@@ -119,12 +124,13 @@ def recompute(
                     left, reasons = Run(pipeline, results, reporter.say).recompute()
                     missing += len(left)
                     failed |= reasons
-                written = _write_unless_less(pipelines, results)
+                found = earlier(pipelines, results)
+                written = _write_unless_less(pipelines, results, found)
             print_written(written)
             cells = sum(len(pipeline.grid.cells) for pipeline in pipelines)
             if missing:
                 console.print(f"bench: {missing} of {cells} cells lack something that only a run makes")
-            _end_if_earlier(chosen, pipelines, results)
+            _end_if_earlier(chosen, pipelines, results, found)
 
 
 @app.command()
@@ -136,6 +142,8 @@ def show(
     """Show what of a grid is done, and its table as far as that goes."""
     with plain_errors():
         plans = chosen.plans()
+        from bench.records.origin import earlier
+
         results = chosen.results()
         pipelines = chosen.pipelines(plans, results, Context(), console.print)
         _tell_of_sizes(pipelines)
@@ -143,7 +151,7 @@ def show(
             mark(pipeline, results)
         print_grid(pipelines, results, cell_by_cell, failures=True, making=chosen.command("run"))
         print_written(stored_report(pipelines, results))
-        _end_if_earlier(chosen, pipelines, results)
+        _end_if_earlier(chosen, pipelines, results, earlier(pipelines, results))
 
 
 def _tell_of_sizes(pipelines: Sequence[Pipeline]) -> None:
@@ -176,6 +184,7 @@ def table(
         pictured, results = _pictured(gallery), chosen.results()
         chosen.check_folders(plans)
         from bench.plans.schedule import writing
+        from bench.records.origin import earlier
 
         with reporting(chosen.cache) as reporter:
             reporter.say(f"write the tables, the figures and the page of {plans[0].name}")
@@ -184,10 +193,11 @@ def table(
                 _tell_of_sizes(pipelines)
                 for pipeline in pipelines:
                     mark(pipeline, results)
-                written = _write_unless_less(pipelines, results, pictured)
+                found = earlier(pipelines, results)
+                written = _write_unless_less(pipelines, results, found, pictured)
         print_grid(pipelines, results, cell_by_cell, failures=True, making=chosen.command("run"))
         print_written(written)
-        _end_if_earlier(chosen, pipelines, results)
+        _end_if_earlier(chosen, pipelines, results, found)
 
 
 @app.command()
@@ -234,29 +244,27 @@ def _pictured(gallery: int | None) -> int | None:
     return gallery
 
 
-def _write_unless_less(pipelines: Sequence[Pipeline], results: Store, pictured: int | None = None) -> list[Path]:
+def _write_unless_less(
+    pipelines: Sequence[Pipeline], results: Store, found: Earlier, pictured: int | None = None
+) -> list[Path]:
     """Write the reports, except in place of one with results that are not found any more: it is kept, as a line says.
 
-    That is where cells without a record have one under another key, or where no cell has a record. Returns the paths
-    of the reports that are there.
+    That is where cells without a record have one under another key, as was ``found``, or where no cell has a record.
+    Returns the paths of the reports that are there.
     """
     from bench.records.book import status
     from bench.records.keys import keyed
-    from bench.records.origin import earlier
 
     there = stored_report(pipelines, results)
     begun = any(status(results, one.record) is not None for pipeline in pipelines for one in keyed(pipeline))
-    if shows_results(there) and (not begun or earlier(pipelines, results).cells):
+    if shows_results(there) and (not begun or found.cells):
         errors.print(f"bench: the page, the tables and the figures in {there[0].parent} stay as they were: {KEPT}")
         return there
     return _write(pipelines, results, pictured)
 
 
-def _end_if_earlier(chosen: Chosen, pipelines: Sequence[Pipeline], results: Store) -> None:
+def _end_if_earlier(chosen: Chosen, pipelines: Sequence[Pipeline], results: Store, found: Earlier) -> None:
     """Print which records stand under other keys, if any, and what makes them anew. Raises typer.Exit(1) then."""
-    from bench.records.origin import earlier
-
-    found = earlier(pipelines, results)
     if found.cells:
         cells = sum(len(pipeline.grid.cells) for pipeline in pipelines)
         print_earlier(found, cells, results.root, chosen.command("run"))

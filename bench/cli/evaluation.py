@@ -10,6 +10,7 @@ import typer
 from bench.cli.endings import plain_errors
 from bench.cli.options import A_PATH
 from bench.cli.screen import console, print_lines
+from bench.cli.usage import whole
 from bench.system.places import check_file, default_cache, keep_caches_in, user_path
 from bench.system.wording import one_line
 
@@ -20,12 +21,28 @@ def evaluate(
     query_labels: Annotated[str | None, typer.Option(help="Labels of the queries.")] = None,
     database_labels: Annotated[str | None, typer.Option(help="Labels of the database.")] = None,
     file: Annotated[Path | None, typer.Option("--file", **A_PATH, help="One file that holds all four.")] = None,
-    bits: Annotated[int | None, typer.Option(help="The number of bits, where they are packed.")] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            "--bits",
+            parser=whole("a whole number of bits"),
+            metavar="N",
+            help="The number of bits, where they are packed.",
+        ),
+    ] = None,
     at: Annotated[str, typer.Option(help="Numbers of neighbours, as in 10,100,1000.")] = "10,100,1000",
     convention: Annotated[
         str | None, typer.Option(help="Also the mAP that a code base prints, as hashnet or deephash_pytorch.")
     ] = None,
-    k: Annotated[int | None, typer.Option("--k", help="The length of the list of that convention.")] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k",
+            parser=whole("a whole number of neighbours"),
+            metavar="N",
+            help="The length of the list of that convention.",
+        ),
+    ] = None,
     reference: Annotated[
         str | None, typer.Option(help="A published mAP beside it, as paper_table2:cub200/exchnet/32.")
     ] = None,

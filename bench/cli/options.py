@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli.usage import number, whole
 from bench.system.places import user_path
 
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
-GridArgument = Annotated[str, typer.Argument(help="A built-in grid, or the path of a .toml file.")]
+GridArgument = Annotated[str, typer.Argument(metavar="GRID", help="A built-in grid, or the path of a .toml file.")]
 DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
 A_PATH: dict[str, Any] = {"parser": user_path, "metavar": "PATH"}
 DataDir = Annotated[Path | None, typer.Option("--data-dir", **A_PATH, help="Where the data set's files are.")]
@@ -32,14 +33,31 @@ Remote = Annotated[
 ]
 Recipe = Annotated[str | None, typer.Option("--recipe", help="Another recipe of the grid's, such as paper or quick.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="One seed, in place of the grid's.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", parser=whole("a whole number"), metavar="N", help="One seed, in place of the grid's."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value or plugin.parameter=value, in TOML's syntax; may be repeated."),
 ]
-Timeout = Annotated[float | None, typer.Option(help="Seconds for a fit, a build or a search; then it is ended.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        parser=number("seconds, above 0"),
+        metavar="SECONDS",
+        help="Seconds for a fit, a build or a search; then it is ended.",
+    ),
+]
 MemoryLimit = Annotated[
-    float | None, typer.Option(help="GB for a fit, a build or a search; by default what is free, less a reserve.")
+    float | None,
+    typer.Option(
+        "--memory-limit",
+        parser=number("GB, above 0"),
+        metavar="GB",
+        help="GB for a fit, a build or a search; by default what is free, less a reserve.",
+    ),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed, timed out or took too much.")]
 InProcess = Annotated[
@@ -47,7 +65,12 @@ InProcess = Annotated[
 ]
 Jobs = Annotated[
     int,
-    typer.Option("--jobs", help="Stages made at once, one a GPU, or each on its share of processors and memory."),
+    typer.Option(
+        "--jobs",
+        parser=whole("a whole number of stages, 1 or more"),
+        metavar="N",
+        help="Stages made at once, one a GPU, or each on its share of processors and memory.",
+    ),
 ]
 Cluster = Annotated[
     str | None,
@@ -60,6 +83,11 @@ Cluster = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say also where each training keeps its log.")]
 Gallery = Annotated[
     int | None,
-    typer.Option("--gallery", help="Queries of images that the page shows with what was found of them; 0 for none."),
+    typer.Option(
+        "--gallery",
+        parser=whole("a whole number of queries, 0 or more"),
+        metavar="N",
+        help="Queries of images that the page shows with what was found of them; 0 for none.",
+    ),
 ]
 CellByCell = Annotated[bool, typer.Option("--cells", help="Show each cell too, with its settings, figures and status.")]

@@ -35,7 +35,7 @@ def schema() -> None:
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="A data set, embedder, hasher, index or reranker.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, embedder, hasher, index or reranker.")],
     kind: Annotated[str | None, typer.Option("--kind", help="Which of several plugins of that name.")] = None,
     set_: Settings = None,
 ) -> None:

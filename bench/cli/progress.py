@@ -181,7 +181,7 @@ class Reporter:
         now = self._clock()
         doing = self._doing(now)
         part_of = "".join(f"{stage}: " for stage in doing[0].part_of)
-        said = [f"{one.name or 'at work'}{_steps(one, ', {} of {}', ', {}')}" for one in doing]
+        said = [f"{one.name or 'at work'}{_steps(one, ', {} of {}', ', {}')}{_waited(one, ', ')}" for one in doing]
         parts = [f"{part_of}{' | '.join(said)}"]
         if self._cells:
             parts.append(f"{self._done:,} of {self._cells:,} {'cell' if self._cells == 1 else 'cells'} done")
@@ -206,7 +206,7 @@ class Reporter:
         for doing in every:
             if doing.name:
                 known = "" if doing.left is None else _left(Left(doing.left), narrow)
-                steps = _steps(doing, "{}/{}" if narrow else "{} of {}", "{}")
+                steps = _steps(doing, "{}/{}" if narrow else "{} of {}", "{}") or _waited(doing)
                 table.add_row(printable(doing.name), _bar(doing.share, bar), steps, known)
         return table
 
@@ -326,6 +326,11 @@ def _steps(doing: Doing, of_all: str, alone: str) -> str:
     if doing.done is None:
         return ""
     return alone.format(doing.done) if doing.total is None else of_all.format(doing.done, doing.total)
+
+
+def _waited(doing: Doing, before: str = "") -> str:
+    """For how long a run has waited, in words."""
+    return "" if doing.waited is None else f"{before}for {about(doing.waited, down=True)}"
 
 
 def _beforehand(left: Left, here: bool) -> str:

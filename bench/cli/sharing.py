@@ -95,7 +95,10 @@ def _share(text: str) -> float:
 
 
 def site(
-    folder: Annotated[Path, typer.Argument(**A_PATH, help="Where the site goes: a new folder, or an earlier site.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(**A_PATH | {"metavar": "FOLDER"}, help="Where the site goes: a new folder, or an earlier site."),
+    ],
     out: Out = Path("results"),
 ) -> None:
     """Write all reports of a results folder as one static site: an index, a page a report, a page a method.

@@ -24,6 +24,9 @@ SLACK = 1.0
 STEADY = 1.1
 """The factor by which the time left may rise without a change of the countdown."""
 
+WAITED = 5.0
+"""The seconds of waiting from which on they are shown."""
+
 UPKEEP = 50
 """A look-up of all units is used for so many times the time that it took."""
 
@@ -83,7 +86,7 @@ class Left:
 @dataclass(frozen=True)
 class Doing:
     """The present work: its ``name``, the stages that it is a part of, the steps done of all, the share done, and the
-    seconds left, as far as they are known.
+    seconds left, as far as they are known. ``waited``: the seconds for which nothing was done but to wait.
     """
 
     name: str = ""
@@ -92,6 +95,7 @@ class Doing:
     total: int | None = None
     share: float | None = None
     left: float | None = None
+    waited: float | None = None
 
 
 @dataclass
@@ -286,6 +290,8 @@ class Forecast:
     def _without_steps(self, one: _Running, part_of: tuple[str, ...], now: float) -> Doing:
         """The progress of a unit without steps: its time so far over the time of such units."""
         expected, passed = self.durations.of(one.unit), now - one.begun - one.inside
+        if one.unit.waits:
+            return Doing(one.unit.title, part_of, waited=passed if passed >= WAITED else None)
         if not expected:
             return Doing(one.unit.title, part_of)
         left = None if passed > LATE * expected + SLACK else max(0.0, expected - passed)
@@ -340,15 +346,21 @@ class Forecast:
         return max([0.0, expected - passed, *paces]), not late, True
 
     def told(self, now: float) -> Left:
-        """The time left for a person: it is counted down, and rises only if it has become clearly longer."""
+        """The time left for a person: it is counted down, and rises only if it has become clearly longer. It stands
+        still while the run waits for others.
+        """
         left = self.left(now)
         if self._told is not None and left.known:
             before, at = self._told
-            counted = max(0.0, before - (now - at))
+            counted = before if self._waits else max(0.0, before - (now - at))
             if counted < left.seconds <= STEADY * counted + SLACK:
                 left = replace(left, seconds=counted)
         self._told = (left.seconds, now) if left.known else None
         return left
+
+    @property
+    def _waits(self) -> bool:
+        return not self._lanes and self._running[-1].unit.waits
 
     def share(self, now: float) -> float:
         """The share of the run that is done, by time, or by units while the time is not known. It never falls."""

@@ -16,7 +16,7 @@ class Unit:
     take equal times, others times in proportion to ``size`` (None: not known). ``title`` is its name for a person, on
     the screen if the unit is ``shown`` because it may take long. ``minor``: it is short beside the others. ``timed``:
     it is a measurement, which nothing may disturb. ``beside``: a run may do it beside others like it. ``least``: the
-    least seconds that it takes on any machine.
+    least seconds that it takes on any machine. ``waits``: nothing is done in it but to wait for others.
     """
 
     key: str
@@ -29,6 +29,12 @@ class Unit:
     timed: bool = False
     beside: bool = False
     least: float = 0.0
+    waits: bool = False
+
+
+def waiting(what: str) -> Unit:
+    """Wait for others. ``what``: what they do, in words."""
+    return Unit("wait", "wait", {}, title=f"wait: {what}", waits=True)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
+from bench.plans.units import Unwatched, Watch, waiting
 from bench.system.leases import Held
 from bench.workers.limits import Failure, Say
 from bench.workers.shares import Share
@@ -103,15 +104,20 @@ class Crew:
     """Makes jobs. With several ``shares`` as many stages are made beside each other, each on its share, by threads
     that wait for children. Leaving the context by a fault ends the children.
 
-    ``made``: the numbers of jobs begun, by kind. ``left``: the wanted jobs that the last `take` left.
+    ``watch`` is told for what the crew waits. ``made``: the numbers of jobs begun, by kind. ``left``: the wanted jobs
+    that the last `take` left.
     """
 
     shares: Sequence[Share | None]
     say: Say
+    watch: Watch = field(default_factory=Unwatched)
     over: threading.Event = field(default_factory=threading.Event)
     made: Counter[Kind] = field(default_factory=Counter)
     left: list[Job] = field(default_factory=list)
     _said: set[str] = field(default_factory=set)
+    _held: str = ""
+    """What another process does with a job that was passed over in the last look."""
+    _waiting: tuple[str, ExitStack] = field(default_factory=lambda: ("", ExitStack()))
 
     def __enter__(self) -> Self:
         self._free = [*self.shares]
@@ -120,6 +126,7 @@ class Crew:
         return self
 
     def __exit__(self, *fault: object) -> None:
+        self._wait("")
         self.over.set()  # the children's threads look at it
         self._threads.shutdown()
         self.over.clear()
@@ -136,21 +143,32 @@ class Crew:
                 yield from self._ended()
             elif self.left and begun == self.made.total():
                 if manner.ended or not manner.waits:
-                    return
+                    break
+                self._wait(self._held)
                 rest(since)
+        self._wait("")
+
+    def _wait(self, what: str) -> None:
+        """Let the watch show what is waited for, until it is something else. Nothing is, where it is empty."""
+        before, shown = self._waiting
+        if what != before:
+            shown.close()
+            if what:
+                shown.enter_context(self.watch.doing(waiting(what)))
+            self._waiting = what, shown
 
     def _look(self, manner: Manner) -> Iterator[Job]:
         """Begin all jobs that can be begun now, stages before others if they are made beside each other."""
-        waiting, self.left = self.left, []
+        jobs, self.left, self._held = self.left, [], ""
         if len(self.shares) > 1:
-            waiting.sort(key=lambda job: job.kind != "stage")
-        for number, job in enumerate(waiting):
+            jobs.sort(key=lambda job: job.kind != "stage")
+        for number, job in enumerate(jobs):
             if self._is_crowded(job) or manner.ended:
                 self.left.append(job)
             elif job.over() or self._begin(job, manner):
                 yield job
             if any(future.done() for future in self._running):
-                self.left += waiting[number + 1 :]  # a share is free for an earlier one
+                self.left += jobs[number + 1 :]  # a share is free for an earlier one
                 return
 
     def _is_crowded(self, job: Job) -> bool:
@@ -170,6 +188,7 @@ class Crew:
                 return False
             if job.over():
                 return True
+            self._wait("")
             self.made[job.kind] += 1
             if job.kind != "stage" or len(self.shares) == 1:
                 job.settle(job.make(self.shares[0]))
@@ -183,6 +202,7 @@ class Crew:
         if manner.waits and reason not in self._said:
             self.say(f"wait: {reason}")
         self._said.add(reason)
+        self._held = self._held or reason
 
     def _ended(self) -> Iterator[Job]:
         """Wait for the end of jobs, or until the next look if a share is free."""

@@ -162,7 +162,7 @@ class Run:
 
     @cached_property
     def _crew(self) -> Taking:
-        return Crew(self.shares, self.say) if self.crew is None else self.crew(self)
+        return Crew(self.shares, self.say, self.watch) if self.crew is None else self.crew(self)
 
     @cached_property
     def _jobs(self) -> Jobs:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bench.plans.units import waiting
 from bench.runs.crew import Kind, Manner, rest
 from bench.runs.tuning import Tuned
 
@@ -45,6 +46,7 @@ def work(runs: Sequence[Tuned], manner: Manner, waits: bool) -> Worked:
         if not done.held or manner.ended or (done.made.total() == before and not waits):
             break
         if done.made.total() == before:
-            rest(since)
+            with runs[0].run.watch.doing(waiting("others make or time what is left")):
+                rest(since)
     done.cells = sum(run.unfinished for run in runs)
     return done

@@ -19,6 +19,9 @@ from bench.system.machines import host
 FOLDER = Path("/tmp")
 """The folder of the lock, where every user can make a file. TMPDIR may be another one for each user."""
 
+LOCKS = Path("/proc/locks")
+"""The locks of the system: number, FLOCK, ADVISORY, WRITE, the process that holds it, and its file as device:inode."""
+
 
 def lock_file() -> Path:
     """The lock of this machine. The name of the host keeps hosts apart that share the folder."""
@@ -36,13 +39,24 @@ def timed_alone() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Held(f"another run takes times on {host()}") from None
+            raise Held(f"another run takes times on {host()}{_by_process(file)}") from None
         try:
             yield
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)  # a process that was forked inside has the file open too
     finally:
         os.close(file)
+
+
+def _by_process(file: int) -> str:
+    """The process that holds the lock, in words. Empty: the system does not tell."""
+    with suppress(OSError, ValueError):
+        inode = str(os.fstat(file).st_ino)
+        for line in LOCKS.read_text(encoding="ascii").splitlines():
+            words = line.split()
+            if words[1:2] == ["FLOCK"] and words[5].endswith(f":{inode}") and int(words[4]) > 0:
+                return f" (process {words[4]})"
+    return ""
 
 
 def _opened(path: Path) -> int:

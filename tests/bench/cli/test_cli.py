@@ -180,7 +180,17 @@ def test_a_failed_cell_ends_every_run_with_1_and_its_reason_and_is_tried_again_o
     assert said == [True, False, True]
 
 
-def test_ctrl_c_ends_with_130_says_that_finished_work_is_kept_and_leaves_no_process(finished, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (signal.SIGINT, 130, "interrupted; what is finished is kept"),
+        pytest.param(signal.SIGTERM, 143, "ended by SIGTERM; what is finished is kept", marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, 129, "ended by SIGHUP; what is finished is kept", marks=pytest.mark.long),
+    ],
+)
+def test_ctrl_c_and_signals_that_end_it_say_that_finished_work_is_kept_and_leave_no_process(
+    number, code, line, finished, tmp_path
+):
     _, grid, where, _ = finished
     arguments = ["run", "--grid", grid, *where[:2], "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache"]
     arguments += ["--set", "measure.rounds=100000"]
@@ -195,11 +205,11 @@ def test_ctrl_c_ends_with_130_says_that_finished_work_is_kept_and_leaves_no_proc
         while not list(tmp_path.glob("out/neighbours/*")) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(marked(mark)) > 1
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         message = process.communicate(timeout=600)[1]
     finally:
         process.kill()
-    assert process.returncode == 130 and "interrupted" in message and "Traceback" not in message
+    assert process.returncode == code and line in message and "Traceback" not in message
     assert not marked(mark)
 
 

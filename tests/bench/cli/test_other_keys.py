@@ -1,6 +1,7 @@
 """Records that another version made: what show, table and recompute say of them, and that they keep the report."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from bench.cli.results import print_earlier, shows_results
 from bench.records.origin import Earlier
 from bench.store.entries import Store
-from tests.conftest import bench
+from tests import warm
+from tests.conftest import PLUGINS, PROGRAM, bench
 
 KIND = "records"
 
@@ -102,3 +104,20 @@ def test_where_nothing_is_done_the_command_that_makes_it_stands_in_place_of_a_ta
 def test_a_report_whose_cells_cannot_be_read_shows_no_results(tmp_path):
     (tmp_path / "cells.csv").touch()
     assert not shows_results([tmp_path / "cells.csv"])
+
+
+COUNTED = f"""
+from bench.records import origin
+look = origin.earlier
+def counted(*given):
+    print("looked")
+    return look(*given)
+origin.earlier = counted
+{PROGRAM}
+"""
+
+
+def test_table_looks_once_for_records_under_other_keys(moved):
+    environment = {**os.environ, "PYTHONPATH": str(PLUGINS), "COLUMNS": "200"}
+    done = warm.run(COUNTED, "table", "--grid", *moved(1), environment=environment)
+    assert done.returncode == 1 and done.stdout.splitlines().count("looked") == 1

@@ -17,7 +17,7 @@ from bench.cli import progress
 from bench.cli.progress import Reporter, about
 from bench.plans.durations import FILE, Durations, DurationsFile, Note
 from bench.plans.forecast import Forecast
-from bench.plans.units import Plan, Planned, Unit
+from bench.plans.units import Plan, Planned, Unit, waiting
 from bench.system.wording import printable
 from tests import warm
 from tests.conftest import CHECKOUT, PLUGINS
@@ -171,6 +171,30 @@ def test_a_stage_of_which_nothing_is_planned_is_shown_too():
     assert next(steps) == 7 and next(steps, None) is None
     assert shown.lines() == ["[  30.0 s] judge what is stored, 1 of 3", "[  30.0 s] judge what is stored: 30.0 s"]
     assert list(shown.reporter.track(iter([5, 6]), "steps")) == [5, 6] and len(shown.lines()) == 2
+
+
+def test_while_it_waits_for_others_it_says_so_and_the_time_left_stands_still():
+    shown = Shown(KNOWN)
+    shown.reporter.open("grid", [plan(FIT)], LAST)
+    before = shown.reporter.line().rpartition("; ")[2]
+    with shown.reporter.doing(waiting("another run takes times on here (process 12)")):
+        assert shown.reporter.line().startswith("wait: another run takes times on here (process 12); 0 of 4 cells")
+        for _ in range(30):
+            shown.clock.now += 4.0
+            told = shown.reporter.line()
+        assert told.startswith("wait: another run takes times on here (process 12), for 2 min; 0 of 4 cells done; ")
+        assert told.rpartition("; ")[2] == before == "about 60 s left"
+    shown.clock.now += 0.5
+    assert shown.reporter.line().endswith("; about 60 s left")
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_bar_of_what_is_waited_for_says_for_how_long(width):
+    shown = Shown(KNOWN, width=width)
+    shown.reporter.open("grid", [plan(FIT)], LAST)
+    with shown.reporter.doing(waiting("another run takes times")):
+        shown.clock.now += 130.0
+        assert "for 2 min" in shown.bars()[-1] and cell_len(shown.bars()[-1]) <= width
 
 
 def test_details_are_said_only_where_all_is_to_be_said():

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from bench.plans.units import Unwatched
 from bench.runs import crew
 from bench.runs.crew import Crew, Job, Manner
 from bench.system.leases import Held
@@ -153,3 +154,35 @@ def test_a_fault_of_the_run_ends_what_runs_and_holds_nothing_any_more(store):
         list(hands.take([endless, store.job("b", fault=OSError("full"))], Manner()))
     assert not store.held and not store.made
     assert take([store.job("a"), store.job("b")])[1].made["stage"] == 2
+
+
+class Listening(Unwatched):
+    """A watch that keeps what a crew begins and ends."""
+
+    def __init__(self):
+        self.heard = []
+
+    @contextmanager
+    def doing(self, unit, counts=True):
+        self.heard.append(f"begin {unit.title}")
+        yield
+        self.heard.append(f"end {unit.title}")
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_while_a_crew_waits_its_watch_is_told_for_what_and_no_longer(names, store, monkeypatch):
+    watch = Listening()
+    store.held.update(names)
+    looks = []
+
+    def rest(since):
+        looks.append([*watch.heard])
+        if len(looks) % 3 == 0:
+            store.held.remove(sorted(store.held)[0])
+
+    monkeypatch.setattr(crew, "rest", rest)
+    with Crew((None,), print, watch) as hands:
+        assert len([*hands.take([store.job(name) for name in names], Manner())]) == len(names)
+    told = [[f"{what} wait: another run is making {name}" for what in ("begin", "end")] for name in names]
+    assert watch.heard == [line for lines in told for line in lines]
+    assert [len(heard) for heard in looks] == [1, 1, 1, 3, 3, 3][: len(looks)]

@@ -54,6 +54,15 @@ def test_a_run_is_told_at_once_that_another_takes_times(start, monkeypatch):
         pass
 
 
+def test_it_is_told_which_process_takes_times_where_the_system_says_it(start, tmp_path, monkeypatch):
+    process = start(60)
+    with pytest.raises(Held, match=rf"another run takes times on .* \(process {process.pid}\)$"), timed_alone():
+        pytest.fail("two take times")
+    monkeypatch.setattr(alone, "LOCKS", tmp_path / "none")
+    with pytest.raises(Held, match=r"another run takes times on [^()]*$"), timed_alone():
+        pytest.fail("two take times")
+
+
 def test_the_lock_dies_with_its_process_and_its_file_stays(start):
     process = start(60)
     process.kill()
