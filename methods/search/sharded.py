@@ -8,17 +8,17 @@ exact, and that of approximate ones is no worse than what the shards have found.
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import entry_points
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
-from bench.interfaces import Codes, Corpus, Index, IndexName, Int, Unsuitable
+from bench.interfaces import Codes, Corpus, IndexName, Int, Unsuitable
 from methods.parameters import Count, check_value
 from methods.search.common.inputs import check_k, codes_of, features_of, only
 from methods.search.features.rerank import Float32
+from methods.search.shards import Afar, Here, check_address, check_client, parsed
 
 LINEAR = IndexName("linear_scan")
 
@@ -27,16 +27,29 @@ class Sharded:
     """The index ``of``, built on each of so many ``shards`` of the database, all of which are asked.
 
     ``parameters``: those of the index, as in "factory=IVF64,Flat; device=cpu"; values are JSON or else texts.
-    ``query``: its query parameters, written likewise, as in "nprobe=8". The shards are asked one after another.
+    ``query``: its query parameters, written likewise, as in "nprobe=8". The shards are asked one after another, or
+    side by side where they are on the workers of a Dask cluster, whose address is the ``scheduler``'s, as in
+    "tcp://HOST:8786". Then all times have the network in them, and what else the workers do is not watched.
     """
 
     label = "Sharded"
     query_parameters = ("query",)
 
-    def __init__(self, *, of: IndexName = LINEAR, parameters: str = "", query: str = "", shards: Count = 2) -> None:
-        """Raises ValueError: there is no such index, it reads real codes, or its parameters are wrong."""
+    def __init__(
+        self,
+        *,
+        of: IndexName = LINEAR,
+        parameters: str = "",
+        query: str = "",
+        shards: Count = 2,
+        scheduler: str = "",
+    ) -> None:
+        """Raises ValueError: there is no such index, it reads real codes, or a parameter is wrong."""
         check_value("shards", Count, shards)
-        self.of, self.parameters, self.shards, self._parts = of, parameters, shards, list[Any]()
+        check_value("scheduler", str, scheduler)
+        check_address(scheduler)
+        self.of, self.parameters, self.shards, self.scheduler = of, parameters, shards, scheduler
+        self._shards: Here | Afar | None = None
         found = [*entry_points(group="bench.indexes", name=of)]
         if len(found) != 1 or of == "sharded":
             raise ValueError(f"of = {of!r} must be the name of one other index, as `bench list` shows")
@@ -60,7 +73,12 @@ class Sharded:
         return bool(getattr(self._one, "deterministic", True))
 
     def check(self, dim: int | None, bits: int | None) -> None:
-        """What the index itself refuses; see ``bench.interfaces.Index``."""
+        """What the index itself refuses; see ``bench.interfaces.Index``.
+
+        Raises Unavailable: the client of a Dask cluster is not installed.
+        """
+        if self.scheduler:
+            check_client()
         if hasattr(self._one, "check"):
             self._one.check(dim, bits)
 
@@ -71,41 +89,51 @@ class Sharded:
         """
         only("sharded", self.query_parameters, parameters)
         text = parameters.get("query", getattr(self, "query", ""))
-        values = _parsed("query", text)
+        values = parsed("query", text)
         try:
-            one: Any = self._plugin(**_parsed("parameters", self.parameters), **values)
+            one: Any = self._plugin(**parsed("parameters", self.parameters), **values)
             only(self.of, one.query_parameters, values)
         except (TypeError, ValueError) as fault:
             raise ValueError(
                 f"of = {self.of!r}, parameters = {self.parameters!r}, query = {text!r}: {fault}"
             ) from fault
         self._one, self.query = one, text
-        for part in self._parts:
-            _set(part, one)
+        if self._shards is not None:
+            self._shards.ask("set_query", self._query())
+
+    def start(self) -> None:
+        """Connect to the workers, if there are any.
+
+        Raises ValueError: the scheduler does not answer, or has no worker.
+        """
+        self._shards = Afar(self.scheduler) if self.scheduler else Here()
 
     def build(self, database: Corpus) -> Self:
-        """Build the shards one after another; each has rows that follow each other.
+        """Build the shards; each has rows that follow each other.
 
-        Raises Unsuitable: there are fewer items than shards, or the index refuses a shard.
+        Raises Unsuitable: there are fewer items than shards, or the index refuses a shard. Raises ValueError: see
+        ``start``.
         """
         if len(database) < self.shards:
             raise Unsuitable(f"sharded: {len(database)} items are too few for shards = {self.shards}")
         euclidean = "features" in self.reads
         self._rows = Float32().build(features_of(database, "sharded")) if euclidean else codes_of(database, "sharded")
         self._starts = [len(database) * number // self.shards for number in range(self.shards + 1)]
-        self._parts = []
-        for start, stop in pairwise(self._starts):
-            part: Any = self._plugin(**_parsed("parameters", self.parameters))
-            if hasattr(part, "start"):
-                part.start()
-            part.build(database.part(start, stop))
-            _set(part, self._one)
-            self._parts.append(part)
+        if self._shards is None:
+            self.start()
+        assert self._shards is not None
+        parts = [database.part(start, stop) for start, stop in pairwise(self._starts)]
+        self._shards.build(self._plugin, parsed("parameters", self.parameters), self._query(), parts)
         return self
+
+    def _query(self) -> dict[str, Any]:
+        """The query parameters of the index, with their values."""
+        return {name: getattr(self._one, name) for name in self._one.query_parameters}
 
     def search(self, queries: Corpus, k: int) -> Int:
         check_k(k)
-        found = [part.search(queries, k) for part in self._parts]
+        assert self._shards is not None
+        found = self._shards.ask("search", queries, k)
         every = np.hstack([np.where(one >= 0, one + at, -1) for one, at in zip(found, self._starts, strict=False)])
         ids = np.sort(every, axis=1)[:, ::-1]  # what is missing comes last
         if isinstance(self._rows, Float32):
@@ -115,7 +143,8 @@ class Sharded:
     def size_bytes(self) -> int:
         """The shards, and the rows that answers are merged by: they count twice where the index keeps them too."""
         rows = self._rows.size_bytes() if isinstance(self._rows, Float32) else self._rows.words.nbytes
-        return rows + sum(int(part.size_bytes()) for part in self._parts)
+        assert self._shards is not None
+        return rows + sum(self._shards.ask("size_bytes"))
 
 
 def _nearest(database: Codes, queries: Codes, ids: Int, k: int) -> Int:
@@ -123,28 +152,3 @@ def _nearest(database: Codes, queries: Codes, ids: Int, k: int) -> Int:
     distances = np.bitwise_count(database.words[ids] ^ queries.words[:, None]).sum(axis=2, dtype=np.int64)
     distances[ids < 0] = database.bits + 1
     return np.take_along_axis(ids, np.lexsort((ids, distances))[:, :k], axis=1)
-
-
-def _set(part: Index, like: Index) -> None:
-    """Give a built index the query parameters of another."""
-    if like.query_parameters:
-        optional: Any = part
-        optional.set_query(**{name: getattr(like, name) for name in like.query_parameters})
-
-
-def _parsed(what: str, text: str) -> dict[str, Any]:
-    """The parameters that a text names.
-
-    Raises ValueError: it is no text of that form.
-    """
-    check_value(what, str, text)
-    values: dict[str, Any] = {}
-    for part in filter(None, map(str.strip, text.split(";"))):
-        name, equals, value = (word.strip() for word in part.partition("="))
-        if not equals or not name.isidentifier():
-            raise ValueError(f"{what} = {text!r}: {part!r} must be NAME=VALUE; a semicolon stands between two")
-        try:
-            values[name] = json.loads(value)
-        except ValueError:
-            values[name] = value
-    return values

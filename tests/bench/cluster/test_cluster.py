@@ -5,7 +5,6 @@ import signal
 import time
 import uuid
 from collections import defaultdict
-from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -18,46 +17,10 @@ from bench.stages.nearest import PART_ROWS
 from bench.store.entries import Store
 from tests import warm
 from tests.bench.runs.test_work import ALONE, CELLS, FITS, GRID, figures, finish, fits, start
-from tests.conftest import PLUGINS, TEST_MARK, marked
+from tests.conftest import PLUGINS, marked
+from tests.workers import cluster
 
 pytestmark = pytest.mark.long
-
-SCHEDULER = """
-import asyncio, pathlib, sys
-from distributed import Scheduler
-async def main():
-    async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as one:
-        pathlib.Path(sys.argv[1]).write_text(one.address)
-        await one.finished()
-asyncio.run(main())
-"""
-WORKER = """
-import asyncio, sys
-from distributed import Worker
-async def main():
-    async with Worker(sys.argv[1], nthreads=1, resources={"timing": 1}, local_directory=sys.argv[2]) as one:
-        await one.finished()
-asyncio.run(main())
-"""
-
-
-@contextmanager
-def cluster(folder, hosts, mark=""):
-    """The address of a scheduler with a worker for each name of a host, and the workers."""
-    environment = {**os.environ, "PYTHONPATH": str(PLUGINS), TEST_MARK: mark}
-    processes = [warm.start(SCHEDULER, folder / "address", environment=environment)]
-    try:
-        while not (folder / "address").exists() or not (folder / "address").read_text():
-            time.sleep(0.05)
-        address = (folder / "address").read_text()
-        for name in hosts:
-            own = {**environment, "BENCH_HOST": name}
-            processes.append(warm.start(WORKER, address, folder / f"local-{name}", environment=own))
-        yield address, processes[1:]
-    finally:
-        for one in processes:
-            one.send_signal(signal.SIGKILL)
-            one.wait(20)
 
 
 def written(folder, text):
@@ -136,6 +99,39 @@ def test_exact_neighbours_in_a_large_database_are_found_in_parts_by_the_workers(
     for number in (1, 2):
         assert any(f"{host}: find exact neighbours by identity, part {number} of 2" in said for host in hosts), said
     assert said.count(": find ") == 2
+
+
+SHARDED = """
+title = "Shards on workers"
+dataset = "toy_clusters"
+recipe = "r"
+[measure]
+replicates = 2
+rounds = 1
+queries_per_round = 5
+batch_seconds = 0.01
+[[cells]]
+embedder = "identity"
+index = "sharded"
+shards = [2, 3]
+scheduler = "ADDRESS"
+[recipes.r]
+"""
+
+
+def test_a_run_times_an_index_whose_shards_are_on_workers(tmp_path):
+    folder = tmp_path / "shared"
+    with cluster(tmp_path, [f"shard-{number}-{os.getpid()}" for number in range(2)]) as (address, workers):
+        said = finish(*start("run", written(tmp_path, SHARDED.replace("ADDRESS", address)), folder))
+        rows = [meta["row"] for meta in metas(folder)]
+        assert [row["recall_at_10"] for row in rows] == [1.0, 1.0], said
+        assert all(row["latency_ms_p50"] > 0 and row["build_seconds"] > 0 for row in rows)
+        for one in workers:
+            one.send_signal(signal.SIGKILL)
+        again = tmp_path / "again"
+        finish(*start("run", written(tmp_path, SHARDED.replace("ADDRESS", address)), again), code=1)
+    reasons = {meta["row"]["reason"] for meta in metas(again)}
+    assert all("scheduler = 'tcp://" in reason or "lost" in reason for reason in reasons), reasons
 
 
 POISON = """

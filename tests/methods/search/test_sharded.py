@@ -1,13 +1,19 @@
 """A sharded index: exact shards make the exact answer; its keys and parameters are those of what it is made of."""
 
+import gc
+import socket
+import time
+
 import numpy as np
 import pytest
 
 from bench.conformance import data
-from bench.interfaces import Codes, Corpus, Unsuitable
+from bench.interfaces import Codes, Corpus, Unavailable, Unsuitable
 from bench.plugins import choices, registry
 from bench.plugins.choices import Choice
+from methods.search import shards
 from methods.search.sharded import Sharded
+from tests.workers import cluster
 
 RNG = np.random.default_rng(0)
 DATABASE, QUERIES = data.corpora()
@@ -60,6 +66,8 @@ def test_query_parameters_reach_all_shards_and_what_is_left_out_is_as_by_default
         ({"of": "sharded"}, "of = 'sharded' must be the name of one other index"),
         ({"of": "asymmetric_scan"}, "orders by real codes"),
         ({"shards": 0}, "shards = 0 must be an integer of at least 1"),
+        ({"scheduler": "localhost:8786"}, "scheduler = 'localhost:8786' must be the address of a Dask scheduler"),
+        ({"scheduler": "tcp://"}, "scheduler = 'tcp://' must be the address of a Dask scheduler"),
         ({"query": "nprobe"}, "query = 'nprobe': 'nprobe' must be NAME=VALUE"),
         ({"of": "faiss", "query": "nprobe=none"}, "query = 'nprobe=none': nprobe = 'none'"),
         ({"of": "faiss", "query": "factory=Flat"}, "faiss has the query parameters .*, not factory"),
@@ -77,6 +85,68 @@ def test_fewer_items_than_shards_and_what_the_index_refuses_are_unsuitable():
         Sharded(shards=3).build(DATABASE.part(0, 2))
     with pytest.raises(Unsuitable, match="centroids = 300"):
         Sharded(of="faiss_ondisk", shards=3).build(DATABASE)
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler with two workers."""
+    distributed = pytest.importorskip("distributed")
+    with cluster(tmp_path_factory.mktemp("cluster"), ["one", "two"]) as (address, _):
+        with distributed.Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2)
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("of", "parameters", "query"), [("faiss", "factory=IVF8,Flat", "nprobe=2"), ("hamming_scan", "", "")]
+)
+def test_shards_on_workers_answer_as_shards_here(scheduler, of, parameters, query):
+    made = [Sharded(of=of, parameters=parameters, query=query, shards=3, scheduler=at) for at in ("", scheduler)]
+    here, afar = (one.build(DATABASE) for one in made)
+    for asked in (QUERIES, QUERIES.part(0, 1)):
+        np.testing.assert_array_equal(afar.search(asked, 10), here.search(asked, 10))
+    assert afar.size_bytes() == here.size_bytes()
+    for one in (here, afar) if query else ():
+        one.set_query(query="nprobe=8")
+    np.testing.assert_array_equal(afar.search(QUERIES, 100), here.search(QUERIES, 100))
+
+
+def test_shards_are_on_all_workers_and_end_with_the_index(scheduler):
+    distributed = pytest.importorskip("distributed")
+    index = Sharded(shards=3, scheduler=scheduler).build(DATABASE)
+    with distributed.Client(scheduler, set_as_default=False) as client:
+
+        def held():
+            return sum(bool(keys) for keys in client.has_what().values())
+
+        assert held() == 2
+        del index
+        gc.collect()
+        deadline = time.monotonic() + 20
+        while held() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert held() == 0
+
+
+def test_what_a_shard_on_a_worker_refuses_comes_through(scheduler):
+    with pytest.raises(Unsuitable, match="centroids = 300"):
+        Sharded(of="faiss_ondisk", shards=3, scheduler=scheduler).build(DATABASE)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(shards, "CONNECT_SECONDS", 0.2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(ValueError, match=f"scheduler = '{address}' does not answer"):
+        Sharded(scheduler=address).start()
+
+
+def test_without_dask_a_scheduler_is_unavailable(monkeypatch):
+    monkeypatch.setattr(shards.importlib.util, "find_spec", lambda module: None)
+    Sharded().check(8, None)
+    with pytest.raises(Unavailable, match=r"pip install -e '\.\[cluster\]'"):
+        Sharded(scheduler="tcp://somewhere:8786").check(8, None)
 
 
 def test_equal_codes_of_two_words_come_by_id():
