@@ -198,7 +198,7 @@ def test_ctrl_c_and_signals_that_end_it_say_that_finished_work_is_kept_and_leave
     process = subprocess.Popen(
         [sys.executable, "-m", "bench", *map(str, arguments)], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(PLUGINS), TEST_MARK: mark}, stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a background job or nohup ignores it
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 100

@@ -43,6 +43,16 @@ def test_a_fault_is_one_line_and_an_exit_code(fault, code, line, capsys):
     assert capsys.readouterr().err == f"bench: {line}\n"
 
 
+@pytest.fixture
+def heeded():
+    """Signals do what they do by default, also where the tests run under ``nohup``."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in endings.ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_that_ends_a_command_is_one_line_and_128_more_as_its_exit_code(number, code, capsys):
     left = []
@@ -58,6 +68,7 @@ def test_a_signal_that_ends_a_command_is_one_line_and_128_more_as_its_exit_code(
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_terminal_that_is_gone_changes_neither_the_end_nor_its_code(monkeypatch):
     def work():
         try:
