@@ -321,9 +321,7 @@ def writing(grids: Sequence[Grid]) -> Planned:
     """Write the tables and figures of a grid on its data sets."""
     cells = sum(len(grid.cells) for grid in grids)
     settings = {"grid": grids[0].name, "layout": grids[0].layout, "data sets": len(grids)}
-    return Planned(
-        Unit("writing", "writing", settings, cells, "write the tables, the figures and the page", minor=True)
-    )
+    return Planned(Unit("writing", "writing", settings, cells, "report", minor=True))
 
 
 def _coding(cell: Cell) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 
 from bench.report.findings import findings
 from bench.report.numerals import significant
+from bench.report.page.assemble import FORMAT
 from bench.report.site import build
 from bench.report.site.addresses import method_address, report_address
 from bench.report.site.build import build_site, check_site
@@ -261,7 +262,7 @@ def test_without_results_a_line_says_what_is_expected(tmp_path):
     lambda page, text: page.write_text(text.replace('id="data">{', 'id="data">')),
     lambda page, text: page.write_text(text.replace('id="data">{', f'id="data">{"[" * 100_000}{{')),
     lambda page, text: page.write_text(text[: text.index('id="data">') + 100]),
-    lambda page, text: page.write_text(text.replace('"format":1', '"format":99')),
+    lambda page, text: page.write_text(text.replace(f'"format":{FORMAT}', '"format":99')),
     lambda page, text: page.write_bytes(b"\xff\xfe\x00"),
     lambda page, text: page.unlink(),
 ])  # fmt: skip
