@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import weakref
@@ -65,9 +66,8 @@ class Afar:
 
     def __init__(self, scheduler: str) -> None:
         """Raises ValueError: the scheduler does not answer, or has no worker."""
-        from distributed import Client
-
-        connect: Any = Client
+        # Imported by name, as the index may do without it: its version is in no key.
+        connect: Any = importlib.import_module("distributed").Client
         try:
             self._client = connect(scheduler, timeout=CONNECT_SECONDS, set_as_default=False, direct_to_workers=True)
         except (OSError, ValueError, TimeoutError) as fault:

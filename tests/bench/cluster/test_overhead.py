@@ -13,9 +13,8 @@ from distributed import Client
 from bench.cluster.afar import Afar
 from bench.cluster.engine import Dask
 from bench.runs.crew import Job, Manner
-from tests.bench.cluster import test_cluster
 from tests.bench.cluster.test_afar import Screen
-from tests.bench.cluster.test_cluster import WORKER, cluster
+from tests.workers import WORKER, cluster
 
 pytestmark = [pytest.mark.long, pytest.mark.alone]
 
@@ -40,7 +39,7 @@ hands.Hand = Sleeping
 def seconds(folder, monkeypatch, workers, jobs, each):
     """The seconds that so many workers take for so many jobs, which sleep for so many seconds each."""
     folder.mkdir()
-    monkeypatch.setattr(test_cluster, "WORKER", SLEEPING + WORKER)
+    monkeypatch.setattr(workers, "WORKER", SLEEPING + WORKER)
     hosts = [f"sleeper-{number}-{os.getpid()}" for number in range(workers)]
     grid = SimpleNamespace(dataset_name="d", measure=SimpleNamespace(split="all"))
     run = SimpleNamespace(pipeline=SimpleNamespace(grid=grid), results=None, failed=set(), retry_failed=False)
