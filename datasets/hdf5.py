@@ -86,9 +86,12 @@ class HDF5(VectorSet):
         folder = needed_folder(self.data_dir, HOLDING)
         names = sorted(path.stem for path in folder.glob("*.hdf5"))
         chosen = [name for name in names if self.name in (None, name)]
+        if not names:
+            raise ValueError(f"{folder}: no .hdf5 file is in it: expected one, as of the benchmark of ANN libraries")
         if len(chosen) != 1:
-            known = ", ".join(names) or "none"
-            raise ValueError(f"{folder}: name = {self.name!r} must be that of one .hdf5 file; there are: {known}")
+            known = ", ".join(names)
+            named = f"name = {self.name!r} is none of its .hdf5 files" if self.name else "several .hdf5 files are in it"
+            raise ValueError(f"{folder}: {named}: expected name = one of {known}")
         return folder / f"{chosen[0]}.hdf5"
 
 

@@ -80,7 +80,10 @@ class Chosen:
         check_writable("--out", self.out, [*inner, *(f"{plans[0].name}/{plan.dataset_name}" for plan in plans)])
         check_temporary()
         if self.remote is not None:
-            ObjectStore(self.remote).check()
+            try:
+                ObjectStore(self.remote).check()
+            except ValueError as fault:
+                raise ValueError(f"--remote: {fault}") from fault
 
     def artifacts(self, say: Say, memory: int | None = None) -> Store:
         """The store of the cache. ``memory``: see `Store`."""

@@ -222,7 +222,7 @@ def gc(
         from bench.store.garbage import garbage, seconds
         from bench.system.files import remove
 
-        age = None if older_than is None else seconds(older_than)
+        age = None if older_than is None else seconds("--older-than", older_than)
         total = 0
         for root in dict.fromkeys([cache_dir or default_cache(), out]):
             for found in list(garbage(Store(root), age)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from bench.system.wording import one_line, printable
 
 if TYPE_CHECKING:
     from bench.records.compare import Change
+    from bench.report.text_layout import Table
 
 WIDTH_OF_A_FILE = 10_000
 """The columns of a file or a pipe: a line is whole there, however wide."""
@@ -94,7 +95,7 @@ errors = Screen(stderr=True)
 def print_changes(changes: list[Change]) -> None:
     """Print the moved changes, the worst losses first, then those that can't be compared, and a summary."""
     from bench.records.compare import ordered, share_in_words, summary
-    from bench.report.text_layout import Row, Table, fitted, wrapped
+    from bench.report.text_layout import fitted, needs, wrapped
 
     shown = [change for change in ordered(changes) if change.verdict != "same"]
     several = len({one.dataset for one in changes}) > 1
@@ -108,15 +109,26 @@ def print_changes(changes: list[Change]) -> None:
         "interval": [one.interval if one.has_moved else "" for one in shown],
         "verdict": [f"{one.verdict} ({one.note})" if one.note else one.verdict for one in shown],
     }
-    corner, *heads = [head for head, texts in columns.items() if any(texts)] or [""]
     if shown:
-        rows = [
-            Row(label, tuple(values))
-            for label, *values in zip(*(columns[head] for head in (corner, *heads)), strict=True)
-        ]
-        texts = tuple(at for at, head in enumerate(heads) if head in ("cell", "figure", "verdict"))
-        print_lines(fitted(Table(tuple(heads), tuple(rows), corner, texts=texts), console.table_width))
+        table = _of_columns(columns)
+        if needs(table) > console.table_width:  # columns in groups: each row of each group names its figure
+            named = ("data set", "cell", "figure")
+            whole = [", ".join(filter(None, names)) for names in zip(*(columns[name] for name in named), strict=True)]
+            table = _of_columns({"cell": whole} | {name: columns[name] for name in columns if name not in named})
+        print_lines(fitted(table, console.table_width))
     print_lines(wrapped(summary(changes), console.table_width))
+
+
+def _of_columns(columns: Mapping[str, Sequence[str]]) -> Table:
+    """A table of the columns that have a text at all. The first names the rows."""
+    from bench.report.text_layout import Row, Table
+
+    corner, *heads = [head for head, texts in columns.items() if any(texts)]
+    rows = [
+        Row(label, tuple(values)) for label, *values in zip(*(columns[one] for one in (corner, *heads)), strict=True)
+    ]
+    texts = tuple(at for at, head in enumerate(heads) if head in ("cell", "figure", "verdict"))
+    return Table(tuple(heads), tuple(rows), corner, texts=texts)
 
 
 def _figure_name(figure: str) -> str:

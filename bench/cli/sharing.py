@@ -56,7 +56,11 @@ def compare(
         if html is not None:
             console.print(f"wrote {write_changes(html, changes, *stores, lost, means)}")
         if fail_over is not None and lost:
-            print_reasons(errors, f"bench: {len(lost)} losses ({means}):", (one.describe() for one in lost))
+            print_reasons(
+                errors,
+                f"bench: {len(lost)} {'loss' if len(lost) == 1 else 'losses'} ({means}):",
+                (one.describe() for one in lost),
+            )
             raise typer.Exit(1)
 
 

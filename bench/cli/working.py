@@ -79,7 +79,7 @@ def _manner(time_for: str | None, only: str | None) -> Manner:
     kinds = {kind: kind for kind in get_args(Only)}
     if only is not None and only not in kinds:
         raise ValueError(f"--only {shown(only)}: expected {' or '.join(kinds)}")
-    until = math.inf if time_for is None else time.monotonic() + seconds(time_for)
+    until = math.inf if time_for is None else time.monotonic() + seconds("--for", time_for)
     return Manner(waits=False, only=kinds.get(only), until=until)
 
 

@@ -19,10 +19,10 @@ Kind = Literal["text", "integer", "number"]
 class Column:
     """A column of ``cells.csv``. Name and headings may hold ``{k}``, the number of neighbours.
 
-    A table shows its values times ``scale``, to ``digits`` decimals, below its ``heading``. ``brief`` is its name where
-    there is little room, and ``said`` its name in a sentence. ``bounds`` are the columns of its interval. A column that
-    is compared has a ``better`` direction. If it is ``judged``, it is a quality; if not, it is the median of the
-    ``array`` of a record [replicates, ...], or the rate for that median; where one process takes all replicates,
+    A table shows its values times ``scale``, to ``digits`` decimals at least, below its ``heading``. ``brief`` is its
+    name where there is little room, and ``said`` its name in a sentence. ``bounds`` are the columns of its interval.
+    A column that is compared has a ``better`` direction. If it is ``judged``, it is a quality; if not, it is the median
+    of the ``array`` of a record [replicates, ...], or the rate for that median; where one process takes all replicates,
     ``shared`` is the standard deviation between processes of the logarithm. ``reference`` is the column of the
     published value. A difference is shown if the quantity (``compares``) and the data are the same.
     """

@@ -164,10 +164,17 @@ def compare(before: Store, after: Store, across_machines: bool = False) -> list[
     finished = any(_ok(entry) for data in ours for seeds in data.cells.values() for entry in seeds.values())
     for store, holds in ((before, finished), (after, bool(theirs))):
         if not holds:
-            raise ValueError(f"{store.root} holds no finished records: expected a folder that `run --out` wrote")
+            raise ValueError(f"{store.root} holds no finished records{_instead(store)}")
     found = _gathered(chain.from_iterable(_compared(*pair, across_machines) for pair in _paired(ours, theirs)))
     level = judging_level([one.shift.p_value for one in found if isinstance(one, Pair) and one.shift.is_tested])
     return [one.judged(level) if isinstance(one, Pair) else one for one in found]
+
+
+def _instead(store: Store) -> str:
+    """What a results folder without finished records holds instead, in words."""
+    ended = Counter(str(entry.meta["row"]["status"]) for _, entry in book.every(store))
+    told = ", ".join(f"{count} {status}" for status, count in ended.items())
+    return f", only cells that ended otherwise: {told}" if told else ": expected a folder that `run --out` wrote"
 
 
 def losses(changes: list[Change], share: float, allow_missing: bool = False) -> list[Change]:

@@ -9,7 +9,7 @@ import pandas as pd
 from bench.grids.cells import RANKED
 from bench.grids.protocols import HELD_OUT
 from bench.grids.published import DATA, load_reference
-from bench.records.columns import MEAN_LATENCY, TRAINER
+from bench.records.columns import MEAN_LATENCY, SPEED_UP, TRAINER
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, query_time, span, word
 
@@ -17,13 +17,12 @@ from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, query_time, sp
 def caption(tidy: pd.DataFrame, grid: GridInfo) -> str:
     """The caption of a table, in sentences of plain text."""
     datasets = sorted(tidy["dataset"].dropna().unique())
-    counts = f"{span(tidy['queries'])} queries"
-    if tidy["database_items"].notna().any():
-        counts = f"{span(tidy['database_items'])} database items, {counts}"
+    counted = {"database_items": "database items", "queries": "queries"}
+    counts = ", ".join(f"{span(tidy[name])} {words}" for name, words in counted.items() if tidy[name].notna().any())
     seeds = ", ".join(str(seed) for seed in sorted(tidy["seed"].dropna().unique()))
     sentences = [
         f"{grid.title.rstrip('.')}.",
-        f"{', '.join(datasets)}: {counts}; recipe {grid.recipe}; seeds: {seeds or 'none'}.",
+        f"{', '.join(datasets)}: {counts or 'nothing is finished'}; recipe {grid.recipe}; seeds: {seeds or 'none'}.",
         *_about_the_reference(tidy, grid),
         *(note if note.endswith(".") else f"{note}." for note in grid.notes),
         f"{NOT_RUN}: not run, or not measured.",
@@ -145,10 +144,15 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
             f"The published time has no unit; it is read as seconds for all {queries} queries, and divided by them."
         )
     if grid.layout == "methods":
+        if tidy[SPEED_UP.name].notna().any():
+            sentences.append(
+                "Speed-up is over our own linear scan, in the same rounds; that runs at the speed of memory."
+            )
+        if SPEED_UP.reference in tidy and tidy[SPEED_UP.reference].notna().any():
+            sentences.append("The published speed-up is over the paper's own scan, so the two do not compare.")
         sentences.append(
-            "Speed-up is over our own linear scan, which runs at the speed of memory; the published one is over the "
-            "paper's own scan, so the two do not compare. Memory as the paper counts leaves out what a search "
-            "reads besides (features, tables, codes); memory needed counts it. 1 MB is 1,000,000 bytes."
+            "Memory as the paper counts leaves out what a search reads besides (features, tables, codes); memory "
+            "needed counts it. 1 MB is 1,000,000 bytes."
         )
         if published is not None and "counted_items" in published:
             counted = span(published["counted_items"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
+import matplotlib.ticker
 import pandas as pd
 
 from bench.grids.cells import RANKED
@@ -18,6 +19,7 @@ from bench.records.columns import MAP, PRECISION, RECALL
 from bench.records.frame import SECTION, VARIANT
 from bench.report import pareto
 from bench.report.code_tables import code_sections
+from bench.report.numerals import significant
 from bench.report.tables import complete, section_name, split_series
 from bench.report.words import GridInfo, papers_data
 from bench.system.files import replace_file
@@ -35,6 +37,9 @@ NAMES = (
 """The names of all figures. One of an earlier report that has nothing to show now is removed."""
 KINDS = ("png", "pdf")
 ACROSS = 4
+ALONE = "Time of a single query, ms"
+LATENCY = f"{ALONE} (median, one thread)"
+DECADE = 10
 HANDLE_INCHES, LETTER_INCHES = 0.7, 0.06
 """The width of a handle and of a letter in a legend of small letters."""
 SERIES = ["index", "rerank", "build_setting", *VARIANT]
@@ -107,7 +112,8 @@ def panels(done: pd.DataFrame, grid: GridInfo) -> dict[str, Panel]:
     if shown["candidates"].nunique() > 1:
         found["precision_against_candidates"] = Panel(_against_candidates, *precision)
     if shown[front.LATENCY].notna().any():
-        found["precision_against_time"] = Panel(_against_time, *precision)
+        published = bool(done["reference_ms"].notna().any())
+        found["precision_against_time"] = Panel(partial(_against_time, published), *precision)
     return found
 
 
@@ -148,6 +154,7 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
             panel.draw(axes, _means(series), line)
         if panel.cost:
             _front(axes, pd.concat([_means(series) for _, series in section]), panel.cost)
+        _label_plainly(axes)
         axes.set_title(name.replace(", ", ",\n"), fontsize="medium", parse_math=False)
         axes.grid(True, which="major", color="0.9")
         axes.set_axisbelow(True)
@@ -161,6 +168,17 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
     datasets = ", ".join(sorted(done["dataset"].dropna().unique()))
     figure.suptitle(f"{grid.name}: {datasets}, recipe {grid.recipe}", fontsize="medium", parse_math=False)
     return figure
+
+
+def _label_plainly(axes: Any) -> None:
+    """Label a logarithmic axis of times in plain numbers, and one that spans less than a decade by a few round ones."""
+    if axes.get_xscale() != "log":
+        return
+    low, high = axes.get_xlim()
+    if high < DECADE * low:
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4))
+    axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: significant(value)))
+    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def add_legend(figure: matplotlib.figure.Figure, entries: dict[str, Any]) -> None:
@@ -215,23 +233,23 @@ def _against_candidates(axes: Any, points: pd.DataFrame, line: Line) -> None:
     _published(axes, points["candidates"], points, line)
 
 
-def _against_time(axes: Any, points: pd.DataFrame, line: Line) -> None:
+def _against_time(published: bool, axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
-    axes.set_xlabel("Time of one query, ms (ours: median of single queries;\npublished: total / queries)")
+    axes.set_xlabel(f"{ALONE} (ours: median of single queries;\npublished: total / queries)" if published else LATENCY)
     _line(axes, points[front.LATENCY], points, line, front.LATENCY)
     _published(axes, points["reference_ms"], points, line)
 
 
 def _against_latency(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
-    axes.set_xlabel("Time of a single query, ms (median, one thread)")
-    _line(axes, points[front.LATENCY], points, line, front.LATENCY)
+    axes.set_xlabel(LATENCY)
+    _best(axes, points, line, front.LATENCY)
 
 
 def _against_batch(axes: Any, points: pd.DataFrame, line: Line) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("Time of a batch over its queries, ms (all threads)")
-    _line(axes, front.cost_of(points, front.THROUGHPUT), points, line, front.THROUGHPUT)
+    _best(axes, points, line, front.THROUGHPUT)
 
 
 def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
@@ -245,7 +263,18 @@ def _front(axes: Any, points: pd.DataFrame, column: str) -> None:
     axes.step(x, y, where="post", color="0.5", linewidth=3, alpha=0.5, zorder=0, label=FRONT)
 
 
-def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line, time: str = "") -> None:
+def _best(axes: Any, points: pd.DataFrame, line: Line, time: str) -> None:
+    """Draw a series over a ``time``. A line joins its best settings, which none of the others beats, as on the page."""
+    cost = front.cost_of(points, time)
+    points, cost = points[cost.notna()], cost[cost.notna()]
+    _line(axes, cost, points, line, time, joined=False)
+    best = front.front(cost, points["value"])
+    order = cost[best].argsort(kind="stable")
+    colour = COLOURS[line.style % len(COLOURS)]
+    axes.plot(cost[best].iloc[order], points["value"][best].iloc[order], color=colour, linewidth=1.2)
+
+
+def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line, time: str = "", joined: bool = True) -> None:
     """Draw a series with the spread of its value and, for a ``time``, with its interval if it has one."""
     axes.errorbar(
         x,
@@ -254,6 +283,7 @@ def _line(axes: Any, x: pd.Series, points: pd.DataFrame, line: Line, time: str =
         yerr=points["spread"] if points["spread"].any() else None,
         color=COLOURS[line.style % len(COLOURS)],
         marker=MARKERS[line.style % len(MARKERS)],
+        linestyle="-" if joined else "none",
         capsize=2,
         label=line.label,
     )

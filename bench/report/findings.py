@@ -19,7 +19,7 @@ from bench.report import pareto, systems
 from bench.report.code_tables import code_sections
 from bench.report.numerals import difference, percent, significant
 from bench.report.tables import label, section_name, shortfall, shortfalls
-from bench.report.words import GridInfo, span
+from bench.report.words import TOO_FEW, GridInfo, is_vague, span
 from bench.timing.statistics import over_replicates
 
 ENOUGH = 0.95
@@ -77,7 +77,20 @@ def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         "codes": _best_codes,
         "models": _best_codes,
     }[grid.layout]
-    return [*about(done, shown, grid), *_against_the_published(done, grid), *_left_out(shown, len(done))]
+    unsteady = [] if rankings else _unsteady(done)
+    return [*about(done, shown, grid), *_against_the_published(done, grid), *unsteady, *_left_out(shown, len(done))]
+
+
+def _unsteady(done: pd.DataFrame) -> Iterator[str]:
+    """The sentences on timings in which the machine was not steady or not alone."""
+    why = {
+        "unstable": "the speed of the machine itself moved by more than 10 %",
+        "loaded": "other programs kept the machine busy",
+    }
+    for column, words in why.items():
+        known = _numbers(done, column).dropna()
+        if during := int(known.sum()):
+            yield f"During {during} of {len(known)} timings {words}."
 
 
 def _left_out(shown: pd.DataFrame, done: int) -> Iterator[str]:
@@ -170,9 +183,11 @@ def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
     busy = ", timed while the machine was busy" if best["busy"] or exact["busy"].any() else ""
     if pd.isna(low) or pd.isna(high):
         return f" in {_share(share)} % of {whose} time (no interval{busy})"
-    ends = f"{_share(low)} to {_share(high)} %"
+    vague = is_vague(low, high)
+    ends = TOO_FEW if vague else f"{_share(low)} to {_share(high)} %"
     if low <= 1 <= high:
-        return f" in a time not told apart from that of exact search ({ends} of it{busy})"
+        of_it = "" if vague else " of it"
+        return f" in a time not told apart from that of exact search ({ends}{of_it}{busy})"
     return f" in {_share(share)} % of {whose} time ({ends}{busy})"
 
 
@@ -209,7 +224,8 @@ def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: st
         alike = alike[~alike["is_exact"]]
     apart = "" if alike.empty else f"; not told apart from {_listed(alike, shown)}"
     if best["is_exact"]:
-        return f"No search that reaches {enough} is faster than exact search{apart}"
+        told = apart.replace("; not", "; exact search is not")
+        return f"No search that reaches {enough} is faster than exact search{told}"
     reached = f"{percent(best[quality.column])} %{_in_time(best, points, quality.whose)}"
     absent = not points["is_exact"].any() and _is_beside_exact(best)  # its own row is of another machine class
     if alike["is_exact"].any() or (absent and best["ratio_low"] <= 1 <= best["ratio_high"]):

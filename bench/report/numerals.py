@@ -8,6 +8,8 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 DIGITS = 3
 SMALLEST = 1e-6
 """A number nearer to zero has an exponent, because its zeros would fill the line."""
+VAGUE = 10.0
+"""An interval of a time whose upper end is more than so many times its lower end says nothing."""
 NOISE = 9
 """The significant digits that count. The others are rounding of the machine (0.29 * 100 is 28.999999999999996)."""
 
@@ -39,6 +41,19 @@ def floored(value: float, decimals: int) -> str:
 def percent(share: float) -> str:
     """A quality or a share in percent, without the percent sign: .9496 is 94.9 and never 95.0."""
     return significant(100 * share, down=True)
+
+
+def at_least(value: float, decimals: int, down: bool = False) -> str:
+    """The value with so many decimals, or with as many as three significant digits take, if these are more."""
+    shown = decimals_of(value, decimals)
+    return floored(value, shown) if down else f"{value:.{shown}f}"
+
+
+def decimals_of(value: float, decimals: int) -> int:
+    """The decimals that three significant digits of a value take, ``decimals`` at least. A value near zero has few."""
+    if abs(value) < SMALLEST:
+        return decimals
+    return max(decimals, _decimals(Context(prec=DIGITS).create_decimal(repr(float(value)))))
 
 
 def difference(value: float, beside: float) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench.records import columns
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
+from bench.report.numerals import VAGUE
 
 RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
@@ -24,14 +25,17 @@ ROUNDING = 1e-12
 
 
 def reach(points: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """The distances of the interval's ends below and above ``cost_of`` the points, float64 [2, n]; 0 for no end."""
+    """The distances of the interval's ends below and above ``cost_of`` the points, float64 [2, n]; 0 for no end, and
+    for an interval that says nothing.
+    """
     cost, (low, high) = cost_of(points, column), INTERVALS[column]
     if column == THROUGHPUT:
         below, above = cost - 1e3 / points[high], 1e3 / points[low] - cost
     else:
         below, above = cost - points[low], points[high] - cost
     ends = np.stack([below.to_numpy(dtype=np.float64), above.to_numpy(dtype=np.float64)])
-    return np.where(np.isfinite(ends), np.maximum(ends, 0), 0)
+    vague = (points[high] > VAGUE * points[low]).to_numpy(dtype=bool)
+    return np.where(np.isfinite(ends) & ~vague, np.maximum(ends, 0), 0)
 
 
 def on_front(cells: pd.DataFrame, quality: str, column: str = LATENCY) -> pd.Series:

@@ -28,11 +28,12 @@ from bench.report import pareto, systems
 from bench.report.captions import caption
 from bench.report.code_tables import ranked_rows
 from bench.report.latex import to_latex
-from bench.report.numerals import percent, significant
+from bench.report.numerals import at_least, percent, significant
 from bench.report.words import (
     PROTOCOL_NAMES,
     SPANS,
     GridInfo,
+    ends_said,
     interval,
     interval_of,
     papers_row,
@@ -257,7 +258,8 @@ def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
             row["layer"] = best["layer"]
             for column in (column.at(k) for column in systems.COLUMNS):
                 value = best[column.name]
-                row[column.heading] = "" if pd.isna(value) else f"{value * column.scale:.{column.digits}f}"
+                down = column.is_share
+                row[column.heading] = "" if pd.isna(value) else at_least(value * column.scale, column.digits, down)
                 if column.bounds:
                     row[f"{column.heading}, {INTERVAL}"] = interval_of(best, column)
             rows.append(row)
@@ -268,8 +270,8 @@ def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
 def _time(best: pd.Series) -> str:
     """The time that decided, with its interval if it has one."""
     low, high = (best[name] for name in pareto.INTERVALS[best["fastest_by"]])
-    interval = f" ({low:.3g} to {high:.3g})" if pd.notna(low) and pd.notna(high) else ""
-    return f"{best[best['fastest_by']]:.3g}{interval}"
+    ends = ends_said(low, high)
+    return f"{significant(best[best['fastest_by']])}{f' ({ends})' if ends else ''}"
 
 
 def split_series(section: pd.DataFrame, tidy: pd.DataFrame, by: list[str]) -> list[tuple[str, pd.DataFrame]]:

@@ -27,7 +27,7 @@ from bench.report.code_tables import BY_LENGTH, TRAINED_BY, code_sections, train
 from bench.report.numerals import deviation, difference, percent, significant
 from bench.report.tables import SETTINGS, label, method_columns, section_name, split_series
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
-from bench.report.words import NOT_RUN, GridInfo, Value, query_time, value_of
+from bench.report.words import NOT_RUN, GridInfo, Value, ends_said, query_time, value_of
 
 SEVERAL = "several"
 NOTES = {
@@ -226,11 +226,10 @@ def _level(best: pd.Series, searches: pd.DataFrame) -> Row:
         return Row(level, ("", "", "", "none"))
     time = best["fastest_by"]
     low, high = (best[name] for name in pareto.INTERVALS[time])
-    interval = f"{significant(low)} to {significant(high)}" if pd.notna(low) and pd.notna(high) else ""
     others = best["as_fast"]
     more = f"; {others} more as fast" if pd.notna(others) and others else ""
     name = label(best, searches, ["setting"]) + more
-    return Row(level, (percent(best["reached"]), significant(best[time]), interval, name))
+    return Row(level, (percent(best["reached"]), significant(best[time]), ends_said(low, high), name))
 
 
 def _systems(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:

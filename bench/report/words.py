@@ -12,10 +12,10 @@ from bench.grids.cells import Layout
 from bench.plugins import names
 from bench.plugins.registry import Kind
 from bench.records.columns import MEAN_LATENCY, MEDIAN_LATENCY, Column
-from bench.report.numerals import floored
+from bench.report.numerals import VAGUE, at_least, decimals_of, significant
 from bench.system.machines import NOT_RECORDED
 
-NOT_RUN = "–"
+NOT_RUN, TOO_FEW = "–", "too few replicates"
 SPANS = "spans"
 """The key of a printed row that says whether its values, which are all equal, are one that is for all columns."""
 DATASET_NAMES = {
@@ -131,16 +131,16 @@ def text(group: pd.DataFrame, column: Column) -> str:
     value = value_of(group, column)
     if value.several:
         return "several, see cells.csv"
-    shown = NOT_RUN if value.mean is None else _number(value.mean, column.digits, down=column.is_share)
-    if value.spread is not None:
-        shown += f" ± {_number(value.spread, column.digits)}"
+    shown = NOT_RUN if value.mean is None else at_least(value.mean, column.digits, down=column.is_share)
+    if value.mean is not None and value.spread is not None:
+        shown += f" ± {value.spread:.{decimals_of(value.mean, column.digits)}f}"
     if value.failed:
         shown = f"{shown} [{value.failed} {value.how}]" if value.done else value.how
     if value.published is None:
         return shown
-    beside = _number(value.published, column.digits)
+    beside = at_least(value.published, column.digits)
     if value.mean is not None and column.compares:
-        beside += f", {_difference(value.mean - value.published, column.digits)}"
+        beside += f", {_difference(value.mean - value.published, decimals_of(value.mean, column.digits))}"
     return f"{shown} ({beside})"
 
 
@@ -153,7 +153,22 @@ def interval(group: pd.DataFrame, column: Column) -> str:
 def interval_of(cell: pd.Series, column: Column) -> str:
     """The interval of a finished cell, in the unit of its column. Empty where none is known."""
     ends = [float(cell[name]) * column.scale for name in column.bounds if name in cell and pd.notna(cell[name])]
-    return " to ".join(_number(end, column.digits) for end in ends) if len(ends) == 2 else ""
+    if len(ends) < 2 or is_vague(*ends):
+        return TOO_FEW if ends else ""
+    decimals = decimals_of(ends[0], column.digits)
+    return " to ".join(f"{end:.{decimals}f}" for end in ends)
+
+
+def is_vague(low: float, high: float) -> bool:
+    """Whether the interval of a time is so wide that it says nothing."""
+    return high > VAGUE * low
+
+
+def ends_said(low: float, high: float) -> str:
+    """An interval of a time with three significant digits. Of one that says nothing, why. Empty: it is not known."""
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    return TOO_FEW if is_vague(low, high) else f"{significant(low)} to {significant(high)}"
 
 
 def papers_data(group: pd.DataFrame) -> str | None:
@@ -170,7 +185,7 @@ def papers_row(head: dict[str, Any], group: pd.DataFrame, texts: dict[str, str])
 def papers_text(group: pd.DataFrame, column: Column) -> str:
     """The published figures of one field for other data."""
     published = _published(group, column, of_our_data=False)
-    return _number(float(published.iloc[0]) * column.scale, column.digits) if len(published) else ""
+    return at_least(float(published.iloc[0]) * column.scale, column.digits) if len(published) else ""
 
 
 def _published(group: pd.DataFrame, column: Column, of_our_data: bool) -> pd.Series:
@@ -178,14 +193,6 @@ def _published(group: pd.DataFrame, column: Column, of_our_data: bool) -> pd.Ser
     if column.reference not in group:
         return pd.Series(dtype=float)
     return group.loc[group["reference_compares"].astype(bool) == of_our_data, column.reference].dropna()
-
-
-def _number(value: float, digits: int, down: bool = False) -> str:
-    """The value with so many decimals; ``down``: rounded down, as on the screen and the page."""
-    if down:
-        return floored(value, digits)
-    small = 0 < abs(value) < 0.5 * 10**-digits
-    return f"{value:.2g}" if small else f"{value:.{digits}f}"
 
 
 def _difference(value: float, digits: int) -> str:

@@ -73,7 +73,8 @@ def _notes(pipeline: Pipeline) -> list[str]:
     labels, split = pipeline.labels(), pipeline.grid.class_split
     classes, several = len(labels.meta["classes"]), labels.arrays["query"].ndim == 2
     told = f"{classes} classes{', of which an item may have several' if several else ''}" if classes else "No labels"
-    notes = [f"{told}, {len(labels.arrays['query']):,} queries in all"]
+    asked = len(labels.arrays["query"])
+    notes = [f"{told}, {asked:,} {'query' if asked == 1 else 'queries'} in all"]
     if any(cell.protocol in HELD_OUT for cell in pipeline.grid.cells):
         held_out = len(pipeline.unseen())
         notes.append(f"{held_out} classes are held out of training as unseen ones ({split.describe()})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +88,7 @@ class Judging:
             **{name: before.get(name, False) or costs[name] for name in ("unstable", "loaded")},
             "queries": len(queries),
             "database_items": len(database),
-            "remarks": rows.joined([*self.corpora.remarks(cell.cell), *_fewer(cell.cell, len(database))]),
+            "remarks": rows.joined([*self.corpora.remarks(cell.cell), *self._fewer(cell.cell, len(database))]),
             "status": "ok",
         }
         quality = self._quality(cell, database, queries)
@@ -108,13 +109,15 @@ class Judging:
         found = of_neighbours(neighbours, exact, database, queries, labels, self.pipeline.grid.k, radius)
         return rows.plain({**found, "map": self._map(cell), **self.corpora.variety(cell.cell)})
 
+    def _fewer(self, cell: Cell, items: int) -> Iterator[str]:
+        """The remarks that a cell asks for more ``candidates``, or more neighbours, than the database has items."""
+        if (cell.candidates or 0) > items:
+            yield f"candidates = {cell.candidates}: all {items} items"
+        if self.pipeline.grid.k > items:
+            yield f"k = {self.pipeline.grid.k}: the database has {items} items, and missing neighbours count as wrong"
+
     def _map(self, cell: KeyedCell) -> float | None:
         if cell.cell.hasher is None:
             return None
         with self.watch.doing(self.schedule.map(cell)):
             return self.corpora.map(cell.cell)
-
-
-def _fewer(cell: Cell, items: int) -> list[str]:
-    """A remark if a cell has more ``candidates`` than the database has items."""
-    return [f"candidates = {cell.candidates}: all {items} items"] if (cell.candidates or 0) > items else []

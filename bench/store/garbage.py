@@ -40,14 +40,14 @@ class Found:
     removable: bool = True
 
 
-def seconds(age: str) -> int:
-    """The seconds of an age such as ``12h``, ``30d`` or ``4w``.
+def seconds(option: str, age: str) -> int:
+    """The seconds of an age such as ``12h``, ``30d`` or ``4w``, the value of an option.
 
     Raises ValueError: the text is no age.
     """
     match = re.fullmatch(rf"(\d{{1,9}})([{''.join(UNITS)}])", age)
     if match is None:
-        raise ValueError(f"age {age!r}: expected a number and a unit, as in 12h, 30d or 4w")
+        raise ValueError(f"{option} {age!r}: expected a number and a unit, as in 12h, 30d or 4w")
     return int(match[1]) * UNITS[match[2]]
 
 

@@ -39,7 +39,7 @@ hands.Hand = Sleeping
 def seconds(folder, monkeypatch, workers, jobs, each):
     """The seconds that so many workers take for so many jobs, which sleep for so many seconds each."""
     folder.mkdir()
-    monkeypatch.setattr(workers, "WORKER", SLEEPING + WORKER)
+    monkeypatch.setattr("tests.workers.WORKER", SLEEPING + WORKER)
     hosts = [f"sleeper-{number}-{os.getpid()}" for number in range(workers)]
     grid = SimpleNamespace(dataset_name="d", measure=SimpleNamespace(split="all"))
     run = SimpleNamespace(pipeline=SimpleNamespace(grid=grid), results=None, failed=set(), retry_failed=False)

@@ -182,7 +182,7 @@ def test_one_seed_that_failed_is_named_among_several(folders):
 def test_only_failures_afterwards_are_losses_and_nothing_before_is_refused(folders):
     write(folders[0], status="error", timed=False)
     write(folders[1])
-    with pytest.raises(ValueError, match="before holds no finished records"):
+    with pytest.raises(ValueError, match="before holds no finished records, only cells that ended otherwise: 1 error"):
         compare(*map(Store, folders))
     assert lost(folders[::-1]) == ["d, Cell(a, seed=0): error after"]
 
@@ -419,6 +419,20 @@ def test_a_cell_whose_plugin_is_not_installed_goes_by_its_short_line(folders):
     for folder in folders:
         written(folder, index=choice("no_such_index", lists=3))
     assert [one.cell for one in compare(*map(Store, folders))] == ["no_such_index(lists=3)"]
+
+
+def test_on_a_narrow_screen_each_group_of_columns_names_cell_and_figure(folders, capsys, monkeypatch):
+    for size, folder in enumerate(folders, start=1):
+        times = [size * one for one in (1.0, 1.01, 1.02, 0.99)]
+        record(folder, times, latency_ms_p50=float(size), precision_at_10=0.7 / size)
+    changes = compare(*map(Store, folders))
+    monkeypatch.setenv("COLUMNS", "40")
+    print_changes(changes)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 40 for line in lines)
+    shown = " ".join(lines)
+    assert "before" in shown and "verdict" in shown
+    assert shown.count("P@10, %") == shown.count("cell ") > 1, lines
 
 
 def test_the_screen_has_the_names_and_units_of_tables_and_no_empty_columns(folders, capsys):

@@ -1,5 +1,7 @@
+import dataclasses
 from pathlib import Path
 
+import matplotlib.backends.backend_agg
 import matplotlib.image
 import pandas as pd
 import pytest
@@ -140,7 +142,7 @@ def sweep() -> pd.DataFrame:
 
 
 @pytest.mark.long
-def test_a_pareto_grid_draws_each_sweep_in_its_order_and_the_front_as_steps(tmp_path: Path):
+def test_a_pareto_grid_draws_all_settings_and_joins_the_best_of_each_and_the_front_as_steps(tmp_path: Path):
     drawn = lines("recall_against_time", sweep(), PARETO)
     assert set(drawn) == {"Linear scan", "my index (m = 1)", "my index (m = 3)", "Front: nothing as fast is better"}
     assert drawn["my index (m = 3)"] == (pytest.approx([0.3, 3, 6]), pytest.approx([60, 90, 70]))
@@ -151,6 +153,25 @@ def test_a_pareto_grid_draws_each_sweep_in_its_order_and_the_front_as_steps(tmp_
     figure = drawing("precision_against_time", sweep(), PARETO)
     assert figure.axes[0].get_ylabel() == "P@10, %" and figure.axes[0].get_xscale() == "log"
     assert any(line.get_drawstyle() == "steps-post" for line in figure.axes[0].lines)
+    axes = drawing("recall_against_time", sweep(), PARETO).axes[0]
+    joined = [line.get_xydata().tolist() for line in axes.lines if line.get_linestyle() == "-"]
+    assert any(line == [pytest.approx([0.3, 60]), pytest.approx([3, 90])] for line in joined), (
+        "the setting that another beats is a point off the line"
+    )
+
+
+def test_times_within_a_decade_have_a_few_plain_ticks_and_nothing_is_called_published_that_is_not_there():
+    cells = frame().assign(latency_ms_p50=lambda cells: 1.3 + cells["latency_ms_p50"] / 100)
+    own = dataclasses.replace(GRID, reference=None)
+    figure = drawing("precision_against_time", cells, own)
+    matplotlib.backends.backend_agg.FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    ticks = [label.get_text() for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
+    minor = [label.get_text() for label in axes.get_xticklabels(minor=True)]
+    assert 2 <= len(ticks) <= 6 and all(float(one) for one in ticks) and not any(minor)
+    assert "published" not in axes.get_xlabel()
+    assert "published" in drawing("precision_against_time", frame()).axes[0].get_xlabel()
 
 
 @pytest.mark.long

@@ -41,12 +41,24 @@ def test_each_dimension_has_a_sentence():
         ),
         ({"ratio_low": None, "ratio_high": None}, "in 20.0 % of its time (no interval)"),
         ({"loaded": True}, "timed while the machine was busy"),
+        ({"ratio_low": 0.01, "ratio_high": 0.9}, "in 20.0 % of its time (too few replicates)"),
+        ({"ratio_low": 0.01, "ratio_high": 9.0}, "not told apart from that of exact search (too few replicates)"),
         ({"ratio": 1.4, "ratio_low": 1.3, "ratio_high": 1.5}, "in 140 % of its time (130 to 150 %)"),
     ],
 )
 def test_a_time_is_said_as_far_as_it_is_known(changed, words):
-    (said,) = findings(cells(CANDIDATES, scan(), tables(8, 1000, **changed)), CANDIDATES)
+    said, *_ = findings(cells(CANDIDATES, scan(), tables(8, 1000, **changed)), CANDIDATES)
     assert words in said
+
+
+def test_the_end_of_a_run_says_during_how_many_timings_the_machine_was_not_steady_or_not_alone():
+    steady = {"unstable": False, "loaded": False}
+    rows = scan(**steady | {"loaded": True}), tables(8, 1000, **steady), tables(16, 1000, **steady | {"loaded": True})
+    said = findings(cells(CANDIDATES, *rows), CANDIDATES)
+    assert said[1:] == ["During 2 of 3 timings other programs kept the machine busy."]
+    assert len(findings(cells(CANDIDATES, scan(**steady), tables(8, 1000, **steady)), CANDIDATES)) == 1
+    moved = findings(cells(CANDIDATES, scan(**steady), tables(8, 1000, **steady | {"unstable": True})), CANDIDATES)
+    assert moved[1:] == ["During 1 of 2 timings the speed of the machine itself moved by more than 10 %."]
 
 
 def test_without_labels_recall_stands_for_precision():

@@ -63,7 +63,7 @@ def test_the_table_has_a_row_an_index_and_the_costs_in_their_units():
     assert rows["layer"].tolist() == ["library", "library", "embedded", "server"]
     server = rows.loc["pgvector (ef = 40)"]
     assert (server["ms a query"], server["empty query, ms"]) == ("2.00", "0.500")
-    assert (server["disk, MB"], server["server, MB"], server["load, s"]) == ("3.0", "50.0", "12.00")
+    assert (server["disk, MB"], server["server, MB"], server["load, s"]) == ("3.00", "50.0", "12.00")
     assert rows.loc["faiss (nprobe = 2)", "disk, MB"] == ""
 
 

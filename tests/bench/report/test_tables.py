@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import re
 import shutil
 import subprocess
@@ -164,7 +165,7 @@ def test_methods_on_other_data_have_the_published_methods_below_them(tmp_path):
     own, paper = (table.loc[f"Hash tables (N = 3000, L = 16){end}"] for end in ("", " (paper, Food101)"))
     assert not own.str.contains(r"\(").any()
     assert [own["Memory as the paper counts, bytes an item"], own["Speed-up"]] == [f"{303_000 / 4_089:.1f}", "7.91"]
-    assert paper.drop("section").tolist() == ["77.69", "", f"{40.54 / 25.25:.3f}", "233.85", "4.0", ""]
+    assert paper.drop("section").tolist() == ["77.69", "", f"{40.54 / 25.25:.3f}", "233.85", "4.00", ""]
 
 
 def test_another_k_has_its_own_columns_and_no_published_figures(tmp_path):
@@ -181,7 +182,7 @@ def test_methods_show_speed_up_over_our_scan_and_both_memories(tmp_path):
     assert list(table.index) == ["Linear scan", "Ball tree", "Hash tables (N = 3000, L = 16)"]
     ours = table.iloc[2]
     assert ours["Speed-up"] == "7.91 (233.85)"
-    assert ours["Memory as the paper counts, bytes an item"] == "4.0 (4.0, +0.0)"
+    assert ours["Memory as the paper counts, bytes an item"] == "4.00 (4.00, +0.00)"
     assert "counts 101,000 items" in (tmp_path / "table.tex").read_text()
     assert ours["Memory needed, MB"] == "160.000"
     assert table.loc["Ball tree", "P@10, %"] == "timeout (77.22)"
@@ -395,7 +396,7 @@ def test_features_that_are_ranked_by_distance_have_a_line_of_one_value(tmp_path)
         "24 bits": "80.00",
     }
     alone = printed(rankings(FEATURES), CODES, tmp_path)
-    assert alone["features"].tolist() == ["80.00", "7.0"]
+    assert alone["features"].tolist() == ["80.00", "7.00"]
 
 
 def test_a_failed_hasher_is_visible_among_the_codes(tmp_path):
@@ -505,8 +506,8 @@ def test_the_layout_pareto_prints_the_fastest_search_at_each_level(tmp_path):
         "512-d features: P@10 over that of exact search",
     ]
     rows = table[table["section"].str.contains("recall")].set_index("row")
-    assert rows.loc["70 % or more"].tolist()[1:] == ["Hash tables (N = 3000, L = 16)", "0.5", "Linear scan", "500"]
-    assert rows.loc["80 % or more"].tolist()[1:] == ["Linear scan", "10", "Linear scan", "500"]
+    assert rows.loc["70 % or more"].tolist()[1:] == ["Hash tables (N = 3000, L = 16)", "0.500", "Linear scan", "500"]
+    assert rows.loc["80 % or more"].tolist()[1:] == ["Linear scan", "10.0", "Linear scan", "500"]
     assert len(pd.read_csv(tmp_path / "pareto.csv")) == 2 * (8 + 5)
     assert "on all threads" in (tmp_path / "table.tex").read_text()
 
@@ -515,7 +516,7 @@ def test_the_fastest_stands_with_its_interval_and_with_how_many_are_as_fast(tmp_
     times = {"latency_ms_p50": 1.0, "latency_ms_low": 0.9, "latency_ms_high": 1.1, "throughput_qps": 500.0}
     table = printed(frame(SCAN | times, TABLES | {"recall_at_10": 0.9} | times), PARETO, tmp_path)
     row = table.set_index("row").loc["80 % or more"].tolist()[1:]
-    assert row[0].endswith("; 1 more as fast") and row[1:] == ["1 (0.9 to 1.1)", "Linear scan", "500"]
+    assert row[0].endswith("; 1 more as fast") and row[1:] == ["1.00 (0.900 to 1.10)", "Linear scan", "500"]
 
 
 def test_a_level_that_no_search_reaches_says_none(tmp_path):
@@ -599,17 +600,34 @@ def test_a_quality_is_never_rounded_up_in_a_file(tmp_path):
     assert quality == "98.76"
 
 
+@pytest.mark.parametrize("layout", ["methods", "candidates", "systems", "pareto"])
+def test_an_interval_that_says_nothing_is_not_printed(layout, tmp_path):
+    info, cells = dataclasses.replace(made.PARETO, layout=layout), made.searches()
+    for name in ("latency_ms_low", "throughput_qps_low"):
+        cells[name] = 1e-4 * cells[name]
+    write_tables(cells, info, tmp_path)
+    text = (tmp_path / "table.csv").read_text()
+    assert "too few replicates" in text and " to " not in text
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"), [(0.0134567, "0.0135"), (1.9, "1.900"), (0.00066667, "0.000667"), (0.0, "0.000")]
+)
+def test_a_file_has_three_significant_digits_at_least(ms, shown, tmp_path):
+    table = printed(frame(SCAN | {"latency_ms_p50": ms, "latency_ms_mean": ms}), METHODS, tmp_path)
+    assert table["Mean time of a query, ms"].iloc[0].split(" ")[0] == shown
+
+
 @pytest.mark.parametrize("layout", ["methods", "candidates", "systems"])
 def test_a_time_has_its_interval_beside_it_in_every_table(layout, tmp_path):
     info = dataclasses.replace(made.PARETO, layout=layout)
     cells = made.searches()
     write_tables(cells, info, tmp_path)
     table = pd.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
-    digits = 2 if layout == "systems" else 3
-    known = {
-        f"{low:.{digits}f} to {high:.{digits}f}"
-        for low, high in cells[["latency_ms_low", "latency_ms_high"]].to_numpy()
-    }
+    least, known = 2 if layout == "systems" else 3, set()
+    for low, high in cells[["latency_ms_low", "latency_ms_high"]].to_numpy():
+        digits = max(least, 2 - math.floor(math.log10(low)))
+        known.add(f"{low:.{digits}f} to {high:.{digits}f}")
     if layout == "candidates":
         rows = table[table["figure"] == "Time of a query, ms, 95 % interval"]
         found = set(rows.drop(columns=["section", "row", "figure"]).to_numpy().ravel()) - {""}

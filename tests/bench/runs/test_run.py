@@ -596,6 +596,16 @@ def test_more_candidates_than_items_are_all_items_and_the_row_says_so(make_run):
     assert (reranked["recall_at_10"][over] == 1).all()
 
 
+@pytest.mark.long
+def test_more_neighbours_than_items_are_a_remark_as_exact_search_lacks_them_too(make_run):
+    run = make_run(RERANKED, settings=["k=500", "candidates=[500]"])
+    run.finish()
+    items = int(frame(run)["database_items"].iloc[0])
+    assert items < 500
+    words = f"k = 500: the database has {items} items, and missing neighbours count as wrong"
+    assert frame(run)["remarks"].str.contains(words, regex=False).all()
+
+
 def settings(run, *columns):
     cells = frame(run)
     return cells.loc[cells["index"] == "toy_scan", list(columns)].fillna("").to_numpy().tolist()

@@ -169,13 +169,13 @@ def test_checkpoints_of_finished_trainings_are_found_and_of_others_only_old_ones
 
 @pytest.mark.parametrize(("age", "expected"), [("12h", 43200), ("30d", 30 * DAY), ("2w", 14 * DAY)])
 def test_ages(age, expected):
-    assert seconds(age) == expected
+    assert seconds("--older-than", age) == expected
 
 
 @pytest.mark.parametrize("age", ["", "30", "d", "-1d", "1.5d", "30 days"])
 def test_other_ages_are_refused(age):
     with pytest.raises(ValueError, match="30d"):
-        seconds(age)
+        seconds("--older-than", age)
 
 
 @pytest.mark.long

@@ -142,7 +142,7 @@ def _group(stored: Stored, cell: Cell) -> Group | None:
     database, queries = stored.corpora.of(read)
     rows = drawn(len(queries), MOST_QUERIES if by_features else MOST_CODED, cell.seed)
     if len(rows) < PARTS:
-        raise ValueError(f"{len(rows)} queries are too few for tenths of them")
+        raise ValueError(f"tenths of {len(rows)} of the queries can't be made: it takes {PARTS}")
     exact = nearest.exact(stored.pipeline, cell) if by_features else None
     contrast = _contrast(stored, cell, database, queries.take(rows), None if exact is None else exact[rows])
     if np.isinf(contrast).sum() > len(contrast) // 2:

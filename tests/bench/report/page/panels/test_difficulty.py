@@ -152,4 +152,4 @@ def test_a_cache_that_is_gone_is_named_in_words(finish, vectors_dir):
 def test_fewer_queries_than_tenths_are_said_to_be_too_few(finish, vectors_dir):
     run = finish(SEARCHES, data_dir=vectors_dir, measure="queries = 7")
     found = difficulty.panel(run.stored)
-    assert found["missing"] == [{"cells": 2, "reason": "7 queries are too few for tenths of them"}]
+    assert found["missing"] == [{"cells": 2, "reason": "tenths of 7 of the queries can't be made: it takes 10"}]
