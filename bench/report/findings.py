@@ -224,8 +224,8 @@ def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: st
         alike = alike[~alike["is_exact"]]
     apart = "" if alike.empty else f"; not told apart from {_listed(alike, shown)}"
     if best["is_exact"]:
-        told = apart.replace("; not", "; exact search is not")
-        return f"No search that reaches {enough} is faster than exact search{told}"
+        beside = "" if alike.empty else f", which is not told apart from {_listed(alike, shown)}"
+        return f"No search that reaches {enough} is faster than exact search{beside}"
     reached = f"{percent(best[quality.column])} %{_in_time(best, points, quality.whose)}"
     absent = not points["is_exact"].any() and _is_beside_exact(best)  # its own row is of another machine class
     if alike["is_exact"].any() or (absent and best["ratio_low"] <= 1 <= best["ratio_high"]):
