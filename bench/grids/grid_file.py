@@ -97,7 +97,8 @@ def _load(name: str, options: Options) -> Grid:
     seed = None if options.seed is None else typed(options.seed, Seed, "--seed")
     dataset = _dataset(file, options, settings, where)
     recipe = options.recipe if options.recipe is not None else file.recipe
-    around = Surroundings(_recipe(file, options, dataset.name, where), settings, dataset, file.k, file.vectors)
+    named_in = where if options.recipe is None else f"--recipe: {where}"
+    around = Surroundings(_recipe(file, recipe, dataset.name, named_in), settings, dataset, file.k, file.vectors)
     blocks = [(block, [seed] if seed is not None else block.seeds or file.seeds) for block in file.cells]
     cells = unique(expand(blocks, around, where), sizes_known=False)
     _used(settings, cells, [dataset.name, *file.dataset])
@@ -128,21 +129,19 @@ def _class_split(file: GridFile, dataset: str, where: str) -> ClassSplit:
         raise ValueError(f"{where}: {fault}") from fault
 
 
-def _recipe(file: GridFile, options: Options, dataset: str, where: str) -> dict[str, Table]:
+def _recipe(file: GridFile, recipe: str, dataset: str, where: str) -> dict[str, Table]:
     """The recipe's table for each plugin, with the values for the data set.
 
     Raises ValueError: there is no such recipe.
     """
-    recipe = file.recipe if options.recipe is None else options.recipe
     recipes: Table = file.recipes
     if file.recipes_of is not None:
         recipes = _over(parse(built_in()[file.recipes_of])["recipes"], recipes)
     if recipe not in recipes:
-        named = "" if options.recipe is None else "--recipe: "
         if not recipes:
             expected = f'recipes_of = "supp_table1" for those of that grid, or an empty table [recipes.{recipe}]'
-            raise ValueError(f"{named}{where}: recipe = {recipe!r}, and the file has no recipes: expected {expected}")
-        raise ValueError(f"{named}{where}: {registry.unknown(f'recipe {recipe!r}', recipe, recipes)}")
+            raise ValueError(f"{where}: recipe = {recipe!r}, and the file has no recipes: expected {expected}")
+        raise ValueError(f"{where}: {registry.unknown(f'recipe {recipe!r}', recipe, recipes)}")
     return {plugin: _for_dataset(table, dataset) for plugin, table in recipes[recipe].items()}
 
 

@@ -17,9 +17,9 @@ from bench.records import front
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.report import pareto, systems
 from bench.report.code_tables import code_sections
-from bench.report.numerals import difference, percent, significant
+from bench.report.numerals import difference, is_vague, percent, significant
 from bench.report.tables import label, section_name, shortfall, shortfalls
-from bench.report.words import TOO_FEW, GridInfo, is_vague, span
+from bench.report.words import TOO_FEW, GridInfo, span
 from bench.timing.statistics import over_replicates
 
 ENOUGH = 0.95

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
 
 DIGITS = 3
 SMALLEST = 1e-6
@@ -41,6 +42,11 @@ def floored(value: float, decimals: int) -> str:
 def percent(share: float) -> str:
     """A quality or a share in percent, without the percent sign: .9496 is 94.9 and never 95.0."""
     return significant(100 * share, down=True)
+
+
+def is_vague(low: Any, high: Any) -> Any:
+    """Whether the interval of a time is so wide that it says nothing; of each of several, too."""
+    return high > VAGUE * low
 
 
 def at_least(value: float, decimals: int, down: bool = False) -> str:

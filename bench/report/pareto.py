@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.records import columns
 from bench.records.frame import SEARCH, SECTION, VARIANT
 from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
-from bench.report.numerals import VAGUE
+from bench.report.numerals import is_vague
 
 RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
@@ -34,7 +34,7 @@ def reach(points: pd.DataFrame, column: str) -> NDArray[np.float64]:
     else:
         below, above = cost - points[low], points[high] - cost
     ends = np.stack([below.to_numpy(dtype=np.float64), above.to_numpy(dtype=np.float64)])
-    vague = (points[high] > VAGUE * points[low]).to_numpy(dtype=bool)
+    vague = is_vague(points[low], points[high]).to_numpy(dtype=bool)
     return np.where(np.isfinite(ends) & ~vague, np.maximum(ends, 0), 0)
 
 

@@ -12,7 +12,7 @@ from bench.grids.cells import Layout
 from bench.plugins import names
 from bench.plugins.registry import Kind
 from bench.records.columns import MEAN_LATENCY, MEDIAN_LATENCY, Column
-from bench.report.numerals import VAGUE, at_least, decimals_of, significant
+from bench.report.numerals import at_least, decimals_of, is_vague, significant
 from bench.system.machines import NOT_RECORDED
 
 NOT_RUN, TOO_FEW = "–", "too few replicates"
@@ -157,11 +157,6 @@ def interval_of(cell: pd.Series, column: Column) -> str:
         return TOO_FEW if ends else ""
     decimals = decimals_of(ends[0], column.digits)
     return " to ".join(f"{end:.{decimals}f}" for end in ends)
-
-
-def is_vague(low: float, high: float) -> bool:
-    """Whether the interval of a time is so wide that it says nothing."""
-    return high > VAGUE * low
 
 
 def ends_said(low: float, high: float) -> str:
