@@ -23,12 +23,7 @@ def evaluate(
     file: Annotated[Path | None, typer.Option("--file", **A_PATH, help="One file that holds all four.")] = None,
     bits: Annotated[
         int | None,
-        typer.Option(
-            "--bits",
-            parser=whole("a whole number of bits"),
-            metavar="N",
-            help="The number of bits, where they are packed.",
-        ),
+        whole("--bits", "a whole number of bits", "The number of bits, where they are packed."),
     ] = None,
     at: Annotated[str, typer.Option(help="Numbers of neighbours, as in 10,100,1000.")] = "10,100,1000",
     convention: Annotated[
@@ -36,12 +31,7 @@ def evaluate(
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option(
-            "--k",
-            parser=whole("a whole number of neighbours"),
-            metavar="N",
-            help="The length of the list of that convention.",
-        ),
+        whole("--k", "a whole number of neighbours", "The length of the list of that convention."),
     ] = None,
     reference: Annotated[
         str | None, typer.Option(help="A published mAP beside it, as paper_table2:cub200/exchnet/32.")

@@ -35,7 +35,7 @@ Recipe = Annotated[str | None, typer.Option("--recipe", help="Another recipe of 
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto.")]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", parser=whole("a whole number"), metavar="N", help="One seed, in place of the grid's."),
+    whole("--seed", "a whole number", "One seed, in place of the grid's."),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -43,21 +43,11 @@ Settings = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(
-        "--timeout",
-        parser=number("seconds, above 0"),
-        metavar="SECONDS",
-        help="Seconds for a fit, a build or a search; then it is ended.",
-    ),
+    number("--timeout", "seconds", "Seconds for a fit, a build or a search; then it is ended."),
 ]
 MemoryLimit = Annotated[
     float | None,
-    typer.Option(
-        "--memory-limit",
-        parser=number("GB, above 0"),
-        metavar="GB",
-        help="GB for a fit, a build or a search; by default what is free, less a reserve.",
-    ),
+    number("--memory-limit", "GB", "GB for a fit, a build or a search; by default what is free, less a reserve."),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed, timed out or took too much.")]
 InProcess = Annotated[
@@ -65,11 +55,10 @@ InProcess = Annotated[
 ]
 Jobs = Annotated[
     int,
-    typer.Option(
+    whole(
         "--jobs",
-        parser=whole("a whole number of stages, 1 or more"),
-        metavar="N",
-        help="Stages made at once, one a GPU, or each on its share of processors and memory.",
+        "a whole number of stages, 1 or more",
+        "Stages made at once, one a GPU, or each on its share of processors and memory.",
     ),
 ]
 Cluster = Annotated[
@@ -83,11 +72,10 @@ Cluster = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say also where each training keeps its log.")]
 Gallery = Annotated[
     int | None,
-    typer.Option(
+    whole(
         "--gallery",
-        parser=whole("a whole number of queries, 0 or more"),
-        metavar="N",
-        help="Queries of images that the page shows with what was found of them; 0 for none.",
+        "a whole number of queries, 0 or more",
+        "Queries of images that the page shows with what was found of them; 0 for none.",
     ),
 ]
 CellByCell = Annotated[bool, typer.Option("--cells", help="Show each cell too, with its settings, figures and status.")]

@@ -21,14 +21,14 @@ WRONG: type[Any] = typer.BadParameter.__mro__[1]
 """The error of which all others of a command line are kinds. Only this way it has one name in all versions of typer."""
 
 
-def whole(expected: str) -> Callable[[Any], int]:
-    """A parser of whole numbers. ``expected`` says which, with their unit."""
-    return _parser(int, expected)
+def whole(name: str, expected: str, text: str) -> Any:
+    """An option of a whole number. ``expected`` says which, with its unit; ``text`` is its help."""
+    return typer.Option(name, parser=_parser(int, expected), metavar="N", help=text)
 
 
-def number(expected: str) -> Callable[[Any], float]:
-    """A parser of numbers. ``expected`` says which, with their unit."""
-    return _parser(float, expected)
+def number(name: str, unit: str, text: str) -> Any:
+    """An option of a number above 0 of this unit. ``text`` is its help."""
+    return typer.Option(name, parser=_parser(float, f"{unit}, above 0"), metavar=unit.upper(), help=text)
 
 
 def _parser(kind: Callable[[Any], T], expected: str) -> Callable[[Any], T]:
