@@ -16,25 +16,28 @@ from bench.system.wording import one_line
 
 
 def evaluate(
-    query: Annotated[str | None, typer.Option(help="Codes of the queries: FILE, or FILE:VARIABLE.")] = None,
-    database: Annotated[str | None, typer.Option(help="Codes of the database.")] = None,
-    query_labels: Annotated[str | None, typer.Option(help="Labels of the queries.")] = None,
-    database_labels: Annotated[str | None, typer.Option(help="Labels of the database.")] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="CODES", help="Codes of the queries: FILE, or FILE:VARIABLE.")
+    ] = None,
+    database: Annotated[str | None, typer.Option(metavar="CODES", help="Codes of the database.")] = None,
+    query_labels: Annotated[str | None, typer.Option(metavar="LABELS", help="Labels of the queries.")] = None,
+    database_labels: Annotated[str | None, typer.Option(metavar="LABELS", help="Labels of the database.")] = None,
     file: Annotated[Path | None, typer.Option("--file", **A_PATH, help="One file that holds all four.")] = None,
     bits: Annotated[
         int | None,
         whole("--bits", "a whole number of bits", "The number of bits, where they are packed."),
     ] = None,
-    at: Annotated[str, typer.Option(help="Numbers of neighbours, as in 10,100,1000.")] = "10,100,1000",
+    at: Annotated[str, typer.Option(metavar="K,K", help="Numbers of neighbours, as in 10,100,1000.")] = "10,100,1000",
     convention: Annotated[
-        str | None, typer.Option(help="Also the mAP that a code base prints, as hashnet or deephash_pytorch.")
+        str | None,
+        typer.Option(metavar="NAME", help="Also the mAP that a code base prints, as hashnet or deephash_pytorch."),
     ] = None,
     k: Annotated[
         int | None,
         whole("--k", "a whole number of neighbours", "The length of the list of that convention."),
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="A published mAP beside it, as paper_table2:cub200/exchnet/32.")
+        str | None, typer.Option(metavar="FIGURE", help="A published mAP beside it, as paper_table2:cub200/exchnet/32.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON, as shares of 1.")] = False,
     html: Annotated[Path | None, typer.Option("--html", **A_PATH, help="Where a page goes.")] = None,

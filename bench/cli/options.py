@@ -10,13 +10,18 @@ import typer
 from bench.cli.usage import number, whole
 from bench.system.places import user_path
 
-GridName = Annotated[str, typer.Option("--grid", help="A built-in grid, or the path of a .toml file.")]
+GridName = Annotated[str, typer.Option("--grid", metavar="GRID", help="A built-in grid, or the path of a .toml file.")]
 GridArgument = Annotated[str, typer.Argument(metavar="GRID", help="A built-in grid, or the path of a .toml file.")]
-DatasetName = Annotated[str | None, typer.Option("--dataset", help="One data set, in place of the grid's.")]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", metavar="NAME", help="One data set, in place of the grid's.")
+]
 A_PATH: dict[str, Any] = {"parser": user_path, "metavar": "PATH"}
 DataDir = Annotated[Path | None, typer.Option("--data-dir", **A_PATH, help="Where the data set's files are.")]
 DataName = Annotated[
-    str | None, typer.Option("--name", help="What the data are called; by default as their folder, file or data set.")
+    str | None,
+    typer.Option(
+        "--name", metavar="NAME", help="What the data are called; by default as their folder, file or data set."
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", **A_PATH, help="Where records, tables and figures go.")]
 CacheDir = Annotated[
@@ -31,15 +36,19 @@ Remote = Annotated[
         help="An object store (s3://, gs://, file://) that holds cache and results too; both folders are copies of it.",
     ),
 ]
-Recipe = Annotated[str | None, typer.Option("--recipe", help="Another recipe of the grid's, such as paper or quick.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, or auto.")]
+Recipe = Annotated[
+    str | None, typer.Option("--recipe", metavar="NAME", help="Another recipe of the grid's, such as paper or quick.")
+]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, or auto.")]
 Seed = Annotated[
     int | None,
     whole("--seed", "a whole number", "One seed, in place of the grid's."),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="key=value or plugin.parameter=value, in TOML's syntax; may be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="key=value or plugin.parameter=value, in TOML's syntax; may be repeated."
+    ),
 ]
 Timeout = Annotated[
     float | None,

@@ -36,7 +36,9 @@ def schema() -> None:
 
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, embedder, hasher, index or reranker.")],
-    kind: Annotated[str | None, typer.Option("--kind", help="Which of several plugins of that name.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="Which of several plugins of that name.")
+    ] = None,
     set_: Settings = None,
 ) -> None:
     """Check whether a plugin keeps to its contract, a line a demand, on small data made on the spot."""

@@ -23,7 +23,10 @@ def compare(
     after: Annotated[Path, typer.Argument(**A_PATH | {"metavar": "AFTER"}, help="The results folder of the other.")],
     fail_over: Annotated[
         str | None,
-        typer.Option(help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared."),
+        typer.Option(
+            metavar="PERCENT",
+            help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared.",
+        ),
     ] = None,
     allow_missing: Annotated[
         bool,
@@ -37,7 +40,7 @@ def compare(
         Path | None, typer.Option("--html", **A_PATH, help="Where a page of them goes, to look at and to send.")
     ] = None,
 ) -> None:
-    """Which cells of two sets of records moved beyond their interval, in quality and in time."""
+    """Say which cells of two sets of records moved beyond their interval, in quality and in time."""
     from bench.records import compare as comparing
     from bench.report.changes.write import write_changes
     from bench.system.files import replace_file

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from bench.cli.endings import INTERRUPTED
-from bench.cli.screen import errors
+from bench.cli.screen import console, errors
 from bench.plugins.registry import unknown
 from bench.system.wording import one_line, shown
 
@@ -55,6 +55,7 @@ class Commands(TyperGroup):
     ) -> Any:
         """Run a command, and exit with its code. Without words the program shows its help."""
         words = [*(sys.argv[1:] if args is None else args)] or ["--help"]
+        extra = {"terminal_width": console.table_width} | extra
         start = partial(super().main, words, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return start()
@@ -71,6 +72,12 @@ class Commands(TyperGroup):
     def _meant(self, words: Sequence[str]) -> Any:
         """The command that the words name. None: they name none."""
         return next((self.commands.get(word) for word in words if not word.startswith("-")), None)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands in the help, each with the whole first paragraph of its own."""
+        paragraphs = {name: (self.commands[name].help or "").split("\n\n")[0] for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(words.split())) for name, words in paragraphs.items()])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the words name. Raises a usage error: there is none of that name."""

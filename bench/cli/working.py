@@ -34,10 +34,16 @@ WORDS: dict[Kind, tuple[str, str]] = {
 def work(
     chosen: Chosen,
     time_for: Annotated[
-        str | None, typer.Option("--for", help="Begin nothing new after this time: 2h, 1d. What is begun is finished.")
+        str | None,
+        typer.Option(
+            "--for", metavar="TIME", help="Begin nothing new after this time: 2h, 1d. What is begun is finished."
+        ),
     ] = None,
     only: Annotated[
-        str | None, typer.Option("--only", help="train: stages and rankings alone; time: what is timed alone.")
+        str | None,
+        typer.Option(
+            "--only", metavar="train|time", help="train: stages and rankings alone; time: what is timed alone."
+        ),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for what others are making, and take what they leave.")

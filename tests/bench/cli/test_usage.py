@@ -102,3 +102,17 @@ def test_through_a_pipe_it_is_one_line_without_escapes(variables):
     done = bench("run", "--grid", "ann", "--jobs", "x", variables=variables)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "bench: --jobs 'x': expected a whole number of stages, 1 or more\n"
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("command", ["", *PROGRAM.commands])
+def test_the_help_fits_the_terminal_and_nothing_of_it_is_cut(command, columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        PROGRAM.main([*filter(None, [command]), "--help"])
+    told = capsys.readouterr().out
+    assert all(len(line) <= columns for line in told.splitlines()) and "…" not in told
+    words = " ".join(told.split())
+    for one in PROGRAM.commands.values() if command == "" else [PROGRAM.commands[command]]:
+        assert " ".join(one.help.split("\n\n")[0].split()) in words
+        assert command == "" or all(option in words for each in one.params for option in each.opts if option[0] == "-")
