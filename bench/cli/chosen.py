@@ -20,7 +20,7 @@ from bench.runs.sizing import with_sizes
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.store.remote import ObjectStore
-from bench.system.places import check_temporary, check_writable, default_cache, keep_caches_in
+from bench.system.places import check_readable, check_temporary, check_writable, default_cache, keep_caches_in
 from bench.workers.limits import Say
 
 
@@ -86,11 +86,13 @@ class Chosen:
                 raise ValueError(f"--remote: {fault}") from fault
 
     def artifacts(self, say: Say, memory: int | None = None) -> Store:
-        """The store of the cache. ``memory``: see `Store`."""
+        """The store of the cache. ``memory``: see `Store`. Raises ValueError: the folder is a file."""
+        check_readable("--cache-dir", self.cache)
         return Store(self.cache, say, self._behind("cache"), memory)
 
     def results(self, say: Say = print) -> Store:
-        """The store of the results."""
+        """The store of the results. Raises ValueError: the folder is a file."""
+        check_readable("--out", self.out)
         return Store(self.out, say, self._behind("results"))
 
     def _behind(self, name: str) -> ObjectStore | None:

@@ -41,7 +41,7 @@ from bench.records.naming import settled
 from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.files import room_for
-from bench.system.places import default_cache
+from bench.system.places import check_readable, default_cache
 
 if TYPE_CHECKING:
     from bench.records.origin import Earlier
@@ -50,6 +50,7 @@ app = typer.Typer(
     help="Learning-to-hash and approximate nearest-neighbour search in one table.",
     cls=Commands,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 MOST_PICTURED = 200
@@ -131,6 +132,7 @@ def recompute(
             if missing:
                 console.print(f"bench: {missing} of {cells} cells lack something that only a run makes")
             _end_if_earlier(chosen, pipelines, results, found)
+            _end_if_nothing(written, chosen)
 
 
 @app.command()
@@ -198,6 +200,7 @@ def table(
         print_grid(pipelines, results, cell_by_cell, failures=True, making=chosen.command("run"))
         print_written(written)
         _end_if_earlier(chosen, pipelines, results, found)
+        _end_if_nothing(written, chosen)
 
 
 @app.command()
@@ -205,7 +208,10 @@ def gc(
     out: Out = Path("results"),
     cache_dir: CacheDir = None,
     older_than: Annotated[
-        str | None, typer.Option("--older-than", help="Also what no grid has referred to for so long: 12h, 30d, 4w.")
+        str | None,
+        typer.Option(
+            "--older-than", metavar="AGE", help="Also what no grid has referred to for so long: 12h, 30d, 4w."
+        ),
     ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove it; without this it is only named.")] = False,
 ) -> None:
@@ -223,8 +229,10 @@ def gc(
         from bench.system.files import remove
 
         age = None if older_than is None else seconds("--older-than", older_than)
-        total = 0
-        for root in dict.fromkeys([cache_dir or default_cache(), out]):
+        cache, total = cache_dir or default_cache(), 0
+        check_readable("--cache-dir", cache)
+        check_readable("--out", out)
+        for root in dict.fromkeys([cache, out]):
             for found in list(garbage(Store(root), age)):
                 line = f"{found.size:>15,}  {found.path}: {found.reason}"
                 console.print(line)
@@ -250,7 +258,7 @@ def _write_unless_less(
     """Write the reports, except in place of one with results that are not found any more: it is kept, as a line says.
 
     That is where cells without a record have one under another key, as was ``found``, or where no cell has a record.
-    Returns the paths of the reports that are there.
+    Nor is a report of nothing written. Returns the paths of the reports that are there.
     """
     from bench.records.book import status
     from bench.records.keys import keyed
@@ -260,7 +268,7 @@ def _write_unless_less(
     if shows_results(there) and (not begun or found.cells):
         errors.print(f"bench: the page, the tables and the figures in {there[0].parent} stay as they were: {KEPT}")
         return there
-    return _write(pipelines, results, pictured)
+    return _write(pipelines, results, pictured) if begun else []
 
 
 def _end_if_earlier(chosen: Chosen, pipelines: Sequence[Pipeline], results: Store, found: Earlier) -> None:
@@ -268,6 +276,13 @@ def _end_if_earlier(chosen: Chosen, pipelines: Sequence[Pipeline], results: Stor
     if found.cells:
         cells = sum(len(pipeline.grid.cells) for pipeline in pipelines)
         print_earlier(found, cells, results.root, chosen.command("run"))
+        raise typer.Exit(1)
+
+
+def _end_if_nothing(written: Sequence[Path], chosen: Chosen) -> None:
+    """Say that no report was written. Raises typer.Exit(1) then: the results folder has no record of the grid."""
+    if not written:
+        errors.print(f"bench: --out {chosen.out} has no record of grid {chosen.grid}, so no report is written")
         raise typer.Exit(1)
 
 

@@ -117,7 +117,7 @@ def print_written(paths: Sequence[Path]) -> None:
         console.print()
     for kind in (*dict.fromkeys(KINDS.values()), RECORDS):
         folders: dict[Path, list[str]] = {}
-        for path in paths:
+        for path in sorted(paths, key=lambda path: path.name):
             if KINDS.get(path.suffix, RECORDS) == kind:
                 folders.setdefault(path.parent, []).append(path.name)
         alike: dict[tuple[str, ...], list[Path]] = {}

@@ -56,7 +56,13 @@ class Setting:
             check_parameter(plugins, self.key, value, str(self))
             return value
 
-        return self.taken(take)
+        try:
+            return self.taken(take)
+        except ValueError as fault:
+            if not isinstance(self.value, list):
+                raise
+            several = shown(f"{self.key}={self.text}")
+            raise ValueError(f"{fault}; several values are a setting of the cells: --set {several}") from fault
 
 
 def parse(text: str) -> Setting:

@@ -184,10 +184,11 @@ def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
     if pd.isna(low) or pd.isna(high):
         return f" in {_share(share)} % of {whose} time (no interval{busy})"
     vague = is_vague(low, high)
-    ends = TOO_FEW if vague else f"{_share(low)} to {_share(high)} %"
-    if low <= 1 <= high:
-        of_it = "" if vague else " of it"
-        return f" in a time not told apart from that of exact search ({ends}{of_it}{busy})"
+    apart = low > 1 or high < 1
+    of_it = "" if apart else " of it"
+    ends = TOO_FEW if vague else f"{_share(low)} to {_share(high)} %{of_it} in the same rounds"
+    if not apart:
+        return f" in a time not told apart from that of exact search ({ends}{busy})"
     return f" in {_share(share)} % of {whose} time ({ends}{busy})"
 
 

@@ -55,6 +55,16 @@ def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> Non
         ) from fault
 
 
+def check_readable(option: str, folder: Path) -> None:
+    """Raises ValueError: what an option names is there and is no folder, or can't be looked at."""
+    try:
+        wrong: object = "it is a file" if folder.exists() and not folder.is_dir() else ""
+    except OSError as fault:
+        wrong = _reason(fault)
+    if wrong:
+        raise ValueError(f"{option} {shown(str(folder))} can't be used ({wrong}): {option} DIR names another")
+
+
 def check_file(option: str, path: Path) -> None:
     """Try to write in the folder of a file that an option names, and leave nothing there.
 

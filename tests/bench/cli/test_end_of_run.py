@@ -189,8 +189,8 @@ def test_what_is_written_is_named_by_kind_in_a_few_lines(capsys):
         "tables   out/g/d/cells.csv",
         "         out/g/d/table.csv",
         "         out/g/d/table.tex",
-        "figures  out/g/d/curve.png",
-        "         out/g/d/curve.pdf",
+        "figures  out/g/d/curve.pdf",
+        "         out/g/d/curve.png",
         "records  out/records.parquet",
     ]
     print_written([Path("out/g") / dataset / name for dataset in ("a", "b", "") for name in names[1:3]])

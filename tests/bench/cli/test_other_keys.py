@@ -74,12 +74,24 @@ def test_of_records_that_tell_nothing_of_their_origin_that_is_said(capsys, tmp_p
     assert said.startswith(f"bench: {tmp_path} holds records of 3 of 4 cells under other keys; what differs is not")
 
 
-def test_where_no_report_is_there_to_keep_the_table_is_written(moved):
-    grid, *where = moved()
+@pytest.mark.parametrize("number", [1, 2])
+def test_where_no_report_is_there_to_keep_one_is_written_of_what_has_records_and_none_of_nothing(number, moved):
+    grid, *where = moved(number)
     shutil.rmtree(where[3] / "g")
     done = bench("table", "--grid", grid, *where)
     assert done.returncode == 1 and "under other keys" in done.stdout
-    assert (where[3] / "g" / "vectors" / "report.html").is_file()
+    assert (where[3] / "g" / "vectors" / "report.html").is_file() == (number < 2)
+
+
+@pytest.mark.parametrize("command", ["table", "recompute"])
+def test_of_a_folder_without_a_record_of_the_grid_no_report_is_written(command, finished, vectors_dir, tmp_path):
+    out = tmp_path / "mistyped"
+    where = ("--data-dir", vectors_dir, "--out", out, "--cache-dir", finished / "cache")
+    done = bench(command, "--grid", finished / "g.toml", *where)
+    assert done.returncode == 1 and "report.html" not in done.stdout and not list(out.rglob("*.html"))
+    assert done.stderr.splitlines()[-1] == (
+        f"bench: --out {out} has no record of grid {finished / 'g.toml'}, so no report is written"
+    )
 
 
 def test_of_what_is_done_show_names_the_page_the_tables_and_the_figures(finished, vectors_dir):

@@ -61,7 +61,8 @@ def test_a_folder_of_any_name_gets_a_report_and_its_path_is_printed_whole(name, 
     data = tmp_path / name.replace("/", "|")[::-1]
     data.symlink_to(vectors_dir)
     out = tmp_path / name
-    done = bench("table", "--grid", small_grid, "--data-dir", data, "--out", out, "--cache-dir", tmp_path / "cache")
+    where = ("--data-dir", data, "--out", out, "--cache-dir", tmp_path / "cache")
+    done = bench("run", "--in-process", "--grid", small_grid, *where)
     assert done.returncode == 0, done.stderr
     assert "records  " + str(out / "records.parquet").replace("\n", "\\n") in done.stdout
     assert len(list(out.glob("small/*/table.tex"))) == 1

@@ -94,6 +94,13 @@ def test_options_stand_over_the_file(file):
     assert all("backbone" not in c.embedder.parameters for c in grid.cells)
 
 
+def test_several_values_given_to_a_plugin_are_refused_with_the_setting_that_takes_them(file):
+    with pytest.raises(
+        ValueError, match=r"margin = \[1, 2\].*; several values .* of the cells: --set 'margin=\[1,2\]'"
+    ):
+        grid_file.load(file(), Options(settings=["triplet.margin=[1,2]"]))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -40,6 +40,14 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_runs(name, opt
     assert sorted(unusable.iterdir()) == before
 
 
+@pytest.mark.parametrize("command", ["show", "gc"])
+def test_a_file_in_place_of_the_results_is_named_by_commands_that_only_read(command, unusable, small_grid, vectors_dir):
+    name = [small_grid, "--data-dir", vectors_dir] if command == "show" else []
+    refused(
+        bench(command, *name, "--out", unusable / "file", "--cache-dir", unusable / "cache"), "--out", "it is a file"
+    )
+
+
 def test_trying_a_folder_leaves_nothing_and_makes_none(tmp_path):
     check_writable("--out", tmp_path / "new" / "folder")
     check_writable("--out", tmp_path)
@@ -51,7 +59,7 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is_typed(tmp_path, monkeypat
     assert user_path("~/a b") == tmp_path / "a b" and str(user_path("~nobody_of_that_name/x")).startswith("~")
     (tmp_path / "data").symlink_to(vectors_dir)
     where = ("--out=~/out", "--cache-dir=~/cache", "--set", "vectors.data_dir=~/data")
-    done = bench("table", f"--grid=~/{small_grid.relative_to(tmp_path)}", *where)
+    done = bench("run", "--in-process", f"--grid=~/{small_grid.relative_to(tmp_path)}", *where)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "records.parquet").is_file() and (tmp_path / "cache" / "labels").is_dir()
 
