@@ -18,6 +18,9 @@ class PyNNDescent(LibraryIndex):
     """Neighbour descent graph: ``epsilon`` says how far beyond the k-th distance the search still looks.
 
     Its batches run on one thread: the library's own switch for threads would slow single queries down.
+
+    The first build compiles for minutes, and keeps that on disk. A build in a later process loads it, and compiles for
+    some seconds the two functions that can't be kept.
     """
 
     name = "pynndescent"
@@ -32,11 +35,14 @@ class PyNNDescent(LibraryIndex):
         """The index answers a query too, so that nothing is left to compile."""
         import pynndescent
 
-        index = pynndescent.NNDescent(
-            features, n_neighbors=min(self.n_neighbors, len(features)), random_state=self.seed, compressed=True
-        )  # fmt: skip
-        index.prepare()
-        index.query(features[:1], k=1, epsilon=self.epsilon)
+        from methods.search.common.kept import keep_compiled, silent
+
+        keep_compiled("pynndescent")
+        neighbors = min(self.n_neighbors, len(features))
+        with silent():
+            index = pynndescent.NNDescent(features, n_neighbors=neighbors, random_state=self.seed, compressed=True)
+            index.prepare()
+            index.query(features[:1], k=1, epsilon=self.epsilon)
         return index
 
     def _ask(self, vectors: Float, k: int) -> Int:
