@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bench.plugins import registry
 from tests import warm
@@ -23,6 +24,8 @@ TEST_MARK = "BENCH_TEST"
 os.environ["BENCH_HOST"] = f"test-{os.getpid()}"  # runs of several sessions of tests don't wait for each other's times
 PROGRAM = "from bench.__main__ import main; main()"
 """``python -m bench``."""
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(optionalhook=True)

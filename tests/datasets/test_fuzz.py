@@ -55,9 +55,7 @@ def fuzzed(**strategies):
     """A test on so many examples, from a seed of its own."""
 
     def wrap(test):
-        limits = settings(
-            max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=[*HealthCheck], print_blob=True
-        )
+        limits = settings(max_examples=EXAMPLES, database=None, suppress_health_check=[*HealthCheck], print_blob=True)
         return seed(SEED)(limits(given(**strategies)(test)))
 
     return wrap

@@ -211,7 +211,7 @@ def said_in_one_line(fault):
 @pytest.mark.long
 @given(documents(), mostly_none, st.integers(1, 10**9), st.none() | st.integers(1, 5000))
 @example(SMALL, Options(), 75_750, 16)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_a_grid_of_any_types_is_refused_in_one_line_or_has_cells(tmp_path_factory, text, options, items, dim):
     path = tmp_path_factory.getbasetemp() / "fuzzed.toml"
     path.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -91,7 +91,7 @@ def ndcg_of(shared: np.ndarray, n: int) -> float:
 DENOMINATORS = ["relevant", "min_k_relevant", "retrieved"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cases(), st.integers(1, 8), st.sampled_from(DENOMINATORS))
 def test_average_precision_is_the_mean_over_every_order_inside_the_ties(case, k, denominator):
     found = case.ranking().average_precision(k, "expected", denominator)
@@ -99,14 +99,14 @@ def test_average_precision_is_the_mean_over_every_order_inside_the_ties(case, k,
     assert found == pytest.approx([wanted], abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases(), st.sampled_from(DENOMINATORS))
 def test_without_k_average_precision_is_over_the_whole_ranking_and_the_denominators_agree(case, denominator):
     wanted = np.mean([average_precision_of(order, len(order)) for order in case.orders()])
     assert case.ranking().average_precision(denominator=denominator) == pytest.approx([wanted], abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.integers(1, 8), st.sampled_from(DENOMINATORS))
 def test_best_and_worst_average_precision_have_the_relevant_items_of_a_tie_first_and_last(case, k, denominator):
     scores = [average_precision_of(order, k, denominator) for order in case.orders()]
@@ -118,7 +118,7 @@ def test_best_and_worst_average_precision_have_the_relevant_items_of_a_tie_first
         assert worst == pytest.approx(min(scores), abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.integers(1, 8))
 def test_precision_among_the_first_n_is_the_mean_over_every_order_and_its_extremes(case, n):
     scores = [(order[:n] > 0).sum() / n for order in case.orders()]
@@ -129,7 +129,7 @@ def test_precision_among_the_first_n_is_the_mean_over_every_order_and_its_extrem
     assert ranking.precision_at(n, "index") == pytest.approx([(case.stable()[:n] > 0).sum() / n], abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.integers(1, 8))
 def test_ndcg_is_the_mean_over_every_order_and_its_extremes(case, n):
     scores = [ndcg_of(order, n) for order in case.orders()]
@@ -140,7 +140,7 @@ def test_ndcg_is_the_mean_over_every_order_and_its_extremes(case, n):
     assert ranking.ndcg_at(n, "index") == pytest.approx([ndcg_of(case.stable(), n)], abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases())
 def test_precision_and_recall_within_a_radius_count_what_lies_there(case):
     ranking, distances, relevant = case.ranking(), np.array(case.distances), case.shared > 0
@@ -211,7 +211,7 @@ def test_ndcg_equals_scikit_learn_which_averages_over_ties_too(n, multi):
     assert HammingRanking.of(*data).ndcg_at(n) == pytest.approx(wanted)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.integers(1, 400))
 def test_worst_expected_and_best_are_in_order(seed, multi, k):
     ranking = HammingRanking.of(*random_data(seed, multi=multi))
@@ -223,7 +223,7 @@ def test_worst_expected_and_best_are_in_order(seed, multi, k):
         assert (worst <= expected + 1e-12).all() and (expected <= best + 1e-12).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.booleans())
 def test_no_figure_depends_on_the_order_of_the_database_and_queries_keep_their_own(seed, bits, multi):
     queries, database, query_labels, labels = random_data(seed, bits, size=40, multi=multi)
@@ -449,7 +449,7 @@ def test_a_neighbour_that_shares_one_of_several_labels_is_right(dtype):
         precision_at(np.array([[0]]), np.array([0]), labels, 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
 def test_recall_equals_counting_by_hand_over_exact_tie_classes(seed, k):
     rng = np.random.default_rng(seed)
@@ -494,7 +494,7 @@ def test_a_query_without_exact_neighbours_is_refused():
         recall_at(np.array([[0, 1]]), np.array([[-1, -1]]), features, features[:1], 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 30), st.integers(1, 70), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_recall_by_codes_counts_whatever_ties_with_the_kth_nearest_code(size, bits, k, seed):
     rng = np.random.default_rng(seed)

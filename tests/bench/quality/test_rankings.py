@@ -34,7 +34,7 @@ def average_precision_of(relevant: np.ndarray, k: int, denominator: str) -> floa
     return float(precisions[:k][relevant[:k]].sum() / divisor) if divisor else 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(-2, 2), st.booleans()), min_size=1, max_size=6),
     st.one_of(st.none(), st.integers(1, 8)),

@@ -113,7 +113,7 @@ sweeps = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.3, 1.0), st.floa
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sweeps)
 def test_the_fastest_at_each_level_is_that_of_pandas(points):
     rows = [search(name, recall, ms, f"ef = {at}") for at, (name, recall, ms) in enumerate(points)]

@@ -46,7 +46,7 @@ def squeezed(text):
     return re.sub(r"\s", "", text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(any_table(), st.integers(1, 200))
 def test_every_line_fits_and_nothing_is_cut(table, width):
     lines = fitted(table, width)
@@ -59,7 +59,7 @@ def test_every_line_fits_and_nothing_is_cut(table, width):
                 assert squeezed(text) in shown
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(names, st.integers(3, 80), st.integers(0, 4))
 def test_a_text_is_broken_into_lines_and_none_of_it_is_lost(text, width, hanging):
     lines = wrapped(text, width, hanging)

@@ -203,7 +203,7 @@ def any_cells(draw):
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_cells(), WIDTHS)
 def test_every_line_of_any_table_fits(made, width):
     info, tidy = made

@@ -15,7 +15,7 @@ from bench.stages.exact import Screen, exact_neighbours, merged, nearest_with_di
 from tests.vectors import check_nearest, squared_distances, vectors
 
 BLOCKS = {"one block": (1024, 4096, 2**22), "many": (3, 7, 2**22), "by values": (1024, 4096, 40)}
-few = settings(max_examples=100, deadline=None)
+few = settings(max_examples=100)
 
 
 def in_blocks(sizes, *arguments):

@@ -37,7 +37,7 @@ def test_what_is_written_is_read(store):
     assert entry.arrays["x"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.dictionaries(
         st.text() | st.integers(), st.floats() | st.text() | st.none() | st.lists(st.booleans()), max_size=4

@@ -17,7 +17,7 @@ def as_numpy_saves(array):
     return file.getvalue()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["float32", "uint64", "int8", "bool"]),
     st.lists(st.integers(0, 5), min_size=1, max_size=5),

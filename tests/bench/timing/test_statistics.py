@@ -25,7 +25,7 @@ from bench.timing.statistics import (
 )
 
 EXPERIMENTS = 3000
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 values = st.lists(st.floats(-100, 100).filter(lambda x: x == 0 or abs(x) > 1e-3), min_size=2, max_size=9)
 
 

@@ -44,7 +44,7 @@ def test_dispersion_is_its_formula_and_has_its_gradient(attention):
         assert float(given.grad[place]) == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3, abs=1e-7)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 6), st.integers(1, 5), st.integers(1, 5), st.floats(-50, 50))
 def test_heads_that_look_evenly_meet_at_one_place_of_all(heads, height, width, value):
     even = dispersion(torch.full((2, heads, height, width), value))

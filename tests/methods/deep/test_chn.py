@@ -75,7 +75,7 @@ def test_each_kept_peak_pulls_by_a_bell_of_its_height(drawn, kept):
     np.testing.assert_allclose(pull(on_the_grid(PEAKS), drawn)[0], wanted, rtol=1e-4, atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_peaks_are_higher_than_their_neighbours_and_the_mean(seed):
     heights = np.random.default_rng(seed).random((GRID, GRID)).astype(np.float32)

@@ -32,7 +32,6 @@ problems = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(problems)
 def test_objective_without_the_matrix_is_the_objective_with_it(case):
     outputs, of_outputs, codes, of_codes, dissimilar = case
@@ -40,7 +39,6 @@ def test_objective_without_the_matrix_is_the_objective_with_it(case):
     assert objective(*case) == pytest.approx(wanted, rel=1e-5, abs=1e-3)
 
 
-@settings(deadline=None)
 @given(problems)
 def test_update_never_raises_the_objective(case):
     outputs, of_outputs, codes, of_codes, dissimilar = case
@@ -50,7 +48,7 @@ def test_update_never_raises_the_objective(case):
     assert loss(outputs, updated, s) <= loss(outputs, codes, s) * (1 + 1e-6) + 1e-6
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(problems, st.floats(0, 50))
 def test_update_with_a_pull_never_raises_the_objective_with_a_quantisation_term(case, gamma):
     """ADSH's Eq. (5): gamma times the squared distance of some items' codes from their outputs, here the first ones."""
@@ -67,7 +65,7 @@ def test_update_with_a_pull_never_raises_the_objective_with_a_quantisation_term(
     assert whole(updated) <= whole(codes) * (1 + 1e-6) + 1e-6
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(problems)
 def test_each_bit_is_the_better_of_its_two_values(case):
     outputs, of_outputs, codes, of_codes, dissimilar = case

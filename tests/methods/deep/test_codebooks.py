@@ -108,7 +108,7 @@ def test_the_search_finds_small_codes_that_none_exceeds(dimension, bits, distanc
     assert words[1:].sum(axis=1).min() == distance
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 6), st.integers(0, 20), st.integers(0, 2**32))
 def test_a_code_found_is_linear_balanced_and_within_the_bound(dimension, more, seed):
     bits = dimension + more
@@ -140,7 +140,7 @@ def test_the_same_seed_draws_the_same_codes_and_another_seed_others(name):
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(sorted(DISTINCT)), st.integers(2, 40), st.integers(1, 9), st.integers(0, 9))
 def test_draws_that_repeat_no_code_repeat_none_or_are_refused(name, classes, bits, seed):
     with pytest.MonkeyPatch.context() as patch:

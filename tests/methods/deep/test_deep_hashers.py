@@ -217,7 +217,7 @@ def test_parameters_that_a_method_inherits_are_checked_by_the_registry():
         registry.build("hasher", "csq", {"backbone": "vgg"})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=6), st.integers(0, 200), st.integers(0, 2**32))
 def test_what_is_set_aside_leaves_an_item_of_each_class_and_three_quarters(sizes, count, seed):
     classes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
@@ -246,7 +246,7 @@ def test_classes_of_one_item_each_cannot_be_validated(train):
         OrthoHash(**QUICK, validation=10).fit(train.take(rows), Context())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 40), st.integers(0, 20), st.integers(0, 2**32))
 def test_of_sets_too_an_item_of_each_class_is_learned_from(items, count, seed):
     sets = np.random.default_rng(seed).random((items, 5)) < 0.3

@@ -103,7 +103,7 @@ def test_dpn_is_the_hinge_of_every_bit(outputs):
     assert got["polarisation_loss"] == pytest.approx(wanted / IMAGES, rel=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0.25, 4), st.integers(0, IMAGES * BITS - 1), st.floats(-2, 2))
 def test_dpn_is_zero_if_and_only_if_the_margin_holds_for_every_bit(margin, place, moved):
     method = DPN(bits=BITS, margin=margin)

@@ -57,7 +57,7 @@ def test_random_parts_are_torchvisions_with_the_same_seed(shape):
         np.testing.assert_array_equal(random_crop(image, 24, "crop", seeded(seed)), torchvisions(steps, image, seed))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 2**63 - 1))
 def test_a_random_part_lies_in_the_image(height, width, seed):
     top, left, down, across = random_part(height, width, seeded(seed))

@@ -63,7 +63,7 @@ def test_seed_decides_the_embedding_and_global_generators_stay(train, queries):
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 9), min_size=20, max_size=200), st.integers(2, 12), st.integers(2, 5), st.integers(0, 99)
 )

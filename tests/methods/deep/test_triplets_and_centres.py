@@ -110,7 +110,7 @@ def test_a_triplet_is_free_of_charge_where_the_codes_agree_and_differ_in_all_bit
     assert wrong == pytest.approx(30 * 30 * BITS + BITS / 2, rel=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 99))
 def test_dtsh_draws_as_many_triplets_as_it_may_and_each_is_one_of_those_there_are(positives, negatives, seed):
     rng = np.random.default_rng(seed)

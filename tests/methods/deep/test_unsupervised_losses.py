@@ -79,7 +79,7 @@ def test_the_bi_half_layer_has_the_published_gradient(count):
     np.testing.assert_allclose(gradient, published, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 33), st.integers(1, 9), st.integers(0, 2**32), st.booleans())
 def test_every_bit_of_a_batch_is_halved(count, bits, seed, rough):
     """Ties too: rough values repeat."""
@@ -100,7 +100,7 @@ def test_balanced_values_of_codes_are_not_pulled():
     assert float(terms["pull_loss"].detach()) == 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 70), st.floats(0.5, 20))
 def test_the_targets_of_sdc_are_the_quantiles_of_a_beta_distribution_and_symmetric(pairs, shape):
     targets = SDC(shape=shape, from_zero=False).targets(pairs)

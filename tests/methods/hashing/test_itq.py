@@ -23,7 +23,7 @@ def start(bits, seed):
     return np.linalg.qr(np.random.default_rng(seed).standard_normal((bits, bits)))[0]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(1, 60),
     st.integers(1, 13),

@@ -36,7 +36,6 @@ problems = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(problems)
 def test_no_step_raises_the_objective(case):
     codes, labels, phi, normal, nu = case
@@ -54,7 +53,7 @@ def test_no_step_raises_the_objective(case):
     assert (np.diff(values) <= 1e-9 * np.abs(values[0]) + 1e-9).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(problems)
 def test_no_single_bit_can_be_turned_to_advantage(case):
     codes, labels, phi, normal, nu = case

@@ -18,7 +18,7 @@ from methods.search.codes.lookup import (
 )
 from methods.search.codes.scans import AsymmetricScan, HammingScan, top_n
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 STORED = {"each code": as_they_are, "equal codes once": distinct}
 stored = pytest.mark.parametrize("store", STORED.values(), ids=STORED.keys())
 

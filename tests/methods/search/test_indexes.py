@@ -29,7 +29,7 @@ from methods.search.libraries.sklearn_trees import BallTree, KDTree
 from methods.search.libraries.torch_scan import TorchScan
 from tests.vectors import check_nearest, vectors
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 def corpus(rng, count, dim, bits=32, whole=False):

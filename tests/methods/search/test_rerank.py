@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from methods.search.features import products
 from methods.search.features.rerank import Float16, Float32, Int8
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 MAKE = {
     "float32": Float32,
     "float16": Float16,
