@@ -81,13 +81,14 @@ def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str, told_apart: b
     if column not in some:
         return []
     finished = cells[cells["status"] == "ok"]
+    by = [name for name in (column, "due_to") if name in some]
     lines = []
-    for reason, group in some.groupby(column, sort=False, dropna=False):
+    for _, group in some.groupby(by, sort=False, dropna=False):
         others = finished[~finished.index.isin(group.index)]
-        why = "no reason is known" if pd.isna(reason) else str(reason)
-        names = list(_due_to(group, others))
+        why, *known = ["" if pd.isna(value) else str(value) for value in group[by].iloc[0]]
+        names = [*filter(None, known)] or list(_due_to(group, others))
         which = _listed(_apart(cells, group, names)) if told_apart else ""
-        lines.append(f"{_number(group)} of {', '.join(names)}{which}: {why}")
+        lines.append(f"{_number(group)} of {', '.join(names)}{which}: {why or 'no reason is known'}")
     return lines
 
 

@@ -153,6 +153,8 @@ class Jobs:
         judging = self.judging()
         for cell, failure in self.searches.complete(group, self.schedule.reference(group)):
             if failure is not None:
+                assert cell.cell.index is not None
+                failure.due_to = cell.cell.index.name
                 self._fail(cell, failure)
             else:
                 self._attempt(cell, partial(judging.search, cell))

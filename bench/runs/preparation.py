@@ -125,6 +125,7 @@ class Preparation:
         except Failure as failure:
             if _holds_files(folder):
                 self.say(f"{unit.title}: failed, log in {folder}")
+            failure.due_to = stage.plugin
             return failure
         self.pipeline.store.share(stage.kind, stage.key)
         return None

@@ -36,7 +36,7 @@ class Recorder:
         if failure.status == "full":
             raise DiskFull(failure.reason) from failure
         described = f"{cell.cell.describe()}: {failure.reason}"
-        columns = {"status": failure.status, "reason": failure.reason, "described": described}
+        columns = {"status": failure.status, "reason": failure.reason, "described": described, "due_to": failure.due_to}
         self.write(cell, columns, {}, {}, traceback=failure.tail, final=failure.final)
         if failure.status != "skipped" or failure.reason not in self._said:
             self.say(f"{failure.status}: {described}")

@@ -127,9 +127,10 @@ def _left_out(tuning: Run, report: Run) -> dict[str, Failure]:
     cells["report"] = [cell.record for cell in report.cells]
     cells = cells[cells["index"].notna()]
     done, others = cells[cells["status"] == "ok"], cells[cells["status"] != "ok"]
-    left_out = {
-        row["report"]: Failure(row["status"], f"on the tune half: {row['reason']}") for _, row in others.iterrows()
-    }
+    left_out = dict[str, Failure]()
+    for _, row in others.iterrows():
+        left_out[row["report"]] = Failure(row["status"], f"on the tune half: {row['reason']}")
+        left_out[row["report"]].due_to = row.get("due_to")
     for _, family in done.groupby(FAMILY, dropna=False):
         kept = pd.Series(False, index=family.index)
         for quality in _qualities(tuning.pipeline):

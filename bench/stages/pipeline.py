@@ -46,6 +46,7 @@ class Stage:
 
     Codes are made array by array as cells read them. Others are made whole, so their ``arrays`` is empty. A part of
     exact neighbours is not needed where the ``whole`` is stored, which is the key of an entry of the same kind.
+    ``plugin``: the name of the plugin that makes it, if one does.
     """
 
     kind: Literal["features", "codes", "exact"]
@@ -53,6 +54,7 @@ class Stage:
     make: Callable[[], Entry]
     arrays: frozenset[str] = frozenset()
     whole: str | None = None
+    plugin: str | None = None
 
     def holds(self, meta: Meta) -> bool:
         """Whether the entry, by its description, holds the arrays that the cell reads."""
@@ -152,9 +154,11 @@ class Pipeline:
         """The stages of a cell, each after the stages that it needs."""
         for choice in (cell.embedder, cell.input):
             if choice is not None:
-                yield Stage("features", self.features_key(cell, choice), partial(self.features, cell, choice))
+                make = partial(self.features, cell, choice)
+                yield Stage("features", self.features_key(cell, choice), make, plugin=choice.name)
         if cell.hasher is not None:
-            yield Stage("codes", self.codes_key(cell), partial(self.codes, cell), arrays_read(cell))
+            make, arrays = partial(self.codes, cell), arrays_read(cell)
+            yield Stage("codes", self.codes_key(cell), make, arrays, plugin=cell.hasher.name)
 
     def features_key(self, cell: Cell, choice: Choice) -> str:
         """The key of an embedder's features, with the cell's seed and protocol."""

@@ -38,8 +38,11 @@ LEAST_RESERVE = 2**30
 class Failure(Exception):
     """A request has no answer: a status for the record, the reason in words, and the last lines of a traceback.
 
-    ``final``: the request would fail on every machine and at any time.
+    ``final``: the request would fail on every machine and at any time. ``due_to``: the plugin that was at work, if that
+    is known.
     """
+
+    due_to: str | None = None
 
     def __init__(self, status: Status, reason: str, tail: list[str] | None = None, final: bool = False) -> None:
         super().__init__(reason)

@@ -23,6 +23,23 @@ def test_a_failure_is_due_to_the_plugin_that_nothing_finished_has():
     assert reasons(cells(INFO, *coded), FAILED) == ["1 cell of lsh: too much"]
 
 
+def test_a_failure_is_due_to_the_plugin_that_was_at_work_where_that_is_known():
+    lost = {"status": "timeout", "reason": "not finished in 5 s"}
+    searches = [
+        scan(**lost, due_to="linear_scan"),
+        *(search("a", None, 1.0, f"m = {m}", **lost, due_to="a") for m in "12"),
+    ]
+    codes = [ranking("itq", bits, None, **lost, due_to="itq") for bits in (8, 16)]
+    assert reasons(cells(INFO, *searches, *codes), FAILED) == [
+        "1 cell of linear_scan: not finished in 5 s",
+        "2 cells of a: not finished in 5 s",
+        "2 cells of itq: not finished in 5 s",
+    ]
+    assert reasons(cells(INFO, *searches, *(one | {"due_to": None} for one in codes)), FAILED)[2:] == [
+        "2 cells of itq: not finished in 5 s"
+    ]
+
+
 def test_where_no_plugin_explains_it_all_are_named():
     lost = {"status": "timeout", "reason": "not finished in 5 s"}
     rows = [scan(), search("a", 0.9, 1.0), scan(**lost), search("a", None, 1.0, **lost)]

@@ -106,6 +106,7 @@ def test_what_fails_says_why(chaos, name):
     done, _, cells, _, _ = chaos
     status, reason = REASONS[name]
     assert cells.loc[name, "status"] == status and reason in cells.loc[name, "reason"]
+    assert cells.loc[name, "due_to"] == (name if name.startswith("toy_chaos") else "toy_chaos")
     assert any(reason in line for line in done.stderr.splitlines())
 
 

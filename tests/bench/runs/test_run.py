@@ -90,6 +90,7 @@ def test_a_run_finishes_every_cell_with_quality_and_time(make_run, vectors_dir):
     assert (cells["throughput_one_thread_qps"] > 0).all() and (cells["overhead_ms"] < cells["latency_ms_p50"]).all()
     one_by_one = cells["seconds_all_queries"] / 60 * 1e3
     assert (one_by_one >= cells["latency_ms_p50"] * 0.2).all()
+    assert (cells["build_peak_bytes"] >= cells["build_bytes"]).all()
 
 
 def test_a_finished_grid_does_nothing_on_the_second_run(make_run, tmp_path):
@@ -148,6 +149,7 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(make_ru
     assert wrong["reason"].iloc[1] == "MemoryError: the toy is out of memory"
     assert wrong["status"].tolist() == ["error", "memory"]
     assert len(set(failed.values())) == 3
+    assert cells["due_to"].dropna().tolist() == ["toy_failing", "toy_wrong_ids", "toy_wrong_ids"]
 
 
 @pytest.mark.long
