@@ -199,12 +199,12 @@ def summary(changes: list[Change]) -> str:
     judged = sum(one.verdict in JUDGED for one in changes)
     moved = sum(one.has_moved for one in changes)
     vague, others = sum(one.is_vague for one in changes), len(changes) - judged
-    what = "cells, seeds or figures" if others > 1 else "cell, seed or figure"
+    left_out = f"{others} {'cells, seeds or figures' if others > 1 else 'cell, seed or figure'} can't be compared"
     limit = f"{100 * LIMIT:+,.0f} %"
     few = f"of {vague} there are too few replicates or seeds to tell (the interval reaches beyond {limit}); "
     return (
         f"{moved} of {judged} figures moved (judged together: 5 % of these by chance, at most); "
-        f"{few if vague else ''}{others or 'no'} {what} can't be compared"
+        f"{few if vague else ''}{left_out if others else 'none is left out'}"
     )
 
 
@@ -220,9 +220,15 @@ def _data(store: Store) -> list[Data]:
         row = entry.meta["row"]
         fingerprint = row.get("dataset_fingerprint")
         data = found.setdefault(fingerprint or f"name {row['dataset']}", Data(row["dataset"], fingerprint))
-        cell = entry.meta["cell"].removesuffix(f", seed={row['seed']})")
+        cell = _without_seed(entry.meta["cell"], row["seed"])
         data.cells.setdefault((cell, row["k"], row.get("unseen_classes") or ""), {})[row["seed"]] = entry
     return sorted(found.values(), key=lambda data: data.name)
+
+
+def _without_seed(cell: str, seed: int) -> str:
+    """The text of a cell without its seed, which a grid also gives to an index that takes one, after its parameters."""
+    before, index, after = cell.removesuffix(f", seed={seed})").partition("index=")
+    return before + index + after.replace(f", 'seed': {seed}}}", "}", 1).replace(f"{{'seed': {seed}}}", "{}", 1)
 
 
 def _paired(ours: list[Data], theirs: list[Data]) -> Iterator[tuple[Data | None, Data | None]]:

@@ -383,10 +383,10 @@ def written(folder, **fields):
         "seen",
         **{**dict.fromkeys(ROLES), "model": None, "database_codes": None, "candidates": None, "seed": 0, **fields},
     )
-    row = {"dataset": "d", "k": 10, "seed": 0, "status": "ok", "map": 0.5}
+    row = {"dataset": "d", "k": 10, "seed": cell.seed, "status": "ok", "map": 0.5}
     row |= {role: one.name for role, one in cell.choices()}
     row |= {
-        "dim": cell.embedder and cell.embedder.parameters["dim"],
+        "dim": cell.embedder and cell.embedder.parameters.get("dim"),
         "bits": cell.hasher and cell.hasher.parameters["bits"],
     }
     meta = {"row": row, "cell": repr(cell), "described": cell.describe(), "judged": "1"}
@@ -412,6 +412,19 @@ def test_cells_are_named_as_the_tables_name_them_and_sorted_by_their_numbers(fol
         "ITQ, 64 bits",
         "Linear scan, 512-d features",
         "Linear scan, 1024-d features",
+    ]
+
+
+def test_seeds_of_a_cell_are_taken_together_where_its_index_has_the_seed_too(folders):
+    for seed, only in ((0, False), (1, True)):
+        for m in (4, 8):
+            index = choice("hnswlib", m=m, ef=10, seed=seed)
+            for folder in folders[only and m == 8 :]:
+                written(folder, embedder=choice("identity"), index=index, seed=seed)
+    assert [(one.cell, one.verdict) for one in compare(*map(Store, folders))] == [
+        ("hnswlib (m = 4, ef = 10)", "same"),
+        ("hnswlib (m = 8, ef = 10), seed 1", "only after"),
+        ("hnswlib (m = 8, ef = 10)", "same"),
     ]
 
 
