@@ -81,14 +81,17 @@ def _sources(given: dict[str, str | None], file: Path | None) -> dict[str, str]:
     if file is None:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
         raise ValueError(f"{options} missing: name a file for each, or one --file that holds all four")
-    from bench.given.files import NAMES, arrays_of
+    from bench.given.files import NAMES, ONLY, arrays_of, listed
 
     held = arrays_of(user_path(str(file)))
+    if [*held] == [ONLY]:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+        raise ValueError(f"--file {file} holds {listed(held)}, and not all four: name a file for each of {options}")
     for name in missing:
         known = [one for one in NAMES[name] if one in held]
         if len(known) != 1:
             option = f"--{name.replace('_', '-')} {file}:NAME"
-            raise ValueError(f"{file} holds {', '.join(held) or 'no array'}: say which is the {name}, by {option}")
+            raise ValueError(f"{file} holds {listed(held)}: say which is the {name}, by {option}")
         sources[name] = f"{file}:{known[0]}"
     return sources
 

@@ -82,7 +82,9 @@ class Making:
         from bench.cli import afar
 
         shares = self._shares
-        console.print(f"bench: {plans[0].name}: the data and what is stored of them are read")  # the rest takes seconds
+        console.print(
+            f"bench: {plans[0].name}: looking at the data and at what is stored of them"
+        )  # the rest takes seconds
         with ExitStack() as leaving:
             engine = None
             if self.cluster is not None:

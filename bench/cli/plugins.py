@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -77,13 +78,13 @@ def _kinds(name: str, kind: str | None) -> list[registry.Kind]:
 
 
 def _plugin_settings(name: str, settings: Sequence[str]) -> dict[str, Any]:
-    """The values that ``--set`` gives to one plugin, by parameter.
+    """The values that ``--set`` gives to one plugin, by parameter. Its name may stand before the parameter or not.
 
     Raises ValueError: a setting names another plugin.
     """
     values = {}
     for setting in map(parse, settings):
-        if setting.owner != name:
-            raise ValueError(f"{setting}: expected {name}.parameter=value")
-        values[setting.key] = setting.of_plugin()
+        if setting.owner not in (None, name):
+            raise ValueError(f"{setting}: expected parameter=value or {name}.parameter=value")
+        values[setting.key] = replace(setting, owner=name).of_plugin()
     return values

@@ -81,10 +81,15 @@ def evaluate(
     """
     if convention is not None and convention not in PRESETS:
         raise ValueError(f"convention {convention!r}: expected one of {', '.join(PRESETS)}")
+    if k is not None and convention is None:
+        raise ValueError(
+            f"k = {k}: it is the length of a convention's list; give a convention too: {', '.join(PRESETS)}"
+        )
     published = None if reference is None else published_map(reference)
     given, labels = _given((query, database), (query_labels, database_labels), bits)
     ranking = HammingRanking.of(given[0].codes, given[1].codes, *labels)
     places = [n for n in dict.fromkeys(at) if n <= len(given[1].codes)]
+    beyond = () if tuple(at) == PLACES else tuple(n for n in dict.fromkeys(at) if n not in places)
     precision, recall = ranking.precision_recall_curve()
     figures = {
         ties: float(ranking.average_precision(ties=ties).mean()) for ties in ("expected", "best", "worst", "index")
@@ -109,7 +114,7 @@ def evaluate(
         map_by_convention=None if convention is None else ranking.mean_average_precision(k, convention),
         reference=reference,
         published=published,
-        remarks=tuple(_remarks(given[0], given[1], labels, ranking, figures)),
+        remarks=(*_beyond(beyond, len(given[1].codes)), *_remarks(given[0], given[1], labels, ranking, figures)),
     )
 
 
@@ -161,6 +166,13 @@ def published_map(reference: str) -> float:
 
 def _array(name: str, source: Source) -> tuple[str, NDArray[Any]]:
     return (name, np.asarray(source)) if not isinstance(source, str | Path) else read(source)
+
+
+def _beyond(places: Sequence[int], items: int) -> Iterator[str]:
+    """The remark on numbers of neighbours that the database does not have."""
+    if places:
+        named = ", ".join(f"{n:,}" for n in places)
+        yield f"no figure is given at {named}: the database has {items:,} items"
 
 
 def _remarks(

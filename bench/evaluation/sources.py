@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bench.given.files import arrays_of, place
+from bench.given.files import arrays_of, listed, place
 from bench.system.places import user_path
 
 
@@ -20,10 +20,10 @@ def read(source: str | Path) -> tuple[str, NDArray[Any]]:
     arrays = arrays_of(path)
     if variable is None:
         if len(arrays) != 1:
-            raise ValueError(f"{path} holds {', '.join(arrays) or 'no array'}: name one, as in {path}:NAME")
+            raise ValueError(f"{path} holds {listed(arrays)}: name one, as in {path}:NAME")
         (variable,) = arrays
     elif variable not in arrays:
-        raise ValueError(f"{path} has no variable {variable!r}; it holds {', '.join(arrays) or 'no array'}")
+        raise ValueError(f"{path} has no variable {variable!r}; it holds {listed(arrays)}")
     return place(path, variable), arrays[variable]()
 
 

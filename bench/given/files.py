@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +44,12 @@ def arrays_of(path: Path) -> Arrays:
         raise ValueError(f"{path}: expected a file of {', '.join(READERS)}")
     found: Mapping[str, Read] = _tried(path, partial(READERS[path.suffix.lower()], path))
     return {name: partial(_array, path, name, read) for name, read in found.items()}
+
+
+def listed(arrays: Iterable[str]) -> str:
+    """The names of a file's arrays, in words."""
+    names = [*arrays]
+    return "one array without a name" if names == [ONLY] else ", ".join(names) or "no array"
 
 
 def place(path: Path, name: str) -> str:

@@ -137,6 +137,6 @@ def _left_out(tuning: Run, report: Run) -> dict[str, Failure]:
             if quality in family and family[quality].notna().all():
                 for cost in (LATENCY, THROUGHPUT):
                     kept |= front(cost_of(family, cost), family[quality])
-        reason = "on the tune half another setting of this index is as good and as fast, and better in one"
+        reason = "on the tune half another setting of this index is as good and as fast, and better in one of the two"
         left_out |= {record: Failure("pruned", reason) for record in family.loc[~kept, "report"]}
     return left_out

@@ -273,8 +273,9 @@ def test_the_command_names_a_folder_that_is_not_there_in_one_line(tmp_path):
     assert str(tmp_path / "none") in done.stderr
 
 
-def test_the_command_sets_parameters_and_an_unavailable_plugin_is_no_failure():
-    done = bench("check", "toy_scan", "--kind", "index", "--set", "toy_scan.needed_by=build")
+@pytest.mark.parametrize("setting", ["toy_scan.needed_by=build", "needed_by=build"])
+def test_the_command_sets_parameters_and_an_unavailable_plugin_is_no_failure(setting):
+    done = bench("check", "toy_scan", "--kind", "index", "--set", setting)
     assert done.returncode == 0, done.stderr
     assert {line.split()[0] for line in done.stdout.splitlines()[1:]} == {"skipped"}
     assert "toy_library is not installed" in done.stdout
@@ -286,7 +287,8 @@ def test_the_command_sets_parameters_and_an_unavailable_plugin_is_no_failure():
         (("toy_scam",), ("unknown plugin 'toy_scam'", "did you mean 'toy_scan'?")),
         (("toy_scan", "--kind", "hasher"), ("unknown hasher 'toy_scan'",)),
         (("toy_scan", "--kind", "idex"), ("unknown kind 'idex'", "did you mean 'index'?")),
-        (("toy_scan", "--set", "reach=3"), ("expected toy_scan.parameter=value",)),
+        (("toy_scan", "--set", "toy.reach=3"), ("expected parameter=value or toy_scan.parameter=value",)),
+        (("toy_scan", "--set", "depth=3"), ("unknown parameter 'depth' of toy_scan",)),
         (("toy_scan", "--set", "toy_scan.depth=3"), ("unknown parameter 'depth' of toy_scan",)),
     ],
 )

@@ -86,7 +86,8 @@ def read_payload(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as fault:
         raise ValueError(f"{path} can't be read as a report: {fault}") from fault
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ValueError(f"{path} is no report of format {FORMAT}: `python -m bench table` writes one")
+        made = "`python -m bench run` with the grid of its name makes one"
+        raise ValueError(f"{path} is no report of format {FORMAT}, which pages have today: {made}")
     return data
 
 

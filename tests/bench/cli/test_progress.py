@@ -383,7 +383,7 @@ def test_through_a_pipe_a_run_says_how_far_it_is_while_a_build_is_silent(command
     done = run_in(command(0.25))
     assert done.returncode == 0, done.stderr
     beginning, first, *lines = [line for line in done.stdout.splitlines() if not line.endswith("at work")]
-    assert beginning == "bench: slow: the data and what is stored of them are read"
+    assert beginning == "bench: slow: looking at the data and at what is stored of them"
     assert re.fullmatch(rf"\[ +\d+\.\d s\] slow on vectors: 2 cells, none done; {NOT_KNOWN}", first)
     silent = [line for line in lines if "build toy_silent" in line]
     assert silent, done.stdout

@@ -267,12 +267,25 @@ def test_the_command_prints_the_figures_and_writes_a_page(tmp_path, arrays):
         (["--query", "q.npy"], "--database, --query-labels, --database-labels missing"),
         (["--file", "no.npz"], "there is no such file"),
         (["--file", "{}", "--at", "ten"], "--at ten: expected whole numbers"),
+        (["--file", "{1}"], "holds one array without a name, and not all four: name a file for each of --query"),
+        (["--file", "{0}", "--query", "{1}:x"], "has no variable 'x'; it holds one array without a name"),
+        (["--file", "{}", "--k", "5"], "k = 5: it is the length of a convention's list; give a convention too: "),
     ],
 )
 def test_a_command_that_lacks_something_says_what(tmp_path, arrays, words, said):
+    one = tmp_path / "one.npy"
+    np.save(one, arrays["query"])
     path = save(tmp_path, arrays, "npz")
-    done = bench("evaluate", *(word.format(path) for word in words))
+    done = bench("evaluate", *(word.format(path, one) for word in words))
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_numbers_of_neighbours_that_the_database_does_not_have_are_said(arrays):
+    items = len(arrays["database"])
+    found = evaluate(**arrays, at=[5, items + 1, 10**6])
+    assert [*found.map_at] == [5]
+    assert found.remarks[0] == f"no figure is given at {items + 1}, 1,000,000: the database has {items} items"
+    assert not any("no figure" in remark for remark in evaluate(**arrays).remarks)
 
 
 def test_a_notebook_evaluates_arrays(arrays):
