@@ -233,6 +233,8 @@ def gc(
         check_readable("--cache-dir", cache)
         check_readable("--out", out)
         for root in dict.fromkeys([cache, out]):
+            if not root.exists():
+                console.print(f"bench: {root}: there is no such folder")
             for found in list(garbage(Store(root), age)):
                 line = f"{found.size:>15,}  {found.path}: {found.reason}"
                 console.print(line)
