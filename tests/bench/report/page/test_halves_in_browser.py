@@ -30,6 +30,7 @@ def test_the_page_says_on_which_queries_a_level_is_reached_and_what_is_reached_o
     assert page.evaluate(LISTED) == [0.93, 1.0]
     below = "Below 0.95 at every setting on the tune half: hnswlib (M = 16) (at most 0.940 there)."
     assert page.text("#short") == below
+    assert page.text("#reach-text") == "only what reaches 0.95 on the report half"
     assert halves.ABOUT in page.text("#slice-note")
     assert page.errors() == []
 
