@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from bench.records import columns
 
 LATENCY, THROUGHPUT = columns.LATENCY.name, columns.THROUGHPUT.name
+TUNE = "tune_"
+"""What stands before the name of a figure of the half of the queries that settings are chosen by."""
 
 
 def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
@@ -30,5 +32,5 @@ def front(cost: ArrayLike, quality: ArrayLike) -> NDArray[np.bool_]:
 
 
 def cost_of(cells: pd.DataFrame, column: str, half: str = "") -> pd.Series:
-    """Milliseconds a query: the latency, or a batch's time over its queries. ``half``: "tune_" for the tune half."""
+    """Milliseconds a query: the latency, or a batch's time over its queries. ``half``: TUNE for the tune half."""
     return 1e3 / cells[half + THROUGHPUT] if column == THROUGHPUT else cells[half + LATENCY]

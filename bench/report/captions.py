@@ -11,6 +11,7 @@ from bench.grids.protocols import HELD_OUT
 from bench.grids.published import DATA, load_reference
 from bench.records.columns import MEAN_LATENCY, SPEED_UP, TRAINER
 from bench.records.frame import SEARCH, SECTION, VARIANT
+from bench.report import halves
 from bench.report.words import NOT_RUN, PROTOCOL_NAMES, GridInfo, query_time, span, word
 
 
@@ -160,15 +161,18 @@ def _about_searches(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
                 f"The published memory counts {counted} items, and ours those of the database, so compare the bytes of "
                 "an item. Where the published memory is of a codebook alone, it is left out."
             )
+    split = halves.is_any_split(tidy)
     if grid.layout == "pareto":
+        each = "chosen for a level of quality" if split else "that reaches a level of quality"
         sentences.append(
-            "Each line is the fastest search that reaches a level of quality: one query at a time on one thread, and "
-            "all queries in one call on all threads. Precision is a share of that of our own linear scan."
+            f"Each line is the fastest search {each}: one query at a time on one thread, and all queries in one call "
+            "on all threads. Precision is a share of that of our own linear scan."
         )
     if grid.layout == "systems":
+        each = "chosen for a level of recall" if split else "that reaches a level of recall"
         sentences.append(
-            "Each line is the fastest search of an index that reaches a level of recall, one query at a time on one "
-            "thread. The time holds the driver and, where there is one, the server; an empty query stands beside it. "
+            f"Each line is the fastest search of an index {each}, one query at a time on one thread. The time holds "
+            "the driver and, where there is one, the server; an empty query stands beside it. "
             "Building holds the loading of the rows. 1 MB is 1,000,000 bytes."
         )
-    return sentences
+    return [*sentences, halves.ABOUT] if split and grid.layout in ("pareto", "systems") else sentences

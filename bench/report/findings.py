@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 import pandas as pd
 
 from bench.grids.cells import RANKED
 from bench.records import front
-from bench.records.frame import SEARCH, SECTION, VARIANT
-from bench.report import pareto, systems
-from bench.report.code_tables import code_sections
+from bench.records.frame import SECTION
+from bench.report import halves, pareto, systems
+from bench.report.code_findings import best_codes
 from bench.report.numerals import difference, is_vague, percent, significant
-from bench.report.tables import label, section_name, shortfall, shortfalls
-from bench.report.words import TOO_FEW, GridInfo, span
-from bench.timing.statistics import over_replicates
+from bench.report.tables import label, section_name, shortfall, shortfalls, wanted_words
+from bench.report.words import TOO_FEW, GridInfo, listed, runs, span
 
 ENOUGH = 0.95
 """The share of exact search's quality at which methods are compared by their time."""
@@ -74,8 +72,8 @@ def findings(tidy: pd.DataFrame, grid: GridInfo) -> list[str]:
         "methods": _fastest_close,
         "pareto": _by_level,
         "systems": _by_layer,
-        "codes": _best_codes,
-        "models": _best_codes,
+        "codes": best_codes,
+        "models": best_codes,
     }[grid.layout]
     unsteady = [] if rankings else _unsteady(done)
     return [*about(done, shown, grid), *_against_the_published(done, grid), *unsteady, *_left_out(shown, len(done))]
@@ -129,8 +127,6 @@ def _sections(done: pd.DataFrame, shown: pd.DataFrame, k: int) -> Iterator[tuple
         own = points["ratio"].where(points["ratio"].notna(), 1 / points["speed_up"])
         finds_all = points[f"recall_at_{k}"].fillna(1.0) > EXACT_RECALL
         points["is_exact"] = finds_all & _is_one(own) & _is_one(points["share_of_exact"].fillna(1.0))
-        built = section.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)["build_setting"].first()
-        points["build_setting"] = built.to_numpy()
         yield (f"{section_name(keys, shown)}: " if len(sections) > 1 else ""), points
 
 
@@ -164,8 +160,13 @@ def _closest(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterato
 
 
 def _reaches(best: pd.Series, points: pd.DataFrame, quality: Quality, shown: pd.DataFrame) -> str:
-    reached = f"{percent(best[quality.column])} % {quality.words}"
+    reached = f"{percent(best[quality.column])} % {quality.words}{_here(points, quality.column)}"
     return f"{_name(best, shown)} reaches {reached}{_in_time(best, points, quality.whose)}"
+
+
+def _here(points: pd.DataFrame, quality: str) -> str:
+    """Where a printed quality was reached, if settings were chosen on other queries."""
+    return halves.HERE if halves.is_split(points, quality) else ""
 
 
 def _name(point: pd.Series, shown: pd.DataFrame) -> str:
@@ -208,42 +209,46 @@ def _fastest_close(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> I
         others = points[~points["is_exact"]]
         if quality is None or others[quality.column].isna().all():
             continue
-        enough = f"{100 * ENOUGH:g} % {quality.words}"
+        decisive = halves.deciding(points, quality.column)
+        enough = f"{100 * ENOUGH:g} % {quality.words}{halves.THERE if decisive != quality.column else ''}"
         if len(pareto.reaching(others, quality.column, ENOUGH)):
             best = pareto.fastest(points, quality.column, ENOUGH, front.LATENCY)
             if best is not None:
                 yield f"{start}{_fastest(best, points, quality, enough, shown)}."
         else:
-            nearest = others.sort_values(quality.column, ascending=False, kind="stable").iloc[0]
+            nearest = others.sort_values(decisive, ascending=False, kind="stable").iloc[0]
             yield f"{start}None reaches {enough}: {_reaches(nearest, points, quality, shown)}."
 
 
 def _fastest(best: pd.Series, points: pd.DataFrame, quality: Quality, enough: str, shown: pd.DataFrame) -> str:
-    found = pareto.as_fast(pareto.reaching(points, quality.column, ENOUGH), best, front.LATENCY)
+    rivals = pareto.contenders(points, quality.column, ENOUGH, front.LATENCY)
+    found = pareto.as_fast(rivals, best, front.LATENCY)
     alike = points[:0] if found is None else found
+    vague = _is_vague(best, front.LATENCY)
     if best["ratio_high"] < 1:  # the rounds that both share tell more than an interval of each
         alike = alike[~alike["is_exact"]]
     apart = "" if alike.empty else f"; not told apart from {_listed(alike, shown)}"
     if best["is_exact"]:
-        beside = "" if alike.empty else f", which is not told apart from {_listed(alike, shown)}"
+        beside = f", which is not told apart from {_listed(alike, shown)}" if len(alike) else ""
+        beside = f" ({TOO_FEW})" if vague else beside
         return f"No search that reaches {enough} is faster than exact search{beside}"
-    reached = f"{percent(best[quality.column])} %{_in_time(best, points, quality.whose)}"
+    here = _here(points, quality.column)
+    reached = f"{percent(best[quality.column])} %{here}{_in_time(best, points, quality.whose)}"
     absent = not points["is_exact"].any() and _is_beside_exact(best)  # its own row is of another machine class
     if alike["is_exact"].any() or (absent and best["ratio_low"] <= 1 <= best["ratio_high"]):
         return f"No search that reaches {enough} is told apart from exact search: {_name(best, shown)} has {reached}"
     if absent and best["ratio_low"] > 1:
         return f"No search that reaches {enough} is faster than exact search: {_name(best, shown)} has {reached}{apart}"
-    rank = "the fastest that reaches" if alike.empty else "among the fastest that reach"
+    rank = "the fastest that reaches" if alike.empty and not vague else "among the fastest that reach"
     return f"{_name(best, shown)} is {rank} {enough}: {reached}{apart}"
 
 
+def _is_vague(best: pd.Series, time: str) -> bool:
+    return bool(is_vague(*(best[name] for name in pareto.INTERVALS[time])))
+
+
 def _listed(points: pd.DataFrame, shown: pd.DataFrame) -> str:
-    return _and([_name(point, shown) for _, point in points.iterrows()])
-
-
-def _and(texts: Sequence[str]) -> str:
-    *most, last = dict.fromkeys(texts)
-    return f"{', '.join(most)} and {last}" if most else last
+    return listed([_name(point, shown) for _, point in points.iterrows()])
 
 
 def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
@@ -255,12 +260,13 @@ def _by_level(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
         judged = [quality for quality in pareto.qualities(grid.k) if points[quality].notna().any()]
         for quality in judged[:1]:
             name, levels = pareto.qualities(grid.k)[quality]
+            name += f"{halves.THERE}, where settings were chosen" if halves.is_split(points, quality) else ""
             for time, (kind, unit) in times.items():
                 best = {level: pareto.fastest(points, quality, level, time) for level in levels}
                 found = {level: point for level, point in best.items() if point is not None}
                 if found:
-                    runs = _runs({level: _index(point, shown) for level, point in found.items()})
-                    said = [f"{index} {_span(of)} ({_times(found, of, time, unit)})" for index, of in runs]
+                    same = runs({level: _index(point, shown) for level, point in found.items()})
+                    said = [f"{index} {_span(of)} ({_figures(found, of, quality, time, unit)})" for index, of in same]
                     nobody = [f"none reaches {_level(level)} %" for level in levels if level not in found][:1]
                     words = f"{start}Fastest {kind} by {name}: {', '.join([*said, *nobody])}"
                     yield f"{words}{_not_told_apart(found, points, quality, time, shown)}."
@@ -272,7 +278,8 @@ def _by_layer(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
     """The sentences on the time of a query in each layer: its fastest search that reaches a level of recall."""
     sections = list(done.groupby(SECTION, dropna=False, sort=True))
     for keys, section in sections:
-        several = len(sections) > 1
+        several, recall = len(sections) > 1, systems.judged(grid.k)[0]
+        split = halves.is_split(section, recall)
         start = f"{section_name(keys, shown)}: at" if several else "At"
         if short := shortfall(pareto.means(section, grid.k), shown, *systems.judged(grid.k)):
             yield f"{section_name(keys, shown)}: {short}." if several else f"{short[0].upper()}{short[1:]}."
@@ -281,19 +288,16 @@ def _by_layer(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterat
             for layer, rows in systems.by_layer(systems.fastest(section, grid.k, level)):
                 best = rows.iloc[0]
                 where = systems.LAYERS.get(layer, layer)
-                said.append(f"{significant(best[front.LATENCY])} ms {where} ({_name(best, shown)})")
+                reached = f"; {percent(best[recall])} %{halves.HERE}" if split else ""
+                said.append(f"{significant(best[front.LATENCY])} ms {where} ({_name(best, shown)}{reached})")
             if said:
-                yield f"{start} recall@{grid.k} of {_level(level)} % or more a query takes {_and(said)}."
+                of = f"{wanted_words(level, split)}{', where settings were chosen,' if split else ''}"
+                yield f"{start} recall@{grid.k} of {of} a query takes {listed(said)}."
 
 
 def _index(point: pd.Series, shown: pd.DataFrame) -> str:
     """The name of a search without its query parameters."""
     return label(point, shown, ["build_setting"])
-
-
-def _runs(named: dict[float, str]) -> list[tuple[str, list[float]]]:
-    """The names, each with a run of levels that have it."""
-    return [(name, [level for level, _ in run]) for name, run in groupby(named.items(), key=lambda item: item[1])]
 
 
 def _span(levels: Sequence[float]) -> str:
@@ -306,9 +310,12 @@ def _level(level: float) -> str:
     return f"{100 * level:g}"
 
 
-def _times(found: dict[float, pd.Series], levels: Sequence[float], time: str, unit: str) -> str:
-    texts = dict.fromkeys(significant(found[level][time]) for level in (levels[0], levels[-1]))
-    return f"{' to '.join(texts)} {unit}"
+def _figures(found: dict[float, pd.Series], levels: Sequence[float], quality: str, time: str, unit: str) -> str:
+    """The times of the first and the last of some levels. What is reached, if settings were chosen on other queries."""
+    ends = [found[level] for level in (levels[0], levels[-1])]
+    times = f"{' to '.join(dict.fromkeys(significant(end[time]) for end in ends))} {unit}"
+    reached = " to ".join(dict.fromkeys(percent(end[quality]) for end in ends))
+    return f"{times}; {reached} %{halves.HERE}" if halves.is_split(ends[0], quality) else times
 
 
 def _not_told_apart(
@@ -316,64 +323,18 @@ def _not_told_apart(
 ) -> str:
     """The other indexes that are as fast by their intervals, with the levels, in words."""
     others: dict[str, list[str]] = {}
+    unknown = []
     for level, best in found.items():
-        alike = pareto.as_fast(pareto.reaching(points, quality, level), best, time)
-        if alike is None:
+        alike = pareto.as_fast(pareto.contenders(points, quality, level, time), best, time)
+        if alike is None and not _is_vague(best, time):
             return "; without intervals, so that others may be as fast"
+        if alike is None:
+            unknown.append(_level(level))
+            continue
         for name in dict.fromkeys(_index(point, shown) for _, point in alike.iterrows()):
             if name != _index(best, shown):
                 others.setdefault(name, []).append(_level(level))
-    texts = [f"{name} at {_and(levels)} %" for name, levels in others.items()]
-    return f"; not told apart from {_and(texts)}" if texts else ""
-
-
-def _best_codes(done: pd.DataFrame, shown: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
-    """The sentences on the hasher with the best mAP at each length. The model ``oracle`` is left out."""
-    judged = done[done["hasher"].notna() & (done["model"] != "oracle") & done["map"].notna()]
-    sections = code_sections(judged)
-    for name, rows in sections:
-        start = f"{name}: best" if len(sections) > 1 else "Best"
-        yield f"{start} mAP: {_best_by_length(rows, sorted(judged['bits'].dropna().unique()))}."
-    if len(judged) and not judged.groupby("hasher")["seed"].nunique().gt(1).all():
-        yield "What is of one seed has no interval: a small lead of it may be chance."
-
-
-def _best_by_length(rows: Sequence[tuple[str, pd.DataFrame]], lengths: Sequence[int]) -> str:
-    best: dict[float, str] = {}
-    means: dict[float, float] = {}
-    alike: dict[str, list[str]] = {}
-    for bits in lengths:
-        values = {hasher: maps for hasher, series in rows if len(maps := _maps(series, bits))}
-        if values:
-            best[bits] = str(pd.Series({hasher: maps.mean() for hasher, maps in values.items()}).idxmax())
-            means[bits] = float(values[best[bits]].mean())
-            for hasher in _as_good(values, best[bits]):
-                alike.setdefault(hasher, []).append(str(bits))
-    said = [
-        f"{hasher} at {_and([str(bits) for bits in of])} bits ({_maps_said(means, of)})" for hasher, of in _runs(best)
-    ]
-    others = [f"{hasher} at {_and(of)} bits" for hasher, of in alike.items()]
-    return ", ".join(said) + (f"; not told apart from {_and(others)}" if others else "")
-
-
-def _maps(series: pd.DataFrame, bits: float) -> pd.Series:
-    return series.loc[(series["bits"] == bits).fillna(False), "map"].astype(float)
-
-
-def _maps_said(means: dict[float, float], lengths: Sequence[float]) -> str:
-    return f"{', '.join(percent(means[bits]) for bits in lengths)} %"
-
-
-def _as_good(values: dict[str, pd.Series], best: str) -> list[str]:
-    """The others whose interval over seeds meets that of the best. Both must have several seeds, or equal values."""
-    found = []
-    for hasher, maps in values.items():
-        if hasher == best:
-            continue
-        if maps.mean() == values[best].mean():
-            found.append(hasher)
-        elif len(maps) > 1 and len(values[best]) > 1:
-            ours, theirs = over_replicates(values[best].tolist()), over_replicates(maps.tolist())
-            if theirs.high >= ours.low:
-                found.append(hasher)
-    return found
+    texts = [f"{name} at {listed(levels)} %" for name, levels in others.items()]
+    apart = f"; not told apart from {listed(texts)}" if texts else ""
+    where = f" at {listed(unknown)} %" if 0 < len(unknown) < len(found) else ""
+    return f"{apart}; {TOO_FEW}{where}, so that others may be as fast" if unknown else apart

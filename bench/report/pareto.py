@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bench.records import columns
 from bench.records.frame import SEARCH, SECTION, VARIANT
-from bench.records.front import LATENCY, THROUGHPUT, cost_of, front
+from bench.records.front import LATENCY, THROUGHPUT, TUNE, cost_of, front
+from bench.report.halves import CHOSEN, deciding, is_split
 from bench.report.numerals import is_vague
 
 RECALL_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
@@ -20,6 +21,8 @@ PRECISION_LEVELS = (0.9, 0.95, 0.98, 0.99, 1.0)
 INTERVALS = {column.name: column.bounds for column in (columns.LATENCY, columns.THROUGHPUT)}
 BOUNDS = [*INTERVALS[LATENCY], *INTERVALS[THROUGHPUT]]
 LEVEL = ["quality", "level", "fastest_by"]
+METHOD = ["index", "rerank", "build_setting", *VARIANT]
+"""The columns that a method's searches share: those of an index as it was built, with what is behind it."""
 ROUNDING = 1e-12
 """The rounding error of a mean over seeds, by which exact search may miss its own precision."""
 
@@ -58,7 +61,9 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
     each section, quality (``recall_at_k``, and ``share_of_exact`` if exact search was run), level and kind of time
     (``fastest_by``). It has the search, its quality (``reached``), its times with their intervals, and the number of
     other searches that reach the level and whose intervals meet its own (``as_fast``). These are empty if no search
-    reaches the level. If queries were split, the tune half decides which search is the fastest.
+    reaches the level, and ``as_fast`` also if its own interval is unknown or says nothing. If queries were split, the
+    search is the fastest of those that ``contenders`` chooses, ``chosen`` says so, and ``tune_reached`` has the quality
+    by which it was chosen.
     """
     done = cells[cells["index"].notna() & (cells["status"] == "ok")]
     rows = []
@@ -68,7 +73,8 @@ def levels(cells: pd.DataFrame, k: int) -> pd.DataFrame:
         for quality, (_, wanted) in qualities(k).items():
             rows += [head | row for row in _levels(points, quality, wanted)]
     times = [LATENCY, *INTERVALS[LATENCY], THROUGHPUT, *INTERVALS[THROUGHPUT]]
-    columns = [*SECTION, *LEVEL, *SEARCH, *VARIANT, "reached", *times, "as_fast"]
+    split = ["chosen", "tune_reached"] if any("chosen" in row for row in rows) else []
+    columns = [*SECTION, *LEVEL, *SEARCH, *VARIANT, "reached", *times, "as_fast", *split]
     return pd.DataFrame(rows, columns=columns).convert_dtypes()
 
 
@@ -81,47 +87,66 @@ def qualities(k: int) -> dict[str, tuple[str, Sequence[float]]]:
 
 
 def means(searches: pd.DataFrame, k: int, more: Sequence[str] = ()) -> pd.DataFrame:
-    """The finished searches of a section, a row each, with means over their seeds of qualities, times and ``more``."""
+    """The finished searches of a section, a row each, with means over their seeds of qualities, times and ``more``, and
+    with their ``build_setting``.
+    """
     figures = [f"recall_at_{k}", "share_of_exact", LATENCY, THROUGHPUT, *BOUNDS]
-    figures += [f"tune_{name}" for name in figures if f"tune_{name}" in searches]
-    return searches.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)[[*figures, *more]].mean().reset_index()
+    figures += [f"{TUNE}{name}" for name in figures if f"{TUNE}{name}" in searches]
+    groups = searches.groupby([*SEARCH, *VARIANT], dropna=False, sort=False)
+    found = groups[[*figures, *more]].mean()
+    return found.assign(build_setting=groups["build_setting"].first()).reset_index()
 
 
 def reaching(points: pd.DataFrame, quality: str, level: float) -> pd.DataFrame:
     """The ``means`` that reach a level of quality, on the tune half if queries were split."""
-    return points[points[_deciding(points, quality) + quality] >= level - ROUNDING]
+    return points[points[deciding(points, quality)] >= level - ROUNDING]
+
+
+def contenders(points: pd.DataFrame, quality: str, level: float, column: str) -> pd.DataFrame:
+    """The ``means`` among which the fastest at a level of quality is named: all that reach it.
+
+    If queries were split, of each METHOD only the fastest of these, both by the tune half. Where machines of two
+    classes timed the halves of one of them, the times of the report half decide.
+    """
+    found = reaching(points, quality, level)
+    if not is_split(points, quality):
+        return found
+    timed = found[cost_of(found, column).notna()]
+    chosen = [_chosen(rows, column) for _, rows in timed.groupby(METHOD, dropna=False, sort=False)]
+    return timed.loc[chosen]
+
+
+def _chosen(rows: pd.DataFrame, column: str) -> Any:
+    """The row of a method that costs least on the tune half, or on the report half where that is not known of all."""
+    tuned = cost_of(rows, column, TUNE)
+    return (tuned if tuned.notna().all() else cost_of(rows, column)).idxmin()
 
 
 def fastest(points: pd.DataFrame, quality: str, level: float, column: str) -> pd.Series | None:
-    """The fastest of the ``means`` that reach the level of quality. None if no timed one reaches it.
-
-    The tune half decides if queries were split, and one machine class timed both halves of each.
-    """
-    found = reaching(points, quality, level)
-    cost, tuned = cost_of(found, column), cost_of(found, column, _deciding(points, quality))
-    cost = tuned.where(cost.notna()) if tuned[cost.notna()].notna().all() else cost
+    """The fastest of the ``contenders`` at the level of quality. None if no timed one reaches it."""
+    found = contenders(points, quality, level, column)
+    cost = cost_of(found, column)
     return found.iloc[int(cost.argmin())] if cost.notna().any() else None
 
 
 def nearest(points: pd.DataFrame, quality: str, levels: Sequence[float]) -> pd.Series | None:
     """The best of the ``means`` where none reaches even the lowest level. None if one does, or if none is judged."""
-    judged = points[_deciding(points, quality) + quality]
+    judged = points[deciding(points, quality)]
     if judged.isna().all() or len(reaching(points, quality, min(levels))):
         return None
     return points.iloc[int(judged.fillna(-1.0).argmax())]
 
 
 def as_fast(points: pd.DataFrame, best: pd.Series, column: str) -> pd.DataFrame | None:
-    """The other points whose interval meets that of ``best``, so they may be as fast. None if ``best`` has none."""
+    """The other points whose interval meets that of ``best``, so they may be as fast. None if ``best`` has none.
+
+    An interval that says nothing counts as none.
+    """
     low, high = INTERVALS[column]
-    if pd.isna(best[low]) or pd.isna(best[high]):
+    if pd.isna(best[low]) or pd.isna(best[high]) or is_vague(best[low], best[high]):
         return None
-    meets = (points[low] <= best[high]) & (points[high] >= best[low])
+    meets = (points[low] <= best[high]) & (points[high] >= best[low]) & ~is_vague(points[low], points[high])
     return points[meets & (points.index != best.name)]
-
-
-def _deciding(points: pd.DataFrame, quality: str) -> str:
-    return "tune_" if f"tune_{quality}" in points else ""
 
 
 def _levels(points: pd.DataFrame, quality: str, wanted: Sequence[float]) -> Iterator[dict[str, Any]]:
@@ -133,6 +158,9 @@ def _levels(points: pd.DataFrame, quality: str, wanted: Sequence[float]) -> Iter
             best = fastest(points, quality, level, column)
             if best is not None:
                 row |= {str(name): value for name, value in best.items()} | {"reached": best[quality]}
-                others = as_fast(reaching(points, quality, level), best, column)
+                others = as_fast(contenders(points, quality, level, column), best, column)
                 row["as_fast"] = pd.NA if others is None else len(others)
+            if is_split(points, quality):
+                row["chosen"] = CHOSEN
+                row["tune_reached"] = pd.NA if best is None else best[TUNE + quality]
             yield row

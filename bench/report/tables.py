@@ -24,7 +24,7 @@ from bench.records.columns import (
 )
 from bench.records.frame import FEATURES, SECTION, VARIANT
 from bench.records.machines import as_recorded, with_machines
-from bench.report import pareto, systems
+from bench.report import halves, pareto, systems
 from bench.report.captions import caption
 from bench.report.code_tables import ranked_rows
 from bench.report.latex import to_latex
@@ -198,11 +198,12 @@ def _methods_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) 
 
 
 def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
-    """Rows are levels of quality. Columns are the fastest searches that reach them, for single queries and batches.
+    """Rows are levels of quality. Columns are the fastest searches that reach them, for single queries and batches; if
+    settings were chosen on other queries, also the quality of each.
 
     Where no search reaches a level, one row says how near the best one comes.
     """
-    columns = {front.LATENCY: ("Fastest single queries", "ms"), front.THROUGHPUT: ("Fastest batch", "queries/s")}
+    columns = {front.LATENCY: ("single queries", "ms"), front.THROUGHPUT: ("batch", "queries/s")}
     known = pareto.qualities(k)
     short = shortfalls(pareto.means(section[section["status"] == "ok"], k), tidy, k)
     rows: dict[tuple[str, float], dict[str, str]] = {}
@@ -212,13 +213,25 @@ def _pareto_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -
         if quality in short:
             rows.setdefault((quality, 0.0), start | {"row": short[quality]})
             continue
-        row = rows.setdefault((quality, level), start | {"row": f"{level_words(level)} or more"})
-        method, time = columns[best["fastest_by"]]
+        split = halves.is_split(section, quality)
+        row = rows.setdefault((quality, level), start | {"row": wanted_words(level, split)})
+        kind, time = columns[best["fastest_by"]]
         found = pd.notna(best["index"])
-        others = f"; {best['as_fast']} more as fast" if found and pd.notna(best["as_fast"]) and best["as_fast"] else ""
-        row[method] = label(best, tidy, ["setting"]) + others if found else "none"
+        row[f"Fastest {kind}"] = label(best, tidy, ["setting"]) + others_words(best) if found else "none"
+        if split:
+            row[f"Reached in {kind}, %"] = percent(best["reached"]) if found else ""
         row[time] = _time(best) if found else ""
     return list(rows.values())
+
+
+def others_words(best: pd.Series) -> str:
+    """How many others the intervals do not tell apart from the fastest at a level, behind its name. Empty if none is
+    known, or no other.
+    """
+    number = best["as_fast"]
+    if pd.isna(number) or not number:
+        return ""
+    return f"; not told apart from {number} {'other' if number == 1 else 'others'}"
 
 
 def shortfalls(points: pd.DataFrame, tidy: pd.DataFrame, k: int) -> dict[str, str]:
@@ -231,14 +244,20 @@ def shortfalls(points: pd.DataFrame, tidy: pd.DataFrame, k: int) -> dict[str, st
 
 
 def shortfall(points: pd.DataFrame, tidy: pd.DataFrame, quality: str, name: str, wanted: Sequence[float]) -> str:
-    """How near the best of the ``pareto.means`` comes to the lowest wanted level of a quality. Empty if one has it."""
+    """How near the best of the ``pareto.means`` comes to the lowest wanted level of a quality. Empty if one has it.
+
+    If settings were chosen on other queries, both are of these.
+    """
     best = pareto.nearest(points, quality, wanted)
     if best is None:
         return ""
     units = {front.LATENCY: "ms", front.THROUGHPUT: "queries/s"}
     times = [f"{significant(best[time])} {unit}" for time, unit in units.items() if pd.notna(best[time])]
-    reached = f"{percent(best[quality])} %, {', '.join([label(best, tidy, ['setting']), *times])}"
-    return f"no search reaches {level_words(min(wanted))} of {name}; the highest is {reached}"
+    reached = (
+        f"{percent(best[halves.deciding(points, quality)])} %, {', '.join([label(best, tidy, ['setting']), *times])}"
+    )
+    there, highest = (halves.THERE, "the highest there") if halves.is_split(points, quality) else ("", "the highest")
+    return f"no search reaches {level_words(min(wanted))} of {name}{there}; {highest} is {reached}"
 
 
 def level_words(level: float) -> str:
@@ -246,13 +265,19 @@ def level_words(level: float) -> str:
     return f"{100 * level:g} %"
 
 
+def wanted_words(level: float, split: bool) -> str:
+    """What searches must reach: "90 % or more", or if settings were chosen on other queries, what they reach there."""
+    return f"{level_words(level)}{halves.THERE if split else ' or more'}"
+
+
 def _systems_rows(section: pd.DataFrame, name: str, tidy: pd.DataFrame, k: int) -> list[dict[str, str]]:
     """Rows are indexes, each by its fastest search that reaches a level of recall, layer by layer."""
     rows = []
+    split = halves.is_split(section, RECALL.at(k).name)
     for level in systems.LEVELS:
         for _, best in systems.fastest(section, k, level).iterrows():
             row = {
-                "section": f"{name}: {RECALL.at(k).brief} of {level_words(level)} or more",
+                "section": f"{name}: {RECALL.at(k).brief} of {wanted_words(level, split)}",
                 "row": label(best, tidy, ["setting"]),
             }
             row["layer"] = best["layer"]

@@ -22,10 +22,18 @@ from bench.records.columns import (
 )
 from bench.records.frame import SECTION, VARIANT
 from bench.records.machines import TRAINED_ON
-from bench.report import pareto, systems
+from bench.report import halves, pareto, systems
 from bench.report.code_tables import BY_LENGTH, TRAINED_BY, code_sections, trainings, with_kinds
 from bench.report.numerals import deviation, difference, percent, significant
-from bench.report.tables import SETTINGS, label, method_columns, section_name, split_series
+from bench.report.tables import (
+    SETTINGS,
+    label,
+    method_columns,
+    others_words,
+    section_name,
+    split_series,
+    wanted_words,
+)
 from bench.report.text_layout import Row, Table, fitted, needs, wrapped
 from bench.report.words import NOT_RUN, GridInfo, Value, ends_said, query_time, value_of
 
@@ -59,7 +67,8 @@ def table_lines(tidy: pd.DataFrame, grid: GridInfo, width: int) -> list[str]:
         blocks.append(fitted((fitting or choice[-1:])[0], width))
     lines = [line for block in blocks for line in ("", *block)][1:]
     notes = [f"{sign} {meaning}" for sign, meaning in NOTES.items() if any(sign in line for line in lines)]
-    return [*lines, "", *wrapped("; ".join(notes), width)] if notes else lines
+    about = [halves.ABOUT] if grid.layout in ("pareto", "systems") and halves.is_any_split(tidy) and lines else []
+    return [*lines, *(line for note in (*about, "; ".join(notes)) if note for line in ("", *wrapped(note, width)))]
 
 
 def _tables(tidy: pd.DataFrame, grid: GridInfo) -> Iterator[list[Table]]:
@@ -214,7 +223,9 @@ def _fastest(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
                 continue
             kind, unit = times[str(by)]
             rows = tuple(_level(one, searches) for _, one in best.iterrows())
-            title = f"{name}: the fastest {kind} at each level of {qualities[str(quality)][0]}"
+            split = halves.is_split(section, str(quality))
+            at = f", settings {halves.CHOSEN} for each" if split else " at each"
+            title = f"{name}: the fastest {kind}{at} level of {qualities[str(quality)][0]}"
             heads = ("reached, %", unit, "95 % interval", "search")
             yield [Table(heads, rows, corner="level, %", title=title, texts=(3,))]
 
@@ -226,15 +237,14 @@ def _level(best: pd.Series, searches: pd.DataFrame) -> Row:
         return Row(level, ("", "", "", "none"))
     time = best["fastest_by"]
     low, high = (best[name] for name in pareto.INTERVALS[time])
-    others = best["as_fast"]
-    more = f"; {others} more as fast" if pd.notna(others) and others else ""
-    name = label(best, searches, ["setting"]) + more
+    name = label(best, searches, ["setting"]) + others_words(best)
     return Row(level, (percent(best["reached"]), significant(best[time]), ends_said(low, high), name))
 
 
 def _systems(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
     """For each level of recall, a table with indexes down, layer by layer, and their costs across."""
     for keys, section in searches.groupby(SECTION, dropna=False, sort=True):
+        split = halves.is_split(section, RECALL.at(k).name)
         for level in systems.LEVELS:
             best = systems.fastest(section, k, level)
             columns = [column.at(k) for column in systems.COLUMNS if best[column.at(k).name].notna().any()]
@@ -244,7 +254,7 @@ def _systems(searches: pd.DataFrame, k: int) -> Iterator[list[Table]]:
                 for _, one in of_layer.iterrows():
                     rows.append(Row(label(one, searches, ["setting"]), tuple(_cost(one, each) for each in columns), 1))
             name = section_name(keys, searches)
-            title = f"{name}: the fastest search of each index at recall@{k} of {100 * level:g} % or more"
+            title = f"{name}: the fastest search of each index at recall@{k} of {wanted_words(level, split)}"
             if rows:
                 yield [Table(tuple(column.heading for column in columns), tuple(rows), title=title)]
 

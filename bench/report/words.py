@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -198,3 +200,14 @@ def span(counts: pd.Series) -> str:
     """The smallest and the largest of some counts, in words."""
     known = sorted(int(count) for count in counts.dropna().unique())
     return " to ".join(f"{count:,}" for count in dict.fromkeys([known[0], known[-1]])) if known else "no"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The different texts as a list of a sentence: "a, b and c"."""
+    *most, last = dict.fromkeys(texts)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def runs(named: dict[float, str]) -> list[tuple[str, list[float]]]:
+    """The names, each with a run of levels that have it."""
+    return [(name, [level for level, _ in run]) for name, run in groupby(named.items(), key=lambda item: item[1])]

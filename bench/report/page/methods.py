@@ -16,12 +16,11 @@ from typing import Any
 import pandas as pd
 
 from bench.plugins.names import OTHER
-from bench.records.frame import VARIANT
 from bench.report import tables
 from bench.report.code_tables import CODES_ROW, label
+from bench.report.pareto import METHOD
 from bench.report.words import word
 
-SEARCHES = ["index", "rerank", "build_setting", *VARIANT]
 RANKINGS = [*CODES_ROW, "model", "database_codes"]
 HUES = {"exact": 0, "hash tables": 1, "inverted file": 2, "graph": 3, "tree": 4, "code scan": 5}
 """The hues of families that most grids have. Another family gets the next free hue."""
@@ -54,7 +53,7 @@ def number_methods(cells: pd.DataFrame) -> pd.Series:
     """The number of each cell's method. Methods are numbered in the order of their first cells."""
     numbers = pd.Series(-1, index=cells.index)
     found = 0
-    for which, columns in ((cells["index"].notna(), SEARCHES), (cells["index"].isna(), RANKINGS)):
+    for which, columns in ((cells["index"].notna(), METHOD), (cells["index"].isna(), RANKINGS)):
         groups = cells[which].groupby(columns, dropna=False, sort=False).ngroup()
         numbers[which] = groups + found
         found += groups.nunique()
@@ -114,7 +113,7 @@ def _looks(methods: list[tuple[str, pd.Series]]) -> list[tuple[int, int, int, bo
     taken: Counter[tuple[str, bool, tuple[int, int, int]]] = Counter()
     looks = []
     for family, cell in methods:
-        plugin, variant = _plugin(cell), str(cell[[name for name in SEARCHES if name != "bits"]].tolist())
+        plugin, variant = _plugin(cell), str(cell[[name for name in METHOD if name != "bits"]].tolist())
         variants = plugins[family][plugin]
         if variant not in variants:
             variants.append(variant)

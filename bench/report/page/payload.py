@@ -29,6 +29,8 @@ from bench.records.columns import (
     Column,
 )
 from bench.records.frame import SECTION, SYMBOLS, VARIANT
+from bench.report import halves
+from bench.report.numerals import VAGUE
 from bench.report.page.assemble import FORMAT
 from bench.report.page.facts import About, Facts
 from bench.report.page.methods import describe_methods, number_methods
@@ -68,7 +70,8 @@ def payload(grid: GridInfo, tidy: pd.DataFrame, about: Mapping[str, About]) -> d
     ]
     head = {name: getattr(grid, name) for name in ("name", "title", "layout", "k", "recipe", "reference")}
     once = {name: [json.loads(one) for one in numbers] for name, numbers in vars(shared).items()}
-    return {"format": FORMAT, "grid": head, **once, "sets": sets}
+    said = {"vague": VAGUE, "halves": halves.ABOUT}
+    return {"format": FORMAT, "grid": head, **said, **once, "sets": sets}
 
 
 @dataclass
@@ -127,7 +130,7 @@ def _measure(column: Column, k: int) -> dict[str, Any]:
 
 def _first_level(done: pd.DataFrame, column: str) -> float:
     """The level that the page shows first. Two methods reach it, so that they can be compared."""
-    best = done.groupby("method")[column].max().dropna().sort_values(ascending=False)
+    best = done.groupby("method")[halves.deciding(done, column)].max().dropna().sort_values(ascending=False)
     levels = FIRST_LEVELS.get(column.partition("_")[0], ())
     if not levels and len(best):
         return math.floor(OF_THE_BEST * best.iloc[0] * 100) / 100

@@ -87,6 +87,17 @@ def test_the_fastest_method_that_is_as_good_is_named_with_those_not_told_apart()
     assert said.startswith("a is the fastest that reaches 95 % of exact search's P@10: 96.0 %")
 
 
+def test_of_too_few_replicates_no_search_is_named_as_fast_or_called_the_fastest():
+    vague = {"latency_ms_low": 1e-3, "latency_ms_high": 1e3}
+    rows = [scan(), search("a", 0.96, 1.0, **vague), search("b", 0.97, 1.05)]
+    (said,) = findings(cells(METHODS, *rows), METHODS)
+    assert said.startswith("a is among the fastest that reach 95 %") and "told apart" not in said
+    said = findings(cells(PARETO, *rows), PARETO)[0]
+    assert said.endswith("; too few replicates at 50, 60, 70, 80, 90 and 95 %, so that others may be as fast.")
+    said = findings(cells(PARETO, *(row | vague for row in rows)), PARETO)[0]
+    assert said.endswith("; too few replicates, so that others may be as fast.")
+
+
 def test_no_search_is_called_fastest_that_is_not_told_apart_from_exact_search():
     (said,) = findings(cells(METHODS, scan(), search("a", 0.96, 9.8), search("b", 0.97, 20.0)), METHODS)
     assert said == (

@@ -138,6 +138,15 @@ def test_without_an_interval_nothing_is_said_of_others():
     assert table["as_fast"].isna().all()
 
 
+def test_an_interval_that_says_nothing_tells_of_no_others():
+    near, vague = between(0.9, 1.1), between(0.01, 50.0)
+    rows = [search("a", None, 0.9, 0.5, 1.0, **vague), search("b", None, 0.9, 0.5, 1.05, **near)]
+    assert levels(cells(*rows), 10)["as_fast"].isna().all()
+    rows = [search("a", None, 0.9, 0.5, 1.0, **near), search("b", None, 0.9, 0.5, 1.05, **vague)]
+    by_time = levels(cells(*rows), 10).query("fastest_by == 'latency_ms_p50' and level == 0.9")
+    assert by_time["as_fast"].tolist() == [0]
+
+
 def test_an_interval_reaches_as_far_around_the_time_of_a_batch_as_around_its_rate():
     tidy = cells(
         search("a", None, 0.9, 0.5, 2.0, qps=500, **between(1.5, 4.0), **between(400, 1000, "throughput_qps")),

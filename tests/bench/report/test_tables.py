@@ -516,7 +516,11 @@ def test_the_fastest_stands_with_its_interval_and_with_how_many_are_as_fast(tmp_
     times = {"latency_ms_p50": 1.0, "latency_ms_low": 0.9, "latency_ms_high": 1.1, "throughput_qps": 500.0}
     table = printed(frame(SCAN | times, TABLES | {"recall_at_10": 0.9} | times), PARETO, tmp_path)
     row = table.set_index("row").loc["80 % or more"].tolist()[1:]
-    assert row[0].endswith("; 1 more as fast") and row[1:] == ["1.00 (0.900 to 1.10)", "Linear scan", "500"]
+    assert row[0].endswith("; not told apart from 1 other") and row[1:] == [
+        "1.00 (0.900 to 1.10)",
+        "Linear scan",
+        "500",
+    ]
 
 
 def test_a_level_that_no_search_reaches_says_none(tmp_path):

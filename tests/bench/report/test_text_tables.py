@@ -123,7 +123,7 @@ def test_the_fastest_at_each_level_stand_with_their_intervals():
     start = lines.index("512-d features: the fastest single queries at each level of recall@10")
     level = {fields(line)[0]: fields(line)[1:] for line in lines[start : lines.index("", start)]}
     assert level["70"] == ["75.0", "1.00", "0.950 to 1.05", "a (ef = 10)"]
-    assert level["95"] == ["96.0", "2.00", "1.90 to 2.10", "a (ef = 20); 1 more as fast"]
+    assert level["95"] == ["96.0", "2.00", "1.90 to 2.10", "a (ef = 20); not told apart from 1 other"]
     assert level["99"] == ["100", "10.0", "9.50 to 10.5", "Linear scan"]
 
 

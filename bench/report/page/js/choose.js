@@ -199,12 +199,14 @@ const costText = (value) => (cost().whole ? count(value) : number(value));
 /** Where queries were split, settings are chosen by what their first half says, and reported with the other's. */
 const decidedBy = (row, column) => (isNumber(row[`tune_${column}`]) ? row[`tune_${column}`] : row[column]);
 const isSplit = once(() => finishedRows().some((row) => isNumber(row[`tune_${measure().id}`])));
+const decisive = (row) => decidedBy(row, measure().id);
+const ofHalf = (half) => (isSplit() ? ` on the ${half} half` : '');
 
 const rankable = once(() => finishedRows().filter((row) => isNumber(quality(row)) && isNumber(costOf(row))));
 
 /** The least and the largest level that can be asked for: hundredths that something reaches. */
 const levelRange = once(() => {
-  const values = rankable().map(quality);
+  const values = rankable().map(decisive);
   if (!values.length) return [0, 1];
   const high = Math.floor(Math.max(...values) * 100 + 1e-7) / 100;
   return [Math.min(Math.ceil(Math.min(...values) * 100 - 1e-7) / 100, high), high];
@@ -216,25 +218,35 @@ const level = once(() => {
 });
 const levelText = (value) => value.toFixed(3).replace(/0$/, '');
 /** "recall@10 of 0.95", "0.97 of exact search's P@10". */
-const levelPhrase = () =>
-  measure().share ? `${levelText(level())} of ${measure().share}` : `${qualityText()} of ${levelText(level())}`;
+const qualityPhrase = (text) => (measure().share ? `${text} of ${measure().share}` : `${qualityText()} of ${text}`);
+const levelPhrase = () => qualityPhrase(levelText(level()));
 
 const byCost = (value) => (a, b) =>
   (cost().more ? value(b) - value(a) : value(a) - value(b)) || quality(b) - quality(a);
 
-/** The best row of each method that reaches the level, ranked by cost; and the highest of each that does not. */
+/**
+ * The best row of each method that reaches the level, ranked by cost; and the highest of each that does not. Where
+ * queries were split, the first half says who reaches it and which row of a method is best, as in the tables, and the
+ * other half ranks the methods.
+ */
 const slice = once(() => {
   const rowsOf = new Map();
   rankable().forEach((row) => rowsOf.set(row.method, [...(rowsOf.get(row.method) || []), row]));
   const reached = [];
   const short = [];
   for (const rows of rowsOf.values()) {
-    const enough = rows.filter((row) => decidedBy(row, measure().id) >= level() - SMALL);
-    if (enough.length) reached.push(enough.sort(byCost((row) => decidedBy(row, cost().column)))[0]);
-    else short.push(rows.reduce((best, row) => (quality(row) > quality(best) ? row : best)));
+    const enough = rows.filter((row) => decisive(row) >= level() - SMALL);
+    if (enough.length) reached.push(enough.sort(byCost(decidingCost(enough)))[0]);
+    else short.push(rows.reduce((best, row) => (decisive(row) > decisive(best) ? row : best)));
   }
-  return { reached: reached.sort(byCost(costOf)), short: short.sort((a, b) => quality(b) - quality(a)) };
+  return { reached: reached.sort(byCost(costOf)), short: short.sort((a, b) => decisive(b) - decisive(a)) };
 });
+
+/** The cost that a method's row is chosen by: that of the first half, if it is known of all of them. */
+function decidingCost(rows) {
+  const tuned = `tune_${cost().column}`;
+  return rows.every((row) => isNumber(row[tuned])) ? (row) => row[tuned] : costOf;
+}
 
 /** The search that a row was timed beside, by the name that it has here. */
 function referenceName(row) {
@@ -243,10 +255,16 @@ function referenceName(row) {
   return own.setting ? `${methodOf(own).name} with ${own.setting}` : methodOf(own).name;
 }
 
-/** The ends of the interval of a row's cost; null where it has none. */
+const TOO_FEW = 'too few replicates';
+/** Whether an interval is so wide that it says nothing. A page of before that was asked has no bound. */
+const isVague = (low, high) => isNumber(low) && isNumber(high) && high > DATA.vague * low;
+const isCostVague = (row) => isVague(row[cost().low], row[cost().high]);
+
+/** The ends of the interval of a row's cost; null where it has none, or one that says nothing. */
 function interval(row) {
   const [low, high] = [row[cost().low], row[cost().high]];
-  return isNumber(low) && isNumber(high) && low < high ? [low * cost().scale, high * cost().scale] : null;
+  const isKnown = isNumber(low) && isNumber(high) && low < high && !isVague(low, high);
+  return isKnown ? [low * cost().scale, high * cost().scale] : null;
 }
 
 /** The selected methods that the filters leave. */

@@ -37,6 +37,7 @@ const INTERVALS = {
 /** The interval of a column in words; '' where a row has none. */
 function rangeText(id, row) {
   const [low, high] = (INTERVALS[id] && INTERVALS[id](row)) || [];
+  if (isVague(low, high)) return TOO_FEW;
   return low < high ? `${number(low)}–${number(high)}` : '';
 }
 

@@ -10,7 +10,9 @@ function range(row, name, unit) {
   const stem = name.replace(/_p50$/, '');
   const [low, high] = [row[`${stem}_low`], row[`${stem}_high`]];
   if (!isNumber(value)) return '';
-  return `${number(value)} ${unit}${isNumber(low) && low < high ? ` (${number(low)}–${number(high)})` : ''}`.trim();
+  const isKnown = isNumber(low) && low < high;
+  const ends = isVague(low, high) ? TOO_FEW : isKnown ? `${number(low)}–${number(high)}` : '';
+  return `${number(value)} ${unit}${ends ? ` (${ends})` : ''}`.trim();
 }
 
 /** A moment to the minute, in which no line is broken; as it is where it is no moment. */

@@ -87,11 +87,13 @@ function answerOfSearches() {
   if (!first) return [nothingReached()];
   const value = `${costText(costOf(first))}\u00a0${cost().unit}`;
   return [
-    `At ${levelPhrase()} the ${cost().best} here is `,
+    isSplit()
+      ? `Of the settings chosen on the tune half for ${levelPhrase()}, the ${cost().best} here is `
+      : `At ${levelPhrase()} the ${cost().best} here is `,
     whole(methodOf(first).name),
     first.setting ? ` with ${unbroken(first.setting)}: ${value}` : `: ${value}`,
     againstReference(first),
-    '.',
+    isSplit() ? `. It has ${qualityPhrase(share(quality(first)))}${ofHalf('report')}.` : '.',
     el('small', {}, [doubt(first, others), unsteady()].filter(Boolean).join(' ')),
   ];
 }
@@ -99,7 +101,7 @@ function answerOfSearches() {
 function nothingReached() {
   const rows = chosenRows();
   const failed = rows.filter((row) => row.status && row.status !== 'ok').length;
-  if (slice().short.length) return `Nothing here reaches ${levelPhrase()}.`;
+  if (slice().short.length) return `Nothing here reaches ${levelPhrase()}${ofHalf('tune')}.`;
   if (!rows.length) return 'Nothing was searched here.';
   if (finishedRows().length) return 'Of what finished here, nothing has both this quality and this cost.';
   return failed
@@ -120,13 +122,17 @@ function againstReference(row) {
 function doubt(first, others) {
   if (!cost().low || !others.length) return '';
   const own = interval(first);
-  if (!own) return 'It has no interval, so nothing says how sure its lead is.';
+  if (!own)
+    return `It has ${isCostVague(first) ? TOO_FEW : 'no interval'}, so nothing says how sure its lead is.`;
+  const unknown = others.filter(isCostVague).length;
   const meets = (row) => {
+    if (isCostVague(row)) return false;
     const other = interval(row) || [costOf(row), costOf(row)];
     return cost().more ? other[1] >= own[0] : other[0] <= own[1];
   };
   const close = others.filter(meets).length;
-  if (!close) return 'Its lead is beyond the intervals of all others.';
+  if (!close && !unknown) return 'Its lead is beyond the intervals of all others.';
+  if (!close) return `How sure its lead is, nothing says: ${plural(unknown, 'other has', 'others have')} ${TOO_FEW}.`;
   const whose =
     close === others.length
       ? close === 1

@@ -16,7 +16,7 @@ function drawSlice() {
   drawControls();
   const shown = state.ranked ? reached : reached.slice(0, MOST_RANKED);
   const end = scaleEnd(reached);
-  byId('slice').className = `slice${selectedHere().length ? ' some' : ''}`;
+  byId('slice').className = `slice${selectedHere().length ? ' some' : ''}${isSplit() ? ' split' : ''}`;
   byId('slice').replaceChildren(sliceHead(), ...shown.map((row) => el('li', {}, bar(row, end))));
   byId('ranked').hidden = reached.length <= MOST_RANKED;
   byId('ranked').textContent = state.ranked ? 'Show fewer' : `Show all ${count(reached.length)} methods`;
@@ -24,7 +24,7 @@ function drawSlice() {
   byId('short').replaceChildren(...shortOf(short));
   const isCut = shown.some((row) => Math.max(costOf(row), upperEnd(row)) > end);
   const fading = isCut ? ' What fades at its end goes on beyond the page.' : '';
-  const split = isSplit() ? ' Settings were chosen on one half of the queries; the figures are of the other.' : '';
+  const split = isSplit() && DATA.halves ? ` ${DATA.halves}` : '';
   byId('slice-note').textContent = cost().note + fading + split;
   return true;
 }
@@ -46,6 +46,7 @@ function drawControls() {
   Object.assign(byId('level'), { min: low, max: high, value: level(), hidden: low >= high });
   byId('level').setAttribute('aria-valuetext', levelPhrase());
   byId('level-out').textContent = levelText(level());
+  byId('level-half').textContent = ofHalf('tune');
   const presets = PRESETS.filter((value) => value >= low && value <= high).slice(-MOST_PRESETS);
   byId('presets').replaceChildren(
     ...presets.map((value) =>
@@ -88,7 +89,7 @@ function sliceHead() {
     el('span', { class: 'value' }, cost().short),
     el('span', { class: 'range' }, cost().low ? 'interval' : ''),
     el('span', { class: 'got' }, measure().brief),
-    el('span', { class: 'setting' }, RANKS_CODES ? '' : 'best setting'),
+    el('span', { class: 'setting' }, RANKS_CODES ? '' : `${isSplit() ? 'chosen' : 'best'} setting`),
   );
 }
 
@@ -121,10 +122,16 @@ function bar(row, end) {
       thin,
     ),
     el('span', { class: 'value' }, costText(costOf(row)), el('span', { class: 'hidden' }, ` ${cost().short}`)),
-    el('span', { class: 'range' }, ends ? `${costText(ends[0])}–${costText(ends[1])}` : ''),
-    el('span', { class: 'got' }, share(quality(row))),
+    el('span', { class: 'range' }, rangeOfCost(row, ends)),
+    el('span', { class: 'got', 'data-of': measure().brief }, share(quality(row))),
     el('span', { class: 'setting' }, unbroken(row.setting) || (RANKS_CODES ? '' : 'nothing to set')),
   );
+}
+
+/** The interval of a bar in words. Of one that says nothing, why. */
+function rangeOfCost(row, ends) {
+  if (ends) return `${costText(ends[0])}–${costText(ends[1])}`;
+  return isCostVague(row) ? TOO_FEW : '';
 }
 
 /** Who does not reach the level, with the most that it reached; and whose cost is not known, with its quality. */
@@ -132,12 +139,14 @@ function shortOf(rows) {
   const ranked = new Set([...slice().reached, ...rows].map((row) => row.method));
   const others = bestRows().filter((row) => !ranked.has(row.method));
   return [
-    ...namedAfter(`Below ${levelText(level())} at every setting: `, rows, 'at most '),
-    ...namedAfter(`${rows.length ? ' ' : ''}Without a figure of this cost: `, others, ''),
+    ...namedAfter(`Below ${levelText(level())} at every setting${ofHalf('tune')}: `, rows, (row) =>
+      `at most ${share(decisive(row))}${isSplit() ? ' there' : ''}`,
+    ),
+    ...namedAfter(`${rows.length ? ' ' : ''}Without a figure of this cost: `, others, (row) => share(quality(row))),
   ];
 }
 
-function namedAfter(words, rows, most) {
+function namedAfter(words, rows, said) {
   if (!rows.length) return [];
   const named = rows.slice(0, MOST_SHORT).flatMap((row, at) => [
     at ? ', ' : '',
@@ -151,7 +160,7 @@ function namedAfter(words, rows, most) {
       },
       unbroken(methodOf(row).name),
     ),
-    ` (${most}${share(quality(row))})`,
+    ` (${said(row)})`,
   ]);
   const more = rows.length > MOST_SHORT ? [` and ${plural(rows.length - MOST_SHORT, 'other', 'others')}`] : [];
   return [words, ...named, ...more, '.'];

@@ -54,7 +54,7 @@ function drawTable() {
     shown === all ? `Every ${word}` : `${count(shown)} of ${plural(all, word, words)}: those chosen above`;
   if (byId('find').value !== state.find) byId('find').value = state.find;
   byId('reach').checked = Boolean(state.reach);
-  byId('reach-text').textContent = `only what reaches ${levelText(level())}`;
+  byId('reach-text').textContent = `only what reaches ${levelText(level())}${ofHalf('report')}`;
   byId('reach-label').hidden = !finishedRows().length;
   byId('count').textContent =
     plural(done.length, word, words) + (undone.length ? `, and ${count(undone.length)} without a result` : '');

@@ -359,16 +359,17 @@ def test_a_method_without_the_chosen_cost_is_named_below_the_ranking(browser, co
 
 def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(browser, tmp_path):
     cells = made.searches(1, methods=("faiss",)).assign(ratio=1.0, ratio_low=1.0, ratio_high=1.0, ratio_to="faiss()")
-    cells = cells.assign(loaded=True, latency_ms_low=0.001, latency_ms_high=9.0)
+    time = cells["latency_ms_p50"].item()
+    cells = cells.assign(loaded=True, latency_ms_low=time / 3, latency_ms_high=time * 3)
     page = browser.open(made.write(cells, tmp_path))
     assert "Against" not in page.text("#table-section")
     assert "During the timing other programs kept the machine busy." in page.text("#answer")
     page.until("return !!document.querySelector('#scatter .points path')")
     low, high = page.evaluate("return document.getElementById('scatter').layout.xaxis.range")
-    assert 10**low < 0.001 and 10**high > 9.0
+    assert 10**low < time / 3 and 10**high > time * 3
 
 
-@pytest.mark.parametrize(("times", "is_cut"), [(1.7, False), (30, True)])
+@pytest.mark.parametrize(("times", "is_cut"), [(1.7, False), (5, True)])
 def test_the_interval_of_a_bar_is_in_its_track_or_fades_and_is_said_to_go_on(browser, tmp_path, times, is_cut):
     cells = made.searches(1, methods=("faiss",))
     cells["latency_ms_high"] = times * cells["latency_ms_p50"]
