@@ -243,10 +243,16 @@ function referenceName(row) {
   return own.setting ? `${methodOf(own).name} with ${own.setting}` : methodOf(own).name;
 }
 
-/** The ends of the interval of a row's cost; null where it has none. */
-function interval(row) {
+/** The ends of the interval of a row's cost, whether or not they say anything; null where it has none. */
+function bounds(row) {
   const [low, high] = [row[cost().low], row[cost().high]];
   return isNumber(low) && isNumber(high) && low < high ? [low * cost().scale, high * cost().scale] : null;
+}
+
+/** The ends of an interval that says something; null where there is none. */
+function interval(row) {
+  const ends = bounds(row);
+  return ends && !isVague(...ends) ? ends : null;
 }
 
 /** The selected methods that the filters leave. */

@@ -121,7 +121,7 @@ function bar(row, end) {
       thin,
     ),
     el('span', { class: 'value' }, costText(costOf(row)), el('span', { class: 'hidden' }, ` ${cost().short}`)),
-    el('span', { class: 'range' }, ends ? `${costText(ends[0])}–${costText(ends[1])}` : ''),
+    el('span', { class: 'range' }, intervalWords(...(bounds(row) || []))),
     el('span', { class: 'got' }, share(quality(row))),
     el('span', { class: 'setting' }, unbroken(row.setting) || (RANKS_CODES ? '' : 'nothing to set')),
   );
