@@ -67,11 +67,14 @@ function planeSize() {
 
 const sliceText = () => (isNarrow() ? levelText(level()) : `the slice: ${levelText(level())}`);
 
-/** Where the name of the slice covers fewest points: at an end of its line, above it or below. */
+/** Where the name of the slice covers least of the points and the lines: at an end of its own line, above or below. */
 function sliceEnd(frame) {
   const [width, tall] = planeSize();
   const pixels = pixelsOf(frame, width, tall);
-  const points = frame.inside.map(pixels.of);
+  const points = [
+    ...frame.inside.map(pixels.of),
+    ...linesOf(frame.inside, frame).flatMap(({ line }) => spotsAlong(line.map(pixels.of))),
+  ];
   const [size, y] = [sliceText().length * LETTER, pixels.y(level())];
   const covers = ({ x, down }) =>
     points.filter(
