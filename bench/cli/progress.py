@@ -8,20 +8,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Column, Table
 
-from bench.cli.screen import console
+from bench.cli.bars import LEAST_BAR, NARROW, columns_of, room_for, rows_of
+from bench.cli.screen import WIDTH_OF_A_FILE, console
 from bench.plans.durations import Durations, DurationsFile, elsewhere
 from bench.plans.forecast import Doing, Forecast, Left
 from bench.plans.units import Plan, Planned, Unit
-from bench.report.text_layout import wrapped
+from bench.report.text_layout import flowing
 from bench.system.machines import machine_class
 from bench.system.wording import printable
 
@@ -31,10 +31,6 @@ LINE_SECONDS = 25.0
 DRAWN, DRAWN_BETWEEN_ROUNDS, DRAWN_IN_ROUNDS = 0.5, 1.0, 10.0
 """Seconds between two drawings of the bars: usually, between two timed rounds, and inside a round that takes long."""
 
-NARROW = 72
-"""The columns of a terminal below which the figures beside a bar are short."""
-
-LEAST_BAR = 8
 LEAST = 5
 """The fewest seconds that are worth to be shown as the least time left."""
 
@@ -78,8 +74,7 @@ class Reporter:
             if left_out:
                 said[1:] = [f"{left_out:,} of them left out", f"of the others {done} done"]
             how_long = f"; {_beforehand(self._forecast.told(now), self._forecast.durations.here)}" if self._open else ""
-            for line in wrapped(", ".join(said) + how_long, self._console.width - len(_stamp(0.0))):
-                self._print(line, now)
+            self._print(", ".join(said) + how_long, now)
             if self.live is not None:
                 self._draw(now)
 
@@ -189,26 +184,25 @@ class Reporter:
             parts.append(_left(self._forecast.told(now)))
         return "; ".join(parts)
 
-    def bars(self) -> Table:
-        """The bar of the run and the bar of the present work, as wide as the terminal."""
+    def bars(self) -> Group:
+        """The bar of the run and the bars of the present work, as wide as the terminal."""
         now, width = self._clock(), self._console.width
         every = self._doing(now)
         longest = max(cell_len(printable(doing.name)) for doing in every)
-        wide, short = (_room(width, narrow) - LEAST_BAR for narrow in (False, True))
+        wide, short = (room_for(width, narrow) - LEAST_BAR for narrow in (False, True))
         narrow = width < NARROW or wide < longest <= short  # the name of a stage is whole where that makes it so
-        columns = _columns(width, narrow, longest)
-        table = Table.grid(*columns, padding=(0, 1, 0, 0))
-        bar = columns[1].width
+        columns = partial(columns_of, width, narrow, longest)
+        rows: list[RenderableType] = []
         if self._forecast.planned:
             share, left = self._forecast.share(now), self._forecast.told(now)
             cells = f"{self._done}/{self._cells}" if narrow else f"{self._done:,} of {self._cells:,} cells"
-            table.add_row(f"run, {_clock(now - self._start)}", _bar(share, bar), cells, _left(left, narrow))
+            rows += rows_of(columns, f"run, {_clock(now - self._start)}", share, cells, _left(left, narrow))
         for doing in every:
             if doing.name:
                 known = "" if doing.left is None else _left(Left(doing.left), narrow)
                 steps = _steps(doing, "{}/{}" if narrow else "{} of {}", "{}") or _waited(doing)
-                table.add_row(printable(doing.name), _bar(doing.share, bar), steps, known)
-        return table
+                rows += rows_of(columns, printable(doing.name), doing.share, steps, known)
+        return Group(*rows)
 
     def _doing(self, now: float) -> list[Doing]:
         """The present work of the run: that of its threads, if they do some."""
@@ -249,7 +243,13 @@ class Reporter:
             yield self._clock()
 
     def _print(self, line: str, now: float) -> None:
-        self._console.print(_stamp(now - self._start) + line)
+        """Print a line behind its stamp. What a terminal has no room for stands below it, indented by the stamp."""
+        stamp = _stamp(now - self._start)
+        wide = self._console.width if self._console.is_terminal else WIDTH_OF_A_FILE
+        first, *others = line.split("\n")
+        for part in (stamp + first, *(" " * len(stamp) + other for other in others)):
+            for row in flowing(part, wide, hanging=len(stamp)):
+                self._console.print(row)
 
     def _draw(self, now: float) -> None:
         self._last = now
@@ -295,31 +295,6 @@ def reporting(
 
 def _stamp(seconds: float) -> str:
     return f"[{seconds:6.1f} s] "
-
-
-FIGURES = {True: (9, 8), False: (20, 21)}
-"""The columns of the steps and of the time left of a bar, if they are short and if not."""
-
-
-def _room(width: int, narrow: bool) -> int:
-    """The columns of a terminal that are left for the name and the bar."""
-    return max(2, width - sum(FIGURES[narrow]) - 4)
-
-
-def _columns(width: int, narrow: bool, longest: int) -> list[Column]:
-    """The columns of a bar: its name, the bar, the steps, and the time left. A bar is short beside a long name."""
-    (steps, left), room = FIGURES[narrow], _room(width, narrow)
-    bar = min(max(LEAST_BAR, min(room // 3, room - longest)), room // 2)
-    return [
-        Column(width=room - bar, no_wrap=True, overflow="ellipsis"),
-        Column(width=bar, no_wrap=True, overflow="crop"),
-        Column(width=steps, no_wrap=True, overflow="ellipsis", justify="right"),
-        Column(width=left, no_wrap=True, overflow="ellipsis"),
-    ]
-
-
-def _bar(share: float | None, width: int | None) -> ProgressBar:
-    return ProgressBar(total=1.0, completed=share or 0.0, width=width)
 
 
 def _steps(doing: Doing, of_all: str, alone: str) -> str:

@@ -16,6 +16,8 @@ CURVE_POINTS = 12
 """Radii of the curve that a terminal shows at most."""
 WIDTH, HEIGHT, MARGIN = 420, 300, 40
 """The chart of a page, in pixels."""
+TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
+"""The numbers at both axes of the chart."""
 
 
 def lines(found: Evaluation, width: int) -> list[str]:
@@ -73,5 +75,5 @@ def as_page(found: Evaluation) -> str:
     """A page with the tables, the curve of precision over recall, and the remarks."""
     spots = zip(found.curve["recall"], found.curve["precision"], strict=True)
     line = " ".join(f"{MARGIN + recall * WIDTH:.1f},{MARGIN + (1 - high) * HEIGHT:.1f}" for recall, high in spots)
-    frame = {"width": WIDTH, "height": HEIGHT, "margin": MARGIN}
+    frame = {"width": WIDTH, "height": HEIGHT, "margin": MARGIN, "ticks": TICKS}
     return rendered(FOLDER, "evaluation.html", found=found, tables=tables(found), line=line, **frame)

@@ -24,6 +24,9 @@ SLACK = 1.0
 STEADY = 1.1
 """The factor by which the time left may rise without a change of the countdown."""
 
+NEARLY = 0.999
+"""The most of a run that is shown as done while something is left of it."""
+
 WAITED = 5.0
 """The seconds of waiting from which on they are shown."""
 
@@ -363,16 +366,21 @@ class Forecast:
         return not self._lanes and self._running[-1].unit.waits
 
     def share(self, now: float) -> float:
-        """The share of the run that is done, by time, or by units while the time is not known. It never falls."""
-        left = self.left(now)
-        passed = now - self._begun
-        if left.known:
-            share = passed / (passed + left.seconds) if self._entries and passed + left.seconds else 0.0
-        else:
-            times = sum(entry.times for entry in self._entries.values())
-            share = 1 - sum(entry.left for entry in self._entries.values()) / max(1, times)
-        self._share = max(self._share, share)
+        """The share of the run that is done, by time, or by units while the time is not known: of these no more than
+        the least time that is left allows. It never falls, and is 1 only when nothing runs or is left.
+        """
+        left, passed = self.left(now), now - self._begun
+        by_time = passed / (passed + left.seconds) if self._entries and passed + left.seconds else 0.0
+        times = sum(entry.times for entry in self._entries.values())
+        open_ = self._planned_running + sum(entry.left for entry in self._entries.values())
+        share = by_time if left.known else min(by_time, 1 - open_ / max(1, times))
+        self._share = max(self._share, min(share, NEARLY) if open_ else share)
         return self._share
+
+    @property
+    def _planned_running(self) -> int:
+        """The number of planned units that were begun and are not over."""
+        return sum(one.planned for units in (self._running, *self._lanes.values()) for one in units)
 
 
 def _within(title: str, stage: str) -> str:

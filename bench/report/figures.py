@@ -177,6 +177,7 @@ def _label_plainly(axes: Any) -> None:
     low, high = axes.get_xlim()
     if high < DECADE * low:
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4))
+        axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())  # those of a decade would stand between them
     axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: significant(value)))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 

@@ -88,7 +88,16 @@ def _unsteady(done: pd.DataFrame) -> Iterator[str]:
     for column, words in why.items():
         known = _numbers(done, column).dropna()
         if during := int(known.sum()):
-            yield f"During {during} of {len(known)} timings {words}."
+            yield f"{_during(during, len(known))} {words}."
+
+
+def _during(some: int, every: int) -> str:
+    """During how many timings, in the words of the page."""
+    if every == 1:
+        return "During the timing"
+    if some < every:
+        return f"During {some:,} of {every:,} timings"
+    return "During both timings" if every == 2 else f"During all {every:,} timings"
 
 
 def _left_out(shown: pd.DataFrame, done: int) -> Iterator[str]:

@@ -73,15 +73,16 @@ def wrapped(text: str, width: int, hanging: int = 0) -> list[str]:
     return [*lines, line]
 
 
-def flowing(line: str, width: int) -> list[str]:
-    """A line of words in lines of at most ``width`` columns, all but the first indented by INDENT more than the line.
+def flowing(line: str, width: int, hanging: int | None = None) -> list[str]:
+    """A line of words in lines of at most ``width`` columns, all but the first indented by ``hanging``, or else by
+    INDENT more than the line.
 
     No word is broken: a longer one, such as a path that is to be copied, stays whole in a longer line.
     """
-    indent = " " * (len(line) - len(line.lstrip(" ")) + INDENT)
+    indent = " " * (len(line) - len(line.lstrip(" ")) + INDENT if hanging is None else hanging)
     lines, begun = [], ""
     for word in re.split(r"(?<=[^ ])(?= )", _bound(line)):
-        if begun.strip() and cell_len(begun) + cell_len(word) > width:
+        if begun.strip() and cell_len((begun + word).replace("\0", " ")) > width:
             lines.append(begun)
             begun, word = indent, word.lstrip(" ")
         begun += word

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.system.files import replace_file
 
-FORMAT = 2
+FORMAT = 3
 STYLES = ("base.css", "page.css", "panels.css")
 SCRIPTS = (
     *("dom", "files", "state", "theme", "charts", "labels", "choose", "looks", "panels"),

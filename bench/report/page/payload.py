@@ -30,7 +30,6 @@ from bench.records.columns import (
 )
 from bench.records.frame import SECTION, SYMBOLS, VARIANT
 from bench.report import halves
-from bench.report.numerals import VAGUE
 from bench.report.page.assemble import FORMAT
 from bench.report.page.facts import About, Facts
 from bench.report.page.methods import describe_methods, number_methods
@@ -44,6 +43,7 @@ MORE_FIGURES = (
     *("build_bytes", "build_peak_bytes"),
 )
 FLAGS = ("unstable", "loaded")
+"""What may have disturbed a timing: of each row the timings of which it is so, and those of which it is known."""
 WORDS = ("reason", "remarks", "model", "database_codes")
 TRAINED = (TRAINING.name, ENCODING.name, *ENCODING.bounds)
 """The figures that machines of one class must have taken to share a mean."""
@@ -70,8 +70,7 @@ def payload(grid: GridInfo, tidy: pd.DataFrame, about: Mapping[str, About]) -> d
     ]
     head = {name: getattr(grid, name) for name in ("name", "title", "layout", "k", "recipe", "reference")}
     once = {name: [json.loads(one) for one in numbers] for name, numbers in vars(shared).items()}
-    said = {"vague": VAGUE, "halves": halves.ABOUT}
-    return {"format": FORMAT, "grid": head, **said, **once, "sets": sets}
+    return {"format": FORMAT, "grid": head, "halves": halves.ABOUT, **once, "sets": sets}
 
 
 @dataclass
@@ -156,16 +155,25 @@ def _rows(cells: pd.DataFrame, facts: Mapping[str, Facts], shared: Shared) -> li
     hosts, trainers = (_distinct(cells.loc[finished, name], number) for name in ("host", TRAINER.name))
     several = [row for row, found in trainers.items() if len(found) > 1]
     means.loc[several, means.columns.isin(TRAINED)] = math.nan
+    flags = {name: _counted(cells.loc[finished, name], number) for name in FLAGS if name in cells}
     keys, seeds = (cells.groupby(number)[name].agg(list) for name in ("key", "seed"))
     failed = (~finished).groupby(number).sum()
     rows = []
     for place in range(len(shown)):
         one, numbers = shown.iloc[place], _numbers(means.iloc[place])
         counts = {"keys": keys[place], "seeds": [int(seed) for seed in seeds[place]], "failed": int(failed[place])}
+        counts |= {name: found[place] for name, found in flags.items() if place in found}
         counts |= {"hosts": hosts.get(place, []), "trainers": trainers.get(place, [])}
         described = _described(one, facts.get(one["key"], Facts()), shared)
         rows.append(numbers | described | counts | _spread(numbers, spreads.iloc[place]))
     return rows
+
+
+def _counted(flags: pd.Series, number: pd.Series) -> dict[int, list[int]]:
+    """How many flags of each row are set, and how many are known, by its number. None is known of other rows."""
+    known = flags.dropna().astype(bool)
+    counted = known.groupby(number[known.index]).agg(["sum", "count"])
+    return {int(row): [int(some), int(every)] for row, some, every in counted.itertuples()}
 
 
 def _distinct(texts: pd.Series, number: pd.Series) -> dict[int, list[str]]:
@@ -177,7 +185,6 @@ def _distinct(texts: pd.Series, number: pd.Series) -> dict[int, list[str]]:
 def _described(cell: pd.Series, facts: Facts, shared: Shared) -> dict[str, Any]:
     """The description of a row, its status, its facts and its environment. Unknown ones are left out."""
     known: dict[str, Any] = {name: str(cell[name]) for name in WORDS if _is_known(cell, name)}
-    known |= {name: bool(cell[name]) for name in FLAGS if _is_known(cell, name)}
     known |= {name: int(cell[name]) for name in ("bits", "candidates") if _is_known(cell, name)}
     if facts.environment is not None:
         known["environment"] = _number(shared.environments, facts.environment)

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 from bench.plugins import registry
 from bench.records import columns
-from bench.report.numerals import fraction, significant
+from bench.report.numerals import fraction, is_vague, significant
 from bench.report.provenance import days_in_words
 from bench.report.site.addresses import report_address
 from bench.report.site.collect import Report
 from bench.report.site.model import LATENCY, DataSet, Method, Row
 from bench.report.site.overview import ENDINGS, machines, machines_of
-from bench.report.words import machine_word, word
+from bench.report.words import ends_said, machine_word, word
 
 COSTS = {column.name: column for column in (columns.LATENCY, columns.THROUGHPUT, columns.BUILD, columns.MEMORY)}
 UNFINISHED = "–"
@@ -45,7 +45,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Point:
-    """A finished row in the chart: its time in ms with the ends of the interval, its code length, its qualities.
+    """A finished row in the chart: its time in ms, the ends of its interval if that says something, its code length,
+    its qualities.
 
     ``machine``: the class of the machine that timed it.
     """
@@ -182,6 +183,8 @@ def _point(name: str, row: Row, dataset: DataSet) -> Point:
     qualities = {one.name: value for one in dataset.measures if (value := row.figure(one.id)) is not None}
     of = row.figure
     low, high = (of(name) for name in columns.LATENCY.bounds)
+    if low is not None and high is not None and is_vague(low, high):
+        low = high = None
     return Point(name, row.setting, of(LATENCY), low, high, of("bits"), row.machine, qualities)
 
 
@@ -207,7 +210,7 @@ def _cost(row: Row, column: columns.Column) -> Value:
     if figure is None:
         return Value(UNFINISHED)
     ends = [end for name in column.bounds if (end := row.figure(name)) is not None]
-    interval = " to ".join(significant(end * column.scale) for end in ends) if len(ends) == 2 else ""
+    interval = ends_said(ends[0] * column.scale, ends[1] * column.scale) if len(ends) == 2 else ""
     return Value(significant(figure * column.scale), figure * column.scale, interval)
 
 

@@ -1,6 +1,7 @@
 """Codes from anywhere: the same figures whatever file and form they come in, and those of other code bases."""
 
 import json
+import re
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.metrics import average_precision_score
 
 import bench as library
 from bench.evaluation.evaluate import evaluate
+from bench.evaluation.text import TICKS
 from bench.given.forms import as_codes
 from tests.conftest import bench
 
@@ -255,6 +257,8 @@ def test_the_command_prints_the_figures_and_writes_a_page(tmp_path, arrays):
     done = bench(*known, "--html", page, "--reference", "paper_table2:cub200/exchnet/32")
     assert done.returncode == 0, done.stderr
     assert "mAP as adsh prints it" in done.stdout and "published: paper_table2:cub200/exchnet/32" in done.stdout
+    at_axes = re.findall(r'text-anchor="\w+">([\d.]+)</text>', page.read_text())
+    assert sorted(at_axes) == sorted([*map(str, TICKS)] * 2) and page.read_text().count("<line ") == 2 + len(at_axes)
     assert "<polyline" in page.read_text() and "mAP as adsh prints it" in page.read_text()
     figures = json.loads(bench(*known, "--json").stdout)
     assert figures["map"] == evaluate(**arrays).map and len(figures["curve"]["recall"]) == BITS + 1

@@ -192,6 +192,16 @@ def test_a_note_is_given_once_when_nothing_of_its_like_is_left():
     assert given[:2] == [None, None] and given[2] == Note("judge", {"k": 10}, None, 1)
 
 
+def test_a_unit_of_unknown_time_counts_as_done_when_it_is_over_and_no_more_than_the_time_left_allows():
+    forecast = Forecast(known(a=10.0, b=90.0))
+    new = unit("new", family="other")
+    forecast.plan([Planned(new), Planned(unit("newer", family="another")), Planned(unit("b"))])
+    forecast.begin(new, 0)
+    assert forecast.share(1) == 0
+    forecast.end(10, well=True)
+    assert not forecast.left(10).known and forecast.share(10) == pytest.approx(10 / 100)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_share_never_falls_and_ends_at_one_whatever_the_truth(seed):
     truth = random.Random(seed)

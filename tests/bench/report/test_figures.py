@@ -169,6 +169,8 @@ def test_times_within_a_decade_have_a_few_plain_ticks_and_nothing_is_called_publ
     low, high = axes.get_xlim()
     ticks = [label.get_text() for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
     minor = [label.get_text() for label in axes.get_xticklabels(minor=True)]
+    low, high = axes.get_xlim()
+    assert high >= 10 * low or not len(axes.xaxis.get_minorticklocs())  # each tick has its label
     assert 2 <= len(ticks) <= 6 and all(float(one) for one in ticks) and not any(minor)
     assert "published" not in axes.get_xlabel()
     assert "published" in drawing("precision_against_time", frame()).axes[0].get_xlabel()

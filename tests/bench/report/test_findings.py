@@ -57,6 +57,12 @@ def test_the_end_of_a_run_says_during_how_many_timings_the_machine_was_not_stead
     rows = scan(**steady | {"loaded": True}), tables(8, 1000, **steady), tables(16, 1000, **steady | {"loaded": True})
     said = findings(cells(CANDIDATES, *rows), CANDIDATES)
     assert said[1:] == ["During 2 of 3 timings other programs kept the machine busy."]
+    every = findings(cells(CANDIDATES, scan(**steady | {"loaded": True})), CANDIDATES)
+    assert every[-1] == "During the timing other programs kept the machine busy."
+    both = [tables(number, 1000, **steady | {"loaded": True}) for number in (8, 16, 32)]
+    for of, words in ((2, "both"), (3, "all 3")):
+        said = findings(cells(CANDIDATES, *both[:of]), CANDIDATES)
+        assert said[-1] == f"During {words} timings other programs kept the machine busy."
     assert len(findings(cells(CANDIDATES, scan(**steady), tables(8, 1000, **steady)), CANDIDATES)) == 1
     moved = findings(cells(CANDIDATES, scan(**steady), tables(8, 1000, **steady | {"unstable": True})), CANDIDATES)
     assert moved[1:] == ["During 1 of 2 timings the speed of the machine itself moved by more than 10 %."]

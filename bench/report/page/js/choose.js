@@ -255,16 +255,18 @@ function referenceName(row) {
   return own.setting ? `${methodOf(own).name} with ${own.setting}` : methodOf(own).name;
 }
 
-const TOO_FEW = 'too few replicates';
-/** Whether an interval is so wide that it says nothing. A page of before that was asked has no bound. */
-const isVague = (low, high) => isNumber(low) && isNumber(high) && high > DATA.vague * low;
 const isCostVague = (row) => isVague(row[cost().low], row[cost().high]);
 
-/** The ends of the interval of a row's cost; null where it has none, or one that says nothing. */
-function interval(row) {
+/** The ends of the interval of a row's cost, whether or not they say anything; null where it has none. */
+function bounds(row) {
   const [low, high] = [row[cost().low], row[cost().high]];
-  const isKnown = isNumber(low) && isNumber(high) && low < high && !isVague(low, high);
-  return isKnown ? [low * cost().scale, high * cost().scale] : null;
+  return isNumber(low) && isNumber(high) && low < high ? [low * cost().scale, high * cost().scale] : null;
+}
+
+/** The ends of an interval that says something; null where there is none. */
+function interval(row) {
+  const ends = bounds(row);
+  return ends && !isVague(...ends) ? ends : null;
 }
 
 /** The selected methods that the filters leave. */

@@ -18,7 +18,11 @@ function drawCodes() {
   const sets = Object.entries(part.sets).filter(([key]) => used.has(key));
   const missing = missingText(part.missing, 'set of codes', 'sets of codes');
   if (!sets.length && !missing) return false;
-  byId('codes-note').textContent = sentences(sets.length && codesText(sets), missing);
+  byId('codes-note').textContent = sentences(
+    sets.length && codesText(sets),
+    currentSet().rows.some((row) => seedOf(row, part.same)) && 'Of several seeds the codes of the first are shown.',
+    missing,
+  );
   byId('codes-shown').hidden = !sets.length;
   if (!sets.length) return true;
   const [key, shown] = shownCodes(part, sets);

@@ -25,7 +25,7 @@ const column = (id, head, unit, name, more = {}) => ({
 const scaled = (name, factor) => (row) => (isNumber(row[name]) ? row[name] * factor : undefined);
 
 const between = (low, high) => (row) => (isNumber(row[low]) && isNumber(row[high]) ? [row[low], row[high]] : null);
-/** The interval of the column with each id, as [low, high], where a row has one. */
+/** The interval of the column with each id, as [low, high], where a row has one, whether or not it says anything. */
 const INTERVALS = {
   time: between('latency_ms_low', 'latency_ms_high'),
   qps: between('throughput_qps_low', 'throughput_qps_high'),
@@ -37,8 +37,7 @@ const INTERVALS = {
 /** The interval of a column in words; '' where a row has none. */
 function rangeText(id, row) {
   const [low, high] = (INTERVALS[id] && INTERVALS[id](row)) || [];
-  if (isVague(low, high)) return TOO_FEW;
-  return low < high ? `${number(low)}–${number(high)}` : '';
+  return intervalWords(low, high);
 }
 
 /**

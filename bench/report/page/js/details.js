@@ -1,32 +1,43 @@
 // What a row opens: all that is known of it.
 
 const MEGA = 1e6;
+const MILLI = 1e3;
 
 const withUnit = (value, unit) => (isNumber(value) ? `${number(value)} ${unit}` : '');
-const yesOrNo = (value, yes, no) => (typeof value === 'boolean' ? (value ? yes : no) : '');
+
+/** What disturbed a row's timings, of which it has one a seed; '' where nothing is known of it. */
+function disturbed([some, all] = [0, 0], yes, no) {
+  if (!some) return all ? no : '';
+  return all > 1 ? `${yes} in ${some === all ? `all ${count(all)}` : `${count(some)} of ${count(all)}`} timings` : yes;
+}
 
 function range(row, name, unit) {
   const value = row[name];
   const stem = name.replace(/_p50$/, '');
   const [low, high] = [row[`${stem}_low`], row[`${stem}_high`]];
   if (!isNumber(value)) return '';
-  const isKnown = isNumber(low) && low < high;
-  const ends = isVague(low, high) ? TOO_FEW : isKnown ? `${number(low)}–${number(high)}` : '';
-  return `${number(value)} ${unit}${ends ? ` (${ends})` : ''}`.trim();
+  const words = intervalWords(low, high);
+  return `${number(value)} ${unit}${words && ` (${words})`}`.trim();
 }
 
-/** A moment to the minute, in which no line is broken; as it is where it is no moment. */
+/** A moment to the minute, in which no line is broken, however narrow; as it is where it is no moment. */
 function dateText(text) {
   const date = new Date(text || '');
   if (Number.isNaN(date.getTime())) return text;
-  return `${date.toISOString().slice(0, 16).replace('T', '\u00a0')}\u00a0UTC`.replace(/-/g, '\u2011');
+  return whole(`${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`);
 }
+
+/** The queries of the whole split, of which those that were timed may be a part: their time over that of one. */
+const queriesInAll = (row) => Math.round((MILLI * row.seconds_all_queries) / row.latency_ms_mean);
 
 /** A list of names and values under a heading; null where no value is known. */
 function detailsGroup(title, pairs) {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
   if (!known.length) return null;
-  const list = known.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, String(value))]);
+  const list = known.flatMap(([name, value]) => [
+    el('dt', {}, name),
+    el('dd', {}, typeof value === 'object' ? value : String(value)),
+  ]);
   return el('section', {}, el('h3', {}, title), el('dl', {}, ...list));
 }
 
@@ -79,7 +90,7 @@ function timeGroup(row) {
     ['mean', withUnit(row.latency_ms_mean, 'ms')],
     ['published, mean', withUnit(row.reference_ms, 'ms')],
     [`over ${row.ratio_to ? referenceName(row) : 'the reference'}`, range(row, 'ratio', '')],
-    ['all queries one by one', withUnit(row.seconds_all_queries, 's')],
+    [`all ${count(queriesInAll(row))} queries, one by one`, withUnit(row.seconds_all_queries, 's')],
     ['batch, all threads', range(row, 'throughput_qps', 'queries/s')],
     ['batch, one thread', range(row, 'throughput_one_thread_qps', 'queries/s')],
     ['encoding a query', range(row, 'encode_ms', 'ms')],
@@ -88,8 +99,8 @@ function timeGroup(row) {
     ['timed on', row.machine],
     ['host', (row.hosts || []).join(', ')],
     ['floor of the machine', floor],
-    ['speed of the machine', yesOrNo(row.unstable, 'moved by more than 10 %', 'steady')],
-    ['others on the machine', yesOrNo(row.loaded, 'kept it busy', 'quiet')],
+    ['speed of the machine', disturbed(row.unstable, 'moved by more than 10 %', 'steady')],
+    ['others on the machine', disturbed(row.loaded, 'kept it busy', 'quiet')],
   ]);
 }
 

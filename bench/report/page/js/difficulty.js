@@ -9,17 +9,23 @@ function drawDifficulty() {
   const known = focusEntries(DIFFICULTY_ROWS, part.searches);
   const missing = missingText(part.missing, 'search', 'searches');
   if (!known.length && !missing) return false;
+  const several = aboutSeeds(known, part.searches);
   const groups = distinct(known.map(([, { group }]) => group)).map((at) => part.groups[at]);
-  byId('difficulty-note').textContent = sentences(known.length && difficultyText(), ...groups.map(groupText), missing);
+  byId('difficulty-note').textContent = sentences(
+    known.length && difficultyText(),
+    ...groups.map(groupText),
+    several,
+    missing,
+  );
   byId('difficulty-shown').hidden = !known.length;
   if (!known.length) return true;
   describeChart('difficulty', 'Recall by tenths of the queries. Its ends are in the table beside it.');
   fillSmallTable(
     'difficulty-table',
     'Recall on the hardest and on the easiest tenth of the queries',
-    [recallName(), 'hardest tenth', 'easiest tenth', 'all queries'],
+    [recallName(), 'hardest tenth', 'easiest tenth', several ? 'all queries and seeds' : 'all queries'],
     known.map(([row, { recall }]) => [
-      methodHead(row),
+      methodHead(row, part.searches),
       ...[recall[0], recall.at(-1), row[`recall_at_${DATA.grid.k}`]].map(share),
     ]),
   );

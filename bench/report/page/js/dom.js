@@ -41,6 +41,16 @@ function number(x) {
   return Math.abs(x) >= 100 ? wholeNumber.format(Number(x.toPrecision(3))) : threeDigits.format(x);
 }
 
+const VAGUE = 10; // the interval of a time whose upper end is more than so many times its lower end says nothing
+const TOO_FEW = 'too few replicates';
+const isVague = (low, high) => high > VAGUE * low;
+
+/** The interval of a time in words; '' where there is none. */
+function intervalWords(low, high) {
+  if (!isNumber(low) || !isNumber(high) || !(low < high)) return '';
+  return isVague(low, high) ? TOO_FEW : `${number(low)}–${number(high)}`;
+}
+
 /** A count, with its thousands apart. */
 const count = (x) => (isNumber(x) ? wholeNumber.format(x) : '');
 

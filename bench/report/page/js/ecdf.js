@@ -9,7 +9,11 @@ function drawEcdf() {
   const known = focusEntries(ECDF_ROWS, part.searches);
   const missing = missingText(part.missing, 'search', 'searches');
   if (!known.length && !missing) return false;
-  byId('ecdf-note').textContent = sentences(known.length && ecdfText(), missing);
+  byId('ecdf-note').textContent = sentences(
+    known.length && ecdfText(),
+    aboutSeeds(known, part.searches),
+    missing,
+  );
   byId('ecdf-shown').hidden = !known.length;
   if (!known.length) return true;
   describeChart('ecdf', 'Distribution of the time of a query. Its percentiles are in the table beside it.');
@@ -17,7 +21,9 @@ function drawEcdf() {
     'ecdf-table',
     'Percentiles of the time of a query, in milliseconds',
     ['ms per query', 'median', '95 %', '99 %', 'slowest'],
-    known.map(([row, { p50, p95, p99, slowest }]) => [methodHead(row), ...[p50, p95, p99, slowest].map(number)]),
+    known.map(([row, { p50, p95, p99, slowest }]) => [
+      methodHead(row, part.searches),
+      ...[p50, p95, p99, slowest].map(number)]),
   );
   chart(
     'ecdf',

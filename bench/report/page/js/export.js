@@ -16,11 +16,13 @@ function columnsToSave(ofInterval) {
   ]);
 }
 
-/** The rows of the table as they are sorted and filtered, unrounded, with how each ended and its record's key. */
+/** The rows of the table as they are sorted and filtered, unrounded, with how each ended and its record's key. Of an
+ * interval that says nothing no end is there. */
 function tableAsCsv() {
+  const told = (pair, row) => (isVague(...(pair(row) || [])) ? [] : pair(row) || []);
   const ends = (title, pair) => [
-    { title: `${title}, low`, of: (row) => (pair(row) || [])[0] },
-    { title: `${title}, high`, of: (row) => (pair(row) || [])[1] },
+    { title: `${title}, low`, of: (row) => told(pair, row)[0] },
+    { title: `${title}, high`, of: (row) => told(pair, row)[1] },
   ];
   const columns = columnsToSave(ends);
   const { done, undone } = tableRows();
@@ -52,7 +54,7 @@ function origin() {
 
 /** The rows of the table as they are shown, for the package booktabs. */
 function tableAsLatex() {
-  const asText = (_, of) => [{ title: 'interval', text: (row) => (of(row) || []).map(number).join('–') }];
+  const asText = (_, of) => [{ title: 'interval', text: (row) => intervalWords(...(of(row) || [])) }];
   const columns = columnsToSave(asText);
   const line = (cells) => `${cells.map(latex).join(' & ')} \\\\`;
   return [

@@ -7,8 +7,11 @@ function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** A value of a CSV file: in quotes where it has to be. */
+const CSV_DIGITS = 12; // what is behind them is rounding of the machine, as in 0.8929999999999999
+
+/** A value of a CSV file: a number as shortly as its digits allow, a text in quotes where it has to be. */
 function csvValue(value) {
-  const text = value === undefined || value === null ? '' : String(value);
+  const plain = isNumber(value) ? Number(value.toPrecision(CSV_DIGITS)) : value;
+  const text = plain === undefined || plain === null ? '' : String(plain);
   return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }

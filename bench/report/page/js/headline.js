@@ -112,9 +112,9 @@ function nothingReached() {
 /** How many times as fast as the search that all are timed beside. */
 function againstReference(row) {
   if (costName() !== 'latency' || !isNumber(row.ratio) || row.ratio === 1 || !row.ratio_to) return '';
-  const times = 1 / row.ratio;
+  const times = 1 / row.ratio; // to the digits of the table, or it would stand outside its own interval
   return times >= 1.05
-    ? `, ${times >= 10 ? Math.round(times) : times.toPrecision(2)} times as fast as ${referenceName(row)}`
+    ? `, ${number(times)} times as fast as ${referenceName(row)}`
     : `, no faster than ${referenceName(row)}`;
 }
 
@@ -145,17 +145,21 @@ function doubt(first, others) {
 
 function unsteady() {
   if (!cost().low) return '';
-  const timed = finishedRows().filter((row) => typeof row.unstable === 'boolean');
-  const moved = timed.filter((row) => row.unstable).length;
-  const busy = timed.filter((row) => row.loaded).length;
-  const during = (some) => {
-    if (timed.length === 1) return 'During the timing';
-    if (some === timed.length) return some === 2 ? 'During both timings' : `During all ${count(some)} timings`;
-    return `During ${count(some)} of ${count(timed.length)} timings`;
-  };
-  return [moved && `${during(moved)} ${MOVED}.`, busy && `${during(busy)} other programs kept the machine busy.`]
+  return [during('unstable', MOVED), during('loaded', 'other programs kept the machine busy')]
     .filter(Boolean)
     .join(' ');
+}
+
+/** During how many timings, of which a row has one a seed, something was so; '' for none. */
+function during(flag, words) {
+  const known = finishedRows()
+    .map((row) => row[flag])
+    .filter(Boolean);
+  const [some, all] = [0, 1].map((at) => known.reduce((sum, counts) => sum + counts[at], 0));
+  if (!some) return '';
+  if (all === 1) return `During the timing ${words}.`;
+  if (some === all) return `During ${all === 2 ? 'both' : `all ${count(all)}`} timings ${words}.`;
+  return `During ${count(some)} of ${count(all)} timings ${words}.`;
 }
 
 /** The best method at each length of the codes. */

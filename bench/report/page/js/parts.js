@@ -33,14 +33,27 @@ function drawnText(drawn, all, what) {
   return drawn < all ? `${count(drawn)} of ${count(all)} ${what}, drawn by seed` : `all ${count(all)} ${what}`;
 }
 
-/** A method's name with its mark, and its setting below. */
-function methodHead(row) {
+/** Whose entry of a table that is, of a row of several seeds; '' where there is only one. */
+function seedOf(row, table) {
+  const at = row.keys.findIndex((one) => Object.hasOwn(table, one));
+  return row.keys.length > 1 && at >= 0 ? `seed ${row.seeds[at]}` : '';
+}
+
+/** What a panel of single seeds says of that, where some of its entries are of rows of several. */
+const aboutSeeds = (known, table) =>
+  known.some(([row]) => seedOf(row, table))
+    ? 'Each is of one seed, named below it; the figures of the other tables are means over all seeds.'
+    : '';
+
+/** A method's name with its mark, and below it its setting and whose entry of the table it has. */
+function methodHead(row, table) {
+  const below = [row.setting, seedOf(row, table)].filter(Boolean).join(', ');
   return el(
     'th',
     { scope: 'row' },
     dot(methodOf(row)),
     unbroken(methodOf(row).name),
-    row.setting ? el('span', { class: 'unit' }, unbroken(row.setting)) : null,
+    below ? el('span', { class: 'unit' }, unbroken(below)) : null,
   );
 }
 

@@ -1,7 +1,14 @@
 // Quality against cost: a point a setting, a line a method's best settings, and the front of them all.
 
 const MOST_NAMED = 14;
-const SLICE_NAME = { width: 90, above: 9 }; // pixels
+const MARK = 6; // pixels from the middle of a point to its edge
+/** The ends of the slice's line: across as a share of the chart, and down in half lines of text. */
+const SLICE_ENDS = [
+  { x: 1, down: -1 },
+  { x: 1, down: 1 },
+  { x: 0, down: -1 },
+  { x: 0, down: 1 },
+];
 function drawScatter() {
   const rows = drawable();
   if (!rows.length) return false;
@@ -52,7 +59,35 @@ function drawKey(rows) {
   );
 }
 
+/** The chart inside its axes, in pixels. */
+function planeSize() {
+  const element = byId('scatter');
+  return [element.clientWidth - 70, element.clientHeight - 74];
+}
+
+const sliceText = () => (isNarrow() ? levelText(level()) : `the slice: ${levelText(level())}`);
+
+/** Where the name of the slice covers least of the points and the lines: at an end of its own line, above or below. */
+function sliceEnd(frame) {
+  const [width, tall] = planeSize();
+  const pixels = pixelsOf(frame, width, tall);
+  const points = [
+    ...frame.inside.map(pixels.of),
+    ...linesOf(frame.inside, frame).flatMap(({ line }) => spotsAlong(line.map(pixels.of))),
+  ];
+  const [size, y] = [sliceText().length * LETTER, pixels.y(level())];
+  const covers = ({ x, down }) =>
+    points.filter(
+      ([right, under]) =>
+        Math.abs(right - (x * (width - size) + size / 2)) < size / 2 + MARK &&
+        Math.abs(under - y - (down * LINE_HEIGHT) / 2) < LINE_HEIGHT / 2 + MARK,
+    ).length;
+  const inside = SLICE_ENDS.filter(({ down }) => down < 0 || y + LINE_HEIGHT < tall);
+  return inside.reduce((best, one) => (covers(one) < covers(best) ? one : best));
+}
+
 function scatterLayout(frame, names) {
+  const end = sliceEnd(frame);
   const ticks = logTicks(10 ** frame.x[0], 10 ** frame.x[1]);
   return baseLayout({
     margin: { l: 56, r: 14, t: 26, b: 48 },
@@ -79,12 +114,12 @@ function scatterLayout(frame, names) {
       },
       {
         xref: 'paper',
-        x: 1,
+        x: end.x,
         y: height(level()),
-        xanchor: 'right',
-        yanchor: 'bottom',
+        xanchor: end.x ? 'right' : 'left',
+        yanchor: end.down < 0 ? 'bottom' : 'top',
         showarrow: false,
-        text: isNarrow() ? levelText(level()) : `the slice: ${levelText(level())}`,
+        text: sliceText(),
         font: { size: 11.5, color: colour('soft') },
       },
       ...names,
@@ -132,18 +167,19 @@ function obstacles(lines, named, frame, pixels, width) {
     size: text.length * LETTER,
     y: LINE_HEIGHT / 2 - yshift,
   }));
-  const atSlice = { size: SLICE_NAME.width, y: pixels.y(level()) - SLICE_NAME.above };
+  const end = sliceEnd(frame);
+  const ofSlice = sliceText().length * LETTER;
+  const atSlice = { size: ofSlice, y: pixels.y(level()) + (end.down * LINE_HEIGHT) / 2, x: end.x * (width - ofSlice) };
   return {
     lines: [...lines.map(({ line }) => line.map(pixels.of)), [0, width].map((x) => [x, pixels.y(level())])],
     marks: [...lines.flatMap(({ others }) => others.map(pixels.of)), ...intervals],
-    written: [...edges, atSlice].map(({ size, y }) => ({ x: width - size, y, size })),
+    written: [...edges.map((one) => ({ ...one, x: width - one.size })), atSlice],
   };
 }
 
 /** The names beside their lines: of the selected methods, or of those that the slice ranks first, where they fit. */
 function namesOf(lines, frame) {
-  const element = byId('scatter');
-  const [width, tall] = [element.clientWidth - 70, element.clientHeight - 74];
+  const [width, tall] = planeSize();
   if (isNarrow() || width <= 0) return [];
   const order = [...slice().reached, ...slice().short].map((row) => row.method);
   const named = [...lines]

@@ -122,16 +122,10 @@ function bar(row, end) {
       thin,
     ),
     el('span', { class: 'value' }, costText(costOf(row)), el('span', { class: 'hidden' }, ` ${cost().short}`)),
-    el('span', { class: 'range' }, rangeOfCost(row, ends)),
+    el('span', { class: 'range' }, intervalWords(...(bounds(row) || []))),
     el('span', { class: 'got', 'data-of': measure().brief }, share(quality(row))),
     el('span', { class: 'setting' }, unbroken(row.setting) || (RANKS_CODES ? '' : 'nothing to set')),
   );
-}
-
-/** The interval of a bar in words. Of one that says nothing, why. */
-function rangeOfCost(row, ends) {
-  if (ends) return `${costText(ends[0])}–${costText(ends[1])}`;
-  return isCostVague(row) ? TOO_FEW : '';
 }
 
 /** Who does not reach the level, with the most that it reached; and whose cost is not known, with its quality. */

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.numerals import VAGUE
 from bench.report.page.assemble import SCRIPTS, files, script_text
+from bench.report.words import TOO_FEW
 from tests.browser import NODE_MODULES
 
 CONFIG = Path(__file__).with_name("eslint.config.mjs")
@@ -37,6 +39,10 @@ def test_eslint_finds_no_fault_in_the_scripts_together(node, tmp_path):
     shutil.copy(CONFIG, tmp_path)
     done = subprocess.run([node, ESLINT, "page.js"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_calls_the_same_intervals_vague_as_the_tables():
+    assert f"const VAGUE = {VAGUE:g};" in script("dom") and f"const TOO_FEW = '{TOO_FEW}';" in script("dom")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

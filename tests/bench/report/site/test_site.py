@@ -354,6 +354,16 @@ def test_the_chart_tells_variants_of_a_method_apart_and_reports_where_variants_a
     assert names(page_of_method(*map(str, range(MOST_SERIES + 1)))) == ["set 0: grid"]
 
 
+def test_an_interval_that_says_nothing_is_not_printed_or_drawn(tmp_path):
+    cells = made.searches(1, ("faiss", "hnswlib"))
+    cells[["throughput_qps_low", "latency_ms_low"]], cells[["throughput_qps_high", "latency_ms_high"]] = 0.083, 7.1e10
+    made.write(cells, tmp_path / "out" / "ann" / "clusters")
+    build_site(tmp_path / "out", tmp_path / "site", print)
+    page = read(tmp_path / "site" / method_address("index", "hnswlib"))
+    assert page.shown.count("too few replicates") == 2 and "71,000,000,000" not in page.shown
+    assert '"low": null' in page.text.replace('":null', '": null')
+
+
 def test_a_time_of_a_method_has_its_interval_and_a_quality_three_decimals(built):
     page = read(built / method_address("index", "linear_scan"))
     [path] = built.rglob("ann/clusters-cells.csv")
