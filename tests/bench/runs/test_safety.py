@@ -215,7 +215,7 @@ def test_whatever_is_damaged_is_named_and_made_again(make_run):
 
 def test_a_record_of_a_newer_version_is_refused_in_one_line_with_what_to_do(tmp_path, small_grid, vectors_dir):
     where = ("--data-dir", vectors_dir, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache")
-    assert bench("show", small_grid, *where).returncode == 0
+    assert bench("run", "--in-process", "--grid", small_grid, *where).returncode == 0
     labels = Store(tmp_path / "cache")
     path = labels.path("labels", labels.keys("labels")[0]) / "entry.json"
     path.write_text(json.dumps({"format": 2}))
