@@ -81,15 +81,23 @@ def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str, told_apart: b
     if column not in some:
         return []
     finished = cells[cells["status"] == "ok"]
-    by = [name for name in (column, "due_to") if name in some]
     lines = []
-    for _, group in some.groupby(by, sort=False, dropna=False):
-        others = finished[~finished.index.isin(group.index)]
-        why, *known = ["" if pd.isna(value) else str(value) for value in group[by].iloc[0]]
-        names = [*filter(None, known)] or list(_due_to(group, others))
-        which = _listed(_apart(cells, group, names)) if told_apart else ""
-        lines.append(f"{_number(group)} of {', '.join(names)}{which}: {why or 'no reason is known'}")
+    for reason, group in some.groupby(column, sort=False, dropna=False):
+        why = "no reason is known" if pd.isna(reason) else str(reason)
+        makers = _makers(group, finished[~finished.index.isin(group.index)])
+        for names in dict.fromkeys(makers):
+            part = group[[one == names for one in makers]]
+            which = _listed(_apart(cells, part, names)) if told_apart else ""
+            lines.append(f"{_number(part)} of {', '.join(names)}{which}: {why}")
     return lines
+
+
+def _makers(group: pd.DataFrame, others: pd.DataFrame) -> list[tuple[str, ...]]:
+    """For each cell of a group the plugin that was at work, or where that is not known whom `_due_to` names."""
+    plugins = list(group["due_to"]) if "due_to" in group else [None] * len(group)
+    unknown = group[[bool(pd.isna(plugin)) for plugin in plugins]]
+    guessed = tuple(_due_to(unknown, others)) if len(unknown) else ()
+    return [guessed if pd.isna(plugin) else (str(plugin),) for plugin in plugins]
 
 
 def _listed(texts: Sequence[str]) -> str:

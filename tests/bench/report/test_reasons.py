@@ -40,6 +40,15 @@ def test_a_failure_is_due_to_the_plugin_that_was_at_work_where_that_is_known():
     ]
 
 
+def test_where_it_is_known_of_some_cells_alone_the_others_stand_with_them_if_the_same_plugin_explains_them():
+    rows = [
+        scan(),
+        search("annoy", None, 1.0, "a", **MISSING),
+        search("annoy", None, 1.0, "b", **MISSING, due_to="annoy"),
+    ]
+    assert reasons(cells(INFO, *rows), ["skipped"]) == [f"2 cells of annoy: {MISSING['reason']}"]
+
+
 def test_where_no_plugin_explains_it_all_are_named():
     lost = {"status": "timeout", "reason": "not finished in 5 s"}
     rows = [scan(), search("a", 0.9, 1.0), scan(**lost), search("a", None, 1.0, **lost)]
