@@ -78,14 +78,13 @@ def _sources(given: dict[str, str | None], file: Path | None) -> dict[str, str]:
     missing = [name for name in given if name not in sources]
     if not missing:
         return sources
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
     if file is None:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
         raise ValueError(f"{options} missing: name a file for each, or one --file that holds all four")
     from bench.given.files import NAMES, ONLY, arrays_of, listed
 
     held = arrays_of(user_path(str(file)))
     if [*held] == [ONLY]:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
         raise ValueError(f"--file {file} holds {listed(held)}, and not all four: name a file for each of {options}")
     for name in missing:
         known = [one for one in NAMES[name] if one in held]

@@ -82,9 +82,8 @@ class Making:
         from bench.cli import afar
 
         shares = self._shares
-        console.print(
-            f"bench: {plans[0].name}: looking at the data and at what is stored of them"
-        )  # the rest takes seconds
+        # What follows takes seconds.
+        console.print(f"bench: {plans[0].name}: looking at the data and at what is stored of them")
         with ExitStack() as leaving:
             engine = None
             if self.cluster is not None:

@@ -88,8 +88,9 @@ def evaluate(
     published = None if reference is None else published_map(reference)
     given, labels = _given((query, database), (query_labels, database_labels), bits)
     ranking = HammingRanking.of(given[0].codes, given[1].codes, *labels)
-    places = [n for n in dict.fromkeys(at) if n <= len(given[1].codes)]
-    beyond = () if tuple(at) == PLACES else tuple(n for n in dict.fromkeys(at) if n not in places)
+    asked, items = dict.fromkeys(at), len(given[1].codes)
+    places = [n for n in asked if n <= items]
+    beyond = [] if tuple(at) == PLACES else [n for n in asked if n > items]
     precision, recall = ranking.precision_recall_curve()
     figures = {
         ties: float(ranking.average_precision(ties=ties).mean()) for ties in ("expected", "best", "worst", "index")
@@ -114,7 +115,7 @@ def evaluate(
         map_by_convention=None if convention is None else ranking.mean_average_precision(k, convention),
         reference=reference,
         published=published,
-        remarks=(*_beyond(beyond, len(given[1].codes)), *_remarks(given[0], given[1], labels, ranking, figures)),
+        remarks=(*_beyond(beyond, items), *_remarks(given[0], given[1], labels, ranking, figures)),
     )
 
 

@@ -130,7 +130,7 @@ def _left_out(tuning: Run, report: Run) -> dict[str, Failure]:
     left_out = dict[str, Failure]()
     for _, row in others.iterrows():
         left_out[row["report"]] = Failure(row["status"], f"on the tune half: {row['reason']}")
-        left_out[row["report"]].due_to = row.get("due_to")
+        left_out[row["report"]].due_to = due_to if isinstance(due_to := row.get("due_to"), str) else None
     for _, family in done.groupby(FAMILY, dropna=False):
         kept = pd.Series(False, index=family.index)
         for quality in _qualities(tuning.pipeline):

@@ -50,19 +50,21 @@ def check_writable(option: str, folder: Path, inside: Iterable[str] = ()) -> Non
     try:
         _try_folder(folder, inside)
     except (OSError, NotImplementedError) as fault:
-        raise ValueError(
-            f"{option} {shown(str(folder))} can't be used ({_reason(fault)}): {option} DIR names another"
-        ) from fault
+        raise _unusable(option, folder, _reason(fault)) from fault
 
 
 def check_readable(option: str, folder: Path) -> None:
     """Raises ValueError: what an option names is there and is no folder, or can't be looked at."""
     try:
-        wrong: object = "it is a file" if folder.exists() and not folder.is_dir() else ""
+        is_file = folder.exists() and not folder.is_dir()
     except OSError as fault:
-        wrong = _reason(fault)
-    if wrong:
-        raise ValueError(f"{option} {shown(str(folder))} can't be used ({wrong}): {option} DIR names another")
+        raise _unusable(option, folder, _reason(fault)) from fault
+    if is_file:
+        raise _unusable(option, folder, "it is a file")
+
+
+def _unusable(option: str, folder: Path, why: object) -> ValueError:
+    return ValueError(f"{option} {shown(str(folder))} can't be used ({why}): {option} DIR names another")
 
 
 def check_file(option: str, path: Path) -> None:
