@@ -108,6 +108,7 @@ def test_an_object_store_that_goes_away_fails_no_cell_and_the_run_goes_on_later(
     assert make_run("two", there, start=refused).finish() == {}
 
 
+@pytest.mark.long
 def test_a_run_waits_for_the_group_that_another_host_times_and_for_the_times_on_its_own(make_run, monkeypatch):
     said, run = [], make_run("one")
     key = run._schedule.group_key([cell for cell in run.cells if cell.cell.index is not None])

@@ -695,7 +695,7 @@ def test_every_time_is_compared_with_the_linear_scan_in_the_same_rounds(make_run
     assert (cells["build_ratio_low"] <= cells["build_ratio"]).all() and cells["build_ratio"].iloc[0] == 1
 
 
-@pytest.mark.parametrize("precision", ["3%", 0])
+@pytest.mark.parametrize("precision", ["3%", pytest.param(0, marks=pytest.mark.long)])
 def test_a_search_that_is_precise_has_no_more_replicates_and_the_reference_as_many_as_the_last(
     make_run, monkeypatch, precision
 ):

@@ -121,6 +121,7 @@ def accuracy_by_class_means(backbone, images, labels):
     return float((nearest == labels[1::2]).mean())
 
 
+@pytest.mark.long
 def test_the_synthetic_weights_tell_classes_apart_that_they_have_not_seen():
     data = SyntheticFood101(class_count=16, train_per_class=40, query_per_class=1).load(Context())
     train = data.split("train")

@@ -74,6 +74,7 @@ def test_the_headings_sort_as_pandas_does(browser, changed):
     assert page.evaluate(FOCUS) == "sort-change"
 
 
+@pytest.mark.long
 def test_the_chart_has_the_cells_that_have_both_figures(browser, changed):
     path, table = changed
     judged = table[table["verdict"].isin(["same", "better", "worse"]) & (table["dataset"] == "d")]
@@ -111,6 +112,7 @@ def test_names_stay_text(browser, changed):
     assert page.evaluate("return document.querySelectorAll('#list script, #points script').length") == 0
 
 
+@pytest.mark.long
 def test_a_point_that_is_clicked_shows_its_cell_in_the_table(browser, changed):
     path, _ = changed
     page = browser.open(path)
@@ -118,6 +120,7 @@ def test_a_point_that_is_clicked_shows_its_cell_in_the_table(browser, changed):
     assert set(column(page, 2)) == {page.evaluate("return DATA.cells[0].name")}
 
 
+@pytest.mark.long
 def test_the_keyboard_reaches_filters_and_headings(browser, changed):
     path, _ = changed
     page = browser.open(path)
@@ -136,6 +139,7 @@ def test_anybody_can_read_it(browser, changed, width, dark):
     assert page.axe() == [] and page.errors() == []
 
 
+@pytest.mark.long
 def test_nothing_moves_sideways_on_a_narrow_screen(browser, changed):
     page = browser.open(changed[0], width=400)
     assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
@@ -153,6 +157,7 @@ def vague(tmp_path_factory):
     return write_changes(root / "x.html", changes, Store(root / "a"), Store(root / "b"), [], "none")
 
 
+@pytest.mark.long
 def test_an_interval_that_tells_nothing_is_said_in_words_and_has_no_bar(browser, vague):
     page = browser.open(vague)
     assert page.errors() == []
@@ -162,6 +167,7 @@ def test_an_interval_that_tells_nothing_is_said_in_words_and_has_no_bar(browser,
     assert page.evaluate("const [p] = points().filter((p) => p.name === 'few'); return p.y.low === p.y.high")
 
 
+@pytest.mark.long
 def test_a_bar_ends_where_the_chart_does_and_an_arrow_says_so(browser, vague):
     page = browser.open(vague)
     page.until(CHARTS)
@@ -174,6 +180,7 @@ def test_a_bar_ends_where_the_chart_does_and_an_arrow_says_so(browser, vague):
     assert page.evaluate("return byId('points').data.at(-1).y") == pytest.approx([low, high])
 
 
+@pytest.mark.long
 def test_on_paper_stands_how_many_rows_are_left_to_the_page_and_no_word_on_its_controls(browser, tmp_path):
     changes = [
         compare.Change("d", f"cell {number}", "map", 1.0, 1.1, 0.1, 0.05, 0.15, "better") for number in range(174)
@@ -190,6 +197,7 @@ def test_on_paper_stands_how_many_rows_are_left_to_the_page_and_no_word_on_its_c
         browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+@pytest.mark.long
 def test_on_a_narrow_screen_every_value_stands_below_its_cell(browser, changed):
     page = browser.open(changed[0], width=400)
     page.evaluate("byId('list').scrollIntoView()")

@@ -19,6 +19,7 @@ def split(folder):
     return made.write(cells, folder)
 
 
+@pytest.mark.long
 def test_the_page_says_on_which_queries_a_level_is_reached_and_what_is_reached_on_the_others(browser, tmp_path):
     page = browser.open(split(tmp_path), "level=0.95")
     answer = page.text("#answer")
@@ -35,6 +36,7 @@ def test_the_page_says_on_which_queries_a_level_is_reached_and_what_is_reached_o
     assert page.errors() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [400, 1280])
 def test_what_is_reached_stands_beside_a_level_of_other_queries_at_every_width(browser, tmp_path, width):
     page = browser.open(split(tmp_path), "level=0.95", width=width)
@@ -42,12 +44,14 @@ def test_what_is_reached_stands_beside_a_level_of_other_queries_at_every_width(b
     assert page.evaluate("return document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.long
 def test_without_a_tune_half_the_page_says_nothing_of_halves(browser, tmp_path):
     page = browser.open(made.write(made.searches(2, methods=("linear_scan", "faiss")), tmp_path), "level=0.8")
     assert "half" not in page.text("#answer") + page.text("#slice-section")
     assert page.text("label[for=level]") == "At least 0.80"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", [("faiss",), ("linear_scan",), ("faiss", "linear_scan")])
 def test_an_interval_that_says_nothing_is_not_drawn_and_tells_nothing_of_a_lead(browser, tmp_path, which):
     cells = made.searches(1, methods=("linear_scan", "faiss")).assign(recall_at_10=1.0)

@@ -258,6 +258,7 @@ def test_junk_in_the_address_is_passed_over(browser, two_features, address):
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_what_makes_no_sense_in_the_address_leaves_it_and_the_rest_stays(browser, two_features):
     page = browser.open(two_features, "family=nobody&level=0.9&open=1&sort=shoe&features=7&level=9&codes=x&cost=memory")
     assert page.address() == "#level=0.9&cost=memory"
@@ -267,6 +268,7 @@ def test_what_makes_no_sense_in_the_address_leaves_it_and_the_rest_stays(browser
     assert page.address() == "#main"  # a place of the page, to which the skip link leads
 
 
+@pytest.mark.long
 def test_at_400_pixels_names_have_room_beside_reasons_and_no_short_setting_is_broken(browser, two_features):
     page = browser.open(two_features, "all=yes", width=400)
     width = "return document.querySelector('#table tbody th').getBoundingClientRect().width"
@@ -276,6 +278,7 @@ def test_at_400_pixels_names_have_room_beside_reasons_and_no_short_setting_is_br
     assert page.evaluate("return document.documentElement.scrollWidth") <= 400
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [700, 970, 1130])
 def test_the_table_is_no_wider_than_the_page(browser, two_features, width):
     page = browser.open(two_features, "all=yes", width=width)
@@ -284,6 +287,7 @@ def test_the_table_is_no_wider_than_the_page(browser, two_features, width):
     assert table <= main + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 400])
 def test_where_nothing_has_a_result_the_head_of_the_table_is_as_wide_as_its_rows(browser, tmp_path, width):
     skipped = made.failures().assign(status="skipped", query_setting=None, setting=None)
@@ -294,6 +298,7 @@ def test_where_nothing_has_a_result_the_head_of_the_table_is_as_wide_as_its_rows
     assert "Without a result" in page.text("#table thead")
 
 
+@pytest.mark.long
 def test_bars_are_printed_and_a_note_stands_only_beside_its_column(browser, tmp_path):
     page = browser.open(published(tmp_path), "quality=recall_at_10")
     assert page.is_shown("#table-note .wide")
@@ -308,6 +313,7 @@ def test_bars_are_printed_and_a_note_stands_only_beside_its_column(browser, tmp_
     assert not page.is_shown("#table-note .wide")
 
 
+@pytest.mark.long
 def test_on_paper_stand_all_columns_and_settings_and_how_many_rows_are_left_to_the_page(browser, two_features):
     page = browser.open(two_features, "cost=build", width=720)
     assert page.is_shown("#slice .setting") and page.is_shown("#table th:has(#sort-build)")
@@ -326,6 +332,7 @@ def test_on_paper_stand_all_columns_and_settings_and_how_many_rows_are_left_to_t
         browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+@pytest.mark.long
 def test_the_interval_of_a_figure_stands_at_it_on_hovering_and_the_page_says_so(browser, tmp_path):
     cells = made.searches(1, methods=("faiss",)).assign(latency_ms_low=0.5, latency_ms_high=1.5)
     page = browser.open(made.write(cells.assign(build_seconds_low=2.0, build_seconds_high=3.0), tmp_path))
@@ -340,6 +347,7 @@ def test_the_interval_of_a_figure_stands_at_it_on_hovering_and_the_page_says_so(
     assert "Intervals stand at a figure on hovering" in page.text("#table-note")
 
 
+@pytest.mark.long
 def test_a_setting_is_never_broken_inside_in_a_row_with_or_without_a_result(browser, two_features):
     page = browser.open(two_features, "all=yes", width=800)
     texts = page.evaluate("return [...document.querySelectorAll('#table tbody td.text')].map((one) => one.textContent)")
@@ -349,6 +357,7 @@ def test_a_setting_is_never_broken_inside_in_a_row_with_or_without_a_result(brow
     assert not any(" = " in text for text in texts)
 
 
+@pytest.mark.long
 def test_a_method_without_the_chosen_cost_is_named_below_the_ranking(browser, codes):
     page = browser.open(codes, "cost=bits&level=0.6")
     listed = page.texts("#slice button .name") + page.texts("#short button")
@@ -359,6 +368,7 @@ def test_a_method_without_the_chosen_cost_is_named_below_the_ranking(browser, co
     )
 
 
+@pytest.mark.long
 def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(browser, tmp_path):
     cells = made.searches(1, methods=("faiss",)).assign(ratio=1.0, ratio_low=1.0, ratio_high=1.0, ratio_to="faiss()")
     cells = cells.assign(loaded=True, latency_ms_p50=0.5, latency_ms_low=0.2, latency_ms_high=1.9)
@@ -370,6 +380,7 @@ def test_of_one_cell_nothing_is_compared_and_its_interval_is_inside_the_axis(bro
     assert 10**low < 0.2 and 10**high > 1.9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("times", "is_cut"), [(1.7, False), (6, True)])
 def test_the_interval_of_a_bar_is_in_its_track_or_fades_and_is_said_to_go_on(browser, tmp_path, times, is_cut):
     cells = made.searches(1, methods=("faiss",))
@@ -383,6 +394,7 @@ def test_the_interval_of_a_bar_is_in_its_track_or_fades_and_is_said_to_go_on(bro
     assert ("What fades" in page.text("#slice-note")) == is_cut
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cost", ["latency", "throughput", "build"])
 def test_an_interval_that_says_nothing_is_told_by_the_same_words_wherever_one_is_printed(browser, tmp_path, cost):
     cells = made.searches(1, methods=("faiss", "hnswlib"))
@@ -405,6 +417,7 @@ def test_an_interval_that_says_nothing_is_told_by_the_same_words_wherever_one_is
     assert drawn and set(drawn) == {0}
 
 
+@pytest.mark.long
 def test_timings_are_counted_of_each_seed_in_the_words_of_the_end_of_a_run(browser, tmp_path):
     cells = made.searches(2, methods=("faiss", "hnswlib"), seeds=(0, 1))
     cells["unstable"] = cells["seed"] == 0
@@ -417,6 +430,7 @@ def test_timings_are_counted_of_each_seed_in_the_words_of_the_end_of_a_run(brows
     assert "kept it busy in all 2 timings" in page.text(".details")
 
 
+@pytest.mark.long
 def test_the_head_has_the_ratio_to_the_digits_of_the_table(browser, tmp_path):
     cells = made.searches(1, methods=("linear_scan", "faiss"))
     own = cells["index"] == "faiss"
@@ -426,6 +440,7 @@ def test_the_head_has_the_ratio_to_the_digits_of_the_table(browser, tmp_path):
     assert "1.15" in page.texts("#table tbody td")
 
 
+@pytest.mark.long
 def test_a_panel_of_single_seeds_names_the_seed_that_it_shows(browser, tmp_path):
     page = browser.open(made.write(made.searches(1, methods=("faiss",), seeds=(3, 4)), tmp_path))
     head = "const [row] = finishedRows(); return methodHead(row, { [row.keys[1]]: 1 }).textContent"
@@ -436,6 +451,7 @@ def test_a_panel_of_single_seeds_names_the_seed_that_it_shows(browser, tmp_path)
     assert "seed" not in page.evaluate(head.replace("[1]", "[0]")) and page.evaluate(note.replace("[1]", "[0]")) == ""
 
 
+@pytest.mark.long
 def test_a_number_in_a_file_has_no_rounding_of_the_machine(browser, tmp_path):
     page = browser.open(made.write(made.searches(1, methods=("faiss",)), tmp_path))
     values = [0.8929999999999999, 0.9270000000000002, 1 / 3, 25250, 1e-7, "a,b", None]
@@ -443,6 +459,7 @@ def test_a_number_in_a_file_has_no_rounding_of_the_machine(browser, tmp_path):
     assert shown == ["0.893", "0.927", "0.333333333333", "25250", "1e-7", '"a,b"', ""]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [400, 1280])
 def test_the_name_of_the_slice_lies_over_no_point(browser, tmp_path, width):
     cells = made.searches(1, methods=("faiss", "hnswlib", "scann"))
@@ -460,6 +477,7 @@ def test_the_name_of_the_slice_lies_over_no_point(browser, tmp_path, width):
     assert over == 0
 
 
+@pytest.mark.long
 def test_a_date_is_in_one_line_and_the_time_of_all_queries_says_of_how_many(browser, tmp_path):
     cells = made.searches(1, methods=("faiss",)).assign(latency_ms_mean=1.21, seconds_all_queries=25_250 * 1.21e-3)
     page = browser.open(made.write(cells, tmp_path), f"open={cells['key'][0]}", width=320)
@@ -471,6 +489,7 @@ def test_a_date_is_in_one_line_and_the_time_of_all_queries_says_of_how_many(brow
     assert height == 1 and line == "nowrap"
 
 
+@pytest.mark.long
 def test_no_two_ticks_of_the_quality_are_alike(browser, tmp_path):
     page = browser.open(made.write(made.searches(1, methods=("faiss",)), tmp_path), "stretch=no")
     page.until("return !!document.querySelector('#scatter .points path')")
@@ -478,6 +497,7 @@ def test_no_two_ticks_of_the_quality_are_alike(browser, tmp_path):
     assert len(ticks) == len(set(ticks)) > 1
 
 
+@pytest.mark.long
 def test_the_heading_of_the_table_says_how_many_of_all_it_shows(browser, two_features):
     page = browser.open(two_features)
     shown, every = (len(page.evaluate(f"return {rows}")) for rows in ("chosenRows()", "currentSet().rows"))
@@ -485,6 +505,7 @@ def test_the_heading_of_the_table_says_how_many_of_all_it_shows(browser, two_fea
     assert page.text("#table-heading") == f"{shown} of {every} searches: those chosen above"
 
 
+@pytest.mark.long
 def test_published_values_stand_beside_each_quality_whichever_is_chosen(browser, tmp_path):
     page = browser.open(published(tmp_path))
     (value,) = pd.read_csv(tmp_path / "cells.csv")["reference_precision_at_10"]
@@ -493,6 +514,7 @@ def test_published_values_stand_beside_each_quality_whichever_is_chosen(browser,
         assert page.evaluate(COLUMN, "Published") == [f"{value:.3f}"]
 
 
+@pytest.mark.long
 def test_one_machine_is_said_in_one_way_and_a_moment_in_one_line(browser, tmp_path):
     cells = made.searches().assign(machine="Some processor, 1 core, 23 GiB")
     page = browser.open(made.write(cells, tmp_path))
@@ -525,6 +547,7 @@ def test_hostile_names_stay_text_in_the_page_and_in_the_chart(browser, tmp_path)
     assert page.errors() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1400, 400])
 def test_every_point_has_a_short_label_that_fits(browser, two_features, width):
     page = browser.open(two_features, width=width)
@@ -541,6 +564,7 @@ def test_every_point_has_a_short_label_that_fits(browser, two_features, width):
         assert ("depth = " in text) == names[method].startswith(("ScaNN", "faiss", "Hash", "Hamming", "Annoy", "PyNN"))
 
 
+@pytest.mark.long
 def test_no_name_in_a_crowded_chart_stands_on_another_and_a_key_has_them_all(browser, tmp_path):
     page = browser.open(made.write(made.searches(builds=6), tmp_path), width=1400)
     page.until("return !!document.querySelector('#scatter .points path')")
@@ -553,12 +577,14 @@ def test_no_name_in_a_crowded_chart_stands_on_another_and_a_key_has_them_all(bro
     assert page.evaluate("return document.getElementById('key').offsetHeight") > 50
 
 
+@pytest.mark.long
 def test_where_all_names_stand_in_the_chart_there_is_no_key(browser, tmp_path):
     page = browser.open(made.write(made.searches(methods=("linear_scan", "annoy")), tmp_path), width=1400)
     page.until("return !!document.querySelector('#scatter .points path')")
     assert page.evaluate("return document.getElementById('key').offsetHeight") <= 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "low, high", [(0.0165, 0.0745), (3.1, 3.4), (0.9, 1.05), (0.02, 70), (0.001, 4000), (1, 1.001)]
 )
@@ -609,6 +635,7 @@ def test_of_two_machine_classes_the_page_shows_that_with_most_and_the_reader_cho
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_of_one_machine_class_there_is_no_choice(browser, two_features):
     page = browser.open(two_features)
     assert page.evaluate("return document.getElementById('machine').hidden")
@@ -716,6 +743,7 @@ def test_a_chart_can_be_kept_as_a_picture(browser, two_features):
     assert page.errors() == []
 
 
+@pytest.mark.long
 def test_the_keyboard_alone_chooses_a_level_opens_a_row_and_clears(browser, two_features):
     page = browser.open(two_features)
     page.evaluate("document.getElementById('level').focus()")

@@ -75,6 +75,7 @@ def test_the_page_knows_settings_machine_and_why_a_cell_failed(run):
     assert names[rows[1]["method"]] == "Hash tables (L = 8)"
 
 
+@pytest.mark.long
 def test_the_page_of_a_run_opens_without_an_error(run, browser):
     _, path = run
     page = browser.open(path)

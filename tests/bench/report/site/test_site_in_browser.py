@@ -30,6 +30,7 @@ def test_every_page_opens_without_an_error(browser, built):
         assert page.evaluate("return document.title") != "run"
 
 
+@pytest.mark.long
 def test_a_report_draws_its_charts_from_the_shared_files(browser, built):
     page = browser.open(built / CLUSTERS)
     assert page.until("return document.querySelectorAll('#scatter.js-plotly-plot').length") == 1
@@ -55,6 +56,7 @@ def test_a_table_sorts_by_its_numbers(browser, built):
     assert page.evaluate("return document.querySelector('[aria-sort]').getAttribute('aria-sort')") == "descending"
 
 
+@pytest.mark.long
 def test_the_chart_of_a_method_has_a_point_for_each_timed_row(browser, built):
     cells = [pd.read_csv(path) for path in built.rglob("ann/*-cells.csv")]
     timed = [one[(one["index"] == "scann") & one["latency_ms_p50"].notna()] for one in cells]
@@ -66,6 +68,7 @@ def test_the_chart_of_a_method_has_a_point_for_each_timed_row(browser, built):
     assert page.evaluate("return [...byId('chart').data[0].x]") == [12, 24, 48] and page.errors() == []
 
 
+@pytest.mark.long
 def test_it_is_dark_where_that_is_asked_for(browser, built):
     page = browser.open(built / "index.html", dark=True)
     assert page.evaluate("return document.documentElement.dataset.theme") == "dark"
@@ -85,6 +88,7 @@ def test_anybody_can_read_it(browser, built, address, width, dark):
 Y_RANGE = "return byId('chart').layout.yaxis.range"
 
 
+@pytest.mark.long
 def test_an_axis_of_shares_ends_at_one(browser, built):
     page = browser.open(built / method_address("index", "linear_scan"))
     page.until("return byId('chart').layout ? 1 : 0")
@@ -94,6 +98,7 @@ def test_an_axis_of_shares_ends_at_one(browser, built):
     assert page.evaluate("return shareAxis([0.2, 0.4]).range")[1] < 0.5
 
 
+@pytest.mark.long
 def test_variants_of_a_method_have_looks_of_their_own(browser, built):
     page = browser.open(built / SCANN)
     page.until("return byId('chart').data ? 1 : 0")
@@ -106,6 +111,7 @@ def test_variants_of_a_method_have_looks_of_their_own(browser, built):
     )
 
 
+@pytest.mark.long
 def test_on_a_narrow_screen_every_figure_of_a_method_can_be_seen(browser, built):
     page = browser.open(built / SCANN, width=400)
     assert page.evaluate(
