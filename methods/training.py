@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,21 +84,6 @@ def exactly(precision: Precision) -> Iterator[None]:
         yield
     finally:
         products.allow_tf32, convolutions.allow_tf32 = before
-
-
-def evaluate(
-    network: nn.Module, device: torch.device, batches: Iterable[Tensor], precision: Precision = "32-true"
-) -> Iterator[Any]:
-    """The network's outputs for each batch, on a device, in evaluation mode and without gradients.
-
-    The precision is the given one, whatever that of the training.
-    """
-    network.to(device).eval()
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
-    for batch in batches:
-        with torch.inference_mode(), exactly(precision), mixed:
-            made = network(batch)
-        yield made
 
 
 class Training:

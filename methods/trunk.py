@@ -27,9 +27,10 @@ from bench.system.files import replace_file
 from methods.backbones import BackboneChoice, load
 from methods.backbones.backbone import Backbone, fill, read_state, seeded
 from methods.batches import ALONE, ImageBatches, Seed, Share, in_order, load_batches, shuffled
+from methods.inference import evaluate
 from methods.kept_images import KeptImages, keep
 from methods.reading import Reading
-from methods.training import Training, device_of, evaluate
+from methods.training import Training, device_of
 
 EVALUATION_BATCH = 256
 # Classification before a trunk is frozen follows a common recipe for small residual networks; it is a choice.

@@ -15,7 +15,7 @@ from methods.hashing.deep.exchnet import ExchNet
 from methods.hashing.deep.networks import exchnet
 from methods.hashing.deep.networks.exchnet import anchors, some_of_each
 from methods.hashing.deep.training.alternation import Alternation
-from methods.training import evaluate
+from methods.inference import evaluate
 from tests.methods.deep.conftest import QUICK, Interrupted, InterruptingTrack
 
 SHORT = {"bits": 12, "iterations": 6, "epochs": 2, "samples": 120, "batch_size": 32, "learning_rate": 0.01, **QUICK}

@@ -15,7 +15,8 @@ from methods.embedding.pretrained import Pretrained
 from methods.embedding.triplet import Triplet
 from methods.hashing.deep.adsh import ADSH
 from methods.hashing.deep.csq import CSQ
-from methods.training import Training, evaluate, exactly, make_fabric
+from methods.inference import evaluate
+from methods.training import Training, exactly, make_fabric
 
 SMALL = {"backbone": "small", "weights": "none", "image_size": 16, "pretrain_epochs": 1}
 SHORT = {**SMALL, "frozen_trunk": True, "epochs": 1}

@@ -16,7 +16,8 @@ from methods.batches import ALONE, Seed, Share, in_order
 from methods.embedding.pretrained import Pretrained
 from methods.hashing.deep.training.epochs import EpochLearning
 from methods.hashing.deep.training.unsupervised_hasher import UnsupervisedHasher
-from methods.training import device_of, evaluate
+from methods.inference import evaluate
+from methods.training import device_of
 from methods.trunk import EVALUATION_BATCH, Inputs, prepare_backbone
 
 BLOCK_ROWS = 4096

@@ -15,7 +15,8 @@ from bench.quality.ranking import mean_average_precision
 from methods.backbones.backbone import Backbone, seeded
 from methods.batches import in_order
 from methods.hashing.deep.training.settings import DeepHasher
-from methods.training import Training, evaluate
+from methods.inference import evaluate
+from methods.training import Training
 from methods.trunk import EVALUATION_BATCH, Inputs, open_inputs, outputs, prepare_backbone
 
 # The first part of a random stream's key names the draws.
