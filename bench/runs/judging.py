@@ -85,7 +85,6 @@ class Judging:
             **before,
             **costs,
             **self.corpora.figures(cell.cell),
-            **{name: before.get(name, False) or costs[name] for name in ("unstable", "loaded")},
             "queries": len(queries),
             "database_items": len(database),
             "remarks": rows.joined([*self.corpora.remarks(cell.cell), *self._fewer(cell.cell, len(database))]),

@@ -72,8 +72,8 @@ class Corpora:
         least = min(len(one["ms"]) for one in known)
         together = np.array([one["ms"][:least] for one in known], dtype=np.float32).sum(axis=0)
         watched = {
-            "unstable": max(one["sentinel_drift"] for one in known) > UNSTABLE,
-            "loaded": max(one["others"] for one in known) > LOADED,
+            "encode_unstable": max(one["sentinel_drift"] for one in known) > UNSTABLE,
+            "encode_loaded": max(one["others"] for one in known) > LOADED,
         }
         return columns | with_interval("encode_ms", typical(together, SHARED)) | watched, {"encode_ms": together}
 

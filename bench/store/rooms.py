@@ -50,9 +50,9 @@ ROOMS: Mapping[RoomName, Room] = {
     "artifacts": Room(1, ("bench.stages",)),
     "exact": Room(1, ("bench.stages.exact", "bench.stages.nearest")),
     # The rows of features and codes that a cell ranks or searches, and their costs.
-    "corpora": Room(2, ("bench.stages.corpora",)),
+    "corpora": Room(3, ("bench.stages.corpora",)),
     # The building, searching and timing of indexes, and the columns of times.
-    "searching": Room(5, ("bench.timing", "bench.runs.searches", "bench.runs.worker")),
+    "searching": Room(6, ("bench.timing", "bench.runs.searches", "bench.runs.worker")),
     "metrics": Room(1, ("bench.quality",)),
     # The columns of a record that judge neighbours and rankings.
     "quality": Room(3, ("bench.quality.columns",)),

@@ -42,7 +42,7 @@ MORE_FIGURES = (
     *("throughput_one_thread_qps", "throughput_one_thread_qps_low", "throughput_one_thread_qps_high"),
     *("build_bytes", "build_peak_bytes"),
 )
-FLAGS = ("unstable", "loaded")
+FLAGS = ("unstable", "loaded", "encode_unstable", "encode_loaded")
 """What may have disturbed a timing: of each row the timings of which it is so, and those of which it is known."""
 WORDS = ("reason", "remarks", "model", "database_codes")
 TRAINED = (TRAINING.name, ENCODING.name, *ENCODING.bounds)

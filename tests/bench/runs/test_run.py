@@ -432,6 +432,34 @@ def test_encoding_a_query_and_training_count_every_network_once(make_run):
         assert row["encode_ms_low"] <= row["encode_ms"] <= row["encode_ms_high"]
 
 
+class Busy:
+    """As `OtherLoad`: others keep two cores busy."""
+
+    def __init__(self, seconds):
+        pass
+
+    def cores(self):
+        return 2.0
+
+
+class Idle(Busy):
+    """As `OtherLoad`: nobody else is there."""
+
+    def cores(self):
+        return 0.0
+
+
+@pytest.mark.parametrize(("encoding", "searching"), [(Busy, Idle), (Idle, Busy)])
+def test_what_disturbed_an_encoding_is_said_of_it_and_not_of_the_search(make_run, monkeypatch, encoding, searching):
+    monkeypatch.setattr("bench.stages.encoding.OtherLoad", encoding)
+    for module in ("bench.timing.replicates", "bench.runs.worker"):
+        monkeypatch.setattr(f"{module}.OtherLoad", searching)
+    run = make_run()
+    run.finish()
+    cells = frame(run)
+    assert (cells["encode_loaded"] == (encoding is Busy)).all() and (cells["loaded"] == (searching is Busy)).all()
+
+
 def test_the_parameters_in_which_cells_differ_are_their_variant(make_run):
     run = make_run(
         """

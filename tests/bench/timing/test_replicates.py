@@ -241,9 +241,11 @@ def test_the_use_of_the_cpu_is_that_of_most_rounds(replicate, rounds_with, told)
     assert done[0].cpu_per_wall == pytest.approx(told)
 
 
-def test_the_drift_is_that_of_the_least_sentinels_of_the_rounds(replicate):
-    done = replicate(Machine(), arms("a"), rounds=3)
-    assert done[0].sentinel_drift == pytest.approx(1.09 / 1.01 - 1)
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_the_drift_is_that_of_the_least_sentinels_of_the_halves_of_rounds(replicate, rounds):
+    done = replicate(Machine(), arms("a"), rounds=rounds)
+    last_half = 1.01 + 0.01 * TURNS * (rounds - 0.5)
+    assert done[0].sentinel_drift == pytest.approx(last_half / 1.01 - 1)
 
 
 def test_the_clocks_of_a_round_that_is_over_at_once_tell_nothing_of_threads():

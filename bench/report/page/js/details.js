@@ -101,6 +101,8 @@ function timeGroup(row) {
     ['floor of the machine', floor],
     ['speed of the machine', disturbed(row.unstable, 'moved by more than 10 %', 'steady')],
     ['others on the machine', disturbed(row.loaded, 'kept it busy', 'quiet')],
+    ['its speed while encoding', disturbed(row.encode_unstable, 'moved by more than 10 %', 'steady')],
+    ['others while encoding', disturbed(row.encode_loaded, 'kept it busy', 'quiet')],
   ]);
 }
 

@@ -145,7 +145,8 @@ function doubt(first, others) {
 
 function unsteady() {
   if (!cost().low) return '';
-  return [during('unstable', MOVED), during('loaded', 'other programs kept the machine busy')]
+  const timed = cost().column === 'encode_ms' ? 'encode_' : '';
+  return [during(`${timed}unstable`, MOVED), during(`${timed}loaded`, 'other programs kept the machine busy')]
     .filter(Boolean)
     .join(' ');
 }
