@@ -38,10 +38,12 @@ class Setting:
         """
         try:
             return take(self.value)
-        except ValueError:
+        except ValueError as fault:
             if not isinstance(self.value, str | list | dict):
                 with suppress(ValueError):
                     return take(self.text)
+            if isinstance(self.value, str) and self.text.startswith("["):
+                raise ValueError(f'{fault}; a list is written as [4, 8] or ["a", "b"]') from fault
             raise
 
     def of_plugin(self) -> Any:

@@ -101,6 +101,12 @@ def test_several_values_given_to_a_plugin_are_refused_with_the_setting_that_take
         grid_file.load(file(), Options(settings=["triplet.margin=[1,2]"]))
 
 
+@pytest.mark.parametrize("setting", ["key_bits=[8,16", "key_bits=[8 16]", "triplet.margin=[1,"])
+def test_what_begins_as_a_list_and_is_none_is_refused_with_how_one_is_written(file, setting):
+    with pytest.raises(ValueError, match=r'; a list is written as \[4, 8\] or \["a", "b"\]'):
+        grid_file.load(file(), Options(settings=[setting]))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -40,6 +40,7 @@ def test_a_small_database_has_no_parts_and_neither_has_a_ranking(make):
     assert [nearest.exact_parts(pipeline, cell) for cell in pipeline.grid.cells] == [[], [], []]
 
 
+@pytest.mark.long
 def test_the_neighbours_of_all_parts_are_those_of_the_whole_database(make, monkeypatch):
     whole, pipeline = make("whole"), make("parts")
     expected = [nearest.exact(whole, cell) for cell in whole.grid.cells[:2]]
