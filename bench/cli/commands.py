@@ -161,7 +161,7 @@ def _tell_of_sizes(pipelines: Sequence[Pipeline]) -> None:
     for pipeline in pipelines:
         if not pipeline.grid.sizes_known:
             name = pipeline.grid.dataset_name
-            unknown = f"{name} was not run yet, so its numbers of items and dimensions are not known"
+            unknown = f"no run of {pipeline.grid.name} has read {name} yet, so its items and dimensions are not known"
             console.print(f"bench: {unknown}: settings that follow from them are shown for another size")
 
 
@@ -189,7 +189,7 @@ def table(
         from bench.records.origin import earlier
 
         with reporting(chosen.cache) as reporter:
-            reporter.say(f"write the tables, the figures and the page of {plans[0].name}")
+            reporter.say(f"read the records of {plans[0].name}")
             with reporter.doing(writing(plans).unit):
                 pipelines = chosen.pipelines(plans, results, Context(track=reporter.track), reporter.say)
                 _tell_of_sizes(pipelines)

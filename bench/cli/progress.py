@@ -73,7 +73,9 @@ class Reporter:
             said = [f"{name}: {every:,} {'cell' if every == 1 else 'cells'}", f"{done} done"]
             if left_out:
                 said[1:] = [f"{left_out:,} of them left out", f"of the others {done} done"]
-            how_long = f"; {_beforehand(self._forecast.told(now), self._forecast.durations.here)}" if self._open else ""
+            left = self._forecast.told(now)
+            is_said = self._open or (last and left.known)
+            how_long = f"; {_beforehand(left, self._forecast.durations.here)}" if is_said else ""
             self._print(", ".join(said) + how_long, now)
             if self.live is not None:
                 self._draw(now)

@@ -56,6 +56,7 @@ def compare(
         print_changes(changes)
         if csv is not None:
             replace_file(csv, lambda made: comparing.frame(changes).to_csv(made, index=False))
+            console.print(f"wrote {csv}")
         if html is not None:
             console.print(f"wrote {write_changes(html, changes, *stores, lost, means)}")
         if fail_over is not None and lost:

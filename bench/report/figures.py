@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -129,9 +130,11 @@ def _fronts(done: pd.DataFrame, k: int) -> dict[str, Panel]:
 
 
 def save(figure: matplotlib.figure.Figure, kind: str, path: Path) -> None:
-    """Write a figure as "png" or "pdf". The same figure gives the same file."""
+    """Write a figure as "png" or "pdf". The same figure gives the same file. A character that no font has is a box."""
     metadata = {"CreationDate": None} if kind == "pdf" else None
-    figure.savefig(path, format=kind, dpi=160, metadata=metadata)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        figure.savefig(path, format=kind, dpi=160, metadata=metadata)
 
 
 def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure.Figure:

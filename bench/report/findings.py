@@ -24,7 +24,8 @@ ENOUGH = 0.95
 """The share of exact search's quality at which methods are compared by their time."""
 
 RATIO = ("ratio", "ratio_low", "ratio_high")
-BUSY = ("loaded", "unstable")
+DISTURBED = {"loaded": "timed while the machine was busy", "unstable": "timed while its speed moved"}
+"""What may have disturbed a timing, in words that stand behind its interval."""
 SELF = 1e-9
 """The rounding error of a search's figure over itself, which should be 1."""
 
@@ -126,13 +127,13 @@ def _against_the_published(done: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
 def _sections(done: pd.DataFrame, shown: pd.DataFrame, k: int) -> Iterator[tuple[str, pd.DataFrame]]:
     """For each section the beginning of a sentence, and its searches with the means over their seeds.
 
-    ``is_exact`` marks the search that times are compared with, ``busy`` the searches that a busy machine timed.
+    ``is_exact`` marks the search that times are compared with, ``DISTURBED`` those whose timing was.
     """
     found = done.assign(**{name: _numbers(done, name) for name in (*RATIO, "speed_up")})
-    found["busy"] = sum(_numbers(done, name).fillna(0.0) for name in BUSY)
+    found[[*DISTURBED]] = pd.DataFrame({name: _numbers(done, name).fillna(0.0) for name in DISTURBED})
     sections = list(found.groupby(SECTION, dropna=False, sort=True))
     for keys, section in sections:
-        points = pareto.means(section, k, [*RATIO, "speed_up", "busy"])
+        points = pareto.means(section, k, [*RATIO, "speed_up", *DISTURBED])
         own = points["ratio"].where(points["ratio"].notna(), 1 / points["speed_up"])
         finds_all = points[f"recall_at_{k}"].fillna(1.0) > EXACT_RECALL
         points["is_exact"] = finds_all & _is_one(own) & _is_one(points["share_of_exact"].fillna(1.0))
@@ -190,7 +191,8 @@ def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
         share, low, high = 1 / best["speed_up"], None, None
     if pd.isna(share):
         return ""
-    busy = ", timed while the machine was busy" if best["busy"] or exact["busy"].any() else ""
+    disturbed = [words for name, words in DISTURBED.items() if best[name] or exact[name].any()]
+    busy = "".join(f", {words}" for words in disturbed[:1])
     if pd.isna(low) or pd.isna(high):
         return f" in {_share(share)} % of {whose} time (no interval{busy})"
     vague = is_vague(low, high)

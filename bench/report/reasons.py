@@ -88,7 +88,8 @@ def _grouped(cells: pd.DataFrame, some: pd.DataFrame, column: str, told_apart: b
         for names in dict.fromkeys(makers):
             part = group[[one == names for one in makers]]
             which = _listed(_apart(cells, part, names)) if told_apart else ""
-            lines.append(f"{_number(part)} of {', '.join(names)}{which}: {why}")
+            made_by = ", ".join(names)
+            lines.append(f"{_number(part)} of {made_by}{which}: {why.removeprefix(f'{made_by}: ')}")
     return lines
 
 

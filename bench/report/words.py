@@ -65,7 +65,9 @@ def word(column: str, value: Any) -> str:
     kinds: dict[str, Kind] = {"index": "index", "hasher": "hasher"}
     if column in kinds:
         return names.label(kinds[column], str(value))
-    known = {"model": MODEL_NAMES, "dataset": DATASET_NAMES}.get(column, {})
+    if column == "dataset":
+        return DATASET_NAMES.get(value, str(value))
+    known = {"model": MODEL_NAMES}.get(column, {})
     return known.get(value, str(value).replace("_", " "))
 
 

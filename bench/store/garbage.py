@@ -120,7 +120,8 @@ def _trainings(store: Store, before: float) -> Iterator[Found]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         touched = _last_changed(path)
         if any(store.is_sound(kind, path.name) for kind in ("codes", "features")):
-            yield Found(path, _size(path), "checkpoint and log of a finished training")
+            if size := _size(path):
+                yield Found(path, size, "checkpoint and log of a finished training")
         elif touched < before:
             yield Found(path, _size(path), f"checkpoint and log of a training, last gone on with {_day(touched)}")
 

@@ -81,9 +81,10 @@ NOT_KNOWN = f"how long that takes is not known yet: {NEW_HERE}"
         ([plan(NEW)], [], f"4 cells, none done; {NOT_KNOWN}"),
         ([plan(NEW)], KNOWN, f"4 cells, none done; {NOT_KNOWN}"),
         ([plan(ROUND)], [], f"4 cells, none done; more than 100 s, how much more is not known yet: {NEW_HERE}"),
-        ([Plan(22)], KNOWN, "22 cells, all done"),
+        ([Plan(22)], KNOWN, "22 cells, all done; about 2 s, by earlier runs"),
+        ([Plan(22)], [], "22 cells, all done"),
         ([plan(NEW, left_out=3)], [], f"7 cells, 3 of them left out, of the others none done; {NOT_KNOWN}"),
-        ([Plan(22, 2)], KNOWN, "22 cells, 2 of them left out, of the others all done"),
+        ([Plan(22, 2)], KNOWN, "22 cells, 2 of them left out, of the others all done; about 2 s, by earlier runs"),
     ],
 )  # fmt: skip
 def test_the_first_line_says_how_much_there_is_to_do_and_how_that_is_known(plans, notes, line):

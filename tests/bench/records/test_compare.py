@@ -92,7 +92,7 @@ def test_the_command_prints_what_moved_writes_all_and_fails_over_a_share(folders
     write(after, "Cell(c, seed=0)")
     done = bench("compare", before, after, "--csv", tmp_path / "changes.csv", "--fail-over", "5%")
     assert done.returncode == 1 and "3 losses (worse by more than 5%" in done.stderr
-    for words in ("Cell(a", "only before", "only after", "worse", "1 of 2 figures moved"):
+    for words in ("Cell(a", "only before", "only after", "worse", "1 of 2 figures moved", "wrote "):
         assert words in done.stdout, done.stdout
     table = pd.read_csv(tmp_path / "changes.csv")
     assert table["verdict"].tolist() == ["same", "worse", "only before", "only after"]

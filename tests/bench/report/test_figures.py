@@ -1,13 +1,15 @@
 import dataclasses
+import warnings
 from pathlib import Path
 
 import matplotlib.backends.backend_agg
+import matplotlib.figure
 import matplotlib.image
 import pandas as pd
 import pytest
 
-from bench.report.figures import _draw, finished, panels, write_figures
-from bench.report.words import GridInfo
+from bench.report.figures import _draw, finished, panels, save, write_figures
+from bench.report.words import GridInfo, word
 
 GRID = GridInfo("supp_table1", "Look-up", "candidates", "supp_table1", "quick", ())
 
@@ -46,6 +48,22 @@ def lines(name: str, cells: pd.DataFrame, grid: GridInfo = GRID) -> dict[str, tu
     handles, labels = axes.get_legend_handles_labels()
     drawn = [handle[0] if hasattr(handle, "errorbar") or isinstance(handle, tuple) else handle for handle in handles]
     return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in zip(labels, drawn, strict=True)}
+
+
+def test_a_character_that_no_font_has_is_drawn_without_a_warning(tmp_path: Path):
+    figure = matplotlib.figure.Figure()
+    figure.suptitle("größe 日本")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save(figure, "png", tmp_path / "figure.png")
+    assert matplotlib.image.imread(tmp_path / "figure.png").size
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"), [("food101", "Food101"), ("<b>my_data $n_1$", "<b>my_data $n_1$")], ids=["ours", "a user's"]
+)
+def test_a_data_set_is_called_by_the_name_that_it_was_given(value, printed):
+    assert word("dataset", value) == printed
 
 
 @pytest.mark.long

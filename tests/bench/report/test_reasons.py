@@ -83,14 +83,14 @@ def test_remarks_are_grouped_each_by_itself():
         ranking("itq", 12, 0.1, remarks="itq: 16 dimensions"),
         ranking("lsh", 12, 0.1),
     ]
-    assert remarks(cells(INFO, *rows)) == ["2 cells of itq: itq: 16 dimensions", "1 cell of itq: itq: 40 items"]
+    assert remarks(cells(INFO, *rows)) == ["2 cells of itq: 16 dimensions", "1 cell of itq: 40 items"]
 
 
 def test_a_remark_with_a_semicolon_of_its_own_stays_one():
-    told = "sdh: sigma = 0.4 of the anchors; give sigma to keep it; path = a; b"
+    told = "sigma = 0.4 of the anchors; give sigma to keep it; path = a; b"
     search_of_few = "candidates = 50: all 40 items"
-    rows = [ranking("sdh", 8, 0.1, remarks=f"{told}; sdh: 40 anchors; {search_of_few}")]
-    assert remarks(cells(INFO, *rows)) == [f"1 cell of sdh: {one}" for one in (told, "sdh: 40 anchors", search_of_few)]
+    rows = [ranking("sdh", 8, 0.1, remarks=f"sdh: {told}; sdh: 40 anchors; {search_of_few}")]
+    assert remarks(cells(INFO, *rows)) == [f"1 cell of sdh: {one}" for one in (told, "40 anchors", search_of_few)]
 
 
 def coded(hasher, bits, constant, distinct, **more):

@@ -163,6 +163,9 @@ def test_checkpoints_of_finished_trainings_are_found_and_of_others_only_old_ones
         os.utime(path, (1e9, 1e9))
     assert set(found(store)) == {"work/new"}
     assert {path for path in found(store, 20 * DAY) if path.startswith("work")} == {"work/new", "work/forgotten"}
+    (store.work("new") / "checkpoint").unlink()
+    assert found(store) == {}  # an empty folder is nothing to free
+    (store.work("new") / "checkpoint").write_bytes(b"12345")
     (store.path("codes", "new") / "x.npy").write_bytes(b"")
     assert "work/new" not in found(store)  # it is needed to make the damaged codes again
 

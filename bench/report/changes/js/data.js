@@ -29,10 +29,15 @@ function figuresOf(set) {
   return [...figures.filter((one) => !isTime(one)), ...figures.filter(isTime)];
 }
 
-/** A number as the command prints it: with four significant digits. */
+/** A number as the command prints it: with four significant digits, and a quality rounded down. */
 const fourDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
+const fourDigitsDown = new Intl.NumberFormat('en', { maximumSignificantDigits: 4, roundingMode: 'floor' });
+const NOISE = 1e-12;
 const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const figureText = (x) => (isNumber(x) ? fourDigits.format(x) : '');
+function figureText(x, figure) {
+  if (!isNumber(x)) return '';
+  return isTime(figure) ? fourDigits.format(x) : fourDigitsDown.format(x + NOISE);
+}
 
 /** A change as a share, in percent and with its sign. */
 function percent(x) {

@@ -221,3 +221,15 @@ def test_thousands_of_changes_open_in_a_moment(browser, changed, tmp_path):
     assert page.errors() == [] and page.text("#count") == "4,000 rows" and len(page.texts(ROWS)) == 100
     page.click("#more")
     assert len(page.texts(ROWS)) == 4000
+
+
+@pytest.mark.long
+def test_a_quality_is_rounded_down_as_the_command_does_and_a_time_is_not(browser, tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    write(before, "Cell(1, seed=0)", factor=1.0, map=0.916_67)
+    write(after, "Cell(1, seed=0)", factor=2.0, map=0.29)
+    stores = Store(before), Store(after)
+    path = write_changes(tmp_path / "x.html", compare.compare(*stores), *stores, [], "worse")
+    page = browser.open(path)
+    shown = dict(zip(column(page, 2), zip(column(page, 3), column(page, 4), strict=True), strict=True))
+    assert shown["mAP"] == ("0.9166", "0.29")
