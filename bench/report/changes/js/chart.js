@@ -102,13 +102,13 @@ function oldTraces(all) {
   return [line(still, 1, 'faint'), line(moved, 2, 'soft'), rings];
 }
 
-/** An axis with some room around its values. */
+/** An axis with some room around its values, beyond which a quality has none. */
 function axisFor(values, title, isLog) {
   const scaled = isLog ? values.map(Math.log10) : values;
   const [low, high] = [Math.min(...scaled), Math.max(...scaled)];
   const least = isLog ? 0.05 : 0.005 * Math.max(Math.abs(high), Math.abs(low));
   const room = Math.max(0.08 * (high - low), least, 1e-9);
-  const range = [low - room, high + room];
+  const range = [low - room, isLog ? high + room : shareEnd(high, room)];
   const ticks = isLog ? logTicks(10 ** range[0], 10 ** range[1]) : {};
   return { ...ticks, range, type: isLog ? 'log' : 'linear', title: axisTitle(isLog ? `${title}, log scale` : title) };
 }
@@ -225,6 +225,7 @@ function drawPoints() {
     'points',
     [...(across ? oldTraces(all) : []), ...traces, cutTrace(all, axes)],
     baseLayout({
+      margin: { l: 56, r: 14, t: 26, b: 48 },
       ...axes,
       shapes: across ? [] : [unchangedLine(axes.xaxis)],
       annotations: namesOn(axes, all),

@@ -5,6 +5,8 @@ const CHART_CONFIG = { displayModeBar: false, responsive: true };
 const NARROW_PIXELS = 672;
 const TICK_STEPS = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]];
 const LEAST_TICKS = 4;
+const MOST_SHARE = 1;
+const LEAST_SPAN = 0.05; // of an axis of shares
 
 const isNarrow = () => innerWidth < NARROW_PIXELS;
 const hasPlotly = () => typeof window.Plotly === 'object';
@@ -56,6 +58,17 @@ function baseLayout(extra = {}) {
     ...extra,
     ...axes,
   };
+}
+
+/** Where an axis of shares ends: at 1, unless one is larger, as codes learned with labels may pass exact search. */
+const shareEnd = (high, room) => (high > MOST_SHARE ? high + room : Math.min(high + room, MOST_SHARE));
+
+/** An axis of shares. */
+function shareAxis(values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = Math.max(0.06 * (high - low), LEAST_SPAN / 2);
+  const top = shareEnd(high, room);
+  return { range: [Math.max(0, Math.min(low - room, top - LEAST_SPAN)), top] };
 }
 
 /** Ticks between two values of a logarithmic axis: the roundest of which there are enough to read others between. */

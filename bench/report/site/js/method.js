@@ -10,21 +10,11 @@ const SERIES_SIGNS = [
   { symbol: 'star', sign: '★' },
 ];
 const MOST_STRETCH = 3;
-const MOST_SHARE = 1;
-const LEAST_SPAN = 0.05; // of an axis of shares
 
 /** The look of a series: after six colours the signs change places. */
 function seriesLook(at) {
   const round = Math.floor(at / SERIES_INKS.length);
   return { ink: SERIES_INKS[at % SERIES_INKS.length], ...SERIES_SIGNS[(at + round) % SERIES_SIGNS.length] };
-}
-
-/** An axis of shares. It ends at 1, unless a share is larger: codes learned with labels may pass exact search. */
-function shareAxis(values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const room = Math.max(0.06 * (high - low), LEAST_SPAN / 2);
-  const top = high > MOST_SHARE ? high + room : Math.min(high + room, MOST_SHARE);
-  return { range: [Math.max(0, Math.min(low - room, top - LEAST_SPAN)), top] };
 }
 
 const ACROSS = {

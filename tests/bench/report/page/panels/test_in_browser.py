@@ -184,6 +184,20 @@ def test_the_times_of_the_selected_methods_stand_beside_their_distribution(brows
 
 
 @pytest.mark.long
+def test_axes_of_shares_end_at_one(browser, finish, vectors_dir, write):
+    page = browser.open(write(finish(VECTOR_CELLS, data_dir=vectors_dir)), "scale=even")
+    page.evaluate("change({ selected: [DATA.sets[0].methods.find((one) => one.index === 'linear_scan').id] })")
+    assert page.evaluate("return byId('difficulty').layout.yaxis.range") == pytest.approx([0.95, 1])
+    assert page.evaluate("return trainingLayout([0.9, 1]).yaxis.range") == [0, 1]
+    series = "[{ map: 0.98, spread: 0.04, published: 0.9 }, { map: 1, spread: 0 }]"
+    assert page.evaluate(f"return mapLayout(['8'], mapEnds({{ points: {series} }})).yaxis.range")[1] == 1
+    assert page.evaluate("return mapTop(0.98, 0.04)") == 1
+    for ends in ([0.99, 1.004], [0.3, 1.05]):
+        ticks = page.evaluate("return qualityTicks({ inside: [], y: arguments[0] }).tickvals", ends)
+        assert len(ticks) > 3 and max(ticks) == 1
+
+
+@pytest.mark.long
 def test_the_name_of_a_set_of_codes_shows_it(browser, finish, vectors_dir, write):
     page = browser.open(write(finish(VECTOR_CELLS, data_dir=vectors_dir)))
     assert page.texts("#codes-table [aria-pressed=true]") == ["toy signs, 12 bits"]
