@@ -105,7 +105,7 @@ function drawMethodControls(across) {
 function methodAxis(values, { isLog, title }) {
   const [low, high] = [Math.min(...values) / 1.3, Math.max(...values) * 1.3];
   const scale = isLog
-    ? { type: 'log', range: [Math.log10(low), Math.log10(high)], ...logTicks(low, high) }
+    ? { type: 'log', range: [Math.log10(low), Math.log10(high)], ...logTicks(low, high, planeWidth('chart')) }
     : { tickvals: [...new Set(values)] };
   return { ...scale, title: axisTitle(title) };
 }

@@ -57,6 +57,12 @@ for (const [curveNumber, { meta, text }] of scatter.data.entries()) {
 return labels;
 """
 """The label that plotly shows over each point of the scatter chart."""
+TICKS = """
+return [...document.querySelectorAll('#scatter .xtick text')].map((text) => {
+  const { left, right, top, bottom } = text.getBoundingClientRect();
+  return [left, right, top, bottom];
+}).sort((a, b) => a[0] - b[0]);
+"""
 WRITTEN = """
 return [...document.querySelectorAll('#scatter .annotation-text')].map((text) => {
   const { left, right, top, bottom } = text.getBoundingClientRect();
@@ -595,6 +601,17 @@ def test_a_logarithmic_axis_has_some_ticks_and_not_many(browser, two_features, l
     assert 4 <= len(values) <= 9 and values == sorted(set(values))
     assert all(low <= value <= high for value in values)
     assert len(set(ticks["ticktext"])) == len(values)
+
+
+@pytest.mark.long
+def test_ticks_of_a_narrow_logarithmic_axis_stand_apart_and_upright(browser, tmp_path):
+    cells = made.searches(1, methods=("faiss", "annoy"))
+    cells["latency_ms_p50"], cells["latency_ms_low"], cells["latency_ms_high"] = [0.006, 0.0095], 0.0055, 0.0105
+    page = browser.open(made.write(cells, tmp_path), width=400)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    boxes = page.evaluate(TICKS)
+    assert len(boxes) > 2 and all(right - left > bottom - top for left, right, top, bottom in boxes)
+    assert all(other[0] - one[1] >= 6 for one, other in itertools.pairwise(boxes))
 
 
 @pytest.mark.long
