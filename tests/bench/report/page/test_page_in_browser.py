@@ -761,6 +761,14 @@ def test_a_chart_can_be_kept_as_a_picture(browser, two_features):
 
 
 @pytest.mark.long
+def test_every_chart_has_a_button_that_saves_it(browser, codes):
+    page = browser.open(codes)
+    charts = page.evaluate("return [...document.querySelectorAll('.chart')].map((one) => one.id)")
+    buttons = page.evaluate("return [...document.querySelectorAll('[data-png]')].map((one) => one.dataset.png)")
+    assert sorted(buttons) == sorted(charts) and "ones" in charts
+
+
+@pytest.mark.long
 def test_the_keyboard_alone_chooses_a_level_opens_a_row_and_clears(browser, two_features):
     page = browser.open(two_features)
     page.evaluate("document.getElementById('level').focus()")
