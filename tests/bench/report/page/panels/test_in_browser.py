@@ -146,6 +146,15 @@ def test_a_picture_is_loaded_when_it_comes_near_the_screen(browser, pictures, wr
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_picture_keeps_its_square_before_it_is_loaded(browser, pictures, write, width):
+    page = browser.open(write(pictures, 24), width=width, height=600)
+    sizes = "return [...document.querySelectorAll('#gallery img')].map((n) => [n.src, n.clientWidth, n.clientHeight])"
+    unloaded = [size for source, *size in page.evaluate(sizes) if not source]
+    assert len(unloaded) > 20 and all(abs(across - tall) <= 1 for across, tall in unloaded)
+
+
+@pytest.mark.long
 def test_an_image_that_cannot_be_read_is_a_grey_tile_that_says_so(browser, pictures, write, monkeypatch):
     from datasets.files import FileImages
 
