@@ -9,7 +9,6 @@ const SERIES_SIGNS = [
   { symbol: 'triangle-down', sign: '▼' },
   { symbol: 'star', sign: '★' },
 ];
-const MOST_STRETCH = 3;
 
 /** The look of a series: after six colours the signs change places. */
 function seriesLook(at) {
@@ -79,9 +78,8 @@ function seriesTrace(series, look, across) {
   };
 }
 
-/** The ends of a time's interval for the axis, which no interval stretches beyond MOST_STRETCH times the time. */
-const timeEnds = ({ time, low, high }) =>
-  isNumber(low) && isNumber(high) ? [Math.max(low, time / MOST_STRETCH), Math.min(high, time * MOST_STRETCH)] : [];
+/** The ends of a time's interval for the axis, which a point has only if it says something. */
+const timeEnds = ({ low, high }) => (isNumber(low) && isNumber(high) ? [low, high] : []);
 
 /** The series that have something to show, each with its look, which it keeps whatever is chosen. */
 function shownSeries(across) {
