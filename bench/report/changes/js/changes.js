@@ -54,4 +54,5 @@ readAddress();
 wireControls();
 drawSides();
 drawAll();
-addEventListener('DOMContentLoaded', drawPoints); // plotly stands last in the page: all but the chart is there before
+drawOnResize(drawPoints);
+addEventListener('DOMContentLoaded', drawPoints); // plotly stands last in the page: all else is there before

@@ -102,14 +102,14 @@ function oldTraces(all) {
   return [line(still, 1, 'faint'), line(moved, 2, 'soft'), rings];
 }
 
-/** An axis with some room around its values. */
-function axisFor(values, title, isLog) {
+/** An axis with some room around its values, but none beyond the most of a quality; `width`: of one across. */
+function axisFor(values, title, isLog, width) {
   const scaled = isLog ? values.map(Math.log10) : values;
   const [low, high] = [Math.min(...scaled), Math.max(...scaled)];
   const least = isLog ? 0.05 : 0.005 * Math.max(Math.abs(high), Math.abs(low));
   const room = Math.max(0.08 * (high - low), least, 1e-9);
-  const range = [low - room, high + room];
-  const ticks = isLog ? logTicks(10 ** range[0], 10 ** range[1]) : {};
+  const range = [low - room, isLog ? high + room : shareEnd(high, room)];
+  const ticks = isLog ? logTicks(10 ** range[0], 10 ** range[1], width) : {};
   return { ...ticks, range, type: isLog ? 'log' : 'linear', title: axisTitle(isLog ? `${title}, log scale` : title) };
 }
 
@@ -117,9 +117,12 @@ function axisFor(values, title, isLog) {
 function axesOf(all) {
   const [up, across] = [upFigure(), acrossFigure()];
   const [xs, ys] = ['x', 'y'].map((axis) => all.flatMap((one) => [one[axis].old, one[axis].now]));
-  if (across) return { xaxis: axisFor(xs, axisName(across), true), yaxis: axisFor(ys, axisName(up), isTime(up)) };
-  const both = (title) => axisFor([...xs, ...ys], title, isTime(up));
-  return { xaxis: both(`${axisName(up)}, before`), yaxis: both(`${axisName(up)}, after`) };
+  const width = planeWidth('points');
+  if (across) {
+    return { xaxis: axisFor(xs, axisName(across), true, width), yaxis: axisFor(ys, axisName(up), isTime(up)) };
+  }
+  const both = (title, room) => axisFor([...xs, ...ys], title, isTime(up), room);
+  return { xaxis: both(`${axisName(up)}, before`, width), yaxis: both(`${axisName(up)}, after`) };
 }
 
 /** The line on which nothing has changed. */
@@ -225,6 +228,7 @@ function drawPoints() {
     'points',
     [...(across ? oldTraces(all) : []), ...traces, cutTrace(all, axes)],
     baseLayout({
+      margin: { l: 56, r: 14, t: 26, b: 48 },
       ...axes,
       shapes: across ? [] : [unchangedLine(axes.xaxis)],
       annotations: namesOn(axes, all),

@@ -58,7 +58,7 @@ const TABLE_COLUMNS = [
     id: 'ending',
     head: 'Without a result',
     text: true,
-    of: (row) => endingOf(row),
+    of: (row) => (row.status === 'ok' ? '' : endingOf(row)),
     when: () => finishedRows().length === 0 && chosenRows().length > 0,
   },
   column('bits', 'Length', 'bits', 'bits', { show: count, when: () => RANKS_CODES && hasSome('bits') }),

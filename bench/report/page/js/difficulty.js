@@ -29,7 +29,7 @@ function drawDifficulty() {
       ...[recall[0], recall.at(-1), row[`recall_at_${DATA.grid.k}`]].map(share),
     ]),
   );
-  chart('difficulty', known.map(difficultyTrace), difficultyLayout());
+  chart('difficulty', known.map(difficultyTrace), difficultyLayout(known.flatMap(([, { recall }]) => recall)));
   return true;
 }
 
@@ -62,13 +62,14 @@ function difficultyTrace([row, { recall }]) {
     x: TENTHS,
     y: recall,
     mode: 'lines+markers',
+    cliponaxis: false,
     line: { color: inkOf(method), width: 2, dash: dashOf(method) },
     marker: markerOf(method, inkOf(method), 8),
     hovertemplate: `recall %{y:.3f} on tenth %{x} of the queries<extra>${plotText(method.name)}</extra>`,
   };
 }
 
-function difficultyLayout() {
+function difficultyLayout(recalls) {
   const ends = { 1: 'hardest', 10: 'easiest' };
   return baseLayout({
     xaxis: {
@@ -77,7 +78,7 @@ function difficultyLayout() {
       ticktext: TENTHS.map((at) => ends[at] || (isNarrow() ? '' : String(at))),
       title: axisTitle('tenths of the queries by relative contrast'),
     },
-    yaxis: { title: axisTitle(recallName()) },
+    yaxis: { ...shareAxis(recalls), title: axisTitle(recallName()) },
   });
 }
 

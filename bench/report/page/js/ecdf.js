@@ -58,7 +58,7 @@ function ecdfLayout(known) {
     xaxis: {
       type: 'log',
       range: [Math.log10(low), Math.log10(high)],
-      ...logTicks(low, high),
+      ...logTicks(low, high, planeWidth('ecdf')),
       title: axisTitle('ms per query, log scale'),
     },
     yaxis: { range: [0, 101], tickvals: ECDF_TICKS, ticktext: ECDF_TICKS.map((tick) => `${tick} %`) },

@@ -6,15 +6,23 @@ const fileName = (ending) => `${DATA.grid.name}-${currentSet().id}`.replace(/[^\
 
 const columnTitle = (one) => [headOf(one), one.unit].filter(Boolean).join(', ');
 
+/** The columns of the table, and why rows have no result: on the page a row says it across the columns. */
+function savedColumns() {
+  const isSaved = (one) => shownColumns().includes(one) || (one.id === 'ending' && tableRows().undone.length > 0);
+  return TABLE_COLUMNS.filter(isSaved);
+}
+
 /** The columns with a name, and behind each the columns that `ofInterval` makes of its interval, if any row has one. */
 function columnsToSave(ofInterval) {
   const hasInterval = (one) => INTERVALS[one.id] && chosenRows().some(INTERVALS[one.id]);
-  const named = shownColumns().filter(({ head }) => head);
+  const named = savedColumns().filter(({ head }) => head);
   return named.flatMap((one) => [
     { title: columnTitle(one), isText: one.text, of: one.of, text: (row) => textOf(one, row) },
     ...(hasInterval(one) ? ofInterval(columnTitle(one), INTERVALS[one.id]) : []),
   ]);
 }
+
+const savedRows = () => [...tableRows().done, ...tableRows().undone];
 
 /** The rows of the table as they are sorted and filtered, unrounded, with how each ended and its record's key. Of an
  * interval that says nothing no end is there. */
@@ -25,10 +33,9 @@ function tableAsCsv() {
     { title: `${title}, high`, of: (row) => told(pair, row)[1] },
   ];
   const columns = columnsToSave(ends);
-  const { done, undone } = tableRows();
   const lines = [
     [...columns.map(({ title }) => title), 'status', 'key'],
-    ...[...done, ...undone].map((row) => [...columns.map((one) => one.of(row)), row.status, row.keys.join(' ')]),
+    ...savedRows().map((row) => [...columns.map((one) => one.of(row)), row.status, row.keys.join(' ')]),
   ];
   return lines.map((line) => line.map(csvValue).join(',')).join('\r\n') + '\r\n';
 }
@@ -43,7 +50,11 @@ const LATEX_SIGNS = {
   '<': '\\textless{}',
   '>': '\\textgreater{}',
 };
-const latex = (text) => String(text).replace(/[\\~^−±–<>&%$#_{}]/g, (sign) => LATEX_SIGNS[sign] || `\\${sign}`);
+/** A text in LaTeX, on one line: an empty line would end the paragraph and so break the table. */
+const latex = (text) =>
+  String(text)
+    .replace(/\s*[\r\n]+\s*/g, ' ')
+    .replace(/[\\~^−±–<>&%$#_{}]/g, (sign) => LATEX_SIGNS[sign] || `\\${sign}`);
 
 /** Where the table is from: the page's address, of a file on this machine only its name and what is seen in it. */
 function origin() {
@@ -63,7 +74,7 @@ function tableAsLatex() {
     '\\toprule',
     line(columns.map(({ title }) => title)),
     '\\midrule',
-    ...tableRows().done.map((row) => line(columns.map((one) => one.text(row)))),
+    ...savedRows().map((row) => line(columns.map((one) => one.text(row)))),
     '\\bottomrule',
     '\\end{tabular}',
     '',

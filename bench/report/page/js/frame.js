@@ -82,7 +82,10 @@ function frameOf(rows) {
 
 function qualityTicks(frame) {
   const [low, high] = frame.y;
-  if (!isStretched()) return { tickformat: `.${Math.max(2, Math.ceil(1 - Math.log10(high - low)))}~f`, nticks: 8 };
+  if (!isStretched()) {
+    const tickvals = evenTicks(low, Math.min(high, Math.max(MOST_SHARE, ...frame.inside.map(quality))));
+    return { tickformat: `.${Math.max(2, Math.ceil(1 - Math.log10(high - low)))}~f`, tickvals };
+  }
   const shown = [];
   for (const value of QUALITY_TICKS.filter((one) => height(one) >= low && height(one) <= high).reverse()) {
     const last = shown.length ? height(shown.at(-1)) : Infinity;

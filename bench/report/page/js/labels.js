@@ -1,6 +1,5 @@
 // Where names stand in a chart: beside a point of their own line, where they cover least of everything else.
 
-const LETTER = 7; // pixels
 const LINE_HEIGHT = 16;
 const STEP = 6; // pixels between the spots by which a line is known to be covered
 const LAST_POINTS = 4; // of a line, beside which its name may stand, and beside its first

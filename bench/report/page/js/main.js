@@ -1,6 +1,5 @@
 // All parts together: drawn from the address at first, and at each change of it.
 
-const RESIZE_MS = 150;
 let isReady = false; // whether plotly, which stands last in the page, had its turn
 
 function drawAll() {
@@ -37,11 +36,7 @@ function wireCharts() {
   document.documentElement.classList.toggle('without-charts', !hasPlotly());
   drawAll();
   wireExport();
-  let waiting = null;
-  addEventListener('resize', () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(drawAll, RESIZE_MS);
-  });
+  drawOnResize(drawAll);
 }
 
 readAddress();

@@ -76,7 +76,7 @@ function drawMap(section) {
   chart(
     'map',
     section.series.flatMap((series) => mapTraces(series, bits)),
-    mapLayout(bits),
+    mapLayout(bits, section.series.flatMap(mapEnds)),
   );
 }
 
@@ -119,11 +119,14 @@ function mapTraces(series, bits) {
     series.name,
     {
       mode: 'lines+markers',
+      cliponaxis: false,
       line: { color: ink, width: 2, dash: series.dash },
       marker: { color: ink, size: 8, symbol: series.symbol },
       error_y: {
         type: 'data',
-        array: series.points.map(({ spread }) => spread || 0),
+        symmetric: false,
+        array: series.points.map(({ map, spread }) => mapTop(map, spread) - map),
+        arrayminus: series.points.map(({ spread }) => spread || 0),
         thickness: 1.2,
         width: 3,
         color: ink,
@@ -156,7 +159,16 @@ function mapTrace(points, name, look) {
   };
 }
 
-function mapLayout(bits) {
+/** The upper end of a bar of the spread, which no share goes beyond. */
+const mapTop = (map, spread) => Math.max(map, Math.min(MOST_SHARE, map + (spread || 0)));
+
+/** The values that a series shows, with the ends of its bars. */
+function mapEnds({ points }) {
+  const ends = points.flatMap(({ map, spread }) => [map - (spread || 0), mapTop(map, spread)]);
+  return [...ends, ...points.map(({ published }) => published)].filter(isNumber);
+}
+
+function mapLayout(bits, values) {
   return baseLayout({
     ...legendAbove(),
     xaxis: {
@@ -165,7 +177,7 @@ function mapLayout(bits) {
       categoryarray: bits.map(String),
       title: axisTitle('length of the code, bits'),
     },
-    yaxis: { title: axisTitle('mAP') },
+    yaxis: { ...shareAxis(values), title: axisTitle('mAP') },
   });
 }
 

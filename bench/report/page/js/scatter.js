@@ -62,7 +62,7 @@ function drawKey(rows) {
 /** The chart inside its axes, in pixels. */
 function planeSize() {
   const element = byId('scatter');
-  return [element.clientWidth - 70, element.clientHeight - 74];
+  return [planeWidth('scatter'), element.clientHeight - 74];
 }
 
 const sliceText = () => (isNarrow() ? levelText(level()) : `the slice: ${levelText(level())}`);
@@ -88,7 +88,7 @@ function sliceEnd(frame) {
 
 function scatterLayout(frame, names) {
   const end = sliceEnd(frame);
-  const ticks = logTicks(10 ** frame.x[0], 10 ** frame.x[1]);
+  const ticks = logTicks(10 ** frame.x[0], 10 ** frame.x[1], planeWidth('scatter'));
   return baseLayout({
     margin: { l: 56, r: 14, t: 26, b: 48 },
     xaxis: {

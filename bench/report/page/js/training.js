@@ -24,7 +24,7 @@ function drawTraining() {
   );
   drawTrainingTable(shown);
   describeChart('training', 'mAP over the steps of the training. Its peaks and ends are in the table below.');
-  chart('training', shown.flatMap(trainingTraces), trainingLayout());
+  chart('training', shown.flatMap(trainingTraces), trainingLayout(shown.flatMap(({ map }) => map)));
   return true;
 }
 
@@ -73,6 +73,7 @@ function trainingTraces({ name, method, dash, steps, map, peak }) {
       x: [peak.step],
       y: [peak.map],
       mode: 'markers',
+      cliponaxis: false,
       showlegend: false,
       marker: { color: ink, size: 10, symbol: 'circle-open', line: { width: 2, color: ink } },
       hovertemplate,
@@ -80,11 +81,11 @@ function trainingTraces({ name, method, dash, steps, map, peak }) {
   ];
 }
 
-const trainingLayout = () =>
+const trainingLayout = (qualities) =>
   baseLayout({
     ...legendAbove(),
     xaxis: { title: axisTitle('steps done'), rangemode: 'tozero' },
-    yaxis: { title: axisTitle('mAP'), rangemode: 'tozero' },
+    yaxis: { range: [0, shareAxis(qualities).range[1]], title: axisTitle('mAP') },
   });
 
 addPanel({ id: 'training', draw: drawTraining });

@@ -9,22 +9,11 @@ const SERIES_SIGNS = [
   { symbol: 'triangle-down', sign: '▼' },
   { symbol: 'star', sign: '★' },
 ];
-const MOST_STRETCH = 3;
-const MOST_SHARE = 1;
-const LEAST_SPAN = 0.05; // of an axis of shares
 
 /** The look of a series: after six colours the signs change places. */
 function seriesLook(at) {
   const round = Math.floor(at / SERIES_INKS.length);
   return { ink: SERIES_INKS[at % SERIES_INKS.length], ...SERIES_SIGNS[(at + round) % SERIES_SIGNS.length] };
-}
-
-/** An axis of shares. It ends at 1, unless a share is larger: codes learned with labels may pass exact search. */
-function shareAxis(values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const room = Math.max(0.06 * (high - low), LEAST_SPAN / 2);
-  const top = high > MOST_SHARE ? high + room : Math.min(high + room, MOST_SHARE);
-  return { range: [Math.max(0, Math.min(low - room, top - LEAST_SPAN)), top] };
 }
 
 const ACROSS = {
@@ -89,9 +78,8 @@ function seriesTrace(series, look, across) {
   };
 }
 
-/** The ends of a time's interval for the axis, which no interval stretches beyond MOST_STRETCH times the time. */
-const timeEnds = ({ time, low, high }) =>
-  isNumber(low) && isNumber(high) ? [Math.max(low, time / MOST_STRETCH), Math.min(high, time * MOST_STRETCH)] : [];
+/** The ends of a time's interval for the axis, which a point has only if it says something. */
+const timeEnds = ({ low, high }) => (isNumber(low) && isNumber(high) ? [low, high] : []);
 
 /** The series that have something to show, each with its look, which it keeps whatever is chosen. */
 function shownSeries(across) {
@@ -115,7 +103,7 @@ function drawMethodControls(across) {
 function methodAxis(values, { isLog, title }) {
   const [low, high] = [Math.min(...values) / 1.3, Math.max(...values) * 1.3];
   const scale = isLog
-    ? { type: 'log', range: [Math.log10(low), Math.log10(high)], ...logTicks(low, high) }
+    ? { type: 'log', range: [Math.log10(low), Math.log10(high)], ...logTicks(low, high, planeWidth('chart')) }
     : { tickvals: [...new Set(values)] };
   return { ...scale, title: axisTitle(title) };
 }

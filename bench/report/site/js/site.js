@@ -16,6 +16,7 @@ document.querySelectorAll('table.sortable').forEach(wireTable);
 document.querySelectorAll('form').forEach((form) => {
   form.addEventListener('submit', (event) => event.preventDefault());
 });
+drawOnResize(drawMethod);
 addEventListener('DOMContentLoaded', drawMethod); // plotly comes last
 addEventListener('hashchange', () => {
   readAddress();

@@ -181,6 +181,25 @@ def test_a_bar_ends_where_the_chart_does_and_an_arrow_says_so(browser, vague):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(("against", "axes"), [("latency_ms_p50", ["yaxis"]), ("before", ["xaxis", "yaxis"])])
+def test_an_axis_of_a_quality_ends_at_one(browser, tmp_path, against, axes):
+    changes = [
+        compare.Change("d", "cell", "recall_at_10", 1.0, 0.99, -0.01, -0.01, -0.01, "worse"),
+        compare.Change("d", "cell", "latency_ms_p50", 1.0, 1.2, 0.2, 0.1, 0.3, "worse"),
+    ]
+    path = write_changes(tmp_path / "x.html", changes, Store(tmp_path / "a"), Store(tmp_path / "b"), [], "none")
+    page = browser.open(path, f"against={against}", width=1280)
+    page.until(CHARTS)
+    for axis in axes:
+        low, high = page.evaluate("return byId('points').layout[arguments[0]].range", axis)
+        assert low < 0.99 and high == 1
+    assert page.texts("#axes legend") == ["Figure", "Against"]
+    top = "return byId('points').querySelector('.main-svg').getBoundingClientRect().top"
+    name = "return byId('points').querySelector('.annotation-text').getBoundingClientRect().top"
+    assert page.evaluate(name) >= page.evaluate(top)
+
+
+@pytest.mark.long
 def test_on_paper_stands_how_many_rows_are_left_to_the_page_and_no_word_on_its_controls(browser, tmp_path):
     changes = [
         compare.Change("d", f"cell {number}", "map", 1.0, 1.1, 0.1, 0.05, 0.15, "better") for number in range(174)

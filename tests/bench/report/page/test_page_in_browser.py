@@ -57,6 +57,12 @@ for (const [curveNumber, { meta, text }] of scatter.data.entries()) {
 return labels;
 """
 """The label that plotly shows over each point of the scatter chart."""
+TICKS = """
+return [...document.querySelectorAll('#scatter .xtick text')].map((text) => {
+  const { left, right, top, bottom } = text.getBoundingClientRect();
+  return [left, right, top, bottom];
+}).sort((a, b) => a[0] - b[0]);
+"""
 WRITTEN = """
 return [...document.querySelectorAll('#scatter .annotation-text')].map((text) => {
   const { left, right, top, bottom } = text.getBoundingClientRect();
@@ -598,6 +604,17 @@ def test_a_logarithmic_axis_has_some_ticks_and_not_many(browser, two_features, l
 
 
 @pytest.mark.long
+def test_ticks_of_a_narrow_logarithmic_axis_stand_apart_and_upright(browser, tmp_path):
+    cells = made.searches(1, methods=("faiss", "annoy"))
+    cells["latency_ms_p50"], cells["latency_ms_low"], cells["latency_ms_high"] = [0.006, 0.0095], 0.0055, 0.0105
+    page = browser.open(made.write(cells, tmp_path), width=400)
+    page.until("return !!document.querySelector('#scatter .points path')")
+    boxes = page.evaluate(TICKS)
+    assert len(boxes) > 2 and all(right - left > bottom - top for left, right, top, bottom in boxes)
+    assert all(other[0] - one[1] >= 6 for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.long
 def test_several_data_sets_are_tabs_and_each_has_its_own_rows(browser, tmp_path):
     cells = pd.concat([made.searches(2, dataset="one"), made.searches(3, dataset="two", seed=1)], ignore_index=True)
     page = browser.open(made.write(cells, tmp_path), "level=0.6")
@@ -741,6 +758,14 @@ def test_a_chart_can_be_kept_as_a_picture(browser, two_features):
     picture = page.awaited("Plotly.toImage('scatter', { format: 'png', width: 600, height: 400 })")
     assert picture.startswith("data:image/png;base64,")
     assert page.errors() == []
+
+
+@pytest.mark.long
+def test_every_chart_has_a_button_that_saves_it(browser, codes):
+    page = browser.open(codes)
+    charts = page.evaluate("return [...document.querySelectorAll('.chart')].map((one) => one.id)")
+    buttons = page.evaluate("return [...document.querySelectorAll('[data-png]')].map((one) => one.dataset.png)")
+    assert sorted(buttons) == sorted(charts) and "ones" in charts
 
 
 @pytest.mark.long

@@ -99,6 +99,19 @@ def test_an_axis_of_shares_ends_at_one(browser, built):
 
 
 @pytest.mark.long
+def test_an_interval_that_says_something_is_whole_in_the_chart(browser, tmp_path):
+    cells = made.searches(1, methods=("scann",))
+    time = cells["latency_ms_p50"]
+    cells["latency_ms_low"], cells["latency_ms_high"] = time / 1.5, time * 5
+    made.write(cells, tmp_path / "out" / "ann" / "clusters")
+    build_site(tmp_path / "out", tmp_path / "site", print)
+    page = browser.open(tmp_path / "site" / SCANN)
+    page.until("return byId('chart').layout ? 1 : 0")
+    low, high = (10**end for end in page.evaluate("return byId('chart').layout.xaxis.range"))
+    assert low < time.min() / 1.5 and high > time.max() * 5
+
+
+@pytest.mark.long
 def test_variants_of_a_method_have_looks_of_their_own(browser, built):
     page = browser.open(built / SCANN)
     page.until("return byId('chart').data ? 1 : 0")

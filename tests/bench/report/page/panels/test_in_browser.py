@@ -146,6 +146,15 @@ def test_a_picture_is_loaded_when_it_comes_near_the_screen(browser, pictures, wr
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_picture_keeps_its_square_before_it_is_loaded(browser, pictures, write, width):
+    page = browser.open(write(pictures, 24), width=width, height=600)
+    sizes = "return [...document.querySelectorAll('#gallery img')].map((n) => [n.src, n.clientWidth, n.clientHeight])"
+    unloaded = [size for source, *size in page.evaluate(sizes) if not source]
+    assert len(unloaded) > 20 and all(abs(across - tall) <= 1 for across, tall in unloaded)
+
+
+@pytest.mark.long
 def test_an_image_that_cannot_be_read_is_a_grey_tile_that_says_so(browser, pictures, write, monkeypatch):
     from datasets.files import FileImages
 
@@ -181,6 +190,20 @@ def test_the_times_of_the_selected_methods_stand_beside_their_distribution(brows
         assert float(text) == pytest.approx(recorded[column], rel=6e-3)
     assert page.evaluate("return document.querySelectorAll('#ecdf .trace').length") == 1
     assert page.texts("#difficulty-table tbody td")[:2] == ["1.000", "1.000"]
+
+
+@pytest.mark.long
+def test_axes_of_shares_end_at_one(browser, finish, vectors_dir, write):
+    page = browser.open(write(finish(VECTOR_CELLS, data_dir=vectors_dir)), "scale=even")
+    page.evaluate("change({ selected: [DATA.sets[0].methods.find((one) => one.index === 'linear_scan').id] })")
+    assert page.evaluate("return byId('difficulty').layout.yaxis.range") == pytest.approx([0.95, 1])
+    assert page.evaluate("return trainingLayout([0.9, 1]).yaxis.range") == [0, 1]
+    series = "[{ map: 0.98, spread: 0.04, published: 0.9 }, { map: 1, spread: 0 }]"
+    assert page.evaluate(f"return mapLayout(['8'], mapEnds({{ points: {series} }})).yaxis.range")[1] == 1
+    assert page.evaluate("return mapTop(0.98, 0.04)") == 1
+    for ends in ([0.99, 1.004], [0.3, 1.05]):
+        ticks = page.evaluate("return qualityTicks({ inside: [], y: arguments[0] }).tickvals", ends)
+        assert len(ticks) > 3 and max(ticks) == 1
 
 
 @pytest.mark.long
