@@ -128,12 +128,16 @@ const methodOf = (row) => methodsById().get(row.method);
 const chosenOf = (options, id) => (options.find((one) => one.id === id) || options[0]).id;
 const protocol = once(() => chosenOf(currentSet().protocols, state.protocol));
 
-/** The features over which something of the protocol was searched. */
-const offeredFeatures = once(() =>
-  currentSet().features.filter(({ id }) =>
-    currentSet().rows.some((row) => row.features === id && row.protocol === protocol()),
-  ),
-);
+/** The features over which something of the protocol was searched, those with most searches first. */
+const offeredFeatures = once(() => {
+  const counts = new Map();
+  for (const row of currentSet().rows.filter((one) => one.protocol === protocol())) {
+    counts.set(row.features, (counts.get(row.features) || 0) + row.keys.length);
+  }
+  return currentSet()
+    .features.filter(({ id }) => counts.has(id))
+    .sort((a, b) => counts.get(b.id) - counts.get(a.id));
+});
 const features = once(() => chosenOf(offeredFeatures(), state.features));
 
 const rowsOfFeatures = once(() =>

@@ -96,7 +96,7 @@ function timeGroup(row) {
     ['encoding a query', range(row, 'encode_ms', 'ms')],
     ['training', withUnit(row.fit_seconds, 's')],
     ['trained on', (row.trainers || []).join(', ')],
-    ['timed on', row.machine],
+    [row.status === 'ok' ? 'timed on' : 'failed on', row.machine],
     ['host', (row.hosts || []).join(', ')],
     ['floor of the machine', floor],
     ['speed of the machine', disturbed(row.unstable, 'moved by more than 10 %', 'steady')],

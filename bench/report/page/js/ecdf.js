@@ -10,7 +10,7 @@ function drawEcdf() {
   const missing = missingText(part.missing, 'search', 'searches');
   if (!known.length && !missing) return false;
   byId('ecdf-note').textContent = sentences(
-    known.length && ecdfText(),
+    known.length && ecdfText(known.map(([row]) => row)),
     aboutSeeds(known, part.searches),
     missing,
   );
@@ -33,11 +33,15 @@ function drawEcdf() {
   return true;
 }
 
-function ecdfText() {
-  const which = state.selected.length
-    ? 'The methods that are selected, each at its setting in the slice.'
-    : 'The first methods of the slice, each at its setting there; select others by their bars.';
-  return `The share of queries, one after another on one thread, that were answered within a time. ${which}`;
+function ecdfText(rows) {
+  const { reached, short } = slice();
+  const isChosen = rows.some((row) => state.selected.includes(row.method));
+  return sentences(
+    'The share of queries, one after another on one thread, that were answered within a time.',
+    isChosen ? 'The methods that are selected.' : 'The first methods; select others by their bars.',
+    rows.some((row) => reached.includes(row)) && 'Each that reaches the chosen level is at its setting in the slice.',
+    rows.some((row) => short.includes(row)) && 'Each that misses it is at its setting with the best quality.',
+  );
 }
 
 function ecdfTrace(shares, [row, { ms }]) {

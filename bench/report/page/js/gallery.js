@@ -96,16 +96,16 @@ function queryGroup(part, query, at, methods) {
 
 function foundLine(part, found, search, says) {
   const right = found.filter((one) => one && one[1]).length;
-  const score = part.judged_by ? `: ${right} of ${found.length}` : '';
+  const judged = part.judged_by ? `${right} of ${found.length}` : '';
   return el(
     'div',
     {
       class: 'found',
       role: 'group',
-      'aria-label': `${search}${score}`,
+      'aria-label': judged ? `${search}: ${judged}` : search,
       style: { '--shown': found.length },
     },
-    el('span', { 'aria-hidden': 'true' }, search, el('b', {}, score)),
+    el('span', { 'aria-hidden': 'true' }, unbroken(search), judged ? ': ' : '', el('b', {}, judged)),
     ...found.map((one, at) => tile(part, one, `Number ${at + 1} of ${search}`, says)),
   );
 }

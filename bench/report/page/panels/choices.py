@@ -80,15 +80,19 @@ def queries(hits: Int | None, differences: Int, count: int, seed: int) -> dict[s
 
     ``hits`` int64 [methods, q]: right neighbours; None if it is not known what is right. ``differences`` int64 [q]: see
     ``differing``. The choice ``differ`` has queries with the widest range of hits, and then with most differences.
-    ``worst`` and ``best`` have the fewest and the most hits. ``random`` has other queries. Ties and ``random`` are
-    drawn by ``seed``. A choice without a query is left out.
+    ``worst`` and ``best`` have the fewest and the most hits; none that has as many as the best is among the worst, and
+    the other way round. ``random`` has other queries. Ties and ``random`` are drawn by ``seed``. A choice without a
+    query is left out.
     """
     lots = np.random.default_rng(seed).permutation(len(differences))
     apart = np.zeros_like(differences) if hits is None else hits.max(axis=0) - hits.min(axis=0)
     orders = {"differ": [query for query in np.lexsort((lots, -differences, -apart)).tolist() if differences[query]]}
     if hits is not None:
-        orders["worst"] = np.lexsort((lots, hits.sum(axis=0))).tolist()
-        orders["best"] = np.lexsort((lots, -hits.sum(axis=0))).tolist()
+        all_hits = hits.sum(axis=0)
+        rising = np.lexsort((lots, all_hits))
+        orders["worst"] = rising[all_hits[rising] < all_hits.max()].tolist()
+        falling = np.lexsort((lots, -all_hits))
+        orders["best"] = falling[all_hits[falling] > all_hits.min()].tolist()
     orders["random"] = np.argsort(lots).tolist()
     return {name: found for name, found in _dealt(orders, count).items() if found}
 

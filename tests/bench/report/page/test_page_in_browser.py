@@ -111,6 +111,24 @@ def test_the_page_opens_without_an_error_and_without_a_network(browser, two_feat
 
 
 @pytest.mark.long
+def test_the_page_opens_on_the_features_with_most_searches(browser, tmp_path):
+    few, many = made.searches(1, dims=(512,), methods=("faiss",)), made.searches(3, dims=(1024,))
+    page = browser.open(made.write(pd.concat([few, many], ignore_index=True), tmp_path))
+    assert page.texts("#features label")[0] == "1024-d triplet"
+    assert len(page.texts("#slice button")) > 1
+
+
+@pytest.mark.long
+def test_a_search_that_failed_was_not_timed_on_its_machine(browser, tmp_path):
+    cells = pd.concat([made.searches(1), made.failures()], ignore_index=True).assign(machine="AMD EPYC, 2 cores")
+    failed, done = cells["key"].iloc[-6], cells["key"].iloc[0]
+    page = browser.open(made.write(cells, tmp_path), f"open={failed}")
+    assert "failed on" in page.text(".details") and "timed on" not in page.text(".details")
+    page.go(f"open={done}")
+    assert "timed on" in page.text(".details") and "failed on" not in page.text(".details")
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("features", ["512-d triplet", "1024-d triplet"])
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize("cost", COSTS)

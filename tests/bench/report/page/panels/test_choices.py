@@ -86,3 +86,10 @@ def test_where_nothing_differs_or_nothing_says_what_is_right_those_choices_are_l
     counts = np.array([[1, 2, 3, 4, 5, 6]])
     assert set(choices.queries(counts, np.zeros(6, dtype=np.int64), 6, 0)) == {"worst", "best", "random"}
     assert set(choices.queries(None, np.arange(6), 6, 0)) == {"differ", "random"}
+    assert set(choices.queries(np.full((2, 6), 5), np.zeros(6, dtype=np.int64), 6, 0)) == {"random"}
+
+
+def test_a_query_with_as_many_hits_as_the_best_has_not_failed_most():
+    counts = np.array([[5, 5, 5, 4, 5, 5]])
+    chosen = choices.queries(counts, np.zeros(6, dtype=np.int64), 6, 0)
+    assert chosen["worst"] == [3] and 3 not in chosen["best"]

@@ -190,6 +190,10 @@ def test_the_times_of_the_selected_methods_stand_beside_their_distribution(brows
         assert float(text) == pytest.approx(recorded[column], rel=6e-3)
     assert page.evaluate("return document.querySelectorAll('#ecdf .trace').length") == 1
     assert page.texts("#difficulty-table tbody td")[:2] == ["1.000", "1.000"]
+    assert page.text("#ecdf-note").endswith("Each that reaches the chosen level is at its setting in the slice.")
+    page.go("quality=recall_at_10&level=1")
+    assert page.texts("#short button") and len(page.texts("#ecdf-table tbody tr")) > 1
+    assert page.text("#ecdf-note").endswith("Each that misses it is at its setting with the best quality.")
 
 
 @pytest.mark.long
