@@ -6,9 +6,9 @@ const NAME_ROOM = { across: 260, up: 16 }; // pixels that a name keeps from the 
 
 function hoverText(point) {
   const lines = point.shown.map((one) => {
-    const figure = DATA.figures[one.figure];
-    const moved = `${figureText(one.before, figure)} → ${figureText(one.after, figure)}, ${percent(one.change)}`;
-    return `${figureTitle(figure)}: ${moved} (${intervalText(one)}), ${one.verdict}`;
+    const title = figureTitle(DATA.figures[one.figure]);
+    const moved = `${figureText(one, 'before')} → ${figureText(one, 'after')}, ${percent(one.change)}`;
+    return `${title}: ${moved} (${intervalText(one)}), ${one.verdict}`;
   });
   return [`<b>${plotText(point.name)}</b>`, ...lines.map(plotText)].join('<br>');
 }

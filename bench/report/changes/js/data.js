@@ -34,9 +34,12 @@ const fourDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
 const fourDigitsDown = new Intl.NumberFormat('en', { maximumSignificantDigits: 4, roundingMode: 'floor' });
 const NOISE = 1e-12;
 const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-function figureText(x, figure) {
+
+/** The figure of a change before or after it (`when`). */
+function figureText(one, when) {
+  const x = one[when];
   if (!isNumber(x)) return '';
-  return isTime(figure) ? fourDigits.format(x) : fourDigitsDown.format(x + NOISE);
+  return isTime(DATA.figures[one.figure]) ? fourDigits.format(x) : fourDigitsDown.format(x + NOISE);
 }
 
 /** A change as a share, in percent and with its sign. */
