@@ -24,7 +24,7 @@ ENOUGH = 0.95
 """The share of exact search's quality at which methods are compared by their time."""
 
 RATIO = ("ratio", "ratio_low", "ratio_high")
-DISTURBED = {"loaded": "timed while the machine was busy", "unstable": "timed while its speed moved"}
+DISTURBED = {"loaded": "timed while the machine was busy", "unstable": "timed while the machine's speed moved"}
 """What may have disturbed a timing, in words that stand behind its interval."""
 SELF = 1e-9
 """The rounding error of a search's figure over itself, which should be 1."""
@@ -127,7 +127,7 @@ def _against_the_published(done: pd.DataFrame, grid: GridInfo) -> Iterator[str]:
 def _sections(done: pd.DataFrame, shown: pd.DataFrame, k: int) -> Iterator[tuple[str, pd.DataFrame]]:
     """For each section the beginning of a sentence, and its searches with the means over their seeds.
 
-    ``is_exact`` marks the search that times are compared with, ``DISTURBED`` those whose timing was.
+    ``is_exact`` marks the search that times are compared with, a column of ``DISTURBED`` those that it disturbed.
     """
     found = done.assign(**{name: _numbers(done, name) for name in (*RATIO, "speed_up")})
     found[[*DISTURBED]] = pd.DataFrame({name: _numbers(done, name).fillna(0.0) for name in DISTURBED})
@@ -191,8 +191,8 @@ def _in_time(best: pd.Series, points: pd.DataFrame, whose: str) -> str:
         share, low, high = 1 / best["speed_up"], None, None
     if pd.isna(share):
         return ""
-    disturbed = [words for name, words in DISTURBED.items() if best[name] or exact[name].any()]
-    busy = "".join(f", {words}" for words in disturbed[:1])
+    disturbed = (f", {words}" for name, words in DISTURBED.items() if best[name] or exact[name].any())
+    busy = next(disturbed, "")
     if pd.isna(low) or pd.isna(high):
         return f" in {_share(share)} % of {whose} time (no interval{busy})"
     vague = is_vague(low, high)

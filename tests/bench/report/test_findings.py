@@ -42,7 +42,7 @@ def test_each_dimension_has_a_sentence():
         ),
         ({"ratio_low": None, "ratio_high": None}, "in 20.0 % of its time (no interval)"),
         ({"loaded": True}, "timed while the machine was busy"),
-        ({"unstable": True}, "timed while its speed moved"),
+        ({"unstable": True}, "timed while the machine's speed moved"),
         ({"ratio_low": 0.01, "ratio_high": 0.9}, "in 20.0 % of its time (too few replicates)"),
         ({"ratio_low": 0.01, "ratio_high": 9.0}, "not told apart from that of exact search (too few replicates)"),
         ({"ratio": 1.4, "ratio_low": 1.3, "ratio_high": 1.5}, "in 140 % of its time (130 to 150 % in the same rounds)"),

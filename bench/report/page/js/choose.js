@@ -128,12 +128,21 @@ const methodOf = (row) => methodsById().get(row.method);
 const chosenOf = (options, id) => (options.find((one) => one.id === id) || options[0]).id;
 const protocol = once(() => chosenOf(currentSet().protocols, state.protocol));
 
+/** How many searches rows have by what they hold in a field. */
+function searchesBy(field, rows) {
+  const counts = new Map();
+  for (const { [field]: value, keys } of rows) {
+    counts.set(value, (counts.get(value) || 0) + keys.length);
+  }
+  return counts;
+}
+
 /** The features over which something of the protocol was searched, those with most searches first. */
 const offeredFeatures = once(() => {
-  const counts = new Map();
-  for (const row of currentSet().rows.filter((one) => one.protocol === protocol())) {
-    counts.set(row.features, (counts.get(row.features) || 0) + row.keys.length);
-  }
+  const counts = searchesBy(
+    'features',
+    currentSet().rows.filter((row) => row.protocol === protocol()),
+  );
   return currentSet()
     .features.filter(({ id }) => counts.has(id))
     .sort((a, b) => counts.get(b.id) - counts.get(a.id));
@@ -146,10 +155,10 @@ const rowsOfFeatures = once(() =>
 
 /** The machine classes that searched these features, those with most searches first. Rankings name none. */
 const offeredMachines = once(() => {
-  const counts = new Map();
-  for (const row of rowsOfFeatures()) {
-    if (row.machine) counts.set(row.machine, (counts.get(row.machine) || 0) + row.keys.length);
-  }
+  const counts = searchesBy(
+    'machine',
+    rowsOfFeatures().filter((row) => row.machine),
+  );
   return [...counts].sort((a, b) => b[1] - a[1]).map(([id]) => ({ id, name: id }));
 });
 const machineClass = once(() => (offeredMachines().length ? chosenOf(offeredMachines(), state.machine) : ''));
