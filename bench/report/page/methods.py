@@ -6,7 +6,6 @@ a ranking is the maker of its codes, for all lengths.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,8 +24,9 @@ RANKINGS = [*CODES_ROW, "model", "database_codes"]
 HUES = {"exact": 0, "hash tables": 1, "inverted file": 2, "graph": 3, "tree": 4, "code scan": 5}
 """The hues of families that most grids have. Another family gets the next free hue."""
 HUE_COUNT, SHADES = 8, 3
-SHAPES, FILLS = 2, 2
-"""The shapes of a family's marks, and the ways in which each is filled: plain, or with a dot."""
+SHAPES = 2
+MARKS = [(shade, shape, dotted) for shade in range(SHADES) for dotted in (False, True) for shape in range(SHAPES)]
+"""The marks of a family: shade, shape, and whether the mark has a dot."""
 
 
 @dataclass(frozen=True)
@@ -102,34 +102,46 @@ def _looks(methods: list[tuple[str, pd.Series]]) -> list[tuple[int, int, int, bo
     """The hue, shade, shape, dot and openness of each method: a hue a family, a shade a plugin where there are enough.
 
     Hollow are codes that are shorter than the longest of their plugin. No two methods look alike while their family has
-    another look; what differs by the length of the code alone has one shape where that is free.
+    another look, and no two have one mark in two shades while the family has another; what differs by the length of the
+    code alone has one mark where that is free.
     """
     hues = _hues([family for family, _ in methods])
-    plugins: dict[str, dict[str, list[str]]] = {}
-    longest: dict[str, int] = {}
-    for family, cell in methods:
-        plugins.setdefault(family, {}).setdefault(_plugin(cell), [])
-        longest[_plugin(cell)] = max(longest.get(_plugin(cell), 0), _bits(cell) or 0)
-    taken: Counter[tuple[str, bool, tuple[int, int, int]]] = Counter()
+    uses: Counter[tuple[Any, ...]] = Counter()
+    first: dict[tuple[str, str], tuple[int, int, bool]] = {}
     looks = []
-    for family, cell in methods:
-        plugin, variant = _plugin(cell), str(cell[[name for name in METHOD if name != "bits"]].tolist())
-        variants = plugins[family][plugin]
-        if variant not in variants:
-            variants.append(variant)
-        place, among = variants.index(variant), list(plugins[family])
-        shade, shape = (among.index(plugin) if len(among) > 1 else place) % SHADES, place % SHAPES
-        is_open = (_bits(cell) or 0) < longest[plugin]
-        free = min(_marks(shade, shape), key=lambda mark: taken[family, is_open, mark])
-        taken[family, is_open, free] += 1
-        looks.append((hues[family], free[0] + 1, free[1], bool(free[2]), is_open))
+    for (family, _), (shade, is_open, variant) in zip(methods, _places(methods), strict=True):
+        costs = {
+            mark: (
+                uses[family, is_open, mark],
+                mark != first.get((family, variant)),
+                (mark[0] - shade) % SHADES,
+                uses[family, is_open, mark[1:]],
+            )
+            for mark in MARKS
+        }
+        mark = min(MARKS, key=costs.__getitem__)
+        first.setdefault((family, variant), mark)
+        uses.update([(family, is_open, mark), (family, is_open, mark[1:])])
+        looks.append((hues[family], mark[0] + 1, *mark[1:], is_open))
     return looks
 
 
-def _marks(shade: int, shape: int) -> list[tuple[int, int, int]]:
-    """All marks of a family as (shade, shape, dot), those of its own shade and shape first."""
-    every = itertools.product(range(SHADES), range(SHAPES), range(FILLS))
-    return sorted(every, key=lambda mark: ((mark[0] - shade) % SHADES, mark[1] != shape, mark[2]))
+def _places(methods: list[tuple[str, pd.Series]]) -> Iterator[tuple[int, bool, str]]:
+    """The shade that each method would have, whether its codes are shorter, and its name without their length."""
+    longest: dict[str, int] = {}
+    plugins: dict[str, list[str]] = {}
+    for family, cell in methods:
+        longest[_plugin(cell)] = max(longest.get(_plugin(cell), 0), _bits(cell) or 0)
+        plugins.setdefault(family, []).append(_plugin(cell))
+    variants: dict[str, list[str]] = {}
+    for family, cell in methods:
+        among = list(dict.fromkeys(plugins[family]))
+        variant = str([_plugin(cell), *cell[[name for name in METHOD if name != "bits"]].tolist()])
+        known = variants.setdefault(_plugin(cell), [])
+        if variant not in known:
+            known.append(variant)
+        shade = (among.index(_plugin(cell)) if len(among) > 1 else known.index(variant)) % SHADES
+        yield shade, (_bits(cell) or 0) < longest[_plugin(cell)], variant
 
 
 def _plugin(cell: pd.Series) -> str:

@@ -1,5 +1,5 @@
-// A method's look: the hue is its family, the shade its plugin, the shape, its dot and the dashes the variant; hollow
-// and dotted are codes shorter than the longest that the plugin searches here.
+// A method's look: the hue is its family, the shade its plugin; the shape, its dot and the dashes tell the methods of a
+// family apart; hollow with a dotted line are codes shorter than the longest that the plugin searches here.
 
 /** The two shapes of each hue, by the names that plotly has for them. */
 const SHAPES = [
@@ -46,14 +46,14 @@ function markerOf(method, ink, size) {
   return { symbol, size, color: ink, line: { color: edge, width: 1.5 } };
 }
 
-/** A method's mark beside its name: as it is in the charts. */
-function dot(method) {
+/** A method's mark beside its name: as it is in the charts, or of another shape that a chart gives it. */
+function dot(method, shape = shapeOf(method)) {
   const ink = inkVariable(method);
   const [fill, spot] = method.open ? ['none', ink] : [ink, 'var(--paper)'];
   return svg(
     'svg',
     { class: 'dot', viewBox: '-8 -8 16 16', 'aria-hidden': 'true' },
-    svg('path', { d: OUTLINES[shapeOf(method)], style: { fill, stroke: ink, 'stroke-width': '2' } }),
+    svg('path', { d: OUTLINES[shape], style: { fill, stroke: ink, 'stroke-width': '2' } }),
     method.dotted ? svg('circle', { r: '2.2', style: { fill: spot } }) : null,
   );
 }

@@ -43,6 +43,10 @@ function tracesOf({ method, line, others }) {
   ];
 }
 
+/** The interval of the cost of a row, as spots in pixels. */
+const intervalSpots = (row, pixels) =>
+  spotsAlong((across().ends(row) || []).map((value) => [pixels.x(value), pixels.y(quality(row))]));
+
 /** The intervals of the cost, strong where a method was selected. */
 function errorBars(line, chosen, ink) {
   const reach = line.map((row) => across().ends(row) || [across().of(row), across().of(row)]);

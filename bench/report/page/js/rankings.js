@@ -93,7 +93,8 @@ function mapText({ series }) {
 function mapRow(series, bits) {
   const places = bits.length ? bits : [null];
   const pointAt = (length) => series.points.find((point) => series.ofFeatures || point.bits === length);
-  const head = el('th', { scope: 'row' }, dot(series.method), series.name);
+  const mark = series.ofFeatures ? null : dot({ ...series.method, open: false, dotted: false }, series.symbol);
+  const head = el('th', { scope: 'row' }, mark, series.name);
   return [head, ...places.map((length) => mapCell(pointAt(length)))];
 }
 

@@ -67,12 +67,13 @@ function planeSize() {
 
 const sliceText = () => (isNarrow() ? levelText(level()) : `the slice: ${levelText(level())}`);
 
-/** Where the name of the slice covers least of the points and the lines: at an end of its own line, above or below. */
+/** Where the name of the slice covers least: at an end of its own line, above or below. */
 function sliceEnd(frame) {
   const [width, tall] = planeSize();
   const pixels = pixelsOf(frame, width, tall);
   const points = [
     ...frame.inside.map(pixels.of),
+    ...frame.inside.flatMap((row) => intervalSpots(row, pixels)),
     ...linesOf(frame.inside, frame).flatMap(({ line }) => spotsAlong(line.map(pixels.of))),
   ];
   const [size, y] = [sliceText().length * LETTER, pixels.y(level())];
@@ -160,9 +161,7 @@ function pixelsOf(frame, width, tall) {
 
 /** What a name must not cover: lines and points, intervals, and what is written at the slice and at the edge. */
 function obstacles(lines, named, frame, pixels, width) {
-  const intervals = named
-    .flatMap(({ line }) => line)
-    .flatMap((row) => spotsAlong((across().ends(row) || []).map((value) => [pixels.x(value), pixels.y(quality(row))])));
+  const intervals = named.flatMap(({ line }) => line.flatMap((row) => intervalSpots(row, pixels)));
   const edges = edgeNames(frame).map(({ text, yshift }) => ({
     size: text.length * LETTER,
     y: LINE_HEIGHT / 2 - yshift,

@@ -96,6 +96,13 @@ def test_no_two_methods_look_alike():
     assert not methods.duplicated(LOOK).any()
 
 
+def test_up_to_four_methods_of_a_family_differ_by_their_marks_without_colour():
+    cells = made.searches(1, ("faiss", "scann"), builds=2)
+    methods = pd.DataFrame(only_set(made.data_of(cells))["methods"])
+    assert len(methods) == 4 and methods["family"].nunique() == 1
+    assert not methods.duplicated(["shape", "dotted"]).any()
+
+
 def test_hollow_are_codes_shorter_than_the_longest_of_their_index_and_nothing_else():
     methods = pd.DataFrame(only_set(made.data_of(coded_searches()))["methods"])
     longest = methods.groupby("index")["bits"].transform("max")
