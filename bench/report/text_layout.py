@@ -161,7 +161,8 @@ def _words(text: str) -> list[str]:
 
 def _bound(text: str) -> str:
     """The text, cleaned, with a null character in place of each space at which no line ends."""
-    return re.sub(r"(?<=\d) %", "\0%", re.sub(r"(?<!\S)(\S{1,16}) = (\S{1,12})(?!\S)", "\\1\0=\0\\2", cleaned(text)))
+    named = re.sub(r"(?<!\S)(\S{1,16}) = (\S{1,12})(?!\S)", "\\1\0=\0\\2", cleaned(text))
+    return re.sub(r"(?<![^\s\0])([!-~]{0,11}[0-9]) %", "\\1\0%", named)
 
 
 def _shrunk(table: Table, widths: list[int], width: int) -> list[int] | None:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -28,6 +28,7 @@ def any_table(draw):
 
 
 @given(names, st.integers(20, 90))
+@example("0\x1f\x1f\x1f\x19 %", 20)
 def test_no_word_of_a_flowing_line_is_broken(text, width):
     lines = flowing(f"  {text}", width)
     assert [word for line in lines for word in line.split()] == printable(text).replace("\n", "\\n").split()
