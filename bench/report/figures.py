@@ -40,7 +40,7 @@ KINDS = ("png", "pdf")
 ACROSS = 4
 ALONE = "Time of a single query, ms"
 LATENCY = f"{ALONE} (median, one thread)"
-DECADE = 10
+DECADE, FEW_DECADES = 10, 300
 HANDLE_INCHES, LETTER_INCHES = 0.7, 0.06
 """The width of a handle and of a letter in a legend of small letters."""
 SERIES = ["index", "rerank", "build_setting", *VARIANT]
@@ -174,12 +174,15 @@ def _draw(done: pd.DataFrame, grid: GridInfo, panel: Panel) -> matplotlib.figure
 
 
 def _label_plainly(axes: Any) -> None:
-    """Label a logarithmic axis of times in plain numbers, and one that spans less than a decade by a few round ones."""
+    """Label a logarithmic axis of times in plain numbers: each decade, or more of them where it spans few."""
     if axes.get_xscale() != "log":
         return
     low, high = axes.get_xlim()
     if high < DECADE * low:
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4))
+    elif high < FEW_DECADES * low:
+        axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    if high < FEW_DECADES * low:
         axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())  # those of a decade would stand between them
     axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: significant(value)))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())

@@ -128,7 +128,13 @@ def _measure(column: Column, k: int) -> dict[str, Any]:
 
 
 def _first_level(done: pd.DataFrame, column: str) -> float:
-    """The level that the page shows first. Two methods reach it, so that they can be compared."""
+    """The level that the page shows first. Two methods reach it in its first view, so that they can be compared.
+
+    That is the view of the protocol, features and machine class with most cells.
+    """
+    if len(done):
+        views = done.groupby(["protocol", "features", "machine"], dropna=False, sort=False).ngroup()
+        done = done[views == views.mode().iloc[0]]
     best = done.groupby("method")[halves.deciding(done, column)].max().dropna().sort_values(ascending=False)
     levels = FIRST_LEVELS.get(column.partition("_")[0], ())
     if not levels and len(best):

@@ -159,6 +159,18 @@ def sweep() -> pd.DataFrame:
     return pd.DataFrame([common | row for row in rows])
 
 
+def test_times_of_little_more_than_a_decade_have_several_labels():
+    cells = frame().assign(latency_ms_p50=lambda cells: 0.0165 * (0.08 / 0.0165) ** (cells["latency_ms_p50"] / 16))
+    cells.loc[cells["index"] == "linear_scan", "latency_ms_p50"] = 0.19
+    figure = drawing("precision_against_time", cells)
+    matplotlib.backends.backend_agg.FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    assert high > 10 * low
+    shown = [text for at, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= at <= high]
+    assert len([text for text in shown if text.get_text()]) >= 3
+
+
 @pytest.mark.long
 def test_a_pareto_grid_draws_all_settings_and_joins_the_best_of_each_and_the_front_as_steps(tmp_path: Path):
     drawn = lines("recall_against_time", sweep(), PARETO)

@@ -217,12 +217,12 @@ const ofHalf = (half) => (isSplit() ? ` on the ${half} half` : '');
 
 const rankable = once(() => finishedRows().filter((row) => isNumber(quality(row)) && isNumber(costOf(row))));
 
-/** The least and the largest level that can be asked for: hundredths that something reaches. */
+/** The least and the largest level to ask for, in hundredths: one that all reach, and the last that any reaches. */
 const levelRange = once(() => {
   const values = rankable().map(decisive);
   if (!values.length) return [0, 1];
   const high = Math.floor(Math.max(...values) * 100 + 1e-7) / 100;
-  return [Math.min(Math.ceil(Math.min(...values) * 100 - 1e-7) / 100, high), high];
+  return [Math.floor(Math.min(...values) * 100 + 1e-7) / 100, high];
 });
 const level = once(() => {
   const [low, high] = levelRange();

@@ -67,7 +67,7 @@ const TABLE_COLUMNS = [
     id: 'published',
     head: 'Published',
     of: (row) => row[PUBLISHED_COLUMNS[measure().id]],
-    show: printed,
+    show: asPublished,
     part: 'mid',
     when: () => hasSome(PUBLISHED_COLUMNS[measure().id]),
   },
@@ -88,7 +88,7 @@ const TABLE_COLUMNS = [
       return [
         column(one.id, one.brief, null, one.id, { show: share, part: 'wide', when: () => also(one.id) }),
         column(`published-${one.id}`, 'Published', one.brief, published, {
-          show: printed,
+          show: asPublished,
           part: 'wide',
           when: () => also(published),
         }),

@@ -28,8 +28,8 @@ function drawCurves(part, section) {
 /** The points of a section that have curves, each with its method and name. */
 function curvesOf(part, section) {
   return section.series
-    .flatMap(({ points, method, name, dash }) =>
-      points.map((point) => ({ ...point, method, name, dash, curve: part.curves[point.key] })),
+    .flatMap(({ points, ...series }) =>
+      points.map((point) => ({ ...series, ...point, curve: part.curves[point.key] })),
     )
     .filter(({ curve }) => curve);
 }
@@ -48,9 +48,9 @@ function drawCurveTable(shown) {
     'curves-table',
     'Precision among the first N items',
     ['Precision', ...numbers.map((n) => `N = ${count(n)}`)],
-    shown.map(({ name, method, curve }) => [
-      el('th', { scope: 'row' }, dot(method), name),
-      ...numbers.map((n) => share(curve.precision[curve.numbers.indexOf(n)])),
+    shown.map((one) => [
+      el('th', { scope: 'row' }, seriesMark(one), one.name),
+      ...numbers.map((n) => share(one.curve.precision[one.curve.numbers.indexOf(n)])),
     ]),
   );
 }

@@ -57,7 +57,10 @@ const count = (x) => (isNumber(x) ? wholeNumber.format(x) : '');
 /** A quality, rounded down, so that none on the page promises more than was measured. */
 const share = (x) => (isNumber(x) ? (Math.floor(x * 1000 + 1e-6) / 1000).toFixed(3) : '');
 
-/** A published quality as it was printed, which nothing rounds down. */
+/** A published quality with the digits that a paper prints, hundredths of a percent. */
+const asPublished = (x) => (isNumber(x) ? x.toFixed(4).replace(/0$/, '') : '');
+
+/** A spread, which nothing rounds down. */
 const printed = (x) => (isNumber(x) ? x.toFixed(3) : '');
 
 /** A difference with its sign. */

@@ -56,7 +56,11 @@ const widest = once(() => {
 });
 const isInside = (row) => across().of(row) <= widest();
 
-const isCrowdedAtTop = once(() => drawable().some((row) => isInside(row) && quality(row) > STRETCH_FROM));
+/** Whether many stand near 1. Shares of exact search may lie above it, where there is nothing to stretch. */
+const isCrowdedAtTop = once(() => {
+  const qualities = drawable().filter(isInside).map(quality);
+  return qualities.some((value) => value > STRETCH_FROM) && qualities.every((value) => value <= 1);
+});
 const isStretched = () => isCrowdedAtTop() && state.scale !== 'even';
 
 /** Where a quality stands on the axis. */

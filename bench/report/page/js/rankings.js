@@ -44,6 +44,10 @@ function toldApart(section) {
   return { ...section, series: section.series.map((series, at) => ({ ...series, ...look(at) })) };
 }
 
+/** The mark of a series as the chart has it, beside its name; features have a line alone. */
+const seriesMark = ({ method, symbol, ofFeatures }) =>
+  ofFeatures ? null : dot({ ...method, open: false, dotted: false }, symbol);
+
 /** A series with its method, and with the points that the filters leave; null where none is left. */
 function rankingSeries(series) {
   const points = series.points.filter(({ key }) => {
@@ -93,8 +97,7 @@ function mapText({ series }) {
 function mapRow(series, bits) {
   const places = bits.length ? bits : [null];
   const pointAt = (length) => series.points.find((point) => series.ofFeatures || point.bits === length);
-  const mark = series.ofFeatures ? null : dot({ ...series.method, open: false, dotted: false }, series.symbol);
-  const head = el('th', { scope: 'row' }, mark, series.name);
+  const head = el('th', { scope: 'row' }, seriesMark(series), series.name);
   return [head, ...places.map((length) => mapCell(pointAt(length)))];
 }
 
@@ -103,7 +106,7 @@ function mapCell(point) {
   const spread = isNumber(point.spread) ? ` ± ${printed(point.spread)}` : '';
   const published =
     isNumber(point.published) && point.same_data
-      ? `(${printed(point.published)}, ${difference(point.map - point.published)})`
+      ? `(${asPublished(point.published)}, ${difference(point.map - point.published)})`
       : null;
   return el('td', {}, `${share(point.map)}${spread}`, published && el('span', { class: 'unit' }, published));
 }

@@ -147,6 +147,39 @@ def test_the_slice_ranks_as_pandas_does(browser, two_features, cost, quality, fe
 
 
 @pytest.mark.long
+def test_the_least_level_ranks_every_method_and_shares_above_1_have_heights_of_their_own(browser, tmp_path):
+    cells = made.searches(1)
+    shares = np.array([1.0, *np.linspace(0.998, 1.007, len(cells) - 1)])
+    cells = cells.assign(precision_at_10=0.8 * shares, share_of_exact=shares)
+    page = browser.open(made.write(cells, tmp_path), "quality=share_of_exact&level=0.5")
+    assert page.text("#level-out") == "0.99" and len(page.evaluate(RANKED)) == cells["index"].nunique()
+    heights = page.evaluate("return [0.998, 1, 1.0016, 1.0067].map(height)")
+    assert heights == sorted(set(heights))
+
+
+@pytest.mark.long
+def test_a_second_click_on_a_point_undoes_the_first_for_the_chart_stays_where_it_was(browser, two_features):
+    page = browser.open(two_features)
+    top = "return document.getElementById('scatter').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(top)
+    page.evaluate("select(currentSet().methods[1].id)")
+    assert page.evaluate(top) == before and page.evaluate("return state.selected.length") == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [360, 1000, 1400])
+def test_long_names_of_methods_make_no_page_wider_than_the_screen(browser, tmp_path, width):
+    cells = made.searches(2)
+    faiss = (cells["index"] == "faiss").to_numpy()
+    cells.loc[faiss, "build_setting"] = (
+        "factory = IVF300,PQ64x4fs,RFlat, train_items = 100000, spherical = true, seed = 0"
+    )
+    page = browser.open(made.write(cells, tmp_path), width=width)
+    widest = "return Math.max(document.documentElement.scrollWidth, document.getElementById('table').offsetWidth)"
+    assert page.evaluate(widest) <= page.evaluate("return document.documentElement.clientWidth")
+
+
+@pytest.mark.long
 def test_a_click_on_a_family_leaves_its_methods_alone(browser, two_features):
     page = browser.open(two_features, "level=0.7")
     before = len(page.evaluate(RANKED))
@@ -535,7 +568,7 @@ def test_published_values_stand_beside_each_quality_whichever_is_chosen(browser,
     (value,) = pd.read_csv(tmp_path / "cells.csv")["reference_precision_at_10"]
     for chosen in ("recall_at_10", "precision_at_10"):
         page.go(f"quality={chosen}")
-        assert page.evaluate(COLUMN, "Published") == [f"{value:.3f}"]
+        assert page.evaluate(COLUMN, "Published") == [f"{value:.4f}"]
 
 
 @pytest.mark.long

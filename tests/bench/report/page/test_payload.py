@@ -119,6 +119,15 @@ def test_a_level_that_nobody_chose_is_one_of_the_grid_s_own_quality():
     assert 0.8 * best < ranked[0]["level"] <= best
 
 
+def test_two_methods_reach_the_first_level_in_the_view_that_is_shown_first():
+    cells = made.searches(1, ("linear_scan", "hash_tables"), dims=(512, 1024))
+    found = (cells["index"] == "hash_tables").to_numpy()
+    cells.loc[found & (cells["dim"] == 512).to_numpy(), "recall_at_10"] = 0.9499
+    cells.loc[found & (cells["dim"] == 1024).to_numpy(), "recall_at_10"] = 0.9501
+    (level,) = [one["level"] for one in only_set(made.data_of(cells))["measures"] if one["id"] == "recall_at_10"]
+    assert level == 0.9
+
+
 def test_without_labels_there_is_no_precision():
     measures = only_set(made.data_of(made.searches().assign(precision_at_10=np.nan)))["measures"]
     assert [one["id"] for one in measures] == ["recall_at_10"]

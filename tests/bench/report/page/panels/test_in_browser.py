@@ -231,6 +231,12 @@ def test_rankings_show_map_by_length_with_published_values_and_curves_of_a_lengt
     mean = cells.loc[own, "map"].mean()
     row = next(text for text in page.texts("#map-table tbody tr") if text.startswith("toy signs"))
     assert f"(0.500, {mean - 0.5:+.3f})".replace("-", "−") in row
+    marks = (
+        "return [...document.querySelectorAll(`#${arguments[0]} th .dot path`)].map((path) => path.getAttribute('d'))"
+    )
+    assert page.evaluate(marks, "map-table") == page.evaluate(marks, "curves-table")
+    symbols = "return document.getElementById('map').data.map(({ marker }) => marker && OUTLINES[marker.symbol])"
+    assert set(page.evaluate(marks, "map-table")) <= set(page.evaluate(symbols))
     assert page.texts("#curves-length label") == ["8 bits", "16 bits"]
     assert "Codes of 16 bits" in page.text("#curves-note")
     page.click("label:has(#curves-length-8)")
