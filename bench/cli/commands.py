@@ -32,7 +32,7 @@ from bench.cli.options import (
     Verbose,
 )
 from bench.cli.progress import reporting
-from bench.cli.results import print_earlier, print_grid, print_written, shows_results, stored_report
+from bench.cli.results import most_finished, print_earlier, print_grid, print_written, report_of, stored_report
 from bench.cli.screen import console, errors
 from bench.cli.usage import Commands
 from bench.cli.working import work
@@ -152,7 +152,7 @@ def show(
         for pipeline in pipelines:
             mark(pipeline, results)
         print_grid(pipelines, results, cell_by_cell, failures=True, making=chosen.command("run"))
-        print_written(stored_report(pipelines, results))
+        print_written(report_of(pipelines, results))
         _end_if_earlier(chosen, pipelines, results, earlier(pipelines, results))
 
 
@@ -259,15 +259,17 @@ def _write_unless_less(
 ) -> list[Path]:
     """Write the reports, except in place of one with results that are not found any more: it is kept, as a line says.
 
-    That is where cells without a record have one under another key, as was ``found``, or where no cell has a record.
-    Nor is a report of nothing written. Returns the paths of the reports that are there.
+    That is where cells without a record have one under another key, as was ``found``, or where the report has more
+    finished cells than the records of a grid that is not done. Nor is a report of nothing written. Returns the paths of
+    the reports that are there.
     """
     from bench.records.book import status
     from bench.records.keys import keyed
 
     there = stored_report(pipelines, results)
-    begun = any(status(results, one.record) is not None for pipeline in pipelines for one in keyed(pipeline))
-    if shows_results(there) and (not begun or found.cells):
+    now = [status(results, one.record) for pipeline in pipelines for one in keyed(pipeline)]
+    begun, before = any(now), most_finished(there)
+    if before and (found.cells or (None in now and now.count("ok") < before)):
         errors.print(f"bench: the page, the tables and the figures in {there[0].parent} stay as they were: {KEPT}")
         return there
     return _write(pipelines, results, pictured) if begun else []

@@ -144,15 +144,33 @@ def stored_report(pipelines: Sequence[Pipeline], results: Store) -> list[Path]:
     return [*files, *(path for path in sorted(results.root.glob("*.parquet")) if files)]
 
 
-def shows_results(report: Sequence[Path]) -> bool:
-    """Whether a stored report has a finished cell. One whose cells can't be read has none."""
+def report_of(pipelines: Sequence[Pipeline], results: Store) -> list[Path]:
+    """Those paths of `stored_report` whose folders have tables of these very cells, and those of the records."""
     import pandas as pd
 
+    from bench.records.keys import keyed
+
+    report, folders = stored_report(pipelines, results), set()
+    keys = {results.root / pipelines[0].grid.name: {cell.record for one in pipelines for cell in keyed(one)}}
+    for one in pipelines:
+        keys[results.root / one.grid.name / one.grid.dataset_name] = {cell.record for cell in keyed(one)}
     for path in report:
         with suppress(ValueError, OSError):
-            if path.name == "cells.csv" and (pd.read_csv(path, usecols=["status"])["status"] == "ok").any():
-                return True
-    return False
+            if path.name == "cells.csv" and {*pd.read_csv(path, usecols=["key"])["key"]} == keys[path.parent]:
+                folders.add(path.parent)
+    return [path for path in report if path.parent in folders or (folders and path.parent == results.root)]
+
+
+def most_finished(report: Sequence[Path]) -> int:
+    """The most finished cells that a table of a stored report has. One whose cells can't be read has none."""
+    import pandas as pd
+
+    most = 0
+    for path in report:
+        with suppress(ValueError, OSError):
+            if path.name == "cells.csv":
+                most = max(most, int((pd.read_csv(path, usecols=["status"])["status"] == "ok").sum()))
+    return most
 
 
 def print_earlier(found: Earlier, cells: int, folder: Path, making: str) -> None:

@@ -21,6 +21,15 @@ from bench.store.entries import Store
 Panels = Mapping[str, Any]
 PICTURED = 24
 """The default number of queries in a page's gallery."""
+LACKING = {
+    "ecdf": "the times",
+    "difficulty": "the difficulty",
+    "rankings": "the curves",
+    "training": "the training",
+    "codes": "the codes",
+    "gallery": "the gallery",
+}
+"""What a page lacks where entries of a panel can't be read."""
 
 
 def write_reports(pipelines: Sequence[Pipeline], results: Store, folder: Path, pictured: int = PICTURED) -> list[Path]:
@@ -62,10 +71,24 @@ def write_report(
         name: About(facts(one, results), some, panels(one))
         for one, (name, some) in zip(pipelines, told.items(), strict=True)
     }
+    for name, one in about.items():
+        if lacking := _lacking(one.panels):
+            results.say(f"the page of {name} lacks {lacking}")
     if len(pipelines) == 1:  # panels are of one data set, and stand in its own folder
         [(name, one)] = about.items()
         written += write_panel_figures(one.panels, f"{info.name}: {name}, recipe {info.recipe}", folder)
     return [*written, write_page(payload(info, complete(cells, info), about), folder, results.say)]
+
+
+def _lacking(panels: Panels) -> str:
+    """What the panels can't show, and why; "" where they lack nothing."""
+    reasons: dict[str, list[str]] = {}
+    for panel, part in panels.items():
+        for one in part.get("missing", []):
+            cells = one["cells"]
+            of = "" if cells is None else f" of {cells} cell{'s' * (cells > 1)}"
+            reasons.setdefault(one["reason"], []).append(f"{LACKING[panel]}{of}")
+    return "; ".join(f"{', '.join(parts)}: {reason}" for reason, parts in reasons.items())
 
 
 def _notes(pipeline: Pipeline) -> list[str]:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from bench.cli.results import print_earlier, shows_results
+from bench.cli.results import most_finished, print_earlier
 from bench.records.origin import Earlier
 from bench.store.entries import Store
 from tests import warm
@@ -116,7 +116,37 @@ def test_where_nothing_is_done_the_command_that_makes_it_stands_in_place_of_a_ta
 
 def test_a_report_whose_cells_cannot_be_read_shows_no_results(tmp_path):
     (tmp_path / "cells.csv").touch()
-    assert not shows_results([tmp_path / "cells.csv"])
+    assert most_finished([tmp_path / "cells.csv"]) == 0
+
+
+def test_show_names_no_files_of_other_cells(finished, vectors_dir):
+    where = ("--data-dir", vectors_dir, "--out", finished / "out", "--cache-dir", finished / "cache")
+    done = bench("show", finished / "g.toml", *where, "--seed", 1)
+    assert done.returncode == 0 and "Nothing of it is done." in done.stdout
+    assert "report.html" not in done.stdout and "records  " not in done.stdout
+
+
+def test_a_report_is_kept_where_other_settings_have_fewer_finished_cells(finished, vectors_dir, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    before = contents(out)
+    where = ("--data-dir", vectors_dir, "--out", out, "--cache-dir", finished / "cache")
+    done = bench("table", "--grid", finished / "g.toml", *where, "--set", "seeds=[0, 1]")
+    assert done.returncode == 0 and "stay as they were" not in done.stderr and contents(out) != before
+    before = contents(out)
+    done = bench("table", "--grid", finished / "g.toml", *where, "--set", "k=5")
+    assert "stay as they were" in done.stderr and contents(out) == before
+
+
+def test_what_the_page_lacks_without_the_cache_is_said(finished, vectors_dir, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    shutil.rmtree(out / "neighbours")
+    done = bench(
+        "table", "--grid", finished / "g.toml", "--data-dir", vectors_dir, "--out", out, "--cache-dir", tmp_path
+    )
+    said = " ".join(done.stdout.split())
+    assert "the page of vectors lacks the difficulty of 2 cells: an array that it needs is no longer stored" in said
 
 
 COUNTED = f"""
