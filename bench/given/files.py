@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.given.labels import as_texts
+from bench.given.matlab import Read, hdf5, mat
 
 T = TypeVar("T")
-Read = Callable[[], Any]
 Arrays = Mapping[str, Callable[[], NDArray[Any]]]
 """The arrays of a file by name. A call reads one of them."""
 ONLY = ""
@@ -94,47 +94,6 @@ def _member(path: Path, name: str) -> Any:
         return held[name]
 
 
-def _mat(path: Path) -> Mapping[str, Read]:
-    """MATLAB's files: version 7.3 is HDF5, in which its arrays are transposed."""
-    import h5py
-    from scipy.io import whosmat
-
-    if h5py.is_hdf5(path):
-        return _hdf5(path)
-    return {name: partial(_variable, path, name) for name, _, _ in whosmat(path)}
-
-
-def _variable(path: Path, name: str) -> Any:
-    from scipy.io import loadmat
-
-    return loadmat(path, variable_names=[name])[name]
-
-
-def _hdf5(path: Path) -> Mapping[str, Read]:
-    import h5py
-
-    found: dict[str, Read] = {}
-
-    def visit(name: str, held: Any) -> None:
-        texts = isinstance(held, h5py.Dataset) and held.shape and h5py.check_string_dtype(held.dtype)
-        if texts or (isinstance(held, h5py.Dataset) and held.dtype.kind in "buif"):
-            found[name] = partial(_of_hdf5, path, name)
-
-    with h5py.File(path, "r") as file:
-        file.visititems(visit)
-    return found
-
-
-def _of_hdf5(path: Path, name: str) -> Any:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        values = file[name][()]
-        if values.dtype == object:  # texts of any length
-            values = values.astype("S")
-        return values.T if "MATLAB_class" in file[name].attrs else values
-
-
 def _torch(path: Path) -> Mapping[str, Read]:
     """Tensors alone: a file that would have to be unpickled is refused by torch."""
     import torch
@@ -192,9 +151,9 @@ def _parquet(path: Path) -> Mapping[str, Read]:
 READERS: dict[str, Callable[[Path], Mapping[str, Read]]] = {
     ".npy": _npy,
     ".npz": _npz,
-    ".mat": _mat,
-    ".h5": _hdf5,
-    ".hdf5": _hdf5,
+    ".mat": mat,
+    ".h5": hdf5,
+    ".hdf5": hdf5,
     ".pt": _torch,
     ".pth": _torch,
     ".csv": _text,

@@ -41,13 +41,16 @@ def read_labels(where: str, labels: NDArray[Any], count: int) -> UserLabels:
     """The labels of ``count`` items, of an array [n], [n, 1] or [1, n] of integers, whole numbers or texts, or of an
     array [n, classes] of 0 and 1.
 
-    Raises ValueError: they are of another shape, type or number, or a label is no whole number.
+    Raises ValueError: they are of another shape, type or number, or a label is no whole number or an empty text.
     """
     if labels.ndim == 2 and (labels.shape[1] == 1 or (len(labels) == 1 and count > 1)):
         labels = labels.ravel()
     if labels.dtype.kind == "O" and len({type(label) for label in labels.flat}) == 1:
         labels = np.array(labels.tolist())
     check_labels(where, labels, count, "biufU")
+    if labels.dtype.kind == "U" and (labels == "").any():
+        row = int((labels == "").argmax())
+        raise ValueError(f"{where}: the label at row {row} is empty; a label must be a whole number or a text")
     if labels.ndim == 2 or labels.dtype.kind != "f":
         return labels
     wrong = np.flatnonzero(~(np.abs(labels) < 2**53) | (labels != np.floor(labels)))
