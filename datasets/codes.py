@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.given.files import NAMES, READERS, Arrays, arrays_of, place
 from bench.given.forms import check_form
-from bench.given.labels import read_labels
+from bench.given.labels import of_one_kind, read_labels
 from bench.interfaces import Context
 from datasets.arrays import check_vectors
 from datasets.checks import file_hash, needed_folder
@@ -136,7 +137,11 @@ def _parts(found: Found, bits: int | None) -> tuple[CodePart, CodePart]:
     if first is not None and second is not None and first.shape[1] != second.shape[1]:
         told = f"{query.vectors_where}: {second.shape[1]} columns"
         raise ValueError(f"{told}, but {database.vectors_where} has {first.shape[1]}")
-    return database, query
+    if database.labels is None or query.labels is None:
+        return database, query
+    where = [place(found[name][0], found[name][1] or "") for name in ("database_labels", "query_labels")]
+    labels = of_one_kind((where[0], where[1]), (database.labels, query.labels))
+    return replace(database, labels=labels[0]), replace(query, labels=labels[1])
 
 
 def _part(files: Mapping[Path, Arrays], found: Found, name: str, bits: int | None) -> CodePart:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.evaluation.sources import read
 from bench.given.forms import Given, as_codes
-from bench.given.labels import number_classes, read_labels
+from bench.given.labels import number_classes, of_one_kind, read_labels
 from bench.grids.published import load_reference
 from bench.interfaces import Int, Labels
 from bench.quality.ranking import PRESETS, HammingRanking
@@ -136,6 +136,7 @@ def _given(
         read_labels(where, own, len(one.codes))
         for where, own, one in zip((first, second), (query, database), given, strict=True)
     )
+    query, database = of_one_kind((first, second), (query, database))
     _, of_database, of_query = number_classes(f"{first} and {second}", database, query, signed=True)
     return given, (of_query, of_database)
 
