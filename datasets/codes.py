@@ -149,20 +149,25 @@ def _part(files: Mapping[Path, Arrays], found: Found, name: str, bits: int | Non
     check_form(where, codes, bits)
     labels, vectors, vectors_where = None, None, ""
     if f"{name}_labels" in found:
-        labels_where, array = _read(files, *found[f"{name}_labels"])
+        labels_where, array = _read(files, *found[f"{name}_labels"], len(codes))
         labels = read_labels(labels_where, array, len(codes))
     if f"{name}_vectors" in found:
-        vectors_where, vectors = _read(files, *found[f"{name}_vectors"])
+        vectors_where, vectors = _read(files, *found[f"{name}_vectors"], len(codes))
         check_vectors(vectors_where, vectors)
         if len(vectors) != len(codes):
             raise ValueError(f"{vectors_where}: {len(vectors):,} vectors for {len(codes):,} codes in {where}")
     return CodePart(where, codes, labels, vectors, vectors_where)
 
 
-def _read(files: Mapping[Path, Arrays], path: Path, name: str | None) -> tuple[str, NDArray[Any]]:
-    """An array, the only one of its file where it is not named, and its name for messages."""
+def _read(
+    files: Mapping[Path, Arrays], path: Path, name: str | None, rows: int | None = None
+) -> tuple[str, NDArray[Any]]:
+    """An array, the only one of its file where it is not named, and its name for messages.
+
+    ``rows``: how many there must be, if known.
+    """
     held = files[path]
     if name is None and len(held) != 1:
         raise ValueError(f"{path} holds {', '.join(held) or 'no array'}; one array is right")
     own = next(iter(held)) if name is None else name
-    return place(path, own), held[own]()
+    return place(path, own), held[own](rows)

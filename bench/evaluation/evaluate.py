@@ -130,7 +130,7 @@ def _given(
     (first, query), (second, database) = (_array(name, one) for name, one in zip(names, codes, strict=True))
     given = as_codes((first, second), query, database, bits)
     (first, query), (second, database) = (
-        _array(f"{name} labels", one) for name, one in zip(names, labels, strict=True)
+        _array(f"{name} labels", own, len(one.codes)) for name, own, one in zip(names, labels, given, strict=True)
     )
     query, database = (
         read_labels(where, own, len(one.codes))
@@ -166,8 +166,8 @@ def published_map(reference: str) -> float:
     return float(found["map"].iloc[0])
 
 
-def _array(name: str, source: Source) -> tuple[str, NDArray[Any]]:
-    return (name, np.asarray(source)) if not isinstance(source, str | Path) else read(source)
+def _array(name: str, source: Source, rows: int | None = None) -> tuple[str, NDArray[Any]]:
+    return (name, np.asarray(source)) if not isinstance(source, str | Path) else read(source, rows)
 
 
 def _beyond(places: Sequence[int], items: int) -> Iterator[str]:

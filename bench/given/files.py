@@ -11,12 +11,15 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.given.columns import Columns, read_columns
 from bench.given.labels import as_texts
 from bench.given.matlab import Read, hdf5, mat
 
 T = TypeVar("T")
-Arrays = Mapping[str, Callable[[], NDArray[Any]]]
-"""The arrays of a file by name. A call reads one of them."""
+Arrays = Mapping[str, Callable[..., NDArray[Any]]]
+"""The arrays of a file by name. A call reads one of them. It may tell how many rows there must be, by which a file of
+text knows whether its first line names the columns.
+"""
 ONLY = ""
 """The name of the array in a file that holds one array without a name."""
 NAMES = {
@@ -57,8 +60,10 @@ def place(path: Path, name: str) -> str:
     return f"{path}:{name}" if name else str(path)
 
 
-def _array(path: Path, name: str, read: Read) -> NDArray[Any]:
+def _array(path: Path, name: str, read: Read, rows: int | None = None) -> NDArray[Any]:
     value = _tried(path, read)
+    if isinstance(value, Columns):
+        value = value.array(rows)
     if hasattr(value, "toarray"):  # a sparse matrix of MATLAB
         value = value.toarray()
     array = np.asarray(value)
@@ -104,33 +109,7 @@ def _torch(path: Path) -> Mapping[str, Read]:
 
 
 def _text(path: Path) -> Mapping[str, Read]:
-    return {ONLY: partial(_columns, path)}
-
-
-def _columns(path: Path) -> NDArray[Any]:
-    """Columns between commas, semicolons or spaces, with a line of names above them, as 0, 1, 2, …, or without.
-
-    A text in the first line is a name if its column does not hold it again.
-    """
-    import pandas as pd
-
-    text = pd.read_csv(path, header=None, sep=_separator(path), comment="#", skipinitialspace=True, low_memory=False)
-    first, below = text.iloc[0], text.iloc[1:]
-    head = pd.to_numeric(first, errors="coerce")
-    counted = len(head) > 1 and (head == range(len(head))).all()
-    named = counted or (head.isna() & ~(below == first).any()).any()
-    body = below if named and len(below) else text
-    numbers = body.apply(pd.to_numeric, errors="coerce")
-    values = body.to_numpy(dtype=str) if numbers.isna().any(axis=None) else numbers.to_numpy()
-    return values[:, 0] if values.shape[1] == 1 else values
-
-
-def _separator(path: Path) -> str:
-    """What stands between the columns, as the first line tells that is no comment."""
-    with path.open(encoding="utf-8") as file:
-        lines = (line.partition("#")[0].strip() for line in file)
-        first = next(filter(None, lines), "")
-    return next((one for one in ",;\t" if one in first), r"\s+")
+    return {ONLY: partial(read_columns, path)}
 
 
 def _parquet(path: Path) -> Mapping[str, Read]:
