@@ -137,17 +137,20 @@ def _fields(lines: Sequence[str], separator: str) -> list[list[str]]:
 def _separator(sample: Sequence[str]) -> str | None:
     """What stands between the columns; None if there is one column.
 
-    Between numbers it may be anything that gives each line as many; between texts no blank.
+    Between numbers it is anything that stands in each line; between texts no blank, and only what gives each line as
+    many.
     """
     cut = [line.partition("#")[0] for line in sample]
-    plain = [line for line in sample if not line.lstrip().startswith("#")]
-    for lines, separators in ((cut, (",", ";", "\t", BLANKS)), (plain, (",", ";", "\t"))):
-        for one in separators:
-            rows = _fields(lines, one)
-            values = (text for row in rows[1:] or rows for text in row)
-            is_alike = len(rows[0]) > 1 and len({len(row) for row in rows}) == 1 if rows else False
-            if is_alike and (lines is plain or all(map(is_value, values))):
-                return one
+    for one in (",", ";", "\t", BLANKS):
+        rows = _fields(cut, one)
+        values = (text for row in rows[1:] or rows for text in row)
+        if rows and all(len(row) > 1 for row in rows) and all(map(is_value, values)):
+            return one
+    whole = [line for line in sample if not line.lstrip().startswith("#")]
+    for one in (",", ";", "\t"):
+        widths = {len(row) for row in _fields(whole, one)}
+        if len(widths) == 1 and widths != {1}:
+            return one
     return None
 
 

@@ -145,6 +145,8 @@ def test_codes_of_two_bits_that_may_have_names_are_refused(tmp_path):
         ("a, b\nc\n", 2, "line 1 has 2 columns, and others have 1; a name with a comma must stand in quotes"),
         ("label\na, b\nc\n", 2, "line 2 has 2 columns, and others have 1; a name with a comma"),
         ("a,1\nb,2,3\n", 2, "line 1 has 2 columns, and others have 1"),
+        ("0,1,1\n1,1\n0,1,0\n", 3, "line 2 has 2 columns and the first 3; each line must have as many"),
+        ("0 1\n\n1 1 0\n", 3, "line 3 has 3 columns and the first 2; each line must have as many"),
         ("0,1,1\n1,,1\n0,1,0\n", 3, "line 2, column 1 is empty; a value must stand there"),
         ('a\n"b\nc\n', 3, "can't be read as .csv: unexpected end of data"),
         ("", 1, "can't be read as .csv: it holds no values"),
