@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 SAMPLE = 200
 """Lines that tell what stands between the columns."""
 BLANKS = r"\s+"
+HEADS = {"label", "labels", "class", "classes", "class name", "class_name", "name", "names", "category", "target"}
+"""What a column of names is called, in small letters."""
 TRUE, FALSE = {"True", "TRUE", "true"}, {"False", "FALSE", "false"}
 
 
@@ -36,7 +38,8 @@ class Columns:
         """The values [n, columns], or the texts [n] of a single column.
 
         ``rows``: how many there must be; the first line then is a row if the file has as many lines. Otherwise it
-        names the columns if they are 0, 1, 2, …, or if it holds a text that does not stand below it again.
+        names the columns if they are 0, 1, 2, …, or if it holds a text that does not stand below it again. A first
+        column without a name is left out then.
 
         Raises ValueError: there are more or fewer, or the first line may be either.
         """
@@ -44,9 +47,12 @@ class Columns:
         if may_name and rows is None and self._may_be_code():
             either = "the first line, 0 and 1, may name two columns or be a row"
             raise ValueError(f"{self.path}: {either}; two columns of 0 and 1 must have texts as names, as in a,b")
-        if may_name and rows == lines and self.ends_empty:
-            known = f"the first line, {self._shown()}, may be a label, and the empty line at the end too"
-            raise ValueError(f"{self.path}: {known}; a file of {rows:,} labels must end without an empty line")
+        if may_name and rows == lines and (self.ends_empty or self._surely_names()):
+            right = "one more than these if the first names the columns, or a line of names above it if it does not"
+            end = " and an empty one at the end" if self.ends_empty else ""
+            raise ValueError(
+                f"{self.path}: {lines:,} lines{end} for {rows:,} items, the first {self._shown()}; must have {right}"
+            )
         values = self._below() if may_name and rows != lines else self._all()
         is_row = len(values) == 1 and values.size == rows
         if rows is not None and len(values) != rows and not is_row:
@@ -64,26 +70,36 @@ class Columns:
     def _may_name(self) -> bool:
         if not len(self.body):
             return False
-        if len(self.first) > 1 and [*self.first] == [*map(str, range(len(self.first)))]:
+        names = [*self.first][self._is_numbered() :]
+        if len(self.first) > 1 and names == [*map(str, range(len(names)))]:
             return True
         are_texts = self.body.dtype.kind == "U"
         return any(
-            not is_value(text) and not (are_texts and (self.body[:, column] == text).any())
+            text and not is_value(text) and not (are_texts and (self.body[:, column] == text).any())
             for column, text in enumerate(self.first)
         )
+
+    def _surely_names(self) -> bool:
+        """Whether the first line, which may name the columns, hardly is a row: a text above numbers, or called so."""
+        is_text = not all(map(is_value, self.first))
+        above_numbers = self.body.dtype.kind != "U" or all(map(is_value, np.unique(self.body).tolist()))
+        return is_text and (above_numbers or (len(self.first) == 1 and self.first[0].lower() in HEADS))
 
     def _may_be_code(self) -> bool:
         """Whether 0 and 1 in the first line may be a row, as all below are."""
         return [*self.first] == ["0", "1"] and bool(np.isin(self.body, (0, 1)).all())
 
+    def _is_numbered(self) -> bool:
+        """Whether the first column has no name, as pandas and R write numbers of lines."""
+        return len(self.first) > 1 and not self.first[0]
+
     def _below(self) -> NDArray[Any]:
-        """What stands below the names; without a first column that has none and tells the lines apart, as pandas and R
-        write it.
-        """
-        numbered = len(self.first) > 1 and not self.first[0] and len(np.unique(self.body[:, 0])) == len(self.body)
-        return self.body[:, 1:] if numbered else self.body
+        return self.body[:, self._is_numbered() :]
 
     def _all(self) -> NDArray[Any]:
+        if len(self.first) > 1 and "" in self.first:
+            column = 1 + self.first.index("")
+            raise ValueError(f"{self.path}: the first line has nothing in column {column}; a value must stand there")
         texts = np.array([self.first], dtype=str)
         first = texts if self.body.dtype.kind == "U" else as_numbers(texts)
         if first is None:

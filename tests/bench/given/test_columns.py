@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from bench.evaluation.evaluate import evaluate
@@ -19,7 +19,7 @@ from datasets.codes import OwnCodes
 NUMBER_OF = count()
 NUMBERS = ["1", "01", "1.0", "1e0", "1 000", "0 1"]
 MISSING = ["NA", "null", "None", "NaN", "n/a", "nan"]
-NAMED = ["golden retriever", "great white shark", "ox", "C", "C#", "F # 1", "x#", "日本", "é", "-", "label", "True"]
+NAMED = ["golden retriever", "great white shark", "ox", "C", "C#", "F # 1", "x#", "日本", "é", "-", "True"]
 WORDS = [*NUMBERS, *MISSING, *NAMED, "a, b", "a; b", "a\tb", 'the "q" x']
 NAMES = st.one_of(st.sampled_from(WORDS), st.text(st.sampled_from("ab,;# \t'\"01.é"), min_size=1, max_size=6))
 
@@ -27,6 +27,14 @@ NAMES = st.one_of(st.sampled_from(WORDS), st.text(st.sampled_from("ab,;# \t'\"01
 def read(path, rows=None):
     (array,) = arrays_of(path).values()
     return array(rows)
+
+
+def hardly_a_label(first, *below):
+    """Whether the first of these seems to name the others: a text above numbers alone."""
+    values = [
+        pd.notna(pd.to_numeric(name, errors="coerce")) or name in ("True", "nan", "NaN") for name in (first, *below)
+    ]
+    return len(values) > 1 and not values[0] and all(values[1:])
 
 
 def text_of(names, quoting, head=None):
@@ -49,6 +57,7 @@ def held(folder, text, ending="csv"):
 def test_quoted_names_are_read_as_they_are_written(tmp_path, names, head):
     if head in names:
         head = None
+    assume(head is not None or not hardly_a_label(*names))
     path = held(tmp_path, text_of(names, csv.QUOTE_ALL, head))
     assert read(path, len(names)).ravel().tolist() == names
 
@@ -61,6 +70,7 @@ def test_names_that_stand_in_no_quotes_are_read_as_they_are_written_or_refused(t
         head = None
     text = text_of(names, csv.QUOTE_MINIMAL, head)
     path = held(tmp_path, text)
+    assume(head is not None or not hardly_a_label(*names))
     try:
         found = read(path, len(names))
     except ValueError as fault:
@@ -141,11 +151,20 @@ def test_codes_of_two_bits_that_may_have_names_are_refused(tmp_path):
         ("a\nb\nc\n", 5, "3 lines for 5 items, must be as many, or one more whose first names the columns"),
         ("3\n1\n2\n", 2, "3 lines for 2 items, .*; the first is '3'"),
         ("#a\nb\nb\n", 3, "2 lines for 3 items, .*; the first is 'b'; lines that begin with # above them are comments"),
-        ("label\na\n\n", 2, "the first line, 'label', may be a label, and the empty line at the end too"),
+        ("label\na\n\n", 2, "2 lines and an empty one at the end for 2 items, the first 'label'; must have one more"),
+        ("dog\na\n\n", 2, "2 lines and an empty one at the end for 2 items, the first 'dog'; must have one more than"),
+        (
+            "label\na\nb\n",
+            3,
+            "3 lines for 3 items, the first 'label'; must have one more than these if",
+        ),
+        ("kind\n1\n2\n", 3, "3 lines for 3 items, the first 'kind'; must have one more than these if the first names"),
+        ("a,b\n1,0\n0,1\n", 3, "3 lines for 3 items, the first 'a,b'; must have one more than these if the first"),
         ("a, b\nc\n", 2, "line 1 has 2 columns, and others have 1; a name with a comma must stand in quotes"),
         ("label\na, b\nc\n", 2, "line 2 has 2 columns, and others have 1; a name with a comma"),
         ("a,1\nb,2,3\n", 2, "line 1 has 2 columns, and others have 1"),
         ("0,1,1\n1,1\n0,1,0\n", 3, "line 2 has 2 columns and the first 3; each line must have as many"),
+        (",1,1\n0,1,1\n0,1,0\n", None, "the first line has nothing in column 1; a value must stand there"),
         ("0 1\n\n1 1 0\n", 3, "line 3 has 3 columns and the first 2; each line must have as many"),
         ("0,1,1\n1,,1\n0,1,0\n", 3, "line 2, column 1 is empty; a value must stand there"),
         ('a\n"b\nc\n', 3, "can't be read as .csv: unexpected end of data"),
@@ -184,12 +203,14 @@ def test_numbers_that_numpy_writes_are_those_that_it_had(tmp_path, number, betwe
 def test_frames_that_pandas_writes_are_those_that_it_had(tmp_path, wanted):
     rng = np.random.default_rng(2)
     values = rng.random((6, 3)) > 0.5 if wanted == "truth values" else rng.standard_normal((6, 3))
-    frame = pd.DataFrame(values, index=rng.permutation(20)[:6])
+    frame = pd.DataFrame(values, index=[7, 0, 1, 0, 1, 2])
     path = held(tmp_path, frame.to_csv(index=wanted == "index"))
     found = read(path)
     assert np.array_equal(found, values) and found.dtype == values.dtype
     assert np.array_equal(read(path, 6), values)
-    labels = pd.Series(["01", "1", "NA", "C#", "x", "x"], name="label")
+    named = frame.rename(columns=lambda column: f"b{column}")
+    assert np.array_equal(read(held(tmp_path, named.to_csv(index=wanted == "index"))), values)
+    labels = pd.Series(["01", "1", "NA", "C#", "x", "x"], name="label", index=frame.index)
     assert read(held(tmp_path, labels.to_csv(index=wanted == "index")), 6).tolist() == labels.tolist()
 
 
