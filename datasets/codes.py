@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.given.files import NAMES, READERS, Arrays, arrays_of, place
 from bench.given.forms import check_form
-from bench.given.labels import read_labels
+from bench.given.labels import of_one_kind, read_labels
 from bench.interfaces import Context
 from datasets.arrays import check_vectors
 from datasets.checks import file_hash, needed_folder
@@ -136,7 +137,11 @@ def _parts(found: Found, bits: int | None) -> tuple[CodePart, CodePart]:
     if first is not None and second is not None and first.shape[1] != second.shape[1]:
         told = f"{query.vectors_where}: {second.shape[1]} columns"
         raise ValueError(f"{told}, but {database.vectors_where} has {first.shape[1]}")
-    return database, query
+    if database.labels is None or query.labels is None:
+        return database, query
+    where = [place(found[name][0], found[name][1] or "") for name in ("database_labels", "query_labels")]
+    labels = of_one_kind((where[0], where[1]), (database.labels, query.labels))
+    return replace(database, labels=labels[0]), replace(query, labels=labels[1])
 
 
 def _part(files: Mapping[Path, Arrays], found: Found, name: str, bits: int | None) -> CodePart:
@@ -144,20 +149,25 @@ def _part(files: Mapping[Path, Arrays], found: Found, name: str, bits: int | Non
     check_form(where, codes, bits)
     labels, vectors, vectors_where = None, None, ""
     if f"{name}_labels" in found:
-        labels_where, array = _read(files, *found[f"{name}_labels"])
+        labels_where, array = _read(files, *found[f"{name}_labels"], len(codes))
         labels = read_labels(labels_where, array, len(codes))
     if f"{name}_vectors" in found:
-        vectors_where, vectors = _read(files, *found[f"{name}_vectors"])
+        vectors_where, vectors = _read(files, *found[f"{name}_vectors"], len(codes))
         check_vectors(vectors_where, vectors)
         if len(vectors) != len(codes):
             raise ValueError(f"{vectors_where}: {len(vectors):,} vectors for {len(codes):,} codes in {where}")
     return CodePart(where, codes, labels, vectors, vectors_where)
 
 
-def _read(files: Mapping[Path, Arrays], path: Path, name: str | None) -> tuple[str, NDArray[Any]]:
-    """An array, the only one of its file where it is not named, and its name for messages."""
+def _read(
+    files: Mapping[Path, Arrays], path: Path, name: str | None, rows: int | None = None
+) -> tuple[str, NDArray[Any]]:
+    """An array, the only one of its file where it is not named, and its name for messages.
+
+    ``rows``: how many there must be, if known.
+    """
     held = files[path]
     if name is None and len(held) != 1:
         raise ValueError(f"{path} holds {', '.join(held) or 'no array'}; one array is right")
     own = next(iter(held)) if name is None else name
-    return place(path, own), held[own]()
+    return place(path, own), held[own](rows)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.evaluation.sources import read
 from bench.given.forms import Given, as_codes
-from bench.given.labels import number_classes, read_labels
+from bench.given.labels import number_classes, of_one_kind, read_labels
 from bench.grids.published import load_reference
 from bench.interfaces import Int, Labels
 from bench.quality.ranking import PRESETS, HammingRanking
@@ -130,12 +130,13 @@ def _given(
     (first, query), (second, database) = (_array(name, one) for name, one in zip(names, codes, strict=True))
     given = as_codes((first, second), query, database, bits)
     (first, query), (second, database) = (
-        _array(f"{name} labels", one) for name, one in zip(names, labels, strict=True)
+        _array(f"{name} labels", own, len(one.codes)) for name, own, one in zip(names, labels, given, strict=True)
     )
     query, database = (
         read_labels(where, own, len(one.codes))
         for where, own, one in zip((first, second), (query, database), given, strict=True)
     )
+    query, database = of_one_kind((first, second), (query, database))
     _, of_database, of_query = number_classes(f"{first} and {second}", database, query, signed=True)
     return given, (of_query, of_database)
 
@@ -165,8 +166,8 @@ def published_map(reference: str) -> float:
     return float(found["map"].iloc[0])
 
 
-def _array(name: str, source: Source) -> tuple[str, NDArray[Any]]:
-    return (name, np.asarray(source)) if not isinstance(source, str | Path) else read(source)
+def _array(name: str, source: Source, rows: int | None = None) -> tuple[str, NDArray[Any]]:
+    return (name, np.asarray(source)) if not isinstance(source, str | Path) else read(source, rows)
 
 
 def _beyond(places: Sequence[int], items: int) -> Iterator[str]:

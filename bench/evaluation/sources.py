@@ -11,8 +11,10 @@ from bench.given.files import arrays_of, listed, place
 from bench.system.places import user_path
 
 
-def read(source: str | Path) -> tuple[str, NDArray[Any]]:
+def read(source: str | Path, rows: int | None = None) -> tuple[str, NDArray[Any]]:
     """The array of ``FILE`` or ``FILE:VARIABLE``, and its name for messages.
+
+    ``rows``: how many there must be, if known; see ``Columns``.
 
     Raises ValueError: there is no such file or variable, or the file is damaged or holds several arrays.
     """
@@ -24,7 +26,7 @@ def read(source: str | Path) -> tuple[str, NDArray[Any]]:
         (variable,) = arrays
     elif variable not in arrays:
         raise ValueError(f"{path} has no variable {variable!r}; it holds {listed(arrays)}")
-    return place(path, variable), arrays[variable]()
+    return place(path, variable), arrays[variable](rows)
 
 
 def _split(source: str) -> tuple[Path, str | None]:

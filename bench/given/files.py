@@ -11,12 +11,15 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.given.columns import Columns, read_columns
 from bench.given.labels import as_texts
+from bench.given.matlab import Read, hdf5, mat
 
 T = TypeVar("T")
-Read = Callable[[], Any]
-Arrays = Mapping[str, Callable[[], NDArray[Any]]]
-"""The arrays of a file by name. A call reads one of them."""
+Arrays = Mapping[str, Callable[..., NDArray[Any]]]
+"""The arrays of a file by name. A call reads one of them. It may tell how many rows there must be, by which a file of
+text knows whether its first line names the columns.
+"""
 ONLY = ""
 """The name of the array in a file that holds one array without a name."""
 NAMES = {
@@ -57,8 +60,10 @@ def place(path: Path, name: str) -> str:
     return f"{path}:{name}" if name else str(path)
 
 
-def _array(path: Path, name: str, read: Read) -> NDArray[Any]:
+def _array(path: Path, name: str, read: Read, rows: int | None = None) -> NDArray[Any]:
     value = _tried(path, read)
+    if isinstance(value, Columns):
+        value = value.array(rows)
     if hasattr(value, "toarray"):  # a sparse matrix of MATLAB
         value = value.toarray()
     array = np.asarray(value)
@@ -94,47 +99,6 @@ def _member(path: Path, name: str) -> Any:
         return held[name]
 
 
-def _mat(path: Path) -> Mapping[str, Read]:
-    """MATLAB's files: version 7.3 is HDF5, in which its arrays are transposed."""
-    import h5py
-    from scipy.io import whosmat
-
-    if h5py.is_hdf5(path):
-        return _hdf5(path)
-    return {name: partial(_variable, path, name) for name, _, _ in whosmat(path)}
-
-
-def _variable(path: Path, name: str) -> Any:
-    from scipy.io import loadmat
-
-    return loadmat(path, variable_names=[name])[name]
-
-
-def _hdf5(path: Path) -> Mapping[str, Read]:
-    import h5py
-
-    found: dict[str, Read] = {}
-
-    def visit(name: str, held: Any) -> None:
-        texts = isinstance(held, h5py.Dataset) and held.shape and h5py.check_string_dtype(held.dtype)
-        if texts or (isinstance(held, h5py.Dataset) and held.dtype.kind in "buif"):
-            found[name] = partial(_of_hdf5, path, name)
-
-    with h5py.File(path, "r") as file:
-        file.visititems(visit)
-    return found
-
-
-def _of_hdf5(path: Path, name: str) -> Any:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        values = file[name][()]
-        if values.dtype == object:  # texts of any length
-            values = values.astype("S")
-        return values.T if "MATLAB_class" in file[name].attrs else values
-
-
 def _torch(path: Path) -> Mapping[str, Read]:
     """Tensors alone: a file that would have to be unpickled is refused by torch."""
     import torch
@@ -145,33 +109,7 @@ def _torch(path: Path) -> Mapping[str, Read]:
 
 
 def _text(path: Path) -> Mapping[str, Read]:
-    return {ONLY: partial(_columns, path)}
-
-
-def _columns(path: Path) -> NDArray[Any]:
-    """Columns between commas, semicolons or spaces, with a line of names above them, as 0, 1, 2, …, or without.
-
-    A text in the first line is a name if its column does not hold it again.
-    """
-    import pandas as pd
-
-    text = pd.read_csv(path, header=None, sep=_separator(path), comment="#", skipinitialspace=True, low_memory=False)
-    first, below = text.iloc[0], text.iloc[1:]
-    head = pd.to_numeric(first, errors="coerce")
-    counted = len(head) > 1 and (head == range(len(head))).all()
-    named = counted or (head.isna() & ~(below == first).any()).any()
-    body = below if named and len(below) else text
-    numbers = body.apply(pd.to_numeric, errors="coerce")
-    values = body.to_numpy(dtype=str) if numbers.isna().any(axis=None) else numbers.to_numpy()
-    return values[:, 0] if values.shape[1] == 1 else values
-
-
-def _separator(path: Path) -> str:
-    """What stands between the columns, as the first line tells that is no comment."""
-    with path.open(encoding="utf-8") as file:
-        lines = (line.partition("#")[0].strip() for line in file)
-        first = next(filter(None, lines), "")
-    return next((one for one in ",;\t" if one in first), r"\s+")
+    return {ONLY: partial(read_columns, path)}
 
 
 def _parquet(path: Path) -> Mapping[str, Read]:
@@ -192,9 +130,9 @@ def _parquet(path: Path) -> Mapping[str, Read]:
 READERS: dict[str, Callable[[Path], Mapping[str, Read]]] = {
     ".npy": _npy,
     ".npz": _npz,
-    ".mat": _mat,
-    ".h5": _hdf5,
-    ".hdf5": _hdf5,
+    ".mat": mat,
+    ".h5": hdf5,
+    ".hdf5": hdf5,
     ".pt": _torch,
     ".pth": _torch,
     ".csv": _text,

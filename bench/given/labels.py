@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ UserLabels = NDArray[Any]
 """Whole numbers of any type, or texts, [n]; or sets of classes, of 0 and 1 of any type [n, classes]."""
 KINDS = {"biufU": "integers or texts", "biuUS": "integers or texts", "iu": "integers"}
 """What labels of numpy's kinds are called."""
+INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+NUMBER = re.compile(r"[+-]?(?!0[0-9])([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+"""A number as text, without zeros in front of it."""
 
 
 def check_labels(
@@ -41,19 +45,55 @@ def read_labels(where: str, labels: NDArray[Any], count: int) -> UserLabels:
     """The labels of ``count`` items, of an array [n], [n, 1] or [1, n] of integers, whole numbers or texts, or of an
     array [n, classes] of 0 and 1.
 
-    Raises ValueError: they are of another shape, type or number, or a label is no whole number.
+    Raises ValueError: they are of another shape, type or number, or a label is no whole number or an empty text.
     """
     if labels.ndim == 2 and (labels.shape[1] == 1 or (len(labels) == 1 and count > 1)):
         labels = labels.ravel()
     if labels.dtype.kind == "O" and len({type(label) for label in labels.flat}) == 1:
         labels = np.array(labels.tolist())
     check_labels(where, labels, count, "biufU")
+    if labels.dtype.kind == "U" and (labels == "").any():
+        row = int((labels == "").argmax())
+        raise ValueError(f"{where}: the label at row {row} is empty; a label must be a whole number or a text")
     if labels.ndim == 2 or labels.dtype.kind != "f":
         return labels
     wrong = np.flatnonzero(~(np.abs(labels) < 2**53) | (labels != np.floor(labels)))
     if len(wrong):
         raise ValueError(f"{where}: {labels[wrong[0]]} at row {wrong[0]}; a label must be a whole number or a text")
     return labels.astype(np.int64)
+
+
+def of_one_kind(where: tuple[str, str], labels: tuple[UserLabels, UserLabels]) -> tuple[UserLabels, UserLabels]:
+    """The labels of both splits, as ``read_labels`` gives them, with texts as numbers where all of both are numbers.
+
+    Texts are numbers if each of a split is a whole number, without zeros in front and in one spelling alone; as a file
+    of text has class numbers. Else those of both splits are names as they are written, and 01 and 1 are two.
+
+    Raises ValueError: a label among numbers is NaN or infinite.
+    """
+    first, second = (_numbers(one) if one.dtype.kind == "U" else one for one in labels)
+    if first is None or second is None:
+        return labels
+    return read_labels(where[0], first, len(first)), read_labels(where[1], second, len(second))
+
+
+def _numbers(texts: NDArray[np.str_]) -> NDArray[Any] | None:
+    """Texts [n] as numbers; None if they are names."""
+    unique, inverse = np.unique(texts, return_inverse=True)
+    if all(INTEGER.fullmatch(text) for text in unique.tolist()):
+        values = [*map(int, unique.tolist())]
+        kinds = [kind for kind in (np.int64, np.uint64) if _holds(kind, values)]
+        return np.array(values, dtype=kinds[0])[inverse] if kinds else None
+    if not all(NUMBER.fullmatch(text) for text in unique.tolist()):
+        return None
+    reals = unique.astype(np.float64)
+    finite = reals[np.isfinite(reals)]
+    is_whole = bool(((np.abs(finite) < 2**53) & (finite == np.floor(finite))).all())
+    return reals[inverse] if is_whole and len(np.unique(reals)) == len(reals) else None
+
+
+def _holds(kind: type[np.integer[Any]], values: Sequence[int]) -> bool:
+    return np.iinfo(kind).min <= min(values) and max(values) <= np.iinfo(kind).max
 
 
 def as_texts(where: str, labels: NDArray[Any]) -> NDArray[Any]:

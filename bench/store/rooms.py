@@ -41,7 +41,7 @@ ROOMS: Mapping[RoomName, Room] = {
     # The writing of whole files, and who of several writes.
     "files": Room(1, ("bench.system.files", "bench.system.leases")),
     # Codes and labels as users have them: the data sets of codes read them so.
-    "given": Room(2, ("bench.given",)),
+    "given": Room(3, ("bench.given",)),
     # The rows that are trained on, searched, and taken as queries.
     "protocols": Room(1, ("bench.grids.protocols",)),
     # A scikit-learn estimator as a hasher.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.given.labels import check_labels, number_classes, read_labels
+from bench.given.labels import check_labels, number_classes, of_one_kind, read_labels
 
 NUMBERS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20)
 KINDS = st.sampled_from(["i8", "u8"])
@@ -103,6 +103,49 @@ def test_labels_of_every_kind_and_form_say_which_items_are_of_one_class(numbers,
     read = read_labels("X", np.array(numbers).astype(kind).reshape(shape), len(numbers))
     _, found, _ = number_classes("X", read, read, signed=True)
     assert np.array_equal(found[:, None] == found, np.equal.outer(numbers, numbers))
+
+
+SPELLINGS = ["1", "01", "001", "1.0", "1e0", "+1", "-0", "0", "0.0", "2", "2.5", "2.50", "nan", "NaN", "inf", "1_0"]
+
+
+def of_kind(first, second):
+    return of_one_kind(("query", "database"), (np.array(first), np.array(second)))
+
+
+@given(st.lists(st.sampled_from(SPELLINGS), min_size=1, max_size=6))
+def test_texts_of_several_spellings_are_as_many_classes_as_there_are_texts(texts):
+    every = [*texts, *SPELLINGS]
+    query, database = of_kind(texts, every)
+    _, found, other = number_classes("X", database, query, signed=True)
+    assert np.array_equal(other[:, None] == found, [[one == two for two in every] for one in texts])
+
+
+@pytest.mark.parametrize(
+    ("query", "database", "numbers"),
+    [
+        (["10", "2", "-1"], ["2", "2", "0"], ([10, 2, -1], [2, 2, 0])),
+        (["10", "2"], ["2.0", "0.0"], ([10, 2], [2, 0])),
+        (["1.000000000000000000e+00", "1.000000000000000000e+01"], [10, 1], ([1, 10], [10, 1])),
+        ([2, 1], ["1", "3"], ([2, 1], [1, 3])),
+        ([str(2**63), "1"], ["-1"], ([2**63, 1], [-1])),
+    ],
+)
+def test_texts_that_are_whole_numbers_on_both_sides_are_numbers(query, database, numbers):
+    found = of_kind(query, database)
+    assert all(one.dtype.kind in "iu" for one in found) and tuple(one.tolist() for one in found) == numbers
+
+
+@pytest.mark.parametrize(
+    ("query", "database"),
+    [(["1"], ["01", "1"]), (["1"], ["1", "None"]), (["1", "1.0"], ["1"]), ([str(2**64)], ["1"]), (["2.5"], ["1"])],
+)
+def test_where_one_split_has_names_the_texts_of_both_are_names_as_written(query, database):
+    assert [one.tolist() for one in of_kind(query, database)] == [query, database]
+
+
+def test_what_is_no_finite_number_among_numbers_is_named():
+    with pytest.raises(ValueError, match=r"^query: nan at row 1; a label must be a whole number or a text"):
+        of_kind(["1.0", "nan"], ["1.0", "2.0"])
 
 
 @pytest.mark.parametrize(
