@@ -99,7 +99,8 @@ def twins(database: Items, query: Items, hashes: Hashes, context: Context, given
     if kept.is_file():
         return Twins(**json.loads(kept.read_text()))
     found = _found(hashes, given)
-    replace_file(kept, lambda path: path.write_text(json.dumps(asdict(found))))
+    known = {name: value for name, value in asdict(found).items() if value is not None}
+    replace_file(kept, lambda path: path.write_text(json.dumps(known)))
     return found
 
 
