@@ -24,6 +24,10 @@ EXACT = 2**24
 """float32 holds every whole number up to this one, and not every one beyond."""
 COARSE = 1e-3
 """Share of a column's range: with wider steps of float32, the differences between rows are no longer true."""
+COMPARED = 1000
+"""Rows of a block, at most, whose directions are compared."""
+FEW_COARSE = 0.05
+"""A larger share of the rows with directions that float32 rounds coarsely is told."""
 
 Convert = Callable[[NDArray[Any], int], Float]
 """A function of a block of rows of any numbers, and of the number of its first row, to float32 rows."""
@@ -72,6 +76,11 @@ def read_vectors(where: str, source: Any) -> tuple[Float, list[str]]:
     return vectors, losses.remarks()
 
 
+def is_rounded(source: Any) -> bool:
+    """Whether float32 does not hold every number of the type of a source."""
+    return not np.can_cast(source.dtype, np.float32)
+
+
 def converted(source: Any, convert: Convert) -> Float:
     """Every row of a source through ``convert``, read by blocks: float32 [n, d]."""
     vectors = room_for_vectors(*source.shape)
@@ -112,7 +121,7 @@ def to_float32(where: str, block: NDArray[Any], first_row: int) -> Float:
     check_finite(where, block, first_row)
     with np.errstate(over="ignore"):
         vectors: Float = block.astype(np.float32, copy=False)
-    if not np.can_cast(block.dtype, np.float32):
+    if is_rounded(block):
         check_finite(where, vectors, first_row, "; beyond float32", block)
     return vectors
 
@@ -151,7 +160,7 @@ class Losses:
         self.high: NDArray[np.float64] | None = None
 
     def watch(self, block: NDArray[Any]) -> None:
-        if np.can_cast(self.dtype, np.float32):
+        if not is_rounded(block):
             return
         if self.dtype.kind in "iu":
             self.beyond += int(((block > EXACT) | (block < -EXACT)).sum())
@@ -177,3 +186,33 @@ class Losses:
                     f"first column {at} from {self.low[at]} to {self.high[at]}: subtract what their values share"
                 )
         return said
+
+
+class AngleLosses:
+    """What float32 rounds of directions, seen block by block: the error of a row against its distance to another."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.compared = self.coarse = 0
+
+    def watch(self, unit: NDArray[np.float64]) -> None:
+        """``unit``: rows of length 1 or of zeros, float64 [n, d]. Those of a sample are compared with others half a
+        block away.
+        """
+        some = unit[:: -(-len(unit) // COMPARED) or 1]
+        some = some[some.any(axis=1)]
+        apart = np.linalg.norm(some - np.roll(some, len(some) // 2, axis=0), axis=1)
+        lost = np.linalg.norm(some - some.astype(np.float32), axis=1)
+        told = apart > 16 * np.finfo(np.float64).eps  # nearer ones are multiples of each other, up to rounding
+        self.compared += int(told.sum())
+        self.coarse += int((lost[told] > COARSE * apart[told]).sum())
+
+    def remarks(self) -> list[str]:
+        """A sentence on rounded differences, if they are those of more than a few rows."""
+        if self.coarse <= FEW_COARSE * self.compared:
+            return []
+        share = f"for {self.coarse / self.compared:.0%} of the rows by more than a thousandth"
+        return [
+            f"{self.where}: directions lie so near each other that float32 rounds their differences, {share}: "
+            "the exact neighbours are those of the rounded directions"
+        ]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bench.given.forms import as_codes, packed_bits
 from bench.given.labels import UserLabels, number_classes
 from bench.interfaces import Codes, Float, Items
-from datasets.arrays import read_vectors
-from datasets.twins import Hashes, content_hash
+from datasets.arrays import is_rounded, read_vectors
+from datasets.twins import Hashes, content_hash, given_hashes
 
 MOST_BITS = 2**16
 
@@ -33,13 +33,16 @@ class CodePart:
 
 
 class Coded(NamedTuple):
-    """What a data set of codes keeps: classes (None without labels), items, content hashes, and remarks."""
+    """What a data set of codes keeps: classes (None without labels), items, content hashes, remarks, and the content
+    hashes of vectors in their files where these are read with losses.
+    """
 
     classes: Sequence[str] | None
     database: Items
     query: Items
     hashes: Hashes
     remarks: list[str]
+    given: Hashes | None
 
 
 def coded(
@@ -65,7 +68,7 @@ def coded(
     first = _items(0, f"{fingerprint}/train", given[1].codes, of_database, vectors[0])
     second = _items(len(first), f"{fingerprint}/query", given[0].codes, of_query, vectors[1])
     told = [remark.removeprefix(f"{source}/") for remark in remarks]
-    return Coded(classes, first, second, (_hashes(vectors[0]), _hashes(vectors[1])), told)
+    return Coded(classes, first, second, (_hashes(vectors[0]), _hashes(vectors[1])), told, _given(database, query))
 
 
 def _vectors(part: CodePart, remarks: list[str]) -> Float | None:
@@ -80,6 +83,13 @@ def _items(first_id: int, fingerprint: str, codes: Codes, labels: UserLabels | N
     ids = np.arange(first_id, first_id + len(codes), dtype=np.int64)
     every = np.broadcast_to(np.int64(-1), len(codes)) if labels is None else labels
     return Items(ids, every, fingerprint, vectors=vectors, codes=codes)
+
+
+def _given(database: CodePart, query: CodePart) -> Hashes | None:
+    if database.vectors is None or query.vectors is None:
+        return None
+    rounded = is_rounded(database.vectors) or is_rounded(query.vectors)
+    return given_hashes([database.vectors], [query.vectors]) if rounded else None
 
 
 def _hashes(vectors: Float | None) -> Iterator[bytes]:

@@ -73,7 +73,7 @@ class OwnCodes(TrainTest):
         database, query = _parts(_found(self.data_dir), self.bits)
         source = str(self.data_dir)
         made = coded(source, self.fingerprint, database, query, self.bits)
-        return self._keep(source, *made[:4], context, made.remarks)
+        return self._keep(source, *made[:4], context, made.remarks, given=made.given)
 
 
 Found = Mapping[str, tuple[Path, str | None]]

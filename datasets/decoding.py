@@ -22,6 +22,14 @@ PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 """The tag of a TIFF that says what 0 is, and its value for white; Pillow heeds it up to 8 bits."""
 
 
+DEPTHS = {"1": 1, "L;2": 2, "L;4": 4, "L": 8, "RGB": 8}
+"""The bits of a sample of a PNG, by Pillow's name of its raw form; Pillow scales samples up to 8 bits, and not the
+transparent one.
+"""
+DEEP, DEEP_LOWER = "RGB;16B", "RGB;16L"
+"""The raw form of colours of 16 bits, of which Pillow keeps the upper 8, and one by which it keeps the lower 8."""
+
+
 @cache
 def suffixes() -> dict[str, str]:
     """The formats that are decoded, by the suffix of their files' names in small letters."""
@@ -49,7 +57,12 @@ def decode(content: bytes, *, reduced: bool = False) -> NDArray[np.uint8]:
     with Image.open(BytesIO(content), formats=sorted(set(suffixes().values()))) as opened:
         if reduced:
             opened.draft("RGB", (1, 1))
+        raw = opened.tile[0][3] if opened.format == "PNG" and opened.tile else None
         opened.load()
+        if raw in DEPTHS:
+            _scale_transparent(opened, DEPTHS[raw])
+        elif raw == DEEP and "transparency" in opened.info:
+            _cut_out(opened, content)
         image = _upright(opened)
         if image.mode in WHITE:
             image = _shallow(image, inverted=getattr(opened, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO)
@@ -57,6 +70,28 @@ def decode(content: bytes, *, reduced: bool = False) -> NDArray[np.uint8]:
             visible = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", visible.size, "white"), visible)
         return np.asarray(image.convert("RGB"))
+
+
+def _scale_transparent(image: Image, bits: int) -> None:
+    """Bring the transparent value of a PNG, if it names one, to the 8 bits of its pixels. Bits above do not count."""
+    value, most = image.info.get("transparency"), 2**bits - 1
+    if isinstance(value, int):
+        image.info["transparency"] = (value & most) * 255 // most
+    elif isinstance(value, tuple):
+        image.info["transparency"] = tuple(one & most for one in value)
+
+
+def _cut_out(image: Image, content: bytes) -> None:
+    """Make those pixels transparent whose 16-bit colour is the transparent one of a PNG."""
+    from PIL import Image
+
+    with Image.open(BytesIO(content), formats=["PNG"]) as again:
+        tiles: Any = [(*again.tile[0][:3], DEEP_LOWER)]
+        again.tile = tiles
+        lower = np.asarray(again).astype(np.uint16)
+    colours = np.asarray(image).astype(np.uint16) << 8 | lower
+    transparent = (colours == np.array(image.info.pop("transparency"))).all(axis=2)
+    image.putalpha(Image.fromarray(np.where(transparent, np.uint8(0), np.uint8(255))))
 
 
 def _upright(image: Image) -> Image:

@@ -86,8 +86,8 @@ class Listing:
         )
 
 
-def state(path: Path) -> str:
-    """A file's size and time of change.
+def state(path: Path) -> os.stat_result:
+    """What the system says of a file: its size, its times of change and more.
 
     Raises ValueError: the path can't be read, or is not a file.
     """
@@ -97,7 +97,7 @@ def state(path: Path) -> str:
         raise ValueError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
     if not S_ISREG(status.st_mode):
         raise ValueError(f"{path}: cannot be read (not a file)")
-    return f"{status.st_size}\0{status.st_mtime_ns}"
+    return status
 
 
 def is_hidden(path: Path, root: Path) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench.given.labels import as_texts, check_labels
 from bench.interfaces import Context, Float
 from datasets import inner_product
-from datasets.arrays import check_finite, check_vectors, converted, read_vectors, whole
+from datasets.arrays import AngleLosses, check_finite, check_vectors, converted, read_vectors, whole
 from datasets.checks import needed_folder, one_line
 from datasets.coded import CodePart, coded
 from datasets.files import state
@@ -74,7 +74,7 @@ class HDF5(VectorSet):
         database, query = (self._coded(name) for name in ("train", "test"))
         made = coded(str(self.data_dir), self.fingerprint, database, query)
         more = [remark.removeprefix(f"{self.data_dir}/") for remark in self.layout().remarks]
-        return self._keep(str(self.data_dir), *made[:4], context, [*made.remarks, *more])
+        return self._keep(str(self.data_dir), *made[:4], context, [*made.remarks, *more], given=made.given)
 
     def _coded(self, name: str) -> CodePart:
         """One split of a file of codes."""
@@ -197,25 +197,32 @@ def _is_text(kind: np.dtype[Any]) -> bool:
 
 
 def _by_angle(where: str, data: h5py.Dataset) -> tuple[Float, list[str]]:
-    """The vectors at unit length. Rows of zeros have no direction: they stay as they are, and a remark counts them."""
+    """The vectors at unit length. Rows of zeros have no direction: they stay as they are, and a remark counts them.
+    Another tells where float32 rounds what the directions differ by.
+    """
     check_vectors(where, data)
     zeros: list[int] = []
+    losses = AngleLosses(where)
 
     def convert(block: NDArray[Any], first_row: int) -> Float:
         check_finite(where, block, first_row)
-        unit, zero = unit_length(block)
+        unit, zero = unit_length(block, losses)
         zeros.extend(first_row + zero)
         return unit
 
     vectors = converted(data, convert)
     if not zeros:
-        return vectors, []
+        return vectors, losses.remarks()
     counted = f"{where}: rows of zeros: {len(zeros):,} of {len(vectors):,}, first row {zeros[0]}"
-    return vectors, [f"{counted}; they have no direction and stay at distance 1 from every other"]
+    said = f"{counted}; they have no direction and stay at distance 1 from every other"
+    return vectors, [said, *losses.remarks()]
 
 
-def unit_length(rows: NDArray[Any]) -> tuple[Float, NDArray[np.intp]]:
-    """Rows of finite numbers divided by their lengths, float32 [n, d], and the positions of all-zero rows, [z]."""
+def unit_length(rows: NDArray[Any], losses: AngleLosses | None = None) -> tuple[Float, NDArray[np.intp]]:
+    """Rows of finite numbers divided by their lengths, float32 [n, d], and the positions of all-zero rows, [z].
+
+    ``losses`` see the rows before they are rounded.
+    """
     wide = rows.astype(np.float64)
     largest = np.abs(wide).max(axis=1)
     # A power of 2 divides exactly; the squares of the largest and the smallest numbers have no float64.
@@ -223,7 +230,10 @@ def unit_length(rows: NDArray[Any]) -> tuple[Float, NDArray[np.intp]]:
     lengths = np.sqrt(np.einsum("nd,nd->n", wide, wide))
     zero = np.flatnonzero(largest == 0)
     lengths[zero] = 1
-    return (wide / lengths[:, None]).astype(np.float32), zero
+    wide /= lengths[:, None]
+    if losses is not None:
+        losses.watch(wide)
+    return wide.astype(np.float32), zero
 
 
 def _bits(where: str, data: h5py.Dataset) -> NDArray[Any]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Context, Items
 from datasets.checks import needed_folder
-from datasets.files import FileImages, Listing, state
+from datasets.contents import content_hashes
+from datasets.files import FileImages, Listing
 from datasets.lists import read_lines
 from datasets.train_test import TrainTest
 from datasets.twins import twins
@@ -54,9 +55,9 @@ class ImageLists(TrainTest):
         self.full = full
 
     def fingerprint(self) -> str:
-        """A hash of the lists, the classes, and the images' sizes and times of change.
+        """A hash of the lists, the classes, and the images' names and contents, in order.
 
-        Raises ValueError: a list or an image is missing, or a line is wrong.
+        Raises ValueError: a list or an image is missing or can't be read, or a line is wrong.
         """
         return self._fingerprint(self._lists())
 
@@ -80,10 +81,11 @@ class ImageLists(TrainTest):
 
     def _fingerprint(self, lists: dict[str, ListedImages]) -> str:
         digest = blake2b("\0".join(self._names()).encode(), digest_size=16)
+        contents = iter(content_hashes([path for listed in lists.values() for path in listed.paths]))
         for listed in lists.values():
             digest.update(f"\n{listed.source.name} {listed.sets.shape}\n".encode() + listed.sets.tobytes())
             for path in listed.paths:
-                digest.update(os.fsencode(f"{path.name}\0{state(path)}\n"))
+                digest.update(os.fsencode(f"{path.name}\0{next(contents)}\n"))
         return digest.hexdigest()
 
     def _names(self) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from bench.interfaces import Context
 from datasets.checks import check_count, needed_folder
-from datasets.files import Listing, state
+from datasets.contents import content_hashes
+from datasets.files import Listing
 from datasets.train_test import TrainTest
 
 
@@ -27,16 +28,17 @@ class ImageSplits:
     test: Listing
 
     def fingerprint(self) -> str:
-        """A hash of the classes, and of the images' names, sizes, times of change and labels, in order.
+        """A hash of the classes, and of the images' names, contents and labels, in order.
 
-        Raises ValueError: an image is missing.
+        Raises ValueError: an image is missing, or can't be read.
         """
         digest = blake2b(os.fsencode("\0".join(self.classes)), digest_size=16)
+        contents = iter(content_hashes([*self.train.paths, *self.test.paths]))
         for listing in (self.train, self.test):
             digest.update(f"\n{len(listing.paths)}\n".encode())
             for path, label in zip(listing.paths, listing.labels, strict=True):
                 name = path.relative_to(self.root).as_posix()
-                digest.update(os.fsencode(f"{name}\0{state(path)}\0{label}\n"))
+                digest.update(os.fsencode(f"{name}\0{next(contents)}\0{label}\n"))
         return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,8 +16,9 @@ from bench.given.labels import UserLabels, number_classes
 from bench.interfaces import Context, Int, Items
 from datasets.checks import file_hash, needed_folder
 from datasets.columns import image_column, label_column, schema_of
+from datasets.contents import content_hashes
 from datasets.decoding import decode
-from datasets.files import checked_hashes, state
+from datasets.files import checked_hashes
 from datasets.shards import image_files, read_shard
 from datasets.splits import HOLDING, TESTS, Splits, find_splits
 from datasets.train_test import TrainTest
@@ -53,14 +55,18 @@ class Parquet(TrainTest):
         self.train_split, self.test_split = train_split, test_split
 
     def fingerprint(self) -> str:
-        """A hash of the columns, of the shards' names and contents, and of the state of images that stand in files."""
+        """A hash of the columns, of the shards' names and contents, and of those of images that stand in files.
+
+        Raises ValueError: a shard or an image is missing, or can't be read.
+        """
         splits = self._splits()
         image, label = self._columns(splits)
         shards = [*splits.train, *splits.test]
         digest = blake2b(f"{file_hash(shards)}\0{image}\0{label}".encode(), digest_size=16)
-        for shard in shards:
-            for path in image_files(shard, image).values():
-                digest.update(f"\0{path.relative_to(shard.parent)}\0{state(path)}".encode())
+        beside = [(shard.parent, path) for shard in shards for path in image_files(shard, image).values()]
+        contents = content_hashes([path for _, path in beside])
+        for (folder, path), content in zip(beside, contents, strict=True):
+            digest.update(os.fsencode(f"\0{path.relative_to(folder)}\0{content}"))
         return digest.hexdigest()
 
     def load(self, context: Context) -> Self:

@@ -47,14 +47,15 @@ class TrainTest:
         context: Context,
         remarks: Sequence[str] = (),
         train: Items | None = None,
+        given: Hashes | None = None,
     ) -> Self:
         """Check the items of ``source`` and hold them, or refuse them. ``classes`` is None if there are no labels, and
-        ``train`` if the train items are the database.
+        ``train`` if the train items are the database. ``given``: see ``twins``.
         """
         check_items(source, classes, database, query)
         if train is not None:
             check_items(source, classes, train, query, "train")
-        found = twins(database, query, hashes, context)
+        found = twins(database, query, hashes, context, given)
         found.check(source, self.twins_allowed)
         self.classes = tuple(classes or ())
         self.shared_with_database = found.count

@@ -15,10 +15,19 @@ import numpy as np
 from bench.given.labels import UserLabels, as_texts, check_labels, number_classes
 from bench.interfaces import Context, Float, Int, Items
 from datasets import inner_product
-from datasets.arrays import blocks, check_finite, check_neighbours, check_vectors, read_vectors, room_for_vectors, whole
+from datasets.arrays import (
+    blocks,
+    check_finite,
+    check_neighbours,
+    check_vectors,
+    is_rounded,
+    read_vectors,
+    room_for_vectors,
+    whole,
+)
 from datasets.neighbours import compared_once
 from datasets.train_test import TrainTest
-from datasets.twins import content_hash
+from datasets.twins import Hashes, content_hash, given_hashes
 
 PARTS = ("train", "test", "learn")
 Reader = Callable[[str, Any], tuple[Float, list[str]]]
@@ -133,6 +142,12 @@ class Layout:
                         check_finite(where, block, first_row)
                     yield np.ascontiguousarray(block).data
 
+    def given(self) -> Hashes | None:
+        """The content hashes of database and queries as they stand in the files; None if they are read as they are."""
+        of_train, of_test = ([array.data for array in self.of(role)] for role in ("train", "test"))
+        lossless = self.read is read_vectors and not any(map(is_rounded, (*of_train, *of_test)))
+        return None if lossless else given_hashes(of_train, of_test)
+
     def part(self, name: str) -> Part:
         """The vectors and labels of a part that is there.
 
@@ -208,4 +223,4 @@ class VectorSet(TrainTest, ABC):
         short = [remark.removeprefix(f"{source}/") for remark in (*remarks, *found.remarks)]
         own, first_id = parts.get("learn"), len(database) + len(query)
         train = None if own is None else own.items(first_id, f"{fingerprint}/learn", None)
-        return self._keep(source, classes, database, query, hashes, context, short, train)
+        return self._keep(source, classes, database, query, hashes, context, short, train, found.given())

@@ -139,6 +139,14 @@ def test_equal_codes_are_no_twins_and_equal_vectors_are(tmp_path, bits, more):
         load(tmp_path, bits | more, twins_allowed=0)
 
 
+def test_vectors_beside_codes_that_only_rounding_makes_equal_are_not_said_to_be_so_to_the_byte(tmp_path, bits, more):
+    more |= {name: more[name].astype(np.float64) for name in ("query_vectors", "database_vectors")}
+    for change, how in ((1, "to the byte"), (1 + 1e-15, "but only as they are read (rounded to float32")):
+        more["query_vectors"][0] = more["database_vectors"][4] * change
+        (said,) = load(tmp_path, bits | more).remarks
+        assert said.startswith(f"1 query items also stand in the database, {how}")
+
+
 WRONG = [
     ("query", np.zeros((7, 19)), r"query\.npy: 19 columns, but .*database\.npy has 20"),
     ("query", np.zeros((0, BITS)), r"query\.npy: \[0, 20\], expected \[items, bits\] with at least one of each"),

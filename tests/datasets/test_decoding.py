@@ -28,10 +28,12 @@ def chunk(name, content):
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def png(samples, depth, colour, *chunks):
-    """A PNG of the samples [height, width, channels], which Pillow can't write at 16 bits."""
-    height, width = samples.shape[:2]
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+def png(samples, depth, colour, *chunks, width=None):
+    """A PNG of the samples [height, width, channels], which Pillow can't write at 16 bits. Below 8 bits the samples are
+    the bytes of the rows, and the ``width`` is that of the image.
+    """
+    height = len(samples)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width or samples.shape[1], height, depth, colour, 0, 0, 0))
     rows = b"".join(b"\0" + row.tobytes() for row in samples.astype(">u2" if depth == 16 else "u1"))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -143,6 +145,59 @@ def test_transparency_of_grey_of_a_palette_and_of_one_colour_is_seen_on_white():
         key = image.getpixel((4, 2))
         expected = np.where((seen == seen[2, 4]).all(axis=2, keepdims=True), 255, seen)
         assert np.array_equal(decode(encoded(image, "PNG", transparency=key)), expected)
+
+
+def packed(values, bits):
+    """Grey samples of fewer than 8 bits, uint8 [height, width], as the bytes of a PNG's rows [height, bytes, 1]."""
+    digits = np.unpackbits(values[..., None], axis=2)[..., 8 - bits :].reshape(len(values), -1)
+    return np.packbits(digits, axis=1)[..., None]
+
+
+def named(*values):
+    """The chunk of a PNG that names the transparent value or colour."""
+    return chunk(b"tRNS", struct.pack(f">{len(values)}H", *map(int, values)))
+
+
+@pytest.mark.parametrize("above", [0, 0xFF00])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_transparent_value_of_grey_of_any_depth_is_seen_on_white(bits, above):
+    values = RNG.integers(0, 2**bits, (6, 9), dtype=np.uint8)
+    key = values[2, 3] = max(1, 2**bits - 2)
+    said = key if bits == 1 else key + above  # of one bit, Pillow tells no more than whether any bit is set
+    seen = values.astype(int) * 255 // (2**bits - 1)
+    assert np.array_equal(decode(png(packed(values, bits), bits, 0, width=9)), grey(seen))
+    found = decode(png(packed(values, bits), bits, 0, named(said), width=9))
+    assert np.array_equal(found, grey(np.where(values == key, 255, seen)))
+
+
+def adam7(samples):
+    """The rows of an interlaced PNG, each with its filter."""
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [samples[top::down, left::right] for top, left, down, right in passes]
+    return b"".join(b"\0" + row.tobytes() for part in parts if part.size for row in part)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_the_transparent_colour_of_16_bits_is_seen_on_white_and_no_colour_that_differs_in_the_lower_bits(
+    interlaced, orientation
+):
+    deep = DEEP[..., :3].astype(">u2")
+    deep[0, 0] = deep[4, 7] = deep[2, 3]
+    deep[1, 1] = deep[2, 3] ^ np.array([0, 1, 0], ">u2")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = png(deep, 16, 2, named(*deep[2, 3]), chunk(b"eXIf", exif.tobytes()[6:]))
+    if interlaced:
+        header = struct.pack(">IIBBBBB", 9, 6, 16, 2, 0, 0, 1)
+        start, more = content[:8] + chunk(b"IHDR", header), content[33 : content.index(b"IDAT") - 4]
+        content = start + more + chunk(b"IDAT", zlib.compress(adam7(deep))) + chunk(b"IEND", b"")
+    expected = (deep >> 8).astype(np.uint8)
+    assert (expected != 255).any(axis=2)[[0, 1, 2, 4], [0, 1, 3, 7]].all()
+    for row, column in ((0, 0), (4, 7), (2, 3)):
+        expected[row, column] = 255
+    assert np.array_equal(decode(content), np.rot90(expected, -1) if orientation == 6 else expected)
+    assert np.array_equal(decode(content, reduced=True), decode(content))
 
 
 TURNED = {

@@ -123,6 +123,68 @@ def test_rows_without_direction_are_kept_counted_and_said(tmp_path, arrays, monk
     )
 
 
+def rounded(dataset):
+    return [remark for remark in dataset.remarks if "float32 rounds" in remark]
+
+
+def overlap(database, query, raw_database, raw_query):
+    """The share of the ten nearest by angle, in float64, that stand among the ten nearest of what was read."""
+    units = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (raw_database, raw_query)]
+    true, found = (
+        NearestNeighbors(n_neighbors=10, algorithm="brute").fit(base).kneighbors(asked, return_distance=False)
+        for base, asked in (units, [np.asarray(one, np.float64) for one in (database, query)])
+    )
+    return np.mean([len({*one} & {*other}) / 10 for one, other in zip(true, found, strict=True)])
+
+
+@pytest.mark.parametrize(("kind", "offset"), [("float64", 1e8), ("float64", 1e6), ("float32", 1e6), ("float32", 1e5)])
+@pytest.mark.parametrize("block", [2**24, 50 * 16 * 4])
+def test_directions_whose_differences_float32_rounds_are_said(tmp_path, arrays, monkeypatch, kind, offset, block):
+    monkeypatch.setattr(arrays_module, "BLOCK_BYTES", block)
+    raw = {name: (arrays[name].astype(np.float64) + offset).astype(kind) for name in ("train", "test")}
+    raw["train"][[7, 8]] = 0
+    raw["train"][9] = np.arange(16)  # one row apart hides nothing
+    dataset = load(tmp_path, raw, "angular")
+    train, test = rounded(dataset)
+    assert train.startswith(
+        "small.hdf5: train: directions lie so near each other that float32 rounds their differences"
+    )
+    assert test.startswith("small.hdf5: test: ") and "for 100% of the rows by more than a thousandth" in test
+    raw = {name: raw[name][10:].astype(np.float64) for name in raw}
+    found = dataset.split("database").vectors[10:], dataset.split("query").vectors[10:]
+    assert offset < 1e6 or overlap(*found, raw["train"], raw["test"]) < 1
+
+
+def ordinary(kind):
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((400, 16))
+    return {
+        "normal": rows,
+        "far by 1,000": rows + 1000,
+        "one column far away": np.column_stack([np.full(400, 1e5), rows]),
+        "lengths of all orders": rows * np.geomspace(1e-30, 1e30, 400)[:, None],
+        "clusters": np.repeat(rows[:20], 20, axis=0) + 1e-2 * rows,
+        "each row thrice": np.tile(rows[:100], (4, 1)),
+        "multiples of one row": rows[:1] * np.arange(1, 401)[:, None],
+        "few of many columns": np.where(rng.random((400, 16)) < 0.1, abs(rows), 0),
+        "two columns": rows[:, :2],
+        "one column": rows[:, :1],
+        "counts": rng.poisson(3, (400, 16)),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("normal", "far by 1,000", "one column far away", "lengths of all orders", "clusters", "each row thrice"),
+        *("multiples of one row", "few of many columns", "two columns", "one column", "counts"),
+    ],
+)
+def test_nothing_is_said_of_the_directions_of_ordinary_vectors(tmp_path, kind):
+    rows = ordinary(kind)
+    assert rounded(load(tmp_path, {"train": rows[:350], "test": rows[350:]}, "angular")) == []
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_value_that_is_not_finite_is_named(tmp_path, arrays, value, monkeypatch):
     monkeypatch.setattr(arrays_module, "BLOCK_BYTES", 7 * 16 * 4)
@@ -302,6 +364,42 @@ def test_a_shared_vector_is_counted_with_labels_and_without(tmp_path, arrays):
         assert load(tmp_path, every).shared_with_database == 1
         with pytest.raises(ValueError, match=r"1 of 20 queries .* query item 2 = database item 11"):
             HDF5(data_dir=tmp_path, twins_allowed=0).load(Context())
+
+
+ROUNDED = "only as they are read (rounded to float32, by angle at unit length)"
+
+
+@pytest.mark.parametrize(
+    ("distance", "kind", "change", "how"),
+    [
+        ("euclidean", "float64", lambda row: row, "to the byte"),
+        ("euclidean", "float64", lambda row: row * (1 + 1e-15), f"but {ROUNDED}"),
+        ("euclidean", "int32", lambda row: row + 1, f"but {ROUNDED}"),
+        ("ip", "float64", lambda row: row * (1 + 1e-15), f"but {ROUNDED}"),
+        ("angular", "float32", lambda row: row, "to the byte"),
+        ("angular", "float32", lambda row: row * 2, f"but {ROUNDED}"),
+        ("angular", "float64", lambda row: row * 3, f"but {ROUNDED}"),
+    ],
+)
+def test_queries_that_only_rounding_makes_equal_are_not_said_to_be_so_to_the_byte(
+    tmp_path, arrays, distance, kind, change, how
+):
+    arrays = {name: np.trunc(arrays[name] * 2**10) for name in ("train", "test")}
+    arrays = {name: (rows + (2**28 if kind == "int32" else 0)).astype(kind) for name, rows in arrays.items()}
+    arrays["train"][11] = arrays["train"][11] // 64 * 64
+    arrays["test"][2] = change(arrays["train"][11])
+    for cache in (None, tmp_path / "cache", tmp_path / "cache"):
+        save(tmp_path / "small.hdf5", arrays, distance)
+        dataset = HDF5(data_dir=tmp_path).load(Context(cache=cache))
+        assert dataset.shared_with_database == 1
+        assert f"1 query items also stand in the database, {how}: 5.0%" in dataset.remarks[-1]
+
+
+def test_of_equal_queries_those_to_the_byte_are_counted_apart(tmp_path, arrays):
+    arrays["test"][[2, 5]] = arrays["train"][11]
+    arrays["test"][7] = arrays["train"][12] * 2
+    said = load(tmp_path, arrays, "angular").remarks[-1]
+    assert said.startswith(f"3 query items also stand in the database, 2 to the byte and 1 {ROUNDED}: 15.0%, first")
 
 
 GRID = """

@@ -75,6 +75,12 @@ def test_kept_count_saves_the_hashes_but_only_for_the_same_items(tmp_path):
     pair = (untouched(), untouched())
     again = twins(items(3, 0, "d"), items(300, 1000, "q"), pair, Context(cache=tmp_path))
     assert again == Twins(1, 300, 0, 0)
+    pair = (hashes(contents[0]), hashes(contents[1]))
+    apart = (hashes([9, 1, 2]), hashes(contents[1]))
+    for _ in range(2):
+        lossy = twins(items(3, 0, "d"), items(300, 1000, "q"), pair, Context(cache=tmp_path), apart)
+        assert lossy == Twins(1, 300, 0, 0, exact=0)
+        pair, apart = (untouched(), untouched()), (untouched(), untouched())
     assert count(range(3), range(10, 310), tmp_path, "other").count == 0
 
 
