@@ -136,6 +136,15 @@ def test_what_is_exact_is_so_for_any_values_in_batches_and_one_by_one(make, pair
         np.testing.assert_array_equal(search(Corpus(query[None]), k)[0], ids[row])
 
 
+@pytest.mark.parametrize("size", [1e-10, 1e-19, 1e-20, 1e-22, 1e-30])
+@pytest.mark.parametrize("make", EXACT.values(), ids=EXACT.keys())
+def test_an_equal_row_is_the_nearest_however_small_its_values_are(make, size):
+    query = np.full((1, 150), size, dtype=np.float32)
+    rows = np.repeat(query, 3, axis=0)
+    rows[:2, ::7] = np.nextafter(rows[:2, ::7], np.float32(1))
+    assert make(rows)(Corpus(query), 1).tolist() == [[2]]
+
+
 def test_linear_scan_in_several_blocks_equals_scikit_learn(monkeypatch):
     monkeypatch.setattr(products, "BLOCK_QUERIES", 7)
     rng = np.random.default_rng(4)
