@@ -19,6 +19,7 @@ from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.environment import environment
 from bench.system.files import room_for
+from bench.system.wording import encodable
 from bench.timing import indexes, latency
 from bench.timing.latency import Singles, Sizes
 from bench.timing.load import OtherLoad
@@ -65,7 +66,7 @@ class Worker:
         self._corpora = Corpora(self._pipeline)
 
     def _say(self, line: str) -> None:
-        self._send({"say": line})
+        self._send({"say": encodable(str(line))})
 
     def _track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
         total = len(steps) if total is None and isinstance(steps, Sized) else total

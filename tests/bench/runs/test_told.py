@@ -1,0 +1,108 @@
+"""What plugins tell, in words and in numbers: a run takes what is right, and what is wrong costs its cell alone."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from bench.grids import grid_file
+from bench.grids.grid_file import Options
+from bench.interfaces import Context
+from bench.records import book
+from bench.records.frame import frame_of
+from bench.records.parquet import write_parquet
+from bench.report.write import write_report
+from bench.runs.run import Run
+from bench.stages.pipeline import Pipeline
+from bench.store.entries import Store
+from bench.workers.in_process import Local
+from tests.quick import take_times_quickly
+
+pytestmark = pytest.mark.usefixtures("third_party")
+GRID = """
+title = "Told"
+dataset = "vectors"
+recipe = "none"
+layout = "pareto"
+[measure]
+rounds = 1
+queries_per_round = 5
+batch_seconds = 0.01
+replicates = 1
+[[cells]]
+embedder = "identity"
+index = "linear_scan"
+[[cells]]
+embedder = "identity"
+index = "toy_scan"
+{more}
+[recipes.none]
+"""
+UNWRITABLE = "bad \udcff path"
+
+
+@pytest.fixture
+def make_run(tmp_path, vectors_dir, monkeypatch):
+    """Makes a run of a scan and of the toy scan, with more lines of the latter's cell."""
+    take_times_quickly(monkeypatch.setattr)
+    (tmp_path / "cache").mkdir()
+
+    def make(more="", say=lambda _: None):
+        (tmp_path / "told.toml").write_text(GRID.format(more=more))
+        plan = grid_file.load(str(tmp_path / "told.toml"), Options(data_dir=vectors_dir))
+        pipeline = Pipeline(plan, Store(tmp_path / "cache"), Context(cache=tmp_path / "cache"), say)
+        return Run(pipeline, Store(tmp_path / "out"), say=say, start=Local)
+
+    return make
+
+
+def rows(run):
+    return frame_of(run.pipeline, run.results).to_dict("records")
+
+
+def raising(fault):
+    def method(*_):
+        raise fault
+
+    return method
+
+
+def test_a_message_that_has_no_bytes_in_utf_8_is_the_reason_of_its_cell_alone(make_run, monkeypatch, tmp_path):
+    monkeypatch.setattr("toy_plugins.Scan.build", raising(RuntimeError(UNWRITABLE)))
+    run = make_run()
+    assert list(run.finish().values()) == [r"toy_scan(): RuntimeError: bad \udcff path"]
+    scan, toy = rows(run)
+    assert (scan["status"], toy["status"], toy["reason"]) == ("ok", "error", r"RuntimeError: bad \udcff path")
+    write_report([run.pipeline], run.results, tmp_path / "report")
+    write_parquet(run.results)
+    assert pd.read_csv(tmp_path / "report" / "cells.csv")["reason"][1] == toy["reason"]
+
+
+def test_a_remark_that_has_no_bytes_in_utf_8_is_shown_and_written_with_escapes(make_run, monkeypatch, tmp_path):
+    from toy_plugins import Signs
+
+    def fit(self, train, context, before=Signs.fit):
+        context.say(UNWRITABLE)
+        return before(self, train, context)
+
+    monkeypatch.setattr(Signs, "fit", fit)
+    said = []
+    run = make_run('hasher = "toy_signs"\nbits = 16\nfield = "codes"', say=said.append)
+    assert run.finish() == {}
+    write_report([run.pipeline], run.results, tmp_path / "report")
+    write_parquet(run.results)
+    assert rows(run)[1]["remarks"] == r"toy_signs: bad \udcff path"
+    assert pd.read_csv(tmp_path / "report" / "cells.csv")["remarks"][1] == r"toy_signs: bad \udcff path"
+
+
+def test_records_that_an_earlier_version_wrote_with_such_a_message_are_read(make_run, monkeypatch, tmp_path):
+    monkeypatch.setattr("toy_plugins.Scan.build", raising(RuntimeError("boom")))
+    run = make_run()
+    (key,) = run.finish()
+    meta = run.results.meta(book.KIND, key)
+    run.results.write(book.KIND, key, {**meta, "row": {**meta["row"], "reason": UNWRITABLE}}, {})
+    assert (
+        UNWRITABLE in json.loads((run.results.path(book.KIND, key) / "entry.json").read_text())["meta"]["row"].values()
+    )
+    write_report([run.pipeline], run.results, tmp_path / "report")
+    assert rows(run)[1]["reason"] == r"bad \udcff path"
