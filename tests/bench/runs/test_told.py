@@ -106,3 +106,22 @@ def test_records_that_an_earlier_version_wrote_with_such_a_message_are_read(make
     )
     write_report([run.pipeline], run.results, tmp_path / "report")
     assert rows(run)[1]["reason"] == r"bad \udcff path"
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "reason"),
+    [
+        ("size_bytes", lambda self: 10**30, "toy_scan: size_bytes() is 1" + 30 * "0" + "; right is whole bytes from 0"),
+        ("query_cost", lambda self: (-1, -1), "toy_scan: query_cost() is (-1, -1); right is (bytes, operations)"),
+        ("load_seconds", lambda self: "soon", "toy_scan: load_seconds() is 'soon'; right is finite seconds"),
+        ("server_bytes", lambda self: -1, "toy_scan: server_bytes() is -1; right is whole bytes from 0"),
+        ("complete_share_", property(lambda self: "x", lambda self, share: None), "toy_scan: complete_share_ is 'x'; "),
+    ],
+)
+def test_a_cost_that_can_not_be_is_the_reason_of_its_cell_alone(make_run, monkeypatch, member, value, reason):
+    monkeypatch.setattr(f"toy_plugins.Scan.{member}", value, raising=False)
+    run = make_run()
+    assert len(run.finish()) == 1
+    scan, toy = rows(run)
+    assert (scan["status"], toy["status"], toy["due_to"]) == ("ok", "error", "toy_scan")
+    assert toy["reason"].startswith(reason)
