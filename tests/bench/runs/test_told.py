@@ -125,3 +125,20 @@ def test_a_cost_that_can_not_be_is_the_reason_of_its_cell_alone(make_run, monkey
     scan, toy = rows(run)
     assert (scan["status"], toy["status"], toy["due_to"]) == ("ok", "error", "toy_scan")
     assert toy["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize(("at", "asked"), [(1, "one query"), (32, "32 queries"), (7, "7 queries")])
+def test_a_search_that_answers_some_timed_queries_with_nothing_is_an_error_though_all_were_found(
+    make_run, monkeypatch, at, asked
+):
+    from toy_plugins import Scan
+
+    def search(self, queries, k, before=Scan.search):
+        found = before(self, queries, k)
+        return found[:, :0] if len(queries) == at else found
+
+    monkeypatch.setattr(Scan, "search", search)
+    run = make_run()
+    assert len(run.finish()) == 1
+    reason = f"search of {asked} returned int64 [{at}, 0], expected int64 [{at}, 10]"
+    assert [(row["status"], row["reason"]) for row in rows(run)][1] == ("error", reason)
