@@ -25,12 +25,14 @@ def compare(
         str | None,
         typer.Option(
             metavar="PERCENT",
-            help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared.",
+            help="Exit code 1 where a figure is worse by more than this, as in 5%, or can't be compared or judged.",
         ),
     ] = None,
     allow_missing: Annotated[
         bool,
-        typer.Option("--allow-missing", help="Let pass what only one side has, and times of other machines."),
+        typer.Option(
+            "--allow-missing", help="Let pass what only one side has, times of other machines, and too few replicates."
+        ),
     ] = False,
     across_machines: Annotated[
         bool, typer.Option("--across-machines", help="Compare times of different machine classes, too.")
@@ -52,7 +54,10 @@ def compare(
         _check_files(csv, html)
         stores = Store(before, console.print), Store(after, console.print)
         changes = comparing.compare(*stores, across_machines)
-        lost, means = comparing.losses(changes, share, allow_missing), _losses_in_words(fail_over, allow_missing)
+        lost = comparing.losses(changes, share, allow_missing)
+        if fail_over is None:  # nothing is to be passed or failed, so what is not known is no loss
+            lost = [one for one in lost if not one.is_vague]
+        means = _losses_in_words(fail_over, allow_missing, any(one.is_vague for one in lost))
         print_changes(changes)
         if csv is not None:
             replace_file(csv, lambda made: comparing.frame(changes).to_csv(made, index=False))
@@ -81,10 +86,11 @@ def _check_files(csv: Path | None, html: Path | None) -> None:
         plotly_text()
 
 
-def _losses_in_words(fail_over: str | None, allow_missing: bool) -> str:
-    """The changes that ``compare.losses`` counts, in words."""
+def _losses_in_words(fail_over: str | None, allow_missing: bool, vague: bool) -> str:
+    """The changes that ``compare.losses`` counts, in words. ``vague``: some have too few replicates or seeds."""
     worse = "worse" if fail_over is None else f"worse by more than {fail_over}"
-    return f"{worse}, failed, {'' if allow_missing else 'missing, timed by another machine, '}or of other data"
+    missing, few = "missing, timed by another machine, ", "of too few replicates or seeds, "
+    return f"{worse}, failed, {'' if allow_missing else missing}{few if vague else ''}or of other data"
 
 
 def _share(text: str) -> float:

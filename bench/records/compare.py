@@ -52,7 +52,8 @@ NOISE = 1e-9
 COUNTS = ("database_items", "queries")
 OTHER_MACHINE = "other machine"
 MISSING = ("only before", "only after", "gone after", "skipped after", "pruned after", OTHER_MACHINE)
-LOST = (*MISSING, "other data", *(f"{status} after" for status in book.FAILED))
+UNFAILED = (None, "ok", "skipped", "pruned")  # any other status is a failure, whatever its name
+PASSED = ("same", "new after")
 JUDGED = ("same", "better", "worse")
 """The verdicts on a figure that both sides have."""
 LIMIT = 10.0
@@ -63,7 +64,7 @@ LIMIT = 10.0
 class Change:
     """One figure of one cell, as the records have it, and its change from before to after as a share with an interval.
 
-    ``verdict``: "same", "better" or "worse"; "new after" if it was unknown or failed before; one of LOST if a cell, a
+    ``verdict``: "same", "better" or "worse"; "new after" if it was unknown or failed before; any other if a cell, a
     seed (both without a figure) or a figure can't be compared. ``note`` gives details of these.
     """
 
@@ -90,8 +91,8 @@ class Change:
 
     @property
     def is_vague(self) -> bool:
-        """Whether the interval is too wide to say that the figure is the same: it reaches beyond LIMIT."""
-        return self.verdict == "same" and max(-self.low, self.high) > LIMIT
+        """Whether the interval is too wide to say that the figure is the same: beyond LIMIT, as a factor for a rate."""
+        return self.verdict == "same" and max(self.high, -self.low * (1 + LIMIT if self.figure in RATES else 1)) > LIMIT
 
     @property
     def interval(self) -> str:
@@ -103,9 +104,10 @@ class Change:
     def describe(self) -> str:
         """The change in one line."""
         figure = f"{compared(self.figure).said} " if self.figure else ""
-        shares = f", {share_in_words(self.change)} ({self.interval})" if self.verdict == "worse" else ""
+        verdict = "not known" if self.is_vague else self.verdict
+        shares = f", {share_in_words(self.change)} ({self.interval})" if verdict in ("worse", "not known") else ""
         note = f" ({self.note})" if self.note else ""
-        return f"{self.dataset}, {self.cell}: {figure}{self.verdict}{shares}{note}"
+        return f"{self.dataset}, {self.cell}: {figure}{verdict}{shares}{note}"
 
 
 def share_in_words(share: float) -> str:
@@ -178,13 +180,13 @@ def _instead(store: Store) -> str:
 
 
 def losses(changes: list[Change], share: float, allow_missing: bool = False) -> list[Change]:
-    """The changes whose whole interval is worse by more than a share, and those that can't be compared.
+    """The changes whose whole interval is worse by more than a share, and those that can't be compared or are vague.
 
-    ``allow_missing``: cells, seeds and figures of one side only, and times of other machines, are not losses; failures
-    and other data still are.
+    ``allow_missing``: cells, seeds and figures of one side only, times of other machines, and what is vague, are not
+    losses; failures and other data still are.
     """
-    lost = [verdict for verdict in LOST if not (allow_missing and verdict in MISSING)]
-    return [one for one in changes if one.verdict in lost or (one.verdict == "worse" and one.loss > share)]
+    left = [one for one in changes if not (allow_missing and (one.is_vague or one.verdict in MISSING))]
+    return [one for one in left if one.is_vague or (one.loss > share if one.has_moved else one.verdict not in PASSED)]
 
 
 def ordered(changes: list[Change]) -> list[Change]:
@@ -308,9 +310,7 @@ def _ok(entry: Entry | None) -> bool:
 def _ended(before: Entry | None, after: Entry | None) -> str | None:
     """The verdict if a cell is finished on one side only, or failed afterwards. None if there is none."""
     old, new = (None if entry is None else entry.meta["row"]["status"] for entry in (before, after))
-    if new in book.FAILED and old not in book.FAILED:
-        return f"{new} after"
-    if old == "ok" and new != "ok":
+    if new != "ok" and (old == "ok" or (new not in UNFAILED and old not in (*book.FAILED, new))):
         return "only before" if new is None else f"{new} after"
     if new == "ok" and old != "ok":
         return "only after" if old is None else "new after"

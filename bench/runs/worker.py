@@ -19,11 +19,13 @@ from bench.stages.pipeline import Pipeline
 from bench.store.entries import Store
 from bench.system.environment import environment
 from bench.system.files import room_for
+from bench.system.wording import encodable
 from bench.timing import indexes, latency
 from bench.timing.latency import Singles, Sizes
 from bench.timing.load import OtherLoad
 from bench.timing.places import Answered, Built, Costs
 from bench.timing.replicates import Kind, turn_seconds
+from bench.timing.told import Told
 from bench.workers.shares import Share
 
 SHOWN_EVERY = 0.2
@@ -65,7 +67,7 @@ class Worker:
         self._corpora = Corpora(self._pipeline)
 
     def _say(self, line: str) -> None:
-        self._send({"say": line})
+        self._send({"say": encodable(str(line))})
 
     def _track(self, steps: Iterable[Any], description: str, total: int | None = None) -> Iterator[Any]:
         total = len(steps) if total is None and isinstance(steps, Sized) else total
@@ -108,21 +110,28 @@ class Worker:
         unique, peak, load = _unique_bytes(), _peak_bytes(), OtherLoad(repeated_for)
         self._index, seconds = indexes.built(chosen, database)
         stays, most = _unique_bytes() - unique, _peak_bytes() - peak
-        taken, loads = [seconds], [_told(self._index, "load_seconds")]
+        taken, loads = [seconds], [self._told(cell).load_seconds()]
         while len(taken) < BUILDS and sum(taken) < repeated_for:
             del self._index
             self._index, seconds = indexes.built(chosen, database)
             taken.append(seconds)
-            loads.append(_told(self._index, "load_seconds"))
-        loaded = None if None in loads else float(np.median(loads))
+            loads.append(self._told(cell).load_seconds())
+        known = [load for load in loads if load is not None]
+        loaded = float(np.median(known)) if len(known) == len(loads) else None
         return Built(float(np.median(taken)), loaded, stays, most, load.cores())
 
     def settle(self, cell: dict[str, Any]) -> Costs:
         """Set the cell's query parameters. Returns the sizes and costs that go with them."""
-        index: Any = self._set(cell)
-        read, operations = index.query_cost() if hasattr(index, "query_cost") else (None, None)
-        paper_bytes = index.paper_bytes() if hasattr(index, "paper_bytes") else None
-        return Costs(index.size_bytes(), paper_bytes, read, operations)
+        self._set(cell)
+        told = self._told(cell)
+        read, operations = told.query_cost()
+        return Costs(told.size_bytes(), told.paper_bytes(), read, operations)
+
+    def _told(self, cell: dict[str, Any]) -> Told:
+        """What the cell's index tells of its costs."""
+        chosen = as_cell(cell).index
+        assert chosen is not None
+        return Told(self._index, chosen.name)
 
     def _set(self, cell: dict[str, Any]) -> Index:
         indexes.set_query(as_cell(cell), self._index)
@@ -130,16 +139,16 @@ class Worker:
 
     def answer(self, cell: dict[str, Any], path: str) -> Answered:
         """Search all queries in one call, on all threads. The neighbours go to a file, as the index gave them."""
-        index, k = self._set(cell), self._pipeline.grid.k
+        index, k, told = self._set(cell), self._pipeline.grid.k, self._told(cell)
         before = _unique_bytes()
         neighbours = index.search(self._queries, k)
-        search_bytes, complete = _unique_bytes() - before, getattr(index, "complete_share_", None)
+        search_bytes, complete = _unique_bytes() - before, told.complete_share()
         if not isinstance(neighbours, np.ndarray):
             raise ValueError(f"search returned {type(neighbours).__name__}, expected an array int64 [q, k]")
         with room_for(Path(path)):
             np.save(path, neighbours, allow_pickle=False)
         overhead = latency.overhead_ms(index, self._queries.part(0, OVERHEAD_QUERIES), k)
-        disk, server = _told(index, "disk_bytes"), _told(index, "server_bytes")
+        disk, server = told.engine_bytes("disk_bytes"), told.engine_bytes("server_bytes")
         return Answered(complete, search_bytes, overhead, disk, server, environment())
 
     def warm_up(self, cell: dict[str, Any]) -> Sizes:
@@ -160,11 +169,6 @@ class Worker:
     def _seconds(self, kind: Kind) -> float:
         """The seconds of the batches in one turn."""
         return turn_seconds(kind, self._pipeline.grid.measure, len(self._queries))
-
-
-def _told(index: Any, name: str) -> Any:
-    """What an optional member of an index says. None if the index lacks it."""
-    return getattr(index, name)() if hasattr(index, name) else None
 
 
 def _unique_bytes() -> int:

@@ -39,8 +39,11 @@ from bench.system.files import (
 )
 from bench.system.leases import Leases
 from bench.system.memory import free_bytes
+from bench.system.wording import encodable
 
 FORMAT = 1
+SURROGATE = "\\ud"
+"""The beginning of an escape in JSON for half a character. One without its other half is in no file."""
 LOCKS = "locks"
 """The folder of the leases."""
 MAPPED_SHARE = 0.25
@@ -229,7 +232,10 @@ class Store:
             return look()
 
     def meta(self, kind: str, key: str) -> Meta:
-        """The description of an entry, without its arrays. Errors: see ``read``."""
+        """The description of an entry, without its arrays. UTF-8 has all its texts, whatever a plugin told.
+
+        Errors: see ``read``.
+        """
         meta: Meta = self._found(kind, key, lambda: self._description(kind, key))["meta"]
         return meta
 
@@ -277,7 +283,8 @@ class Store:
     def _description(self, kind: str, key: str) -> dict[str, Any]:
         path = self.path(kind, key) / ENTRY
         try:
-            entry = _parsed(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            entry = _parsed(text)
         except ValueError as fault:
             raise Damaged(f"{path} is damaged ({fault})") from fault
         if entry["format"] > FORMAT:
@@ -285,7 +292,7 @@ class Store:
                 f"{path} has format {entry['format']}, and this version reads format {FORMAT}: use the version of "
                 "bench that wrote it, or other folders (--cache-dir, --out)"
             )
-        return entry
+        return _encodable(entry) if SURROGATE in text else entry
 
     def _sound(self, kind: str, key: str, name: str, expected: str) -> Path:
         path = self.path(kind, key) / f"{name}.npy"
@@ -319,6 +326,17 @@ def _description(meta: Mapping[str, Any], checksums: dict[str, str]) -> str:
     """The text of ``entry.json``."""
     described = {"format": FORMAT, "meta": json.loads(json.dumps(dict(meta))), "checksums": checksums}
     return json.dumps({**described, "checksum": digest(described)}, indent=1)
+
+
+def _encodable(value: Any) -> Any:
+    """A value of JSON's types with texts that can be written."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    if isinstance(value, dict):
+        return {encodable(name): _encodable(one) for name, one in value.items()}
+    return value
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ ROOMS: Mapping[RoomName, Room] = {
     # The rows of features and codes that a cell ranks or searches, and their costs.
     "corpora": Room(3, ("bench.stages.corpora",)),
     # The building, searching and timing of indexes, and the columns of times.
-    "searching": Room(6, ("bench.timing", "bench.runs.searches", "bench.runs.worker")),
+    "searching": Room(7, ("bench.timing", "bench.runs.searches", "bench.runs.worker")),
     "metrics": Room(1, ("bench.quality",)),
     # The columns of a record that judge neighbours and rankings.
     "quality": Room(3, ("bench.quality.columns",)),

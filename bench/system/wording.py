@@ -30,6 +30,13 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 
 
+def encodable(text: str) -> str:
+    """The text with escapes for the characters that UTF-8 has no bytes for, such as those that stand for the invalid
+    bytes of a path. All others stay.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def is_text(value: str) -> bool:
     """Whether the text can be written in UTF-8. Invalid bytes of a command line become characters that can't."""
     return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)

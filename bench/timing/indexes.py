@@ -23,7 +23,7 @@ def searcher(cell: Cell) -> Index:
     if cell.rerank is None or cell.candidates is None:
         return index
     reranker = registry.build("reranker", cell.rerank.name, cell.rerank.parameters)
-    return Reranked(index, reranker, cell.candidates)
+    return Reranked(index, reranker, cell.candidates, (cell.index.name, cell.rerank.name))
 
 
 def build_key(cell: Cell, corpus_key: str) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bench.interfaces import Corpus, Index, Int
 from bench.system.machines import cores
 from bench.timing.load import one_thread, quiet, rest, seconds_of, sentinel
+from bench.workers.limits import Failure
 
 WARM_UP_BLOCK, WARM_UP_BLOCKS, STABLE, WARM_UP_SECONDS = 20, 10, 0.05, 0.5
 """Queries of a warm-up block, the most blocks, the relative change of two blocks' medians that counts as stable, and
@@ -89,7 +90,7 @@ def _size(index: Index, queries: Corpus, order: Int, k: int, seconds: float, lea
     A batch that lasts less than twice the time is searched once, because new memory of its size is slow.
     """
     some = queries.take(order[-WARM_UP_BATCH:])
-    index.search(some, k)
+    check_answer(index.search(some, k), len(some), k)
     each = max(seconds_of(lambda: index.search(some, k)) / len(some), 1e-9)
     size = min(len(queries), max(least, 2 ** int(math.log2(max(1.0, seconds / each)))))
     if each * size < 2 * seconds:
@@ -100,6 +101,8 @@ def _size(index: Index, queries: Corpus, order: Int, k: int, seconds: float, lea
 def one_by_one(index: Index, queries: Corpus, others: Sequence[int], rows: Sequence[int], k: int) -> Singles:
     """Time the queries at ``rows`` one by one on one thread, after those at ``others``, which warm the caches up: all
     of them, or as many as WARM_SECONDS last.
+
+    Raises Failure: an answer is none, see ``check_answer``.
     """
     before, singles = ([queries.part(row, row + 1) for row in some] for some in (others, rows))
     rest()
@@ -107,7 +110,7 @@ def one_by_one(index: Index, queries: Corpus, others: Sequence[int], rows: Seque
         steady = sentinel()
         end = time.perf_counter_ns() + int(1e9 * WARM_SECONDS)
         for query in before:
-            index.search(query, k)
+            check_answer(index.search(query, k), 1, k)
             if time.perf_counter_ns() > end:
                 break
         cpu, wall = time.process_time_ns(), time.perf_counter_ns()
@@ -123,26 +126,47 @@ def batch_ms(
     thread (``alone``) or on all. A batch that lasts less than ``seconds`` is repeated until they are over.
 
     Some queries are searched first, untimed. They fill the caches that another arm has used, and start the threads.
+
+    Raises Failure: an answer is none, see ``check_answer``.
     """
     order = np.random.default_rng(seed).permutation(len(queries))
     batch, some = queries.take(order[:size]), queries.take(order[-max(1, size // WARM_UP_SHARE) :])
     with quiet(), one_thread() if alone else nullcontext():
-        index.search(some, k)
+        check_answer(index.search(some, k), len(some), k)
         spent = calls = 0.0
+        answers: list[Any] = []
         while calls == 0 or spent < seconds:
-            spent, calls = spent + seconds_of(lambda: index.search(batch, k)), calls + 1
+            spent, calls = spent + seconds_of(lambda: answers.append(index.search(batch, k))), calls + 1
+            check_answer(answers.pop(), len(batch), k)
     return 1e3 * spent / (calls * len(batch))
 
 
 def timed(index: Any, singles: Sequence[Corpus], k: int) -> NDArray[np.int64]:
-    """The nanoseconds of each query, int64 [queries]."""
+    """The nanoseconds of each query, int64 [queries].
+
+    Each answer is looked at after its query and before the next, outside of both times. One answer is kept at most.
+
+    Raises Failure: an answer is none, see ``check_answer``.
+    """
     search, clock = index.search, time.perf_counter_ns
     nanoseconds = np.empty(len(singles), dtype=np.int64)
     for position, query in enumerate(singles):
         start = clock()
-        search(query, k)
+        answer = search(query, k)
         nanoseconds[position] = clock() - start
+        check_answer(answer, 1, k)
     return nanoseconds
+
+
+def check_answer(answer: Any, queries: int, k: int) -> None:
+    """Raises Failure: the answer of an index to so many queries is not int64 [queries, k]. Its ids are not looked at,
+    as `bench.quality.neighbours.check_neighbours` does with the answers that are judged.
+    """
+    if isinstance(answer, np.ndarray) and answer.shape == (queries, k) and answer.dtype == np.int64:
+        return
+    got = f"{answer.dtype} {list(answer.shape)}" if isinstance(answer, np.ndarray) else type(answer).__name__
+    asked = "one query" if queries == 1 else f"{queries} queries"
+    raise Failure("error", f"search of {asked} returned {got}, expected int64 {[queries, k]}")
 
 
 def warm_up(index: Any, singles: Sequence[Corpus], k: int) -> int:

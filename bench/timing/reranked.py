@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from bench.interfaces import Corpus, Index, Int, Reranker
+from bench.timing.told import Told, checked_share
 
 BLOCK_BYTES = 64 * 2**20
 """The most bytes of candidate ids that a batch holds at a time."""
@@ -19,18 +20,21 @@ OF_ENGINES = ("start", "empty_query", "load_seconds", "disk_bytes", "server_byte
 class Reranked:
     """An index whose nearest ``candidates`` are ordered by a reranker.
 
-    It has those optional members of an `Index` that the inner index has. After a search, ``complete_share_`` is that of
-    the inner index over all queries of the batch, or None.
+    It has those optional members of an `Index` that the inner index has. Its costs are read of both parts by `Told`,
+    which raises `bench.workers.limits.Failure` where one tells what can't be right.
     """
 
-    def __init__(self, index: Index, reranker: Reranker, candidates: int) -> None:
-        """Build neither part yet."""
+    def __init__(
+        self, index: Index, reranker: Reranker, candidates: int, names: tuple[str, str] = ("index", "reranker")
+    ) -> None:
+        """Build neither part yet. ``names``: those of the two plugins."""
         self.index = index
         self.reranker = reranker
         self.candidates = candidates
         self.reads: tuple[str, ...] = tuple(dict.fromkeys((*index.reads, "features")))
         self.query_parameters: tuple[str, ...] = (*index.query_parameters, "candidates")
-        self.complete_share_: float | None = None
+        self._told, self._told_behind = (Told(*one) for one in zip((index, reranker), names, strict=True))
+        self._complete: list[tuple[int, Any]] = []
         optional: Any = index
         if hasattr(index, "query_cost"):
             self.query_cost: Callable[[], tuple[float, float]] = self._query_cost
@@ -68,14 +72,21 @@ class Reranked:
             raise ValueError("re-ranking orders by features, and the queries have none")
         ids = np.empty((len(queries), k), dtype=np.int64)
         rows = max(1, BLOCK_BYTES // (ids.itemsize * self._wanted))
-        complete = 0.0
+        complete: list[tuple[int, Any]] = []
         for start in range(0, len(queries), rows):
             part = queries.part(start, start + rows)
             found = self.index.search(part, self._wanted)
             ids[start : start + rows] = self.reranker.nearest(queries.features[start : start + rows], found, k)
-            complete += len(part) * getattr(self.index, "complete_share_", 0.0)
-        self.complete_share_ = complete / max(1, len(queries)) if hasattr(self.index, "complete_share_") else None
+            complete.append((len(part), getattr(self.index, "complete_share_", None)))
+        self._complete = complete
         return ids
+
+    @property
+    def complete_share_(self) -> float | None:
+        """The inner index's share over all queries of the last search. None before one, or where it is not known."""
+        told = [(count, checked_share(self._told.name, share)) for count, share in self._complete]
+        known = [count * share for count, share in told if share is not None]
+        return sum(known) / sum(count for count, _ in told) if told and len(known) == len(told) else None
 
     @property
     def _wanted(self) -> int:
@@ -83,10 +94,9 @@ class Reranked:
 
     def size_bytes(self) -> int:
         """The bytes of both parts."""
-        return self.index.size_bytes() + self.reranker.size_bytes()
+        return self._told.size_bytes() + self._told_behind.size_bytes()
 
     def _query_cost(self) -> tuple[float, float]:
         """The bytes and operations of both parts."""
-        index: Any = self.index
-        own, more = index.query_cost(), self.reranker.query_cost(self._wanted)
+        own, more = self._told.query_cost(), self._told_behind.query_cost(self._wanted)
         return own[0] + more[0], own[1] + more[1]

@@ -12,6 +12,7 @@ import psutil
 
 from bench.interfaces import Unavailable, Unsuitable
 from bench.system.files import is_full
+from bench.system.wording import encodable
 
 Status = Literal["error", "timeout", "memory", "skipped", "pruned", "full"]
 """``pruned``: the cell is not worth its time. ``full``: the disk is full, which is no fault of a cell."""
@@ -39,16 +40,16 @@ class Failure(Exception):
     """A request has no answer: a status for the record, the reason in words, and the last lines of a traceback.
 
     ``final``: the request would fail on every machine and at any time. ``due_to``: the plugin that was at work, if that
-    is known.
+    is known. The reason and the lines can be written in UTF-8, whatever a plugin's message holds.
     """
 
     due_to: str | None = None
 
     def __init__(self, status: Status, reason: str, tail: list[str] | None = None, final: bool = False) -> None:
-        super().__init__(reason)
+        super().__init__(encodable(reason))
         self.status: Status = status
-        self.reason = reason
-        self.tail = tail or []
+        self.reason = encodable(reason)
+        self.tail = [encodable(line) for line in tail or []]
         self.final = final
 
     @classmethod
@@ -57,11 +58,19 @@ class Failure(Exception):
         if isinstance(fault, Failure):
             return fault
         if isinstance(fault, Unavailable | Unsuitable):
-            return cls("skipped", str(fault), final=isinstance(fault, Unsuitable))
+            return cls("skipped", _message(fault), final=isinstance(fault, Unsuitable))
         if is_full(fault):
             return cls("full", str(fault))
         status: Status = "memory" if isinstance(fault, MemoryError) else "error"
-        return cls(status, f"{type(fault).__name__}: {fault}", traceback.format_exception(fault)[-TAIL:])
+        return cls(status, f"{type(fault).__name__}: {_message(fault)}", traceback.format_exception(fault)[-TAIL:])
+
+
+def _message(fault: BaseException) -> str:
+    """The message of a fault. A plugin's own kind of fault may have none that can be made."""
+    try:
+        return str(fault)
+    except Exception as reason:
+        return f"no message, as {type(reason).__name__} was raised in place of it"
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,8 @@ HASHERS = faults_of_fitted(Planes, "encode_real", "codes differ") | {
     },
     "figures_of_the_fit_are_numbers": {
         "figures_ has 'distance': nan; right is a name and a finite number": planes(figures_={"distance": np.nan}),
+        "figures_ has 'far': 1000000.*; right is a name and a finite number": planes(figures_={"far": 10**30}),
+        "figures_ has 'flag': True; right is a name and a finite number": planes(figures_={"flag": True}),
         "figures_ has 'least distance': 3": planes(figures_={"least distance": 3}),
         "figures_ has 'best': 'linear'": planes(figures_={"best": "linear"}),
     },

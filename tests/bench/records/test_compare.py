@@ -124,6 +124,46 @@ def test_what_failed_afterwards_is_a_loss_whatever_may_be_missing(folders, statu
     assert lost(folders) == lost(folders, allow_missing=True) == [f"d, Cell(a, seed=0): {status} after (boom)"]
 
 
+def test_a_status_of_any_other_name_is_a_failure(folders):
+    write(folders[0])
+    write(folders[1], status="weird", day=2)
+    assert lost(folders) == lost(folders, allow_missing=True) == ["d, Cell(a, seed=0): weird after"]
+    for folder in folders:
+        write(folder, "Cell(ended so before, seed=0)", status="weird", timed=False)
+    assert len(lost(folders)) == 1
+    write(folders[1], "Cell(b, seed=0)", status="odd", timed=False)
+    assert lost(folders)[1:] == ["d, Cell(b, seed=0): odd after"]
+
+
+def test_a_figure_of_too_few_replicates_is_a_loss_unless_what_is_missing_is_allowed(folders):
+    record(folders[0], [1.0])
+    record(folders[1], [50.0])
+    assert lost(folders) == ["d, a: time of a query not known, +4,900.0 % (too few replicates)"]
+    assert lost(folders, allow_missing=True) == []
+
+
+def test_a_rate_is_vague_where_the_time_behind_it_would_be():
+    ends = {"latency_ms_p50": (-0.5, 11.0), "throughput_qps": (1 / 12 - 1, 1.0)}
+    for figure, (low, high) in ends.items():
+        assert Change("d", "a", figure, low=low, high=high).is_vague
+        assert not Change("d", "a", figure, low=0.9 * low, high=0.9 * high).is_vague
+        assert not Change("d", "a", figure, low=low, high=high, verdict="worse").is_vague
+
+
+@pytest.mark.long
+def test_the_gate_fails_for_figures_that_it_can_not_judge_and_the_page_without_a_gate_calls_none_a_loss(
+    folders, tmp_path
+):
+    for folder, factor in zip(folders, (1.0, 50.0), strict=True):
+        record(folder, [factor])
+    failed = bench("compare", *folders, "--fail-over", "5%")
+    assert failed.returncode == 1 and "1 loss (worse by more than 5%" in failed.stderr
+    assert "of too few replicates or seeds" in failed.stderr and "+4,900.0 % (too few replicates)" in failed.stderr
+    assert bench("compare", *folders, "--fail-over", "5%", "--allow-missing").returncode == 0
+    shown = bench("compare", *folders, "--html", tmp_path / "x.html")
+    assert shown.returncode == 0 and "0 losses (worse, failed" in (tmp_path / "x.html").read_text()
+
+
 def test_what_was_never_finished_before_and_fails_afterwards_is_a_loss(folders):
     write(folders[0])
     write(folders[1], day=2)

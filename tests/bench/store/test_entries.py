@@ -54,6 +54,13 @@ def test_any_description_and_any_array_come_back_as_json_and_numpy_give_them_bac
     assert entry.arrays["x"].dtype == array.dtype and np.array_equal(entry.arrays["x"], array)
 
 
+def test_texts_that_have_no_bytes_in_utf_8_are_read_with_escapes_and_all_others_as_they_are(store):
+    texts = {"bad \udcff": ["\ud800 \udcff", {"x": "\U0001f600"}], "plain": "\\ud \\udcff é", "none": None, "n": 1}
+    store.write("features", "abc", texts, {})
+    read = {r"bad \udcff": [r"\ud800 \udcff", {"x": "\U0001f600"}], "plain": "\\ud \\udcff é", "none": None, "n": 1}
+    assert store.meta("features", "abc") == store.read("features", "abc").meta == read
+
+
 def test_a_second_write_replaces_the_first(store):
     store.write("k", "a", {"v": 1}, {"x": np.zeros(2)})
     store.write("k", "a", {"v": 2}, {})

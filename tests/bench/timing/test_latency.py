@@ -1,6 +1,7 @@
 import gc
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from bench.timing import latency, load
 from bench.timing.latency import WARM_UP_BATCH, Sizes, batch_ms, one_by_one, overhead_ms, sizes, warm_up
 from bench.timing.load import LOADED, SEEN, OtherLoad, one_thread, sentinel
 from bench.timing.machine import machine_rates
+from bench.workers.limits import Failure
 from methods.search.common.library import threads
 
 QUERIES = Corpus(np.arange(10, dtype=np.float32)[:, None])
@@ -130,6 +132,7 @@ class Clock:
     def search(self, queries, k):
         self.sizes.append(len(queries))
         self.now += self.call + self.query * len(queries)
+        return np.zeros((len(queries), k), dtype=np.int64)
 
 
 MANY = Corpus(np.arange(5000, dtype=np.float32)[:, None])
@@ -198,9 +201,12 @@ def test_batches_run_on_one_thread_or_on_all(monkeypatch):
 
     seen = []
     index = Recording()
-    monkeypatch.setattr(
-        index, "search", lambda q, k: seen.append((len(q), {p["num_threads"] for p in threadpool_info()}))
-    )
+
+    def search(queries, k):
+        seen.append((len(queries), {pool["num_threads"] for pool in threadpool_info()}))
+        return np.zeros((len(queries), k), dtype=np.int64)
+
+    monkeypatch.setattr(index, "search", search)
     with threadpool_limits(limits=2):
         for alone in (True, False):
             batch_ms(index, QUERIES, 1, 10, [0], seconds=1e-9, alone=alone)
@@ -213,6 +219,7 @@ def test_the_threads_that_a_search_takes_show_in_cpu_over_wall(monkeypatch):
     def on_three_threads(queries, k):
         now["cpu"] += 3 * 10**9
         now["wall"] += 10**9
+        return np.zeros((len(queries), k), dtype=np.int64)
 
     clock = SimpleNamespace(process_time_ns=lambda: now["cpu"], perf_counter_ns=lambda: now["wall"])
     monkeypatch.setattr(latency, "time", clock)
@@ -355,6 +362,63 @@ def test_an_empty_query_is_timed_after_a_rest_and_a_warm_up(monkeypatch):
 def test_a_wrong_answer_is_refused(neighbours, message):
     with pytest.raises(ValueError, match=message):
         check_neighbours(neighbours, queries=2, k=2, database=9)
+
+
+ANSWERS = {
+    "int64 [1, 0]": lambda queries, k: np.zeros((len(queries), 0), dtype=np.int64),
+    "int64 [0, 3]": lambda queries, k: np.zeros((0, k), dtype=np.int64),
+    "int64 [3]": lambda queries, k: np.zeros(k, dtype=np.int64),
+    "int32 [1, 3]": lambda queries, k: np.zeros((len(queries), k), dtype=np.int32),
+    "float64 [1, 3]": lambda queries, k: np.zeros((len(queries), k)),
+    "NoneType": lambda queries, k: None,
+    "list": lambda queries, k: [[0] * k] * len(queries),
+}
+
+
+@pytest.mark.parametrize("got", ANSWERS)
+def test_an_answer_to_a_single_query_that_is_none_is_a_failure_wherever_it_is_among_the_timed(got):
+    index = Recording()
+    index.search = lambda queries, k: (ANSWERS[got] if queries.features[0, 0] == 5 else Recording().search)(queries, k)
+    assert len(one_by_one(index, QUERIES, [], [7, 2], k=3).latency_ms) == 2
+    with pytest.raises(Failure, match=f"^search of one query returned {re.escape(got)}, expected int64 .1, 3.$"):
+        one_by_one(index, QUERIES, [], [7, 2, 5], k=3)
+
+
+@pytest.mark.parametrize("of", ["the share before it", "the batch"])
+def test_an_answer_to_a_batch_that_is_none_is_a_failure(of):
+    size = 8 if of == "the share before it" else 64
+    index = Recording()
+    index.search = lambda queries, k: np.zeros((len(queries), k - (len(queries) == size)), dtype=np.int64)
+    with pytest.raises(Failure, match=f"^search of {size} queries returned int64 .{size}, 2., expected"):
+        batch_ms(index, MANY, 3, 64, [0], seconds=1e-9, alone=True)
+
+
+def test_looking_at_an_answer_is_in_no_time_and_no_more_answers_are_kept_than_one(monkeypatch):
+    now, alive, kept = 0.0, 0, []
+
+    class Answer(np.ndarray):
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    def search(queries, k):
+        nonlocal now, alive
+        now, alive = now + 5, alive + 1
+        return np.zeros((len(queries), k), dtype=np.int64).view(Answer)
+
+    def check(answer, queries, k, before=latency.check_answer):
+        nonlocal now
+        now += 1000
+        kept.append(alive)
+        before(answer, queries, k)
+
+    monkeypatch.setattr(latency, "check_answer", check)
+    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter_ns=lambda: now))
+    monkeypatch.setattr(load, "time", SimpleNamespace(perf_counter=lambda: now))
+    index = SimpleNamespace(search=search)
+    assert latency.timed(index, [QUERIES.part(row, row + 1) for row in range(9)], k=2).tolist() == [5] * 9
+    assert batch_ms(index, QUERIES, 2, 10, [0], seconds=15, alone=False) == 1e3 * 5 / 10
+    assert kept == [1] * (9 + 1 + 3)
 
 
 def test_missing_neighbours_are_no_fault():

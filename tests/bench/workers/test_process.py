@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bench.grids import grid_file
-from bench.interfaces import Context
+from bench.interfaces import Context, Unavailable
 from bench.plugins.choices import Choice
 from bench.runs.worker import set_up
 from bench.stages.pipeline import Pipeline
@@ -166,6 +166,25 @@ def test_an_exception_is_a_failure_with_its_traceback_and_the_worker_goes_on(sta
     assert found.status == status and found.reason.startswith(reason)
     assert f"in {does}" in "".join(found.tail) and reason in found.tail[-1]
     assert not worker.gone and worker.ask("labels") is None
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise KeyError("no words")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (RuntimeError("bad \udcff path"), r"RuntimeError: bad \udcff path"),
+        (Unavailable("no \udcff"), r"no \udcff"),
+        (Speechless(), "Speechless: no message, as KeyError was raised in place of it"),
+    ],
+)
+def test_whatever_a_plugin_raises_is_a_reason_that_can_be_written(fault, reason):
+    found = Failure.of(fault)
+    assert found.reason == str(found) == reason
+    "".join([found.reason, *found.tail]).encode()
 
 
 @pytest.mark.parametrize(
