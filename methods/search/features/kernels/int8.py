@@ -69,10 +69,11 @@ def round_queries(
             highest = max(highest, abs(np.float64(leading[i, j]) * steps[j]))
         # The unit as float32 holds it. Where it is too small for that, all codes are 0, and all of the product is lost.
         unit = np.float64(np.float32(highest / largest_code))
-        unit = unit if unit >= TINY else 0.0
+        if unit < TINY:
+            unit = np.float64(0)
         for j in range(steps.shape[0]):
             scaled = np.float64(leading[i, j]) * steps[j]
-            code = np.rint(scaled / unit) if unit > 0 else 0.0
+            code = np.rint(scaled / unit) if unit > 0 else np.float64(0)
             codes[i, j] = np.int16(code)
             lost += (scaled - code * unit) ** 2
         rest = np.sqrt(max(0.0, whole - squared_norm)) if steps.shape[0] < queries.shape[1] else 0.0
