@@ -9,7 +9,7 @@ from PIL import Image
 
 from bench.interfaces import Items
 from bench.records import keys
-from bench.report.page.panels import gallery, parts
+from bench.report.page.panels import gallery, parts, pictures
 from bench.stages import nearest
 from tests.finished import IMAGE_CELLS, damage
 
@@ -99,18 +99,39 @@ def test_one_method_has_no_queries_in_which_it_differs_from_others(finish, image
 
 
 @pytest.mark.long
-def test_an_image_that_can_no_longer_be_read_has_no_picture_and_the_others_have_theirs(finish, image_tree):
-    root = image_tree()
-    run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=root)
+def test_an_image_that_can_no_longer_be_read_has_no_picture_and_the_others_have_theirs(finish, image_tree, monkeypatch):
+    run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=image_tree())
     before = gallery.panel(run.stored, 24)
     _, row = lost = next(item for item in before["items"] if item[0] == "database")
-    path = sorted((root / "train").glob("*/*.png"))[row]
+
+    class Damaged:
+        def __init__(self, images):
+            self.images = images
+
+        def __getitem__(self, position):
+            if position == row:
+                raise OSError("image file is truncated")
+            return self.images[position]
+
+    read = pictures.images
+    monkeypatch.setattr(
+        pictures, "images", lambda *given: {**(every := read(*given)), "database": Damaged(every["database"])}
+    )
+    found = gallery.panel(run.stored, 24)
+    assert [item for item, text in zip(found["items"], found["images"], strict=True) if text is None] == [lost]
+    assert found["missing"] == [] and None not in before["images"]
+
+
+@pytest.mark.long
+def test_an_image_of_other_content_is_of_other_data_also_where_its_size_and_its_time_are_kept(finish, image_tree):
+    root = image_tree()
+    run = finish(IMAGE_CELLS, dataset="image_folder", data_dir=root)
+    path = min((root / "train").glob("*/*.png"))
     status = path.stat()
     path.write_bytes(b"\0" * status.st_size)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     found = gallery.panel(run.stored, 24)
-    assert [item for item, text in zip(found["items"], found["images"], strict=True) if text is None] == [lost]
-    assert found["missing"] == [] and None not in before["images"]
+    assert [one["reason"] for one in found["missing"]] == ["an array that it needs is no longer stored"]
 
 
 @pytest.mark.long
