@@ -4,8 +4,7 @@
 ends with exit code 1. A part stands between ``<!-- made by docs/make.py: NAME -->`` and ``<!-- /made -->``. The first
 table and the figure are made of ``docs/images/supp_table1.csv``, a copy of ``cells.csv`` after README's first command.
 ``--first-run RESULTS CACHE`` takes that copy from the folders of such a run, and the times of its units, by which the
-same command says on another machine how long it will take. The tables of Grocery Store are made of
-``docs/results/grocery-store.csv``, to which ``--grocery CELLS REVISION`` adds the rankings of a ``cells.csv``.
+same command says on another machine how long it will take.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -39,13 +37,6 @@ DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
 WIDTH = 80
 """Columns of the screen that README shows."""
-
-GROCERY = DOCS / "results" / "grocery-store.csv"
-RANKING = ["dataset", "protocol", "embedder", "dim", "input", "hasher", "variant", "bits"]
-RANKING += ["model", "database_codes", "seed"]
-"""The columns of ``cells.csv`` that name a ranking, and those that are kept of it."""
-RANKED = ["k", "queries", "database_items", "map", "precision_at_10", "fit_seconds", "fit_codebook_distance"]
-RANKED += ["constant_bits", "distinct_codes", "status", "machine", "training_machine"]
 
 FILES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
 PART = re.compile(r"(<!-- made by docs/make\.py: ([\w ]+) -->\n).*?(<!-- /made -->)", re.DOTALL)
@@ -100,43 +91,6 @@ def first_table() -> str:
     return "\n".join(["```text", *counted, "", *table_lines(tidy, info, WIDTH), "", *sentences, "```"])
 
 
-def grocery() -> tuple[pd.DataFrame, GridInfo]:
-    """The rankings on Grocery Store, and their grid."""
-    grid = grid_file.load("hashing_small")
-    info = GridInfo(grid.name, grid.title, grid.layout, grid.reference, "pretrained", (), grid.k)
-    return pd.read_csv(GROCERY), info
-
-
-def grocery_table() -> str:
-    """The rankings on Grocery Store as the program's own table shows them, with the times of training."""
-    cells, info = grocery()
-    return "\n".join(["```text", *table_lines(complete(cells, info), info, 100), "```"])
-
-
-def grocery_runs() -> str:
-    """The runs that the rankings on Grocery Store are of."""
-    cells, _ = grocery()
-    runs = cells.groupby(["date", "revision", "machine"], sort=True)
-    rows = [
-        f"| {day} | `{revision}` | {machine} | {', '.join(sorted(run['hasher'].fillna('features').unique()))} |"
-        for (day, revision, machine), run in runs
-    ]
-    return "\n".join(["| date | revision | machine | methods |", "|---|---|---|---|", *rows])
-
-
-def add_grocery(found: Path, revision: str) -> None:
-    """Add the finished rankings of a ``cells.csv`` to those on Grocery Store, in the order of the grid."""
-    cells = pd.read_csv(found)
-    done = cells[cells["status"] == "ok"].reindex(columns=[*RANKING, *RANKED])
-    new = done.assign(revision=revision, date=date.today().isoformat())
-    known = [pd.read_csv(GROCERY)] if GROCERY.exists() else []
-    rows = pd.concat([*known, new]).drop_duplicates(RANKING, keep="last")
-    names = [cell.hasher.name if cell.hasher else None for cell in grid_file.load("hashing_small").cells]
-    place = rows["hasher"].map({name: at for at, name in enumerate(dict.fromkeys(names))}).fillna(-1)
-    columns = ["place", "database_codes", "variant", "bits", "seed"]
-    rows.assign(place=place).sort_values(columns, kind="stable").drop(columns="place").to_csv(GROCERY, index=False)
-
-
 def draw() -> None:
     """The figure of README."""
     with tempfile.TemporaryDirectory() as folder:
@@ -155,8 +109,6 @@ def take(results: Path, cache: Path) -> None:
 PARTS: dict[str, Callable[[], str]] = {
     "first table": first_table,
     "grids": grids,
-    "grocery table": grocery_table,
-    "grocery runs": grocery_runs,
     "keys of a grid": lambda: keys(GridFile),
     "keys of a block": lambda: keys(Block),
 }
@@ -173,13 +125,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a part is out of date")
     folders = {"nargs": 2, "type": Path, "metavar": ("RESULTS", "CACHE")}
     parser.add_argument("--first-run", **folders, help="take the first table from these folders")
-    parser.add_argument("--grocery", nargs=2, metavar=("CELLS", "REVISION"), help="add the rankings of this cells.csv")
     chosen = parser.parse_args()
     check = chosen.check
     if chosen.first_run is not None:
         take(*chosen.first_run)
-    if chosen.grocery is not None:
-        add_grocery(Path(chosen.grocery[0]), chosen.grocery[1])
     changed = []
     for path in FILES:
         text = path.read_text(encoding="utf-8")
