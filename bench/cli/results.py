@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,31 +146,29 @@ def stored_report(pipelines: Sequence[Pipeline], results: Store) -> list[Path]:
 
 def report_of(pipelines: Sequence[Pipeline], results: Store) -> list[Path]:
     """Those paths of `stored_report` whose folders have tables of these very cells, and those of the records."""
-    import pandas as pd
-
     from bench.records.keys import keyed
 
-    report, folders = stored_report(pipelines, results), set()
+    report = stored_report(pipelines, results)
     keys = {results.root / pipelines[0].grid.name: {cell.record for one in pipelines for cell in keyed(one)}}
     for one in pipelines:
         keys[results.root / one.grid.name / one.grid.dataset_name] = {cell.record for cell in keyed(one)}
-    for path in report:
-        with suppress(ValueError, OSError):
-            if path.name == "cells.csv" and {*pd.read_csv(path, usecols=["key"])["key"]} == keys[path.parent]:
-                folders.add(path.parent)
+    folders = {folder for folder, found in _of_tables(report, "key") if {*found} == keys[folder]}
     return [path for path in report if path.parent in folders or (folders and path.parent == results.root)]
 
 
 def most_finished(report: Sequence[Path]) -> int:
     """The most finished cells that a table of a stored report has. One whose cells can't be read has none."""
+    return max((int((found == "ok").sum()) for _, found in _of_tables(report, "status")), default=0)
+
+
+def _of_tables(report: Sequence[Path], column: str) -> Iterator[tuple[Path, pd.Series]]:
+    """A column of each table of cells that can be read, with the folder of the table."""
     import pandas as pd
 
-    most = 0
     for path in report:
-        with suppress(ValueError, OSError):
-            if path.name == "cells.csv":
-                most = max(most, int((pd.read_csv(path, usecols=["status"])["status"] == "ok").sum()))
-    return most
+        if path.name == "cells.csv":
+            with suppress(ValueError, OSError):
+                yield path.parent, pd.read_csv(path, usecols=[column])[column]
 
 
 def print_earlier(found: Earlier, cells: int, folder: Path, making: str) -> None:
